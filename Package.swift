@@ -1,0 +1,93 @@
+// swift-tools-version: 6.1
+// SPDX-License-Identifier: Apache-2.0
+// Modules are layers: a target may only depend on targets above it in this list.
+import PackageDescription
+
+/// Kernels are compiled once for each CPU family. Checks on indices are off there, and only there:
+/// `Kernels` validates every size before it calls them.
+func instructionSetFlags(_ march: String...) -> [SwiftSetting] {
+    [.unsafeFlags(["-Ounchecked"] + march.flatMap { ["-Xcc", $0] })]
+}
+
+let package = Package(
+    name: "tiller",
+    products: [
+        .library(name: "Tiller", targets: ["Tiller"]),
+        .executable(name: "tiller", targets: ["TillerCommand"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    ],
+    targets: [
+        // Layer 0: headers of the compiler and of the system
+        .systemLibrary(name: "CIntrinsics"),
+        .systemLibrary(name: "CPlatform"),
+
+        // Layer 1: the machine, text and number formats
+        .target(name: "Platform", dependencies: ["CPlatform"]),
+        .target(name: "Terminal", dependencies: ["Platform"]),
+        .target(name: "JSON"),
+        .target(name: "Quantization"),
+        .target(name: "Tokenization"),
+        .target(name: "ChatTemplates", dependencies: ["JSON"]),
+
+        // Layer 2: bytes to values and back; the kernels' source
+        .target(name: "Formats", dependencies: ["Platform", "JSON", "Quantization"]),
+        .target(name: "KernelCore", dependencies: ["Quantization"]),
+
+        // Layer 3: one conformance for each instruction set
+        .target(name: "KernelsPortable", dependencies: ["KernelCore"], swiftSettings: instructionSetFlags()),
+        .target(
+            name: "KernelsAVX2", dependencies: ["CIntrinsics", "KernelCore"],
+            swiftSettings: instructionSetFlags("-march=x86-64-v3")),
+        .target(
+            name: "KernelsAVX512", dependencies: ["CIntrinsics", "KernelCore"],
+            swiftSettings: instructionSetFlags("-march=x86-64-v4", "-mavx512vnni")),
+
+        // Layer 4: the instruction set chosen at run time, rows spread over threads
+        .target(
+            name: "Kernels",
+            dependencies: ["Platform", "Quantization", "KernelsPortable", "KernelsAVX2", "KernelsAVX512"]),
+
+        // Layer 5: profiles and their operations
+        .target(name: "Steering", dependencies: ["Formats", "JSON", "Kernels", "Platform"]),
+
+        // Layer 6: the model, and the way to it
+        .target(name: "Transformer", dependencies: ["Formats", "Kernels", "Platform", "Steering"]),
+        .target(
+            name: "Conversion",
+            dependencies: ["Formats", "JSON", "Platform", "Quantization", "Tokenization"]),
+
+        // Layer 7: the public library; activations to profiles; measurements
+        .target(
+            name: "Tiller",
+            dependencies: [
+                "ChatTemplates", "Formats", "JSON", "Kernels", "Platform", "Steering", "Tokenization",
+                "Transformer",
+            ]),
+        .target(name: "ExpertSteer", dependencies: ["Platform"]),
+        .target(name: "Evaluation", dependencies: ["JSON", "Platform", "Tiller"]),
+
+        // Layer 8: the command line
+        .executableTarget(
+            name: "TillerCommand",
+            dependencies: [
+                "Conversion", "Evaluation", "ExpertSteer", "Terminal", "Tiller",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+
+        // Tests
+        .target(name: "TestSupport", path: "Tests/TestSupport"),
+        .testTarget(name: "PlatformTests", dependencies: ["Platform", "TestSupport"]),
+        .testTarget(name: "TerminalTests", dependencies: ["Terminal", "TestSupport"]),
+        .testTarget(name: "JSONTests", dependencies: ["JSON", "TestSupport"]),
+        .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "TestSupport"]),
+        .testTarget(
+            name: "TokenizationTests", dependencies: ["Tokenization", "Conversion", "Formats", "TestSupport"]),
+        .testTarget(name: "ChatTemplatesTests", dependencies: ["ChatTemplates", "JSON", "TestSupport"]),
+        .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"]),
+        .testTarget(
+            name: "KernelsTests", dependencies: ["Kernels", "Platform", "Quantization", "TestSupport"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

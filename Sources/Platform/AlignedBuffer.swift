@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Memory for activations and caches: anonymous pages, so that what is never touched is never resident.
+
+import Glibc
+
+/// A fixed number of zeroed elements on a 64-byte boundary.
+///
+/// Pages come straight from the system and become resident at first touch: a cache sized for a
+/// long context costs only what is used of it. Owners are few and long-lived; the forward pass
+/// allocates none.
+package final class AlignedBuffer<Element: BitwiseCopyable> {
+    /// Number of elements.
+    package let count: Int
+    /// The first element; valid as long as the buffer lives.
+    package let baseAddress: UnsafeMutablePointer<Element>
+    private let byteCount: Int
+
+    /// - Precondition: `count` is not negative and the system has the address space.
+    package init(count: Int) {
+        precondition(count >= 0, "AlignedBuffer: a count cannot be negative")
+        let (bytes, overflow) = max(count, 1).multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
+        precondition(!overflow, "AlignedBuffer: size overflows")
+        let mapped = mmap(
+            nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+        guard let mapped, mapped != MAP_FAILED else {
+            preconditionFailure("AlignedBuffer: the system refused \(bytes) bytes")
+        }
+        self.count = count
+        byteCount = bytes
+        baseAddress = mapped.bindMemory(to: Element.self, capacity: max(count, 1))
+    }
+
+    deinit { munmap(baseAddress, byteCount) }
+
+    package subscript(index: Int) -> Element {
+        get {
+            precondition(index >= 0 && index < count, "AlignedBuffer: index out of range")
+            return baseAddress[index]
+        }
+        set {
+            precondition(index >= 0 && index < count, "AlignedBuffer: index out of range")
+            baseAddress[index] = newValue
+        }
+    }
+
+    /// The elements as a buffer pointer.
+    package var elements: UnsafeMutableBufferPointer<Element> {
+        UnsafeMutableBufferPointer(start: baseAddress, count: count)
+    }
+}
+
+// The owner decides which thread may touch which elements; the pool's barriers order the accesses.
+extension AlignedBuffer: @unchecked Sendable {}

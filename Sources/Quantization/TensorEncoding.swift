@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// How weights lie in the file and in memory. The same bytes on every CPU: lanes are rows, so the
+// widest and the narrowest kernel read the same tiles, and nothing is repacked at load.
+
+/// The encoding of one tensor; raw values are those of `formats/tiller.md`.
+///
+/// A matrix is [rows × columns]. All but `vector` cut it into tiles of 16 consecutive rows
+/// (the last one padded with zero rows) and store tile after tile, each tile holding all columns.
+package enum TensorEncoding: UInt8, Sendable, CaseIterable {
+    /// Plain row-major Float32: norm gains, biases, RoPE factors.
+    case vector = 0
+    /// Tile: for each column, 16 × Float32 (one for each row).
+    case float32 = 1
+    /// Tile: for each column, 16 × IEEE binary16.
+    case float16 = 2
+    /// w[r, c] = rowScale[r] · scale[r, g] · (q[r, c] − 128), with g = c / 32, q in 1…255.
+    ///
+    /// Tile: 16 × Float32 `rowScale`; for each group 16 × UInt8 `scale` (this block padded with zeros to a
+    /// multiple of 64 bytes); for each group 512 bytes of q: for each j in 0..<8, 16 rows × 4 bytes that hold
+    /// the columns 32g + 4j … 32g + 4j + 3.
+    case int8 = 3
+    /// w[r, c] = rowScale[r] · scale[r, g] · q[r, c] − rowMinimum[r] · minimum[r, g], with g = c / 32, q in 0…15.
+    ///
+    /// Tile: 16 × Float32 `rowScale`, 16 × Float32 `rowMinimum`; for each group 16 × UInt8 `scale` followed by
+    /// 16 × UInt8 `minimum` (this block padded with zeros to a multiple of 64 bytes); for each group 256 bytes of
+    /// nibbles: for each j in 0..<4, 16 rows × 4 bytes whose low nibbles hold the columns 32g + 8j … + 3 and whose
+    /// high nibbles hold the columns 32g + 8j + 4 … + 7.
+    case int4 = 4
+
+    /// Rows of one tile.
+    package static let tileRows = 16
+    /// Columns that share one scale.
+    package static let groupSize = 32
+}
+
+extension TensorEncoding {
+    /// Whether rows of this many columns can be stored.
+    package func accepts(columns: Int) -> Bool {
+        switch self {
+        case .vector, .float32, .float16: columns > 0
+        case .int8, .int4: columns > 0 && columns % Self.groupSize == 0
+        }
+    }
+
+    /// Bytes of one tile of 16 rows, or nil when `columns` is not acceptable or the size overflows.
+    package func tileByteCount(columns: Int) -> Int? {
+        guard accepts(columns: columns), columns <= Int(Int32.max) else { return nil }
+        let groups = columns / Self.groupSize
+        return switch self {
+        case .vector: nil
+        case .float32: columns * 64
+        case .float16: columns * 32
+        case .int8: 64 + (groups * 16).roundedUp(to: 64) + groups * 512
+        case .int4: 128 + (groups * 32).roundedUp(to: 64) + groups * 256
+        }
+    }
+
+    /// Bytes of a tensor [rows × columns], or nil when it cannot be stored or the size overflows.
+    package func byteCount(rows: Int, columns: Int) -> Int? {
+        guard rows > 0, columns > 0, rows <= Int(Int32.max), columns <= Int(Int32.max) else { return nil }
+        if self == .vector { return rows * columns * 4 }
+        guard let tile = tileByteCount(columns: columns) else { return nil }
+        let (bytes, overflow) = tile.multipliedReportingOverflow(
+            by: (rows + Self.tileRows - 1) / Self.tileRows)
+        return overflow ? nil : bytes
+    }
+}
+
+extension Int {
+    /// The smallest multiple of `unit` that is not below this value.
+    package func roundedUp(to unit: Int) -> Int { (self + unit - 1) / unit * unit }
+}
