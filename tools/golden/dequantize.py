@@ -22,6 +22,14 @@ def copy_metadata(reader: gguf.GGUFReader, writer: gguf.GGUFWriter) -> None:
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
 
 
+def write_file(writer: gguf.GGUFWriter) -> None:
+    """Writes everything that was added to `writer`."""
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
 def dequantize(source: str, output: str) -> None:
     """Writes `output` tensor by tensor, so that memory holds one Float32 tensor at a time."""
     reader = gguf.GGUFReader(source)

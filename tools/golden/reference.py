@@ -78,6 +78,11 @@ class Reference:
             values = native.llama_get_logits(self.context)
             yield np.ctypeslib.as_array(values, shape=(len(part), self.vocabulary_size)).copy()
 
+    def all_logits(self, tokens: list[int]) -> np.ndarray:
+        """Float32 [positions × vocabulary] of a sequence that starts at position 0."""
+        self.forget()
+        return np.concatenate(list(self.logits(tokens)))
+
     def greedy(self, tokens: list[int], count: int) -> list[int]:
         """At most `count` most likely tokens after `tokens`; ends with the token that ends generation."""
         self.forget()
