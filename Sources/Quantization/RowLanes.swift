@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// The searches for scales work on eight rows at once, one in each SIMD lane: every row gets the same
+// steps, sums need no reduction across lanes, and choices are selections instead of branches.
+
+/// One value for each of eight rows.
+typealias Lanes = SIMD8<Float>
+
+@inline(__always)
+func lower(_ a: Lanes, _ b: Lanes) -> Lanes { a.replacing(with: b, where: b .< a) }
+
+@inline(__always)
+func upper(_ a: Lanes, _ b: Lanes) -> Lanes { a.replacing(with: b, where: a .< b) }
+
+/// The nearest integers, ties to even, for |a| < 2^22: beyond 2^23 a Float has no fraction bits left.
+@inline(__always)
+func nearest(_ a: Lanes) -> Lanes { (a + 12_582_912) - 12_582_912 }
+
+/// 1 / a for positive a, else 0: a scale of zero then makes every code zero.
+@inline(__always)
+func inverseOrZero(_ a: Lanes) -> Lanes {
+    let isPositive = a .> 0
+    return (1 / Lanes(repeating: 1).replacing(with: a, where: isPositive))
+        .replacing(with: 0, where: .!isPositive)
+}
+
+/// a / b where b is positive, else 0.
+@inline(__always)
+func quotientOrZero(_ a: Lanes, _ b: Lanes) -> Lanes { a * inverseOrZero(b) }
+
+/// Eight rows of a tile, transposed and each multiplied by a power of two that brings its largest magnitude
+/// near 1, so that no square overflows or underflows.
+struct LaneRows: ~Copyable {
+    /// [columns]: for each column the eight rows' values.
+    let values: UnsafeMutablePointer<Lanes>
+    /// The powers of two: row · scaling = lane.
+    private(set) var scaling: Lanes
+    /// Their inverses.
+    private(set) var unscaling: Lanes
+
+    /// - Parameters:
+    ///   - rows: [rowCount × columns]; missing rows of the eight are zero.
+    ///   - limit: Values are clamped to ±limit.
+    init(rows: UnsafePointer<Float>, rowCount: Int, columns: Int, limit: Float) {
+        values = .allocate(capacity: columns)
+        values.initialize(repeating: Lanes(), count: columns)
+        scaling = Lanes(repeating: 1)
+        unscaling = Lanes(repeating: 1)
+        for lane in 0..<rowCount {
+            let row = rows + lane &* columns
+            var largest: Float = 0
+            for column in 0..<columns { largest = max(largest, abs(row[column])) }
+            // Both powers stay normal numbers.
+            let exponent = largest == 0 ? 0 : max(-120, min(126, Int(largest.exponent)))
+            let factor = Float(sign: .plus, exponent: -exponent, significand: 1)
+            scaling[lane] = factor
+            unscaling[lane] = Float(sign: .plus, exponent: exponent, significand: 1)
+            let lanes = UnsafeMutableRawPointer(values).assumingMemoryBound(to: Float.self) + lane
+            for column in 0..<columns {
+                lanes[column &* 8] = max(-limit, min(limit, row[column])) * factor
+            }
+        }
+    }
+
+    /// What a row scale becomes when it is stored as Float32 of the row's own size (subnormal numbers lose bits).
+    @inline(__always)
+    func asStored(_ scale: Lanes) -> Lanes { (scale * unscaling) * scaling }
+
+    deinit { values.deallocate() }
+}

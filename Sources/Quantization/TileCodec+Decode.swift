@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tiles to Float32: the definition of what every kernel computes with.
+
+extension TileCodec {
+    /// Decodes all 16 rows of a tile.
+    ///
+    /// - Parameters:
+    ///   - tile: `tileByteCount(columns:)` bytes, 4-byte aligned (int8, int4: row scales are Float32).
+    ///   - rows: [16 × columns], row-major, written.
+    /// - Precondition: the encoding is stored in tiles and accepts `columns`.
+    package static func decode(
+        tile: UnsafeRawPointer, columns: Int, encoding: TensorEncoding, into rows: UnsafeMutablePointer<Float>
+    ) {
+        for row in 0..<TensorEncoding.tileRows {
+            decodeRow(row, tile: tile, columns: columns, encoding: encoding, into: rows + row * columns)
+        }
+    }
+
+    /// Decodes one row of a tile.
+    ///
+    /// - Parameters:
+    ///   - row: 0…15.
+    ///   - output: [columns], written.
+    package static func decodeRow(
+        _ row: Int, tile: UnsafeRawPointer, columns: Int, encoding: TensorEncoding,
+        into output: UnsafeMutablePointer<Float>
+    ) {
+        precondition(row >= 0 && row < TensorEncoding.tileRows, "decodeRow: a tile has 16 rows")
+        precondition(
+            encoding.tileByteCount(columns: columns) != nil, "decodeRow: \(encoding) with \(columns) columns")
+        switch encoding {
+        case .vector: preconditionFailure("decodeRow: vectors are not stored in tiles")
+        case .float32:
+            for column in 0..<columns {
+                output[column] = tile.loadUnaligned(
+                    fromByteOffset: (column &* 16 &+ row) &* 4, as: Float.self)
+            }
+        case .float16:
+            for column in 0..<columns {
+                let bits = tile.loadUnaligned(fromByteOffset: (column &* 16 &+ row) &* 2, as: UInt16.self)
+                output[column] = Float16Bits.float(UInt16(littleEndian: bits))
+            }
+        case .int8: decodeInt8Row(row, tile, TileLayout(.int8, columns: columns), output)
+        case .int4: decodeInt4Row(row, tile, TileLayout(.int4, columns: columns), output)
+        }
+    }
+
+    private static func decodeInt8Row(
+        _ row: Int, _ tile: UnsafeRawPointer, _ layout: TileLayout, _ output: UnsafeMutablePointer<Float>
+    ) {
+        let bytes = tile.assumingMemoryBound(to: UInt8.self)
+        let rowScale = tile.loadUnaligned(fromByteOffset: row &* 4, as: Float.self)
+        for group in 0..<layout.groupCount {
+            let scale = rowScale * Float(Int32(bytes[layout.scaleOffset(group: group) &+ row]))
+            let codes = bytes + (layout.codeOffset(group: group) &+ row &* 4)
+            let values = output + group &* 32
+            for j in 0..<8 {
+                for k in 0..<4 {
+                    values[j &* 4 &+ k] = scale * Float(Int32(codes[j &* 64 &+ k]) &- 128)
+                }
+            }
+        }
+    }
+
+    private static func decodeInt4Row(
+        _ row: Int, _ tile: UnsafeRawPointer, _ layout: TileLayout, _ output: UnsafeMutablePointer<Float>
+    ) {
+        let bytes = tile.assumingMemoryBound(to: UInt8.self)
+        let rowScale = tile.loadUnaligned(fromByteOffset: row &* 4, as: Float.self)
+        let rowMinimum = tile.loadUnaligned(fromByteOffset: 64 &+ row &* 4, as: Float.self)
+        for group in 0..<layout.groupCount {
+            let scales = bytes + (layout.scaleOffset(group: group) &+ row)
+            let scale = rowScale * Float(Int32(scales[0]))
+            let minimum = rowMinimum * Float(Int32(scales[16]))
+            let codes = bytes + (layout.codeOffset(group: group) &+ row &* 4)
+            let values = output + group &* 32
+            for j in 0..<4 {
+                for k in 0..<4 {
+                    let pair = codes[j &* 64 &+ k]
+                    values[j &* 8 &+ k] = scale * Float(Int32(pair & 15)) - minimum
+                    values[j &* 8 &+ k &+ 4] = scale * Float(Int32(pair >> 4)) - minimum
+                }
+            }
+        }
+    }
+}

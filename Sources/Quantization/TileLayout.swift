@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where things lie inside a tile of int8 or int4 weights: the offsets behind `TensorEncoding`'s description.
+
+/// Byte offsets in one tile of 16 rows; the tile starts with 16 × Float32 row scales (int4: then 16 row minimums).
+package struct TileLayout: Sendable {
+    /// Groups of 32 columns.
+    package let groupCount: Int
+    /// The block of group scales (int4: scales and minimums).
+    package let scaleByteOffset: Int
+    /// Bytes of that block for one group.
+    package let scaleStride: Int
+    /// The block of codes.
+    package let codeByteOffset: Int
+    /// Bytes of codes of one group.
+    package let codeStride: Int
+    /// All bytes of the tile.
+    package let byteCount: Int
+
+    /// - Precondition: the encoding is int8 or int4 and accepts `columns`.
+    package init(_ encoding: TensorEncoding, columns: Int) {
+        guard let byteCount = encoding.tileByteCount(columns: columns), encoding == .int8 || encoding == .int4
+        else { preconditionFailure("TileLayout: \(encoding) has no groups, or not with \(columns) columns") }
+        let isInt4 = encoding == .int4
+        groupCount = columns / TensorEncoding.groupSize
+        scaleByteOffset = isInt4 ? 128 : 64
+        scaleStride = isInt4 ? 32 : 16
+        codeStride = isInt4 ? 256 : 512
+        codeByteOffset = byteCount - groupCount * codeStride
+        self.byteCount = byteCount
+    }
+
+    /// Offset of row 0's group scale; that of row r is r bytes further, int4 minimums 16 bytes after the scales.
+    @inline(__always)
+    package func scaleOffset(group: Int) -> Int { scaleByteOffset &+ group &* scaleStride }
+
+    /// Offset of a group's codes.
+    @inline(__always)
+    package func codeOffset(group: Int) -> Int { codeByteOffset &+ group &* codeStride }
+}
