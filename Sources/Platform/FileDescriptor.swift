@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// An open file that closes itself, and the system calls on it with interruptions and short counts handled.
+
+import Glibc
+
+/// Calls `body` again for as long as a signal interrupts it.
+func retryingInterruptions<Result: SignedInteger>(_ body: () -> Result) -> Result {
+    while true {
+        let result = body()
+        if result != -1 || errno != EINTR { return result }
+    }
+}
+
+/// An open file; closes itself.
+struct FileDescriptor: ~Copyable {
+    let number: Int32
+    /// The path as it was given, for errors.
+    let path: String
+
+    /// Takes over an open descriptor.
+    init(owning number: Int32, path: String) {
+        self.number = number
+        self.path = path
+    }
+
+    /// Opens `path`; other programs that this process starts do not inherit the descriptor.
+    init(
+        path: String, flags: Int32, mode: mode_t = 0o666, operation: FileError.Operation = .open
+    ) throws(FileError) {
+        guard !path.utf8.contains(0) else {
+            throw FileError(path: path, operation: operation, code: EINVAL, advice: "a path has no NUL byte")
+        }
+        let number = retryingInterruptions { open(path, flags | O_CLOEXEC, mode) }
+        guard number >= 0 else { throw FileError(path: path, operation: operation, code: errno) }
+        self.init(owning: number, path: path)
+    }
+
+    deinit { close(number) }
+
+    /// What the system knows of the file.
+    func status() throws(FileError) -> stat {
+        var status = stat()
+        guard fstat(number, &status) == 0 else {
+            throw FileError(path: path, operation: .inspect, code: errno)
+        }
+        return status
+    }
+
+    /// Its status, if it is a regular file.
+    /// - Throws: `FileError` for folders, pipes and devices: their bytes have no positions.
+    func statusOfRegularFile(for operation: FileError.Operation) throws(FileError) -> stat {
+        let status = try status()
+        switch status.st_mode & S_IFMT {
+        case S_IFREG: return status
+        case S_IFDIR: throw FileError(path: path, operation: operation, code: EISDIR)
+        default:
+            throw FileError(
+                path: path, operation: operation, code: ESPIPE,
+                advice: "this is a pipe or a device; name a regular file")
+        }
+    }
+
+    /// Reads up to `buffer.count` bytes from the current position; 0 at the end of the file.
+    func read(into buffer: UnsafeMutableRawBufferPointer) throws(FileError) -> Int {
+        let count = retryingInterruptions { Glibc.read(number, buffer.baseAddress, buffer.count) }
+        guard count >= 0 else { throw FileError(path: path, operation: .read, code: errno) }
+        return count
+    }
+
+    /// Whether `path` still leads to this open file, or has been renamed or removed meanwhile.
+    func isStillAtPath() throws(FileError) -> Bool {
+        let mine = try status()
+        var there = stat()
+        guard stat(path, &there) == 0 else { return false }
+        return mine.st_dev == there.st_dev && mine.st_ino == there.st_ino
+    }
+
+    /// Takes the exclusive lock that goes with this open file; it ends when the file is closed.
+    /// - Throws: `FileError` with `EWOULDBLOCK` when someone else holds it and `waits` is false.
+    func lockExclusively(waits: Bool) throws(FileError) {
+        let result = retryingInterruptions { flock(number, waits ? LOCK_EX : LOCK_EX | LOCK_NB) }
+        guard result == 0 else { throw FileError(path: path, operation: .lock, code: errno) }
+    }
+}

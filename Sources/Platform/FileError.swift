@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one error of everything that touches files: which file, what was tried, what the system said,
+// and what the reader can do about it.
+
+import Glibc
+
+/// A file operation that the system, or one of our own rules, refused.
+package struct FileError: Error, Equatable, Sendable {
+    /// What was tried; the raw value completes the sentence "cannot …".
+    package enum Operation: String, Sendable {
+        case open, read, map, write, lock, truncate, replace, inspect
+        case create = "create"
+        case synchronize = "flush to disk"
+    }
+
+    /// The file's path as it was given.
+    package let path: String
+    package let operation: Operation
+    /// The system's error number.
+    package let code: Int32
+    /// What to do about it; empty when there is nothing useful to say.
+    package let advice: String
+
+    /// - Parameter advice: what to do; when nil, the usual advice for `code`.
+    package init(path: String, operation: Operation, code: Int32, advice: String? = nil) {
+        self.path = path
+        self.operation = operation
+        self.code = code
+        self.advice = advice ?? Self.usualAdvice(for: code)
+    }
+
+    private static func usualAdvice(for code: Int32) -> String {
+        switch code {
+        case ENOENT: "check the path"
+        case EACCES, EPERM: "check the permissions of the file and of its folder"
+        case EISDIR: "this is a folder; name a file"
+        case ENOTDIR: "a part of the path is a file, not a folder"
+        case ENOSPC: "free some space or write to another disk"
+        case EDQUOT: "the quota is used up; free some space or write to another disk"
+        case EROFS: "the disk is read-only; choose another place"
+        case EMFILE, ENFILE: "too many files are open; close some or raise `ulimit -n`"
+        case ENAMETOOLONG: "use a shorter name"
+        case ELOOP: "the path goes through too many symbolic links"
+        case EIO: "the disk reported a fault; check it"
+        case ENOMEM: "free some memory or address space"
+        case EWOULDBLOCK: "in use by another process; wait for it or stop it"
+        case EEXIST: "remove it or choose another name"
+        default: ""
+        }
+    }
+}
+
+extension FileError: CustomStringConvertible {
+    /// One line, such as "a.gguf: cannot open: No such file or directory (check the path)".
+    package var description: String {
+        let reason = String(cString: strerror(code))
+        return "\(path): cannot \(operation.rawValue): \(reason)" + (advice.isEmpty ? "" : " (\(advice))")
+    }
+}

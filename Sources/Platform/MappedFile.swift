@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// A file as memory: pages are read when they are touched, shared between processes, and given back by the
+// system when memory is short. This is how a model larger than free memory still runs.
+
+import Glibc
+
+/// A whole file, mapped read-only.
+///
+/// Whoever truncates a mapped file breaks its readers (the system sends SIGBUS): our own writers only
+/// append to a file, or replace it by renaming, which leaves existing mappings intact.
+package final class MappedFile: Sendable {
+    /// How the bytes will be used; see `advise`.
+    package enum Advice: Sendable {
+        /// From front to back: read far ahead, drop behind.
+        case sequential
+        /// Here and there: do not read ahead.
+        case random
+        /// Soon: start reading now.
+        case willNeed
+        /// Not soon: take the pages out of this process's resident memory.
+        case dontNeed
+    }
+
+    /// The path as it was given.
+    package let path: String
+    /// The file's bytes, valid as long as the object lives; empty (with no base address) for an empty file.
+    nonisolated(unsafe) package let bytes: UnsafeRawBufferPointer
+
+    /// Maps the file at `path`.
+    /// - Throws: `FileError` if it cannot be opened or mapped, or is not a regular file.
+    package convenience init(path: String) throws(FileError) {
+        try self.init(FileDescriptor(path: path, flags: O_RDONLY))
+    }
+
+    /// Maps an open file, whose descriptor stays the caller's.
+    /// - Parameter path: how errors name the file.
+    package convenience init(fileDescriptor: Int32, path: String) throws(FileError) {
+        let copy = retryingInterruptions { fcntl(fileDescriptor, F_DUPFD_CLOEXEC, 0) }
+        guard copy >= 0 else { throw FileError(path: path, operation: .map, code: errno) }
+        try self.init(FileDescriptor(owning: copy, path: path))
+    }
+
+    private init(_ file: consuming FileDescriptor) throws(FileError) {
+        path = file.path
+        let status = try file.statusOfRegularFile(for: .map)
+        // mmap refuses a length of zero.
+        guard status.st_size > 0 else {
+            bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+            return
+        }
+        let count = Int(status.st_size)
+        let start = mmap(nil, count, PROT_READ, MAP_SHARED, file.number, 0)
+        guard let start = start, start != MAP_FAILED else {
+            throw FileError(path: file.path, operation: .map, code: errno)
+        }
+        bytes = UnsafeRawBufferPointer(start: start, count: count)
+    }
+
+    deinit {
+        if let start = bytes.baseAddress {
+            munmap(UnsafeMutableRawPointer(mutating: start), bytes.count)
+        }
+    }
+
+    /// Tells the system how a part of the file will be used. A hint: failures are of no consequence.
+    /// - Parameter range: byte offsets within the file; nil for all of it.
+    /// - Precondition: `range` lies within `bytes`.
+    package func advise(_ advice: Advice, range: Range<Int>? = nil) {
+        guard let base = bytes.baseAddress else { return }
+        let range = range ?? 0..<bytes.count
+        precondition(
+            range.lowerBound >= 0 && range.upperBound <= bytes.count, "MappedFile: range out of bounds")
+
+        // The system works in pages: a page that is shared with neighbours is read, but not dropped.
+        let pageSize = Int(sysconf(Int32(_SC_PAGESIZE)))
+        let outer = range.lowerBound / pageSize * pageSize
+        let start = advice == .dontNeed ? (range.lowerBound + pageSize - 1) / pageSize * pageSize : outer
+        let isAtEnd = range.upperBound == bytes.count
+        let end = advice == .dontNeed && !isAtEnd ? range.upperBound / pageSize * pageSize : range.upperBound
+        guard start < end else { return }
+        let code =
+            switch advice {
+            case .sequential: MADV_SEQUENTIAL
+            case .random: MADV_RANDOM
+            case .willNeed: MADV_WILLNEED
+            case .dontNeed: MADV_DONTNEED
+            }
+        madvise(UnsafeMutableRawPointer(mutating: base + start), end - start, Int32(code))
+    }
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whole small files in memory: settings, prompts, text. Models are mapped instead (MappedFile).
+
+import Glibc
+
+/// The content of a file, a pipe or a device.
+/// - Parameter limit: the most bytes that are acceptable.
+/// - Throws: `FileError` if it cannot be opened or read, or has more than `limit` bytes.
+package func readFile(path: String, limit: Int) throws(FileError) -> [UInt8] {
+    try readToEnd(FileDescriptor(path: path, flags: O_RDONLY), limit: limit)
+}
+
+/// All that comes on standard input until its end.
+/// - Throws: `FileError` if it cannot be read, or has more than `limit` bytes.
+package func readStandardInput(limit: Int = 1 << 30) throws(FileError) -> [UInt8] {
+    let path = "standard input"
+    let copy = retryingInterruptions { fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) }
+    guard copy >= 0 else { throw FileError(path: path, operation: .read, code: errno) }
+    return try readToEnd(FileDescriptor(owning: copy, path: path), limit: limit)
+}
+
+private func readToEnd(_ file: consuming FileDescriptor, limit: Int) throws(FileError) -> [UInt8] {
+    precondition(limit >= 0, "readFile: a limit cannot be negative")
+    // Sizes of pipes and of the system's own files are unknown, so the size is only a first guess.
+    let expected = min(Int(max(try file.status().st_size, 0)), limit)
+    let chunk = UnsafeMutableRawBufferPointer.allocate(
+        byteCount: min(max(expected, 4096), 1 << 20), alignment: 16)
+    defer { chunk.deallocate() }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(expected)
+    while true {
+        let count = try file.read(into: chunk)
+        if count == 0 { return bytes }
+        guard count <= limit - bytes.count else {
+            throw FileError(
+                path: file.path, operation: .read, code: EFBIG,
+                advice: "at most \(limit) bytes are accepted here")
+        }
+        bytes.append(contentsOf: chunk[..<count])
+    }
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the threads of a pool share. One word starts a run (its generation), one word ends it (how many are
+// still working); each on a cache line of its own, so that spinning on one does not slow the other.
+
+import CPlatform
+import Glibc
+import Synchronization
+
+extension ThreadPool {
+    /// The state that workers hold on to; the pool itself is only held by its users.
+    final class Team: @unchecked Sendable {
+        private typealias Word = UnsafeMutablePointer<Atomic<UInt32>>
+
+        /// Two lines: processors fetch neighbours in pairs.
+        private static let lineByteCount = 128
+        private let memory: UnsafeMutableRawPointer
+        /// Counts runs; workers wait for it to change.
+        private let generation: Word
+        /// Workers that have not finished the current run; the caller waits for zero.
+        private let working: Word
+        /// Workers that sleep on `generation`, or are about to.
+        private let sleepers: Word
+        /// 1 while the caller sleeps on `working`, or is about to.
+        private let callerSleeps: Word
+
+        private let workerCount: Int
+        /// How often a waiter looks again before it sleeps.
+        private let spinCount: Int
+        /// The current run's body; written before `generation` changes, nil once the pool ends.
+        private var job: Job?
+
+        /// One run at a time.
+        private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+        private let runnerWord = Atomic<UInt>(0)
+
+        init(workerCount: Int, spinCount: Int) {
+            self.workerCount = workerCount
+            self.spinCount = spinCount
+            let memory = UnsafeMutableRawPointer.allocate(
+                byteCount: 4 * Self.lineByteCount, alignment: Self.lineByteCount)
+            func word(_ line: Int) -> Word {
+                let word = (memory + line * Self.lineByteCount).bindMemory(
+                    to: Atomic<UInt32>.self, capacity: 1)
+                word.initialize(to: Atomic(0))
+                return word
+            }
+            self.memory = memory
+            (generation, working, sleepers, callerSleeps) = (word(0), word(1), word(2), word(3))
+            mutex = .allocate(capacity: 1)
+            pthread_mutex_init(mutex, nil)
+        }
+
+        deinit {
+            pthread_mutex_destroy(mutex)
+            mutex.deallocate()
+            memory.deallocate()
+        }
+
+        // MARK: - One run at a time
+
+        /// The thread whose run is in progress; 0 when there is none.
+        var runner: pthread_t {
+            get { runnerWord.load(ordering: .relaxed) }
+            set { runnerWord.store(newValue, ordering: .relaxed) }
+        }
+
+        func tryLock() -> Bool { pthread_mutex_trylock(mutex) == 0 }
+        func lock() { pthread_mutex_lock(mutex) }
+        func unlock() { pthread_mutex_unlock(mutex) }
+
+        // MARK: - Fork and join
+
+        /// Runs `body` on every worker and on the calling thread; returns when all are done.
+        func fork(_ body: (Int) -> Void) {
+            Job.withJob(body) { job in
+                self.job = job
+                working.pointee.store(UInt32(workerCount), ordering: .relaxed)
+                startWorkers()
+                job.run(thread: 0)
+                joinWorkers()
+            }
+        }
+
+        /// Makes every worker return from its thread.
+        func stop() {
+            job = nil
+            startWorkers()
+        }
+
+        private func startWorkers() {
+            // Sequentially consistent on both sides: either a worker that is about to sleep sees the new
+            // generation, or we see that it sleeps.
+            generation.pointee.add(1, ordering: .sequentiallyConsistent)
+            if sleepers.pointee.load(ordering: .sequentiallyConsistent) > 0 {
+                platform_futex_wake_all(generation)
+            }
+        }
+
+        private func joinWorkers() {
+            for _ in 0..<spinCount {
+                if working.pointee.load(ordering: .acquiring) == 0 { return }
+                platform_pause()
+            }
+            callerSleeps.pointee.store(1, ordering: .sequentiallyConsistent)
+            while true {
+                let left = working.pointee.load(ordering: .sequentiallyConsistent)
+                if left == 0 { break }
+                platform_futex_wait(working, left)
+            }
+            callerSleeps.pointee.store(0, ordering: .relaxed)
+        }
+
+        private func work(thread: Int) {
+            var seen: UInt32 = 0
+            while true {
+                seen = waitForGeneration(after: seen)
+                guard let job else { return }
+                job.run(thread: thread)
+                let before = working.pointee.subtract(1, ordering: .sequentiallyConsistent).oldValue
+                if before == 1, callerSleeps.pointee.load(ordering: .sequentiallyConsistent) != 0 {
+                    platform_futex_wake_all(working)
+                }
+            }
+        }
+
+        private func waitForGeneration(after seen: UInt32) -> UInt32 {
+            for _ in 0..<spinCount {
+                let current = generation.pointee.load(ordering: .acquiring)
+                if current != seen { return current }
+                platform_pause()
+            }
+            sleepers.pointee.add(1, ordering: .sequentiallyConsistent)
+            defer { sleepers.pointee.subtract(1, ordering: .sequentiallyConsistent) }
+            while true {
+                let current = generation.pointee.load(ordering: .sequentiallyConsistent)
+                if current != seen { return current }
+                platform_futex_wait(generation, seen)
+            }
+        }
+
+        // MARK: - Threads
+
+        private final class Start {
+            let thread: Int
+            let team: Team
+            init(thread: Int, team: Team) { (self.thread, self.team) = (thread, team) }
+        }
+
+        /// Starts the thread that takes part with index `thread`.
+        /// - Precondition: the system grants a thread.
+        static func startWorker(thread: Int, of team: Team) -> pthread_t {
+            // Signals stay with the threads of the program: a worker must not take an interrupt.
+            var all = sigset_t()
+            var before = sigset_t()
+            sigfillset(&all)
+            pthread_sigmask(SIG_SETMASK, &all, &before)
+            defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+
+            var worker = pthread_t()
+            let start = Unmanaged.passRetained(Start(thread: thread, team: team))
+            let code = pthread_create(
+                &worker, nil,
+                { argument in
+                    guard let argument else { return nil }
+                    let start = Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
+                    start.team.work(thread: start.thread)
+                    return nil
+                }, start.toOpaque())
+            precondition(code == 0, "ThreadPool: the system refused thread \(thread) (error \(code))")
+            return worker
+        }
+    }
+}
+
+// MARK: - Spinning
+
+extension ThreadPool.Team {
+    /// With more threads than processors, whoever spins keeps the others from working.
+    static let crowdedSpinCount = 20
+
+    /// Pauses that fill about 40 microseconds; their length differs tenfold between processors.
+    static func measuredSpinCount() -> Int {
+        let sampleCount = 200
+        var fastest = Double.infinity
+        for _ in 0..<3 {
+            let start = MonotonicClock.now()
+            for _ in 0..<sampleCount { platform_pause() }
+            fastest = min(fastest, MonotonicClock.now() - start)
+        }
+        return Int(min(max(40e-6 * Double(sampleCount) / max(fastest, 1e-9), 200), 10_000))
+    }
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// Fork-join for kernels. A token passes through hundreds of parallel steps of some ten microseconds each, so
+// workers spin for a moment between steps and sleep on a futex only when the pause gets long.
+
+import CPlatform
+import Glibc
+import Synchronization
+
+/// A fixed team of threads that run the same closure, each with its own index.
+package final class ThreadPool: Sendable {
+    /// Number of threads, including the one that calls `run`.
+    package let threadCount: Int
+    private let team: Team
+    private let workers: [pthread_t]
+
+    /// Starts `threadCount - 1` threads; none for a count of 1.
+    /// - Precondition: `threadCount` is positive and the system grants the threads.
+    package init(threadCount: Int) {
+        precondition(threadCount > 0, "ThreadPool: a team has at least one thread")
+        let isCrowded = threadCount > Processor.allowedProcessorCount()
+        let team = Team(
+            workerCount: threadCount - 1,
+            spinCount: isCrowded ? Team.crowdedSpinCount : Team.measuredSpinCount())
+        self.threadCount = threadCount
+        self.team = team
+        workers = (1..<threadCount).map { Team.startWorker(thread: $0, of: team) }
+    }
+
+    deinit {
+        team.stop()
+        for worker in workers { pthread_join(worker, nil) }
+    }
+
+    /// Runs `body` once on each thread with its index in `0..<threadCount`; the caller is thread 0.
+    ///
+    /// Returns when all are done; what they wrote is then visible to the caller. Runs from different threads
+    /// take turns. Nothing is allocated.
+    /// - Precondition: not called from within a `body` of the same pool.
+    package func run(_ body: (_ thread: Int) -> Void) {
+        let caller = pthread_self()
+        if !team.tryLock() {
+            let isMember = team.runner == caller || workers.contains { pthread_equal($0, caller) != 0 }
+            precondition(!isMember, "ThreadPool: run was called from within a run of the same pool")
+            team.lock()
+        }
+        team.runner = caller
+        if threadCount == 1 {
+            body(0)
+        } else {
+            team.fork(body)
+        }
+        team.runner = 0
+        team.unlock()
+    }
+}
+
+/// The part of `0..<count` that falls to `thread` of `threads`: as even as possible, the same on every call.
+/// - Parameter granularity: every part but the last begins and ends at a multiple of this.
+package func split(_ count: Int, thread: Int, of threads: Int, granularity: Int = 1) -> Range<Int> {
+    precondition(count >= 0 && granularity > 0 && thread >= 0 && thread < threads, "split: nonsensical part")
+    let unitCount = count / granularity + (count % granularity == 0 ? 0 : 1)
+    let (share, extra) = unitCount.quotientAndRemainder(dividingBy: threads)
+    let lower = thread * share + min(thread, extra)
+    let upper = lower + share + (thread < extra ? 1 : 0)
+    // The last unit may be cut short; compared before multiplying, so that nothing overflows.
+    return
+        (lower == unitCount ? count : lower * granularity)..<(upper == unitCount
+        ? count : upper * granularity)
+}
