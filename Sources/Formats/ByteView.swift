@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one place where this module touches memory: a bounds-checked window onto bytes that stay alive as
+// long as the window does. Slices know where they lie in the file, so that errors can say so.
+
+/// Bytes of a mapped file or of an array, with their position in the file.
+package struct ByteView: RandomAccessCollection, @unchecked Sendable {
+    // The memory is never written through a view, and its owner is Sendable: views may cross threads.
+    private let owner: any AnyObject & Sendable
+    private let memory: UnsafeRawBufferPointer
+    /// Position of the first byte, in bytes from the start of the file.
+    package let byteOffset: Int
+
+    /// A view of memory that `owner` keeps valid and unchanged.
+    package init(_ memory: UnsafeRawBufferPointer, owner: any AnyObject & Sendable, byteOffset: Int = 0) {
+        self.owner = owner
+        unsafe self.memory = memory
+        self.byteOffset = byteOffset
+    }
+
+    /// A view of a copy of `bytes`, on a 64-byte boundary as in a mapped file.
+    package init(copying bytes: some Collection<UInt8>) {
+        let copy = CopiedBytes(bytes)
+        unsafe self.init(UnsafeRawBufferPointer(copy.memory), owner: copy)
+    }
+
+    package var startIndex: Int { 0 }
+    package var endIndex: Int { memory.count }
+
+    package subscript(position: Int) -> UInt8 {
+        precondition(position >= 0 && position < memory.count, "ByteView: index out of range")
+        return unsafe memory[position]
+    }
+
+    // Slices count from 0 again: an index is always a distance from the view's own start.
+    /// The `count` bytes from `start`, or nil when they do not all lie inside.
+    package func slice(_ start: Int, count: Int) -> ByteView? {
+        guard start >= 0, count >= 0, start <= memory.count, count <= memory.count - start else { return nil }
+        let part = unsafe UnsafeRawBufferPointer(rebasing: memory[start..<(start + count)])
+        return unsafe ByteView(part, owner: owner, byteOffset: byteOffset + start)
+    }
+
+    /// The same bytes, counted from another origin: the start of a model inside a larger file.
+    package func rebased(byteOffset: Int) -> ByteView {
+        unsafe ByteView(memory, owner: owner, byteOffset: byteOffset)
+    }
+
+    /// A little-endian value at any alignment.
+    /// - Precondition: all of its bytes lie inside; use `ByteReader` for what a file decides.
+    package func load<T: BitwiseCopyable & FixedWidthInteger>(_ type: T.Type, at position: Int) -> T {
+        let size = MemoryLayout<T>.size
+        precondition(
+            position >= 0 && position <= memory.count && size <= memory.count - position,
+            "ByteView: load out of range")
+        return T(littleEndian: unsafe memory.loadUnaligned(fromByteOffset: position, as: T.self))
+    }
+
+    /// The memory itself. Whoever keeps the pointer must keep this view, or the file, alive.
+    package var bytes: UnsafeRawBufferPointer { unsafe memory }
+
+    package func withContiguousStorageIfAvailable<R>(
+        _ body: (UnsafeBufferPointer<UInt8>) throws -> R
+    ) rethrows -> R? {
+        try unsafe memory.withMemoryRebound(to: UInt8.self) { try unsafe body($0) }
+    }
+
+    /// The bytes as text, or nil when they are not valid UTF-8.
+    package var text: String? { String(validating: self, as: UTF8.self) }
+}
+
+/// Owner of bytes that come from no file.
+private final class CopiedBytes: @unchecked Sendable {
+    let memory: UnsafeMutableRawBufferPointer
+
+    init(_ bytes: some Collection<UInt8>) {
+        unsafe memory = .allocate(byteCount: bytes.count, alignment: 64)
+        unsafe memory.copyBytes(from: bytes)
+    }
+
+    deinit { unsafe memory.deallocate() }
+}
