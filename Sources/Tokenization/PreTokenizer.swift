@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// Byte-level BPE cuts text into pieces before it merges. Models define the cuts by regular expressions; here each
+// expression is a function, and a pre-tokenizer is the list of expressions that are applied one inside the other.
+
+/// A published way to cut text into pieces. The raw value is the number in a tokenizer section.
+package enum PreTokenizer: UInt8, Sendable, CaseIterable {
+    /// No cuts (SentencePiece).
+    case none = 0
+    case gpt2 = 1
+    /// Llama 3: words with one leading character of any kind, up to three digits.
+    case llama3 = 2
+    /// Qwen 2 and later: as Llama 3, with single digits.
+    case qwen2 = 3
+    /// SmolLM, StarCoder: single digits, then GPT-2.
+    case smollm = 4
+    /// Mistral NeMo: cuts where lower case turns into upper case.
+    case tekken = 5
+    case deepseekCoder = 6
+    /// What GGUF calls `default`: for files that do not say.
+    case fallback = 7
+
+    /// The expressions, outermost first.
+    var rules: [SplitRule] {
+        switch self {
+        case .none: []
+        case .gpt2: [.gpt2]
+        case .llama3: [.wordsAndDigits(3)]
+        case .qwen2: [.wordsAndDigits(1)]
+        case .smollm: [.eachNumber, .gpt2]
+        case .tekken: [.casedWords]
+        case .deepseekCoder: [.eachLineBreak, .spacedLetters, .spacedPunctuation, .eastAsianRuns, .eachNumber]
+        case .fallback: [.punctuationAndSymbolRuns, .gpt2, .numberRuns, .threeDigits]
+        }
+    }
+}
+
+/// One expression: a text is cut into its matches and what lies between them.
+enum SplitRule {
+    case gpt2
+    case wordsAndDigits(Int)
+    case casedWords
+    case eachNumber
+    case numberRuns
+    case threeDigits
+    case punctuationAndSymbolRuns
+    case eachLineBreak
+    case spacedLetters
+    case spacedPunctuation
+    case eastAsianRuns
+
+    /// The end of the piece that begins at `start`, as if the text ended at `limit`.
+    ///
+    /// - Precondition: `start < limit`.
+    @inline(__always)
+    func pieceEnd(_ text: Span<UInt8>, from start: Int, to limit: Int) -> Int {
+        switch self {
+        case .gpt2: gpt2PieceEnd(text, from: start, to: limit)
+        case .wordsAndDigits(let count): wordPieceEnd(text, from: start, to: limit, digitCount: count)
+        case .casedWords: casedPieceEnd(text, from: start, to: limit)
+        default: isolatedPieceEnd(text, from: start, to: limit)
+        }
+    }
+
+    /// For expressions that match only some of the text: the end of the match at `start`, or the start of the
+    /// next match.
+    private func isolatedPieceEnd(_ text: Span<UInt8>, from start: Int, to limit: Int) -> Int {
+        if let end = matchEnd(text, at: start, to: limit) { return end }
+        var position = start
+        repeat {
+            position += UTF8Character(text, at: position).byteCount
+        } while position < limit && matchEnd(text, at: position, to: limit) == nil
+        return position
+    }
+
+    /// The end of the match that begins exactly at `start`, if there is one.
+    private func matchEnd(_ text: Span<UInt8>, at start: Int, to limit: Int) -> Int? {
+        switch self {
+        case .eachNumber:
+            let character = UTF8Character(text, at: start)
+            return character.characterClass.contains(.number) ? start + character.byteCount : nil
+        case .numberRuns:
+            return nonEmpty(start, runEnd(text, from: start, to: limit, of: .number))
+        case .threeDigits:
+            guard start + 3 <= limit, (start..<start + 3).allSatisfy({ text[$0] &- 0x30 < 10 }) else { return nil }
+            return start + 3
+        case .punctuationAndSymbolRuns:
+            return nonEmpty(start, punctuationRunEnd(text, from: start, to: limit))
+        case .eachLineBreak:
+            return text[start] == 0x0A || text[start] == 0x0D ? start + 1 : nil
+        case .spacedLetters:
+            return spacedRunEnd(text, from: start, to: limit, of: .letter)
+        case .spacedPunctuation:
+            return spacedRunEnd(text, from: start, to: limit, of: .punctuation)
+        case .eastAsianRuns:
+            return nonEmpty(start, eastAsianRunEnd(text, from: start, to: limit))
+        default:
+            return nil
+        }
+    }
+
+    private func nonEmpty(_ start: Int, _ end: Int) -> Int? { end > start ? end : nil }
+}
+
+/// Walks through the pieces of a text. Each rule cuts only inside the pieces of the rule before it.
+struct PieceIterator {
+    private let rules: [SplitRule]
+    /// For each rule, where its current piece ends.
+    private var ends: [Int]
+    private var position: Int
+    private let limit: Int
+
+    init(_ preTokenizer: PreTokenizer, over range: Range<Int>) {
+        rules = preTokenizer.rules
+        ends = [Int](repeating: range.lowerBound, count: rules.count)
+        position = range.lowerBound
+        limit = range.upperBound
+    }
+
+    /// The next piece of the text, or nil at its end. The pieces cover the whole range.
+    mutating func next(in text: Span<UInt8>) -> Range<Int>? {
+        guard position < limit else { return nil }
+        let start = position
+        var end = limit
+        for index in rules.indices {
+            if ends[index] == start { ends[index] = rules[index].pieceEnd(text, from: start, to: end) }
+            end = ends[index]
+        }
+        position = end
+        return start..<end
+    }
+}

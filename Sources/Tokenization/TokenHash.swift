@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// The hash of the tables in a tokenizer section: part of the format, so it never changes within a version.
+// A multiplication mixes upwards, the shift brings the mixed bits down to where the slot number is taken.
+
+/// A hash whose low bits choose a slot and whose top 12 bits tell most unequal entries apart.
+struct TokenHash {
+    private(set) var value: UInt64
+
+    /// formats/tokenizer.md §3.2: seeded by the length in bytes.
+    @inline(__always)
+    init(byteCount: Int) { value = UInt64(truncatingIfNeeded: byteCount) &* 0x9E37_79B9_7F4A_7C15 }
+
+    /// A pair of tokens is a 40-bit number, hashed as the only word of an eight-byte text.
+    @inline(__always)
+    init(left: UInt64, right: UInt64) {
+        self.init(byteCount: 8)
+        mix(left | right << 20)
+    }
+
+    /// Takes in the next eight bytes, little-endian; the last word is filled up with zeros.
+    @inline(__always)
+    mutating func mix(_ word: UInt64) {
+        value = (value ^ word) &* 0xD6E8_FEB8_6659_FD93
+        value ^= value >> 32
+    }
+
+    /// The hash of a part of a text.
+    @inline(__always)
+    init(_ text: Span<UInt8>, _ range: Range<Int>) {
+        self.init(byteCount: range.count)
+        var position = range.lowerBound
+        while position + 8 <= range.upperBound {
+            var word: UInt64 = 0
+            for index in 0..<8 { word |= UInt64(text[position + index]) << UInt64(8 * index) }
+            mix(word)
+            position += 8
+        }
+        if position < range.upperBound {
+            var word: UInt64 = 0
+            var shift: UInt64 = 0
+            while position < range.upperBound {
+                word |= UInt64(text[position]) << shift
+                position += 1
+                shift += 8
+            }
+            mix(word)
+        }
+    }
+
+    @inline(__always)
+    var tag: UInt32 { UInt32(truncatingIfNeeded: value >> 52) }
+
+    @inline(__always)
+    func slot(mask: Int) -> Int { Int(truncatingIfNeeded: value) & mask }
+}
+
+/// One entry of an open-addressing table: twelve bits of the hash above twenty bits of an index.
+struct TableSlot {
+    static let empty: UInt32 = 0xFFFF_FFFF
+    static let indexMask: UInt32 = 0xF_FFFF
+
+    @inline(__always)
+    static func packed(tag: UInt32, index: Int) -> UInt32 { tag << 20 | UInt32(truncatingIfNeeded: index) }
+
+    /// The number of slots for a count of entries: the power of two that leaves at least a quarter empty.
+    static func count(entries: Int) -> Int {
+        guard entries > 0 else { return 0 }
+        var slots = 4
+        while slots * 3 < entries * 4 { slots *= 2 }
+        return slots
+    }
+
+    /// Places entries by linear probing.
+    static func table(hashes: [(hash: TokenHash, index: Int)]) -> [UInt32] {
+        var slots = [UInt32](repeating: empty, count: count(entries: hashes.count))
+        for (hash, index) in hashes {
+            var slot = hash.slot(mask: slots.count - 1)
+            while slots[slot] != empty { slot = (slot + 1) & (slots.count - 1) }
+            slots[slot] = packed(tag: hash.tag, index: index)
+        }
+        return slots
+    }
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tokens to text: all at once, or token by token as they are generated.
+
+extension Tokenizer {
+    /// The bytes that tokens stand for, which need not be whole characters.
+    ///
+    /// The space that encoding puts in front of a text is taken off again.
+    ///
+    /// - Parameter skipSpecial: leave out control and unknown tokens. Ids outside the vocabulary stand for nothing.
+    package func decode(_ ids: [Int32], skipSpecial: Bool) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(4 * ids.count)
+        var dropsSpace = tables.layout.flags.contains(.addsSpacePrefix)
+        for id in ids { append(id, to: &bytes, skipSpecial: skipSpecial, dropsSpace: &dropsSpace) }
+        return bytes
+    }
+
+    /// The text that tokens stand for, with U+FFFD for what is not UTF-8.
+    package func decodeText(_ ids: [Int32], skipSpecial: Bool) -> String {
+        String(decoding: decode(ids, skipSpecial: skipSpecial), as: UTF8.self)
+    }
+
+    /// Appends a token's bytes. The first token that is text loses its leading space if `dropsSpace`.
+    func append(_ id: Int32, to bytes: inout [UInt8], skipSpecial: Bool, dropsSpace: inout Bool) {
+        guard tables.isToken(id) else { return }
+        if isSpecial(id) {
+            if !skipSpecial { tables.appendText(of: id, to: &bytes) }
+            return
+        }
+        let start = bytes.count
+        tables.appendText(of: id, to: &bytes)
+        if dropsSpace && start < bytes.count {
+            dropsSpace = false
+            if bytes[start] == 0x20 && tables.type(of: id) != .userDefined { bytes.remove(at: start) }
+        }
+    }
+}
+
+/// Decodes a stream of tokens into text that is valid at every step: a character whose bytes are spread over
+/// several tokens appears when it is complete.
+package struct TokenDecoder: Sendable {
+    private let tokenizer: Tokenizer
+    private let skipSpecial: Bool
+    private var dropsSpace: Bool
+    /// The beginning of a character: at most three bytes.
+    private var pending: [UInt8] = []
+
+    /// - Parameters:
+    ///   - skipSpecial: leave out control and unknown tokens.
+    ///   - atStart: the tokens begin a text, so the space that encoding would put there is taken off.
+    package init(_ tokenizer: Tokenizer, skipSpecial: Bool = true, atStart: Bool = true) {
+        self.tokenizer = tokenizer
+        self.skipSpecial = skipSpecial
+        dropsSpace = atStart && tokenizer.tables.layout.flags.contains(.addsSpacePrefix)
+    }
+
+    /// The text that a token completes: empty while a character is incomplete.
+    package mutating func append(_ id: Int32) -> String {
+        tokenizer.append(id, to: &pending, skipSpecial: skipSpecial, dropsSpace: &dropsSpace)
+        let held = Self.incompleteSuffixCount(pending)
+        let text = String(decoding: pending[..<(pending.count - held)], as: UTF8.self)
+        pending.removeFirst(pending.count - held)
+        return text
+    }
+
+    /// What is left when no token follows: U+FFFD for an incomplete character, else nothing.
+    package mutating func finish() -> String {
+        defer { pending.removeAll() }
+        return String(decoding: pending, as: UTF8.self)
+    }
+
+    /// How many bytes at the end may still become a character (Unicode 16.0, table 3-7).
+    private static func incompleteSuffixCount(_ bytes: [UInt8]) -> Int {
+        for count in 1...3 where count <= bytes.count {
+            let lead = bytes[bytes.count - count]
+            if lead & 0xC0 == 0x80 { continue }
+            let length =
+                switch lead {
+                case 0xC2...0xDF: 2
+                case 0xE0...0xEF: 3
+                case 0xF0...0xF4: 4
+                default: 1
+                }
+            guard length > count else { return 0 }
+            guard count > 1 else { return 1 }
+            let second = bytes[bytes.count - count + 1]
+            let range: ClosedRange<UInt8> =
+                switch lead {
+                case 0xE0: 0xA0...0xBF
+                case 0xED: 0x80...0x9F
+                case 0xF0: 0x90...0xBF
+                case 0xF4: 0x80...0x8F
+                default: 0x80...0xBF
+                }
+            return range.contains(second) ? count : 0
+        }
+        return 0
+    }
+}

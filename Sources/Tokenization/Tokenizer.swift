@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// A tokenizer is a section of bytes, checked once and used where it lies: nothing is parsed or built at load.
+
+/// Turns text into tokens and tokens into text, by the tables of a tokenizer section (formats/tokenizer.md).
+package struct Tokenizer: Sendable {
+    let tables: TokenizerTables
+
+    /// Checks a tokenizer section and uses it in place.
+    ///
+    /// - Parameter bytes: the section; the caller keeps it mapped and unchanged as long as the tokenizer lives.
+    /// - Throws: the rule of formats/tokenizer.md §4 that the section breaks.
+    package init(bytes: UnsafeRawBufferPointer) throws(TokenizerError) {
+        tables = TokenizerTables(layout: try TokenizerLayout(bytes: bytes), bytes: bytes)
+        try tables.validate()
+    }
+
+    package var kind: TokenizerKind { tables.layout.kind }
+    /// The count of tokens. A model's output may be wider: ids from there on stand for nothing.
+    package var vocabularySize: Int { tables.layout.tokenCount }
+
+    package var beginOfSequence: Int32? { id(inLane: 0) }
+    package var endOfSequence: Int32? { id(inLane: 1) }
+    package var unknown: Int32? { id(inLane: 2) }
+    package var padding: Int32? { id(inLane: 3) }
+    package var addsBeginOfSequence: Bool { tables.layout.flags.contains(.addsBeginOfSequence) }
+    package var addsEndOfSequence: Bool { tables.layout.flags.contains(.addsEndOfSequence) }
+
+    /// Every token after which generation stops, ascending.
+    package var endOfGeneration: [Int32] {
+        (0..<tables.layout.endOfGenerationCount).map { tables.endOfGenerationToken($0) }
+    }
+
+    package func isEndOfGeneration(_ id: Int32) -> Bool {
+        (0..<tables.layout.endOfGenerationCount).contains { tables.endOfGenerationToken($0) == id }
+    }
+
+    /// Whether a token steers the model and is not part of what people read.
+    package func isSpecial(_ id: Int32) -> Bool {
+        guard tables.isToken(id) else { return false }
+        let type = tables.type(of: id)
+        return type == .control || type == .unknown
+    }
+
+    /// What a token is for; nil for an id outside the vocabulary.
+    package func type(of id: Int32) -> TokenType? { tables.isToken(id) ? tables.type(of: id) : nil }
+
+    /// The bytes that a token stands for, not always whole characters; none for an id outside the vocabulary.
+    package func bytes(of id: Int32) -> [UInt8] {
+        var bytes: [UInt8] = []
+        if tables.isToken(id) { tables.appendText(of: id, to: &bytes) }
+        return bytes
+    }
+
+    /// A token's bytes as text, incomplete characters replaced: for display.
+    package func text(of id: Int32) -> String { String(decoding: bytes(of: id), as: UTF8.self) }
+
+    /// The control, unknown or user-defined token with a text, as in `"<|im_end|>"`.
+    package func specialToken(_ text: String) -> Int32? {
+        let bytes = Array(text.utf8)
+        let fragments = SpecialTokenScanner(tables: tables, parsesSpecial: true).fragments(of: bytes.span)
+        guard fragments.count == 1, let fragment = fragments.first, fragment.token >= 0 else { return nil }
+        return fragment.token
+    }
+
+    private func id(inLane lane: Int) -> Int32? {
+        let id = tables.layout.specialIds[lane]
+        return id < 0 ? nil : id
+    }
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a vocabulary to the bytes of a tokenizer section: done once, when a model is converted.
+
+/// Writes the tables that `Tokenizer` uses in place.
+package struct TokenizerBuilder {
+    private let vocabulary: Vocabulary
+    /// What each token stands for: bytes for normal tokens, the written form for the others.
+    private let texts: [[UInt8]]
+
+    package init(vocabulary: Vocabulary) {
+        self.vocabulary = vocabulary
+        texts = zip(vocabulary.texts, vocabulary.types).map { text, type in
+            Self.bytes(of: text, type: type, kind: vocabulary.kind)
+        }
+    }
+
+    /// The bytes of the section.
+    ///
+    /// - Throws: a rule of formats/tokenizer.md that the vocabulary breaks.
+    package func build() throws(TokenizerError) -> [UInt8] {
+        try checkCounts()
+        let merges = try packedMerges()
+        let special = specialTokens()
+        let textTable = textTable()
+        let endOfGeneration = Set(vocabulary.endOfGeneration).sorted()
+        let layout = TokenizerLayout(
+            kind: vocabulary.kind, preTokenizer: vocabulary.preTokenizer, flags: flags,
+            tokenCount: texts.count, textByteCount: texts.reduce(0) { $0 + $1.count },
+            longestTokenByteCount: texts.reduce(0) { max($0, $1.count) },
+            endOfGenerationCount: endOfGeneration.count, specialCount: special.count,
+            textSlotCount: textTable.count, mergeCount: merges.entries.count, mergeSlotCount: merges.slots.count,
+            specialIds: SIMD4(
+                vocabulary.beginOfSequence ?? -1, vocabulary.endOfSequence ?? -1, vocabulary.unknown ?? -1,
+                vocabulary.padding ?? -1))
+
+        var output = SectionWriter(header: layout.header)
+        output.append(merges.entries)
+        output.append(merges.slots)
+        output.append(textTable)
+        output.append(textOffsets())
+        output.append(vocabulary.kind == .sentencePieceBPE ? vocabulary.scores.map(\.bitPattern) : [])
+        output.append(byteTokens())
+        output.append(firstByteIndices(of: special))
+        output.append(special)
+        output.append(endOfGeneration)
+        output.append(vocabulary.types.map(\.rawValue))
+        output.append(texts.flatMap(\.self))
+        // The reader's own checks are the last word on what was written.
+        let error = output.bytes.withUnsafeBytes { bytes -> TokenizerError? in
+            do throws(TokenizerError) {
+                _ = try Tokenizer(bytes: bytes)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        if let error { throw error }
+        return output.bytes
+    }
+
+    private var flags: TokenizerLayout.Flags {
+        var flags: TokenizerLayout.Flags = []
+        if vocabulary.addsBeginOfSequence { flags.insert(.addsBeginOfSequence) }
+        if vocabulary.addsEndOfSequence { flags.insert(.addsEndOfSequence) }
+        if vocabulary.addsSpacePrefix { flags.insert(.addsSpacePrefix) }
+        if vocabulary.ignoresMerges { flags.insert(.ignoresMerges) }
+        if vocabulary.kind == .sentencePieceBPE && findableTokens.allSatisfy({ !hasInnerSpace(texts[$0]) }) {
+            flags.insert(.cutsBeforeSpaces)
+        }
+        return flags
+    }
+
+    private func hasInnerSpace(_ text: [UInt8]) -> Bool {
+        zip(text, text.dropFirst()).contains { $0 != 0x20 && $1 == 0x20 }
+    }
+
+    private func checkCounts() throws(TokenizerError) {
+        func check(_ count: Int, _ expected: Int, _ name: String) throws(TokenizerError) {
+            guard count == expected else {
+                throw TokenizerError(.limits, found: "\(count)", expected: "\(expected)", at: name)
+            }
+        }
+        let count = vocabulary.texts.count
+        guard 1...TokenizerLayout.maximumTokenCount ~= count else {
+            throw TokenizerError(
+                .limits, found: "\(count)", expected: "1 to \(TokenizerLayout.maximumTokenCount)",
+                at: "the count of tokens")
+        }
+        try check(vocabulary.types.count, count, "the count of types")
+        if vocabulary.kind == .sentencePieceBPE {
+            try check(vocabulary.scores.count, count, "the count of scores")
+            try check(vocabulary.merges.count, 0, "the count of merges")
+        }
+        guard vocabulary.merges.count <= TokenizerLayout.maximumMergeCount else {
+            throw TokenizerError(
+                .limits, found: "\(vocabulary.merges.count)",
+                expected: "at most \(TokenizerLayout.maximumMergeCount)", at: "the count of merges")
+        }
+        let byteCount = texts.reduce(0) { $0 + $1.count }
+        guard byteCount <= TokenizerLayout.maximumTextByteCount else {
+            throw TokenizerError(
+                .limits, found: "\(byteCount)", expected: "at most \(TokenizerLayout.maximumTextByteCount)",
+                at: "the size of the texts")
+        }
+        for (id, text) in texts.enumerated() where text.count > TokenizerLayout.maximumTokenByteCount {
+            throw TokenizerError(
+                .texts, found: "\(text.count) bytes", expected: "at most \(TokenizerLayout.maximumTokenByteCount)",
+                at: "the text of token \(id)")
+        }
+    }
+}
+
+// MARK: - Tables
+
+extension TokenizerBuilder {
+    /// What a token stands for. A normal text that is not in the byte alphabet stays as it is written.
+    private static func bytes(of text: String, type: TokenType, kind: TokenizerKind) -> [UInt8] {
+        switch (type, kind) {
+        case (.byte, _): byte(of: text).map { [$0] } ?? Array(text.utf8)
+        case (.normal, .byteLevelBPE), (.unused, .byteLevelBPE): ByteAlphabet.bytes(of: text) ?? Array(text.utf8)
+        case (.normal, .sentencePieceBPE), (.unused, .sentencePieceBPE): SpaceMark.replaced(in: Array(text.utf8))
+        default: Array(text.utf8)
+        }
+    }
+
+    /// The byte that `<0xHH>` names.
+    private static func byte(of text: String) -> UInt8? {
+        let bytes = Array(text.utf8)
+        guard bytes.count == 6, text.hasPrefix("<0x"), text.hasSuffix(">") else { return nil }
+        return UInt8(text.dropFirst(3).dropLast(), radix: 16)
+    }
+
+    /// The tokens that a search by text finds: those that encoding may produce from plain text.
+    private var findableTokens: [Int] {
+        texts.indices.filter { id in
+            let written = vocabulary.texts[id].utf8
+            return switch (vocabulary.types[id], vocabulary.kind) {
+            case (.normal, .byteLevelBPE), (.unused, .byteLevelBPE): true
+            // Spaces in text become U+2581 before merging, so a text with a real space is never looked for.
+            case (.normal, .sentencePieceBPE), (.unused, .sentencePieceBPE): !written.contains(0x20)
+            case (.userDefined, .sentencePieceBPE):
+                !written.contains(0x20) && SpaceMark.replaced(in: Array(written)) == Array(written)
+            default: false
+            }
+        }
+    }
+
+    private func textTable() -> [UInt32] {
+        guard vocabulary.kind == .sentencePieceBPE || vocabulary.ignoresMerges else { return [] }
+        var seen: Set<[UInt8]> = []
+        let entries = findableTokens.filter { !texts[$0].isEmpty && seen.insert(texts[$0]).inserted }
+        return TableSlot.table(hashes: entries.map { (hash(of: texts[$0]), $0) })
+    }
+
+    private func hash(of text: [UInt8]) -> TokenHash { TokenHash(text.span, text.indices) }
+
+    private func textOffsets() -> [UInt32] {
+        var end: UInt32 = 0
+        return [0] + texts.map { text in
+            end += UInt32(text.count)
+            return end
+        }
+    }
+
+    private func byteTokens() -> [Int32] {
+        var tokens = [Int32](repeating: -1, count: 256)
+        let type: TokenType = vocabulary.kind == .byteLevelBPE ? .normal : .byte
+        for (id, text) in texts.enumerated() where text.count == 1 && vocabulary.types[id] == type {
+            if tokens[Int(text[0])] < 0 { tokens[Int(text[0])] = Int32(id) }
+        }
+        return tokens
+    }
+
+    /// Tokens that are searched for in the text before it is cut, in the order of their texts.
+    private func specialTokens() -> [Int32] {
+        let types: Set<TokenType> = [.control, .unknown, .userDefined]
+        let sorted = texts.indices.filter { types.contains(vocabulary.types[$0]) && !texts[$0].isEmpty }
+            .sorted { (a, b) in
+                texts[a] == texts[b] ? a < b : texts[a].lexicographicallyPrecedes(texts[b])
+            }
+        var unique: [Int32] = []
+        for id in sorted where unique.last.map({ texts[Int($0)] != texts[id] }) ?? true { unique.append(Int32(id)) }
+        return unique
+    }
+
+    private func firstByteIndices(of special: [Int32]) -> [UInt32] {
+        var counts = [UInt32](repeating: 0, count: 257)
+        for id in special { counts[Int(texts[Int(id)][0]) + 1] += 1 }
+        for byte in 1...256 { counts[byte] += counts[byte - 1] }
+        return counts
+    }
+
+    /// Merges by rank with what they make, and the table that finds them; of equal pairs the first counts.
+    private func packedMerges() throws(TokenizerError) -> (entries: [UInt64], slots: [UInt32]) {
+        guard !vocabulary.merges.isEmpty else { return ([], []) }
+        let index = TokenIndex(texts: vocabulary.texts)
+        let written = vocabulary.texts.map { Array($0.utf8) }
+        var seen: Set<Merge> = []
+        var entries: [UInt64] = []
+        var hashes: [(hash: TokenHash, index: Int)] = []
+        for (rank, merge) in vocabulary.merges.enumerated() {
+            guard written.indices.contains(Int(merge.left)), written.indices.contains(Int(merge.right)) else {
+                throw TokenizerError(
+                    .merges, found: "\(merge.left), \(merge.right)", expected: "two tokens", at: "merge \(rank)")
+            }
+            guard let merged = index.id(of: (written[Int(merge.left)] + written[Int(merge.right)])[...]) else {
+                throw TokenizerError(
+                    .merges,
+                    found: "'\(vocabulary.texts[Int(merge.left)])' + '\(vocabulary.texts[Int(merge.right)])'",
+                    expected: "a pair that makes a token", at: "merge \(rank)")
+            }
+            guard seen.insert(merge).inserted else { continue }
+            let (left, right) = (UInt64(merge.left), UInt64(merge.right))
+            hashes.append((TokenHash(left: left, right: right), entries.count))
+            entries.append(left | right << 20 | UInt64(merged) << 40)
+        }
+        return (entries, TableSlot.table(hashes: hashes))
+    }
+}
+
+/// Appends arrays in little-endian order, each from a multiple of eight.
+private struct SectionWriter {
+    var bytes: [UInt8]
+
+    init(header: [UInt8]) { bytes = header }
+
+    mutating func append(_ values: [some FixedWidthInteger]) {
+        for value in values { withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) } }
+        while bytes.count % 8 != 0 { bytes.append(0) }
+    }
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where everything lies in a tokenizer section (formats/tokenizer.md §3): the header's numbers fix every offset.
+
+/// The header of a tokenizer section, and the offsets that follow from it.
+struct TokenizerLayout: Sendable {
+    static let magic: UInt32 = 0x4B4F_5454  // "TTOK"
+    static let version: UInt16 = 1
+    static let headerByteCount = 64
+
+    /// Limits of formats/tokenizer.md §5.
+    static let maximumTokenCount = 1 << 20 - 1
+    static let maximumMergeCount = 1 << 20 - 1
+    static let maximumTokenByteCount = 1 << 16 - 1
+    static let maximumTextByteCount = 1 << 28
+    static let maximumEndOfGenerationCount = 1024
+
+    struct Flags: OptionSet, Sendable {
+        let rawValue: UInt16
+        static let addsBeginOfSequence = Flags(rawValue: 1)
+        static let addsEndOfSequence = Flags(rawValue: 2)
+        static let addsSpacePrefix = Flags(rawValue: 4)
+        static let ignoresMerges = Flags(rawValue: 8)
+        /// No token's text has a space after another character: text may be cut in front of spaces.
+        static let cutsBeforeSpaces = Flags(rawValue: 16)
+        static let known = Flags(rawValue: 31)
+    }
+
+    var kind: TokenizerKind
+    var preTokenizer: PreTokenizer
+    var flags: Flags
+    var tokenCount: Int
+    var textByteCount: Int
+    /// The longest token's text.
+    var longestTokenByteCount: Int
+    var endOfGenerationCount: Int
+    var specialCount: Int
+    var textSlotCount: Int
+    var mergeCount: Int
+    var mergeSlotCount: Int
+    /// Begin of sequence, end of sequence, unknown, padding; −1 for none.
+    var specialIds: SIMD4<Int32>
+
+    /// Byte offsets of the arrays, in file order; each begins on a multiple of eight.
+    struct Offsets: Sendable {
+        var merges = 0
+        var mergeSlots = 0
+        var textSlots = 0
+        var textOffsets = 0
+        var scores = 0
+        var byteTokens = 0
+        var firstBytes = 0
+        var specialTokens = 0
+        var endOfGeneration = 0
+        var types = 0
+        var texts = 0
+        var end = 0
+        /// What lies between the arrays: zeros.
+        var padding: [Range<Int>] = []
+    }
+
+    /// Every array's place. Cannot overflow: all counts are below 2^28.
+    var offsets: Offsets {
+        var offsets = Offsets()
+        var next = Self.headerByteCount
+        func place(_ byteCount: Int) -> Int {
+            let start = next
+            next = (start + byteCount + 7) & ~7
+            if next > start + byteCount { offsets.padding.append(start + byteCount..<next) }
+            return start
+        }
+        offsets.merges = place(8 * mergeCount)
+        offsets.mergeSlots = place(4 * mergeSlotCount)
+        offsets.textSlots = place(4 * textSlotCount)
+        offsets.textOffsets = place(4 * (tokenCount + 1))
+        offsets.scores = place(kind == .sentencePieceBPE ? 4 * tokenCount : 0)
+        offsets.byteTokens = place(4 * 256)
+        offsets.firstBytes = place(4 * 257)
+        offsets.specialTokens = place(4 * specialCount)
+        offsets.endOfGeneration = place(4 * endOfGenerationCount)
+        offsets.types = place(tokenCount)
+        offsets.texts = place(textByteCount)
+        offsets.end = next
+        return offsets
+    }
+}

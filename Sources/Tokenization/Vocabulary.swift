@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// A vocabulary as model files describe it: token texts in their written form, before any table is built.
+
+/// The algorithm that turns text into tokens.
+package enum TokenizerKind: UInt8, Sendable {
+    /// Byte-level byte pair encoding: bytes in GPT-2's printable alphabet, merges by rank.
+    case byteLevelBPE = 1
+    /// SentencePiece's BPE: scalars with spaces written U+2581, merges by score, bytes as a last resort.
+    case sentencePieceBPE = 2
+}
+
+/// What a token is for. The numbers are those of GGUF's `tokenizer.ggml.token_type`.
+package enum TokenType: UInt8, Sendable {
+    case normal = 1
+    case unknown = 2
+    /// Steers the model (begin, end, roles): never made from plain text, hidden when decoding for people.
+    case control = 3
+    /// Added to the vocabulary by hand: matched in the text before anything else.
+    case userDefined = 4
+    case unused = 5
+    /// One byte, for text that no other token covers; written `<0xHH>`.
+    case byte = 6
+}
+
+/// Two tokens that may be joined, by id. A merge's rank is its place in the list.
+package struct Merge: Hashable, Sendable {
+    package var left: Int32
+    package var right: Int32
+
+    package init(left: Int32, right: Int32) {
+        self.left = left
+        self.right = right
+    }
+}
+
+/// Everything that a tokenizer is made from.
+package struct Vocabulary: Sendable {
+    package var kind: TokenizerKind
+    /// How text is cut before merging (byte-level BPE only).
+    package var preTokenizer = PreTokenizer.none
+    /// Token texts as the model file writes them: GPT-2's alphabet or U+2581 for spaces in normal tokens.
+    package var texts: [String]
+    /// One for each text.
+    package var types: [TokenType]
+    /// One for each text (SentencePiece), or empty.
+    package var scores: [Float] = []
+    /// By rank (byte-level BPE), or empty.
+    package var merges: [Merge] = []
+
+    package var beginOfSequence: Int32?
+    package var endOfSequence: Int32?
+    package var unknown: Int32?
+    package var padding: Int32?
+    /// Every token after which generation stops, the end of sequence included.
+    package var endOfGeneration: [Int32] = []
+
+    package var addsBeginOfSequence = false
+    package var addsEndOfSequence = false
+    /// A space is put in front of text (SentencePiece only).
+    package var addsSpacePrefix = false
+    /// A piece that is a token is never merged from its bytes (byte-level BPE only).
+    package var ignoresMerges = false
+
+    package init(kind: TokenizerKind, texts: [String], types: [TokenType]) {
+        self.kind = kind
+        self.texts = texts
+        self.types = types
+    }
+
+    /// The merges that lines like `"Ġ t"` describe, with tokens found by their text.
+    ///
+    /// - Parameter lines: by rank; two texts with one space between, as in GGUF and `tokenizer.json`.
+    /// - Throws: `.merges` when a line has no second text, or names a token that the vocabulary lacks.
+    package func resolveMerges(_ lines: [String]) throws(TokenizerError) -> [Merge] {
+        let index = TokenIndex(texts: texts)
+        var merges: [Merge] = []
+        merges.reserveCapacity(lines.count)
+        for (rank, line) in lines.enumerated() {
+            let bytes = Array(line.utf8)
+            guard let space = bytes.dropFirst().firstIndex(of: 0x20) else {
+                throw TokenizerError(
+                    .merges, found: "'\(line)'", expected: "two texts with a space between", at: "merge \(rank)")
+            }
+            guard let left = index.id(of: bytes[..<space]), let right = index.id(of: bytes[(space + 1)...])
+            else {
+                throw TokenizerError(
+                    .merges, found: "'\(line)'", expected: "texts of the vocabulary", at: "merge \(rank)")
+            }
+            merges.append(Merge(left: left, right: right))
+        }
+        return merges
+    }
+}
+
+/// Token ids by the bytes of their texts. Swift's strings would take canonically equal texts for the same one.
+struct TokenIndex {
+    private var ids: [ArraySlice<UInt8>: Int32]
+
+    /// Where two tokens have the same text, the first is found.
+    init(texts: [String]) {
+        ids = Dictionary(minimumCapacity: texts.count)
+        for (id, text) in texts.enumerated() {
+            let key = Array(text.utf8)[...]
+            if ids[key] == nil { ids[key] = Int32(id) }
+        }
+    }
+
+    func id(of text: ArraySlice<UInt8>) -> Int32? { ids[text] }
+}
