@@ -24,11 +24,13 @@ func preTokenizerTraits(_ name: String?) throws(TokenizerImportError) -> PreToke
         PreTokenizerTraits(preTokenizer: .llama3)
     case "glm4", "glm5":
         PreTokenizerTraits(preTokenizer: .llama3, ignoresMerges: true)
-    case "qwen2", "deepseek-r1-qwen", "kormo", "f2llmv2", "megrez", "stablelm2", "hunyuan", "solar-open", "grok-2":
+    case "qwen2", "deepseek-r1-qwen", "kormo", "f2llmv2", "megrez", "stablelm2", "hunyuan", "solar-open",
+        "grok-2":
         PreTokenizerTraits(preTokenizer: .qwen2)
     case "smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b", "mellum2":
         PreTokenizerTraits(preTokenizer: .smollm)
-    case "gpt-2", "phi-2", "mpt", "olmo", "jais", "exaone4", "trillion", "granite-docling", "gigachat", "mellum":
+    case "gpt-2", "phi-2", "mpt", "olmo", "jais", "exaone4", "trillion", "granite-docling", "gigachat",
+        "mellum":
         PreTokenizerTraits(preTokenizer: .gpt2)
     case "tekken":
         PreTokenizerTraits(preTokenizer: .tekken, ignoresMerges: true, addsBeginOfSequence: true)
@@ -43,7 +45,8 @@ func preTokenizerTraits(_ name: String?) throws(TokenizerImportError) -> PreToke
 
 /// Texts of tokens after which models of some family stop, whatever else the file says.
 private let endOfGenerationTexts: Set<String> = [
-    "<|eot_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|flush|>", "<|calls|>", "<end_of_turn>",
+    "<|eot_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|flush|>", "<|calls|>",
+    "<end_of_turn>",
     "<|endoftext|>", "</s>", "<|eom_id|>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]", "<|end_of_text|>",
     "<end_of_utterance>", "<eos>", "<turn|>", "<|tool_response>", "<｜end▁of▁sentence｜>", "[e~[",
 ]

@@ -26,7 +26,8 @@ package func importTokenizer(from file: GGUFFile) throws -> Vocabulary {
     var vocabulary: Vocabulary
     switch model {
     case "gpt2":
-        vocabulary = Vocabulary(kind: .byteLevelBPE, texts: texts, types: try metadata.types(count: texts.count))
+        vocabulary = Vocabulary(
+            kind: .byteLevelBPE, texts: texts, types: try metadata.types(count: texts.count))
         let traits = try preTokenizerTraits(metadata.optionalString("pre"))
         vocabulary.preTokenizer = traits.preTokenizer
         vocabulary.ignoresMerges = traits.ignoresMerges
@@ -49,11 +50,13 @@ package func importTokenizer(from file: GGUFFile) throws -> Vocabulary {
     setSpecialTokens(of: &vocabulary, metadata)
     if vocabulary.addsBeginOfSequence && vocabulary.beginOfSequence == nil {
         throw TokenizerImportError(
-            key: "tokenizer.ggml.bos_token_id", found: "missing", expected: "a token, because it is to be added")
+            key: "tokenizer.ggml.bos_token_id", found: "missing",
+            expected: "a token, because it is to be added")
     }
     if vocabulary.addsEndOfSequence && vocabulary.endOfSequence == nil {
         throw TokenizerImportError(
-            key: "tokenizer.ggml.eos_token_id", found: "missing", expected: "a token, because it is to be added")
+            key: "tokenizer.ggml.eos_token_id", found: "missing",
+            expected: "a token, because it is to be added")
     }
     return vocabulary
 }
@@ -67,7 +70,10 @@ private func setSpecialTokens(of vocabulary: inout Vocabulary, _ metadata: Token
     vocabulary.addsBeginOfSequence = metadata.bool("add_bos_token") ?? vocabulary.addsBeginOfSequence
     vocabulary.addsEndOfSequence = metadata.bool("add_eos_token") ?? false
     var stated: [Int32] = []
-    for key in ["eos_token_id", "eot_token_id", "eom_token_id", "fim_pad_token_id", "fim_rep_token_id", "fim_sep_token_id"] {
+    for key in [
+        "eos_token_id", "eot_token_id", "eom_token_id", "fim_pad_token_id", "fim_rep_token_id",
+        "fim_sep_token_id",
+    ] {
         if let id = metadata.token(key, count: count) { stated.append(id) }
     }
     if let id = vocabulary.endOfSequence { stated.append(id) }

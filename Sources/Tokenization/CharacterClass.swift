@@ -63,12 +63,15 @@ struct CharacterClass: OptionSet {
         }
     }
 
+    /// Characters assigned after Unicode 15.1 count as unassigned: ids must not depend on the version of the
+    /// standard library, and the models' own tokenizers do not know these characters either.
     private init(looking value: UInt32) {
-        guard let scalar = Unicode.Scalar(value) else {
+        guard let properties = Unicode.Scalar(value)?.properties, let age = properties.age, age <= (15, 1)
+        else {
             self = []
             return
         }
-        switch scalar.properties.generalCategory {
+        switch properties.generalCategory {
         case .uppercaseLetter, .titlecaseLetter: self = [.letter, .upperLike]
         case .lowercaseLetter: self = [.letter, .lowerLike]
         case .modifierLetter, .otherLetter: self = .uncasedLetter

@@ -53,7 +53,9 @@ struct PieceMerger {
 
     /// What becomes of symbol `left` and the symbol `right` after it; `afterRight` is where the latter ends.
     @inline(__always)
-    private func join(_ rule: some MergeRule, _ text: Span<UInt8>, _ left: Int, _ right: Int, _ end: Int) -> Join {
+    private func join(_ rule: some MergeRule, _ text: Span<UInt8>, _ left: Int, _ right: Int, _ end: Int)
+        -> Join
+    {
         let rightEnd = right + 1 < symbols.count ? Int(symbols[right + 1].start) : end
         return rule.join(
             symbols[left].token, symbols[right].token, text, Int(symbols[left].start)..<rightEnd)

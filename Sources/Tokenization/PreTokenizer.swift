@@ -28,7 +28,8 @@ package enum PreTokenizer: UInt8, Sendable, CaseIterable {
         case .qwen2: [.wordsAndDigits(1)]
         case .smollm: [.eachNumber, .gpt2]
         case .tekken: [.casedWords]
-        case .deepseekCoder: [.eachLineBreak, .spacedLetters, .spacedPunctuation, .eastAsianRuns, .eachNumber]
+        case .deepseekCoder:
+            [.eachLineBreak, .spacedLetters, .spacedPunctuation, .eastAsianRuns, .eachNumber]
         case .fallback: [.punctuationAndSymbolRuns, .gpt2, .numberRuns, .threeDigits]
         }
     }
@@ -81,7 +82,9 @@ enum SplitRule {
         case .numberRuns:
             return nonEmpty(start, runEnd(text, from: start, to: limit, of: .number))
         case .threeDigits:
-            guard start + 3 <= limit, (start..<start + 3).allSatisfy({ text[$0] &- 0x30 < 10 }) else { return nil }
+            guard start + 3 <= limit, (start..<start + 3).allSatisfy({ text[$0] &- 0x30 < 10 }) else {
+                return nil
+            }
             return start + 3
         case .punctuationAndSymbolRuns:
             return nonEmpty(start, punctuationRunEnd(text, from: start, to: limit))

@@ -3,7 +3,9 @@
 
 enum SpaceMark {
     /// The text with every U+2581 turned into a space.
-    static func replaced(in bytes: [UInt8]) -> [UInt8] { replaced(in: bytes.span, bytes.indices, prefix: false) }
+    static func replaced(in bytes: [UInt8]) -> [UInt8] {
+        replaced(in: bytes.span, bytes.indices, prefix: false)
+    }
 
     /// A part of a text with every U+2581 turned into a space, and one more space in front if asked.
     static func replaced(in text: Span<UInt8>, _ range: Range<Int>, prefix: Bool) -> [UInt8] {
@@ -13,7 +15,9 @@ enum SpaceMark {
         var position = range.lowerBound
         while position < range.upperBound {
             let byte = text[position]
-            if byte == 0xE2, position + 2 < range.upperBound, text[position + 1] == 0x96, text[position + 2] == 0x81 {
+            if byte == 0xE2, position + 2 < range.upperBound, text[position + 1] == 0x96,
+                text[position + 2] == 0x81
+            {
                 output.append(0x20)
                 position += 3
             } else {

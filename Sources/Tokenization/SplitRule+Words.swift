@@ -13,14 +13,18 @@ func gpt2PieceEnd(_ text: Span<UInt8>, from start: Int, to limit: Int) -> Int {
     let classes = UTF8Character(text, at: position).characterClass
     if classes.contains(.letter) { return runEnd(text, from: position, to: limit, of: .letter) }
     if classes.contains(.number) { return runEnd(text, from: position, to: limit, of: .number) }
-    if !classes.contains(.whitespace) { return runEnd(text, from: position, to: limit, without: .wordOrSpace) }
+    if !classes.contains(.whitespace) {
+        return runEnd(text, from: position, to: limit, without: .wordOrSpace)
+    }
     return whitespaceEnd(text, from: start, to: limit, lineBreaks: false)
 }
 
 /// `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,n}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
 func wordPieceEnd(_ text: Span<UInt8>, from start: Int, to limit: Int, digitCount: Int) -> Int {
     let first = UTF8Character(text, at: start)
-    if first.value == 0x27, let end = contractionEnd(text, from: start, to: limit, ignoringCase: true) { return end }
+    if first.value == 0x27, let end = contractionEnd(text, from: start, to: limit, ignoringCase: true) {
+        return end
+    }
     let classes = first.characterClass
     if classes.contains(.number) { return digitsEnd(text, from: start, to: limit, count: digitCount) }
     let second = start + first.byteCount

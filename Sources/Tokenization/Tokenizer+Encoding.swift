@@ -78,7 +78,9 @@ private struct TextEncoder {
         merger.symbols.removeAll(keepingCapacity: true)
         for index in piece {
             merger.symbols.append(
-                Symbol(token: tables.byteToken(text[index]), start: Int32(truncatingIfNeeded: index - piece.lowerBound)))
+                Symbol(
+                    token: tables.byteToken(text[index]),
+                    start: Int32(truncatingIfNeeded: index - piece.lowerBound)))
         }
         merger.merge(rule, text, end: piece.count)
         // A byte that has no token leaves nothing, as in the models' own tokenizers.
@@ -89,12 +91,11 @@ private struct TextEncoder {
 
     private mutating func encodeSentencePiece(_ text: Span<UInt8>) {
         let rule = ScoredMerges(tables: tables)
-        let cuts = tables.layout.flags.contains(.cutsBeforeSpaces)
         var start = 0
         while start < text.count {
             var end = start + 1
             while end < text.count && end - start < Self.maximumPieceByteCount {
-                if cuts && text[end] == 0x20 && text[end - 1] != 0x20 { break }
+                if text[end] == 0x20 && tables.layout.cutsBeforeSpace(after: text[end - 1]) { break }
                 end += 1
             }
             while end < text.count && text[end] & 0xC0 == 0x80 { end += 1 }

@@ -28,10 +28,12 @@ package struct TokenizerBuilder {
             tokenCount: texts.count, textByteCount: texts.reduce(0) { $0 + $1.count },
             longestTokenByteCount: texts.reduce(0) { max($0, $1.count) },
             endOfGenerationCount: endOfGeneration.count, specialCount: special.count,
-            textSlotCount: textTable.count, mergeCount: merges.entries.count, mergeSlotCount: merges.slots.count,
+            textSlotCount: textTable.count, mergeCount: merges.entries.count,
+            mergeSlotCount: merges.slots.count,
             specialIds: SIMD4(
                 vocabulary.beginOfSequence ?? -1, vocabulary.endOfSequence ?? -1, vocabulary.unknown ?? -1,
-                vocabulary.padding ?? -1))
+                vocabulary.padding ?? -1),
+            joinsSpaces: joinsSpaces)
 
         var output = SectionWriter(header: layout.header)
         output.append(merges.entries)
@@ -64,14 +66,20 @@ package struct TokenizerBuilder {
         if vocabulary.addsEndOfSequence { flags.insert(.addsEndOfSequence) }
         if vocabulary.addsSpacePrefix { flags.insert(.addsSpacePrefix) }
         if vocabulary.ignoresMerges { flags.insert(.ignoresMerges) }
-        if vocabulary.kind == .sentencePieceBPE && findableTokens.allSatisfy({ !hasInnerSpace(texts[$0]) }) {
-            flags.insert(.cutsBeforeSpaces)
-        }
         return flags
     }
 
-    private func hasInnerSpace(_ text: [UInt8]) -> Bool {
-        zip(text, text.dropFirst()).contains { $0 != 0x20 && $1 == 0x20 }
+    /// The bytes in front of spaces inside tokens.
+    private var joinsSpaces: SIMD4<UInt64> {
+        var set = SIMD4<UInt64>()
+        guard vocabulary.kind == .sentencePieceBPE else { return set }
+        for id in findableTokens {
+            for (byte, next) in zip(texts[id], texts[id].dropFirst()) where next == 0x20 {
+                set[Int(byte >> 6)] |= 1 << UInt64(byte & 63)
+            }
+        }
+        set[0] |= 1 << 0x20
+        return set
     }
 
     private func checkCounts() throws(TokenizerError) {
@@ -104,7 +112,8 @@ package struct TokenizerBuilder {
         }
         for (id, text) in texts.enumerated() where text.count > TokenizerLayout.maximumTokenByteCount {
             throw TokenizerError(
-                .texts, found: "\(text.count) bytes", expected: "at most \(TokenizerLayout.maximumTokenByteCount)",
+                .texts, found: "\(text.count) bytes",
+                expected: "at most \(TokenizerLayout.maximumTokenByteCount)",
                 at: "the text of token \(id)")
         }
     }
@@ -117,8 +126,10 @@ extension TokenizerBuilder {
     private static func bytes(of text: String, type: TokenType, kind: TokenizerKind) -> [UInt8] {
         switch (type, kind) {
         case (.byte, _): byte(of: text).map { [$0] } ?? Array(text.utf8)
-        case (.normal, .byteLevelBPE), (.unused, .byteLevelBPE): ByteAlphabet.bytes(of: text) ?? Array(text.utf8)
-        case (.normal, .sentencePieceBPE), (.unused, .sentencePieceBPE): SpaceMark.replaced(in: Array(text.utf8))
+        case (.normal, .byteLevelBPE), (.unused, .byteLevelBPE):
+            ByteAlphabet.bytes(of: text) ?? Array(text.utf8)
+        case (.normal, .sentencePieceBPE), (.unused, .sentencePieceBPE):
+            SpaceMark.replaced(in: Array(text.utf8))
         default: Array(text.utf8)
         }
     }
@@ -156,10 +167,11 @@ extension TokenizerBuilder {
 
     private func textOffsets() -> [UInt32] {
         var end: UInt32 = 0
-        return [0] + texts.map { text in
-            end += UInt32(text.count)
-            return end
-        }
+        return [0]
+            + texts.map { text in
+                end += UInt32(text.count)
+                return end
+            }
     }
 
     private func byteTokens() -> [Int32] {
@@ -179,7 +191,9 @@ extension TokenizerBuilder {
                 texts[a] == texts[b] ? a < b : texts[a].lexicographicallyPrecedes(texts[b])
             }
         var unique: [Int32] = []
-        for id in sorted where unique.last.map({ texts[Int($0)] != texts[id] }) ?? true { unique.append(Int32(id)) }
+        for id in sorted where unique.last.map({ texts[Int($0)] != texts[id] }) ?? true {
+            unique.append(Int32(id))
+        }
         return unique
     }
 
@@ -201,9 +215,11 @@ extension TokenizerBuilder {
         for (rank, merge) in vocabulary.merges.enumerated() {
             guard written.indices.contains(Int(merge.left)), written.indices.contains(Int(merge.right)) else {
                 throw TokenizerError(
-                    .merges, found: "\(merge.left), \(merge.right)", expected: "two tokens", at: "merge \(rank)")
+                    .merges, found: "\(merge.left), \(merge.right)", expected: "two tokens",
+                    at: "merge \(rank)")
             }
-            guard let merged = index.id(of: (written[Int(merge.left)] + written[Int(merge.right)])[...]) else {
+            guard let merged = index.id(of: (written[Int(merge.left)] + written[Int(merge.right)])[...])
+            else {
                 throw TokenizerError(
                     .merges,
                     found: "'\(vocabulary.texts[Int(merge.left)])' + '\(vocabulary.texts[Int(merge.right)])'",

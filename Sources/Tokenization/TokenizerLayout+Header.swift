@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The 64-byte header of a tokenizer section (formats/tokenizer.md §3.1): reading with every check, and writing.
+// The 96-byte header of a tokenizer section (formats/tokenizer.md §3.1): reading with every check, and writing.
 
 extension TokenizerLayout {
     /// Reads and checks a header, so that all offsets derived from it lie within the section.
@@ -21,7 +21,8 @@ extension TokenizerLayout {
             throw TokenizerError(.header, found: "\(word(0))", expected: "TTOK", at: "the first four bytes")
         }
         guard half(4) == Self.version else {
-            throw TokenizerError(.version, found: "\(half(4))", expected: "\(Self.version)", at: "the version")
+            throw TokenizerError(
+                .version, found: "\(half(4))", expected: "\(Self.version)", at: "the version")
         }
         guard let kind = TokenizerKind(rawValue: bytes[8]) else {
             throw TokenizerError(.kind, found: "\(bytes[8])", expected: "1 or 2", at: "the kind")
@@ -46,10 +47,14 @@ extension TokenizerLayout {
         specialIds = SIMD4(
             Int32(bitPattern: word(40)), Int32(bitPattern: word(44)), Int32(bitPattern: word(48)),
             Int32(bitPattern: word(52)))
+        for lane in 0..<4 {
+            joinsSpaces[lane] = UInt64(word(64 + 8 * lane)) | UInt64(word(68 + 8 * lane)) << 32
+        }
         try checkFlags()
         try checkLimits()
         guard word(56) == 0, word(60) == 0 else {
-            throw TokenizerError(.size, found: "not zero", expected: "zero", at: "the header's last eight bytes")
+            throw TokenizerError(
+                .size, found: "not zero", expected: "zero", at: "the reserved bytes 56 to 63")
         }
         try checkSpecialIds()
         let end = offsets.end
@@ -61,12 +66,15 @@ extension TokenizerLayout {
 
     private func checkFlags() throws(TokenizerError) {
         let allowed: Flags =
-            kind == .sentencePieceBPE ? Flags.known.subtracting(.ignoresMerges) : [
+            kind == .sentencePieceBPE
+            ? Flags.known.subtracting(.ignoresMerges)
+            : [
                 .addsBeginOfSequence, .addsEndOfSequence, .ignoresMerges,
             ]
         guard allowed.isSuperset(of: flags) else {
             throw TokenizerError(
-                .flags, found: "\(flags.rawValue)", expected: "a subset of \(allowed.rawValue)", at: "the flags")
+                .flags, found: "\(flags.rawValue)", expected: "a subset of \(allowed.rawValue)",
+                at: "the flags")
         }
     }
 
@@ -74,7 +82,8 @@ extension TokenizerLayout {
         func check(_ value: Int, in range: ClosedRange<Int>, _ name: String) throws(TokenizerError) {
             guard range.contains(value) else {
                 throw TokenizerError(
-                    .limits, found: "\(value)", expected: "\(range.lowerBound) to \(range.upperBound)", at: name)
+                    .limits, found: "\(value)", expected: "\(range.lowerBound) to \(range.upperBound)",
+                    at: name)
             }
         }
         let isBytePair = kind == .byteLevelBPE
@@ -93,7 +102,8 @@ extension TokenizerLayout {
             "the size of the text table")
         guard textSlotCount & (textSlotCount - 1) == 0 else {
             throw TokenizerError(
-                .limits, found: "\(textSlotCount)", expected: "a power of two", at: "the size of the text table")
+                .limits, found: "\(textSlotCount)", expected: "a power of two",
+                at: "the size of the text table")
         }
     }
 
@@ -101,16 +111,19 @@ extension TokenizerLayout {
         for (lane, name) in ["begin of sequence", "end of sequence", "unknown", "padding"].enumerated() {
             guard specialIds[lane] >= -1, Int(specialIds[lane]) < tokenCount else {
                 throw TokenizerError(
-                    .specialIds, found: "\(specialIds[lane])", expected: "a token or -1", at: "the id of \(name)")
+                    .specialIds, found: "\(specialIds[lane])", expected: "a token or -1",
+                    at: "the id of \(name)")
             }
         }
         guard specialIds[0] >= 0 || !flags.contains(.addsBeginOfSequence) else {
             throw TokenizerError(
-                .specialIds, found: "none", expected: "a token, because it is added", at: "the id of begin of sequence")
+                .specialIds, found: "none", expected: "a token, because it is added",
+                at: "the id of begin of sequence")
         }
         guard specialIds[1] >= 0 || !flags.contains(.addsEndOfSequence) else {
             throw TokenizerError(
-                .specialIds, found: "none", expected: "a token, because it is added", at: "the id of end of sequence")
+                .specialIds, found: "none", expected: "a token, because it is added",
+                at: "the id of end of sequence")
         }
     }
 
@@ -134,6 +147,7 @@ extension TokenizerLayout {
         }
         for lane in 0..<4 { append(specialIds[lane]) }
         append(UInt64(0))
+        for lane in 0..<4 { append(joinsSpaces[lane]) }
         return bytes
     }
 }

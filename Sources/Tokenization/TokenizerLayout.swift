@@ -5,7 +5,7 @@
 struct TokenizerLayout: Sendable {
     static let magic: UInt32 = 0x4B4F_5454  // "TTOK"
     static let version: UInt16 = 1
-    static let headerByteCount = 64
+    static let headerByteCount = 96
 
     /// Limits of formats/tokenizer.md §5.
     static let maximumTokenCount = 1 << 20 - 1
@@ -20,9 +20,7 @@ struct TokenizerLayout: Sendable {
         static let addsEndOfSequence = Flags(rawValue: 2)
         static let addsSpacePrefix = Flags(rawValue: 4)
         static let ignoresMerges = Flags(rawValue: 8)
-        /// No token's text has a space after another character: text may be cut in front of spaces.
-        static let cutsBeforeSpaces = Flags(rawValue: 16)
-        static let known = Flags(rawValue: 31)
+        static let known = Flags(rawValue: 15)
     }
 
     var kind: TokenizerKind
@@ -39,6 +37,15 @@ struct TokenizerLayout: Sendable {
     var mergeSlotCount: Int
     /// Begin of sequence, end of sequence, unknown, padding; −1 for none.
     var specialIds: SIMD4<Int32>
+    /// Bytes after which some token of a SentencePiece vocabulary has a space, as a set of 256 bits. After any
+    /// other byte but a space, no token spans the place in front of a space, so the text may be cut there.
+    var joinsSpaces = SIMD4<UInt64>()
+
+    /// Whether no token spans the place between a byte and a space after it.
+    @inline(__always)
+    func cutsBeforeSpace(after byte: UInt8) -> Bool {
+        joinsSpaces[Int(byte >> 6)] >> UInt64(byte & 63) & 1 == 0
+    }
 
     /// Byte offsets of the arrays, in file order; each begins on a multiple of eight.
     struct Offsets: Sendable {

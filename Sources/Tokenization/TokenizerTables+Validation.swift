@@ -18,7 +18,8 @@ extension TokenizerTables {
             .textTable, count: layout.textSlotCount, entryCount: nil, limit: layout.tokenCount, textSlot)
         try validateMerges()
         try validateSlots(
-            .mergeTable, count: layout.mergeSlotCount, entryCount: layout.mergeCount, limit: layout.mergeCount,
+            .mergeTable, count: layout.mergeSlotCount, entryCount: layout.mergeCount,
+            limit: layout.mergeCount,
             mergeSlot)
     }
 
@@ -41,7 +42,8 @@ extension TokenizerTables {
         }
         if isSound && longest == layout.longestTokenByteCount { return }
         guard textOffset(0) == 0 else {
-            throw TokenizerError(.texts, found: "\(textOffset(0))", expected: "0", at: "the first text offset")
+            throw TokenizerError(
+                .texts, found: "\(textOffset(0))", expected: "0", at: "the first text offset")
         }
         for index in 1...layout.tokenCount where textOffset(index) < textOffset(index - 1) {
             throw TokenizerError(
@@ -74,7 +76,8 @@ extension TokenizerTables {
         if isSound { return }
         for index in 0..<layout.tokenCount where !score(index).isFinite {
             throw TokenizerError(
-                .scores, found: "\(score(index))", expected: "a finite number", at: "the score of token \(index)")
+                .scores, found: "\(score(index))", expected: "a finite number",
+                at: "the score of token \(index)")
         }
     }
 
@@ -101,7 +104,8 @@ extension TokenizerTables {
             let id = endOfGenerationToken(index)
             guard isToken(id) && id > previous else {
                 throw TokenizerError(
-                    .endOfGeneration, found: "\(id)", expected: "a token above \(previous)", at: "end token \(index)")
+                    .endOfGeneration, found: "\(id)", expected: "a token above \(previous)",
+                    at: "end token \(index)")
             }
             previous = id
         }

@@ -50,7 +50,8 @@ struct TokenizerTables: @unchecked Sendable {
     func appendText(of id: Int32, to output: inout [UInt8]) {
         let range = textRange(of: id)
         output.append(
-            contentsOf: UnsafeRawBufferPointer(start: base + offsets.texts + range.lowerBound, count: range.count))
+            contentsOf: UnsafeRawBufferPointer(
+                start: base + offsets.texts + range.lowerBound, count: range.count))
     }
 
     @inline(__always)
@@ -68,7 +69,9 @@ struct TokenizerTables: @unchecked Sendable {
     @inline(__always)
     func byteToken(_ byte: UInt8) -> Int32 { Int32(bitPattern: word(offsets.byteTokens, Int(byte))) }
 
-    func endOfGenerationToken(_ index: Int) -> Int32 { Int32(bitPattern: word(offsets.endOfGeneration, index)) }
+    func endOfGenerationToken(_ index: Int) -> Int32 {
+        Int32(bitPattern: word(offsets.endOfGeneration, index))
+    }
 
     /// Where the special tokens that begin with a byte start in the sorted list; 256 gives its end.
     @inline(__always)
@@ -113,7 +116,8 @@ struct TokenizerTables: @unchecked Sendable {
     private func hasText(_ id: Int32, _ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
         let own = textRange(of: id)
         guard own.count == range.count else { return false }
-        for index in 0..<range.count where textByte(own.lowerBound + index) != text[range.lowerBound + index] {
+        for index in 0..<range.count where textByte(own.lowerBound + index) != text[range.lowerBound + index]
+        {
             return false
         }
         return true

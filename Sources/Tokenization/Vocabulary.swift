@@ -79,7 +79,8 @@ package struct Vocabulary: Sendable {
             let bytes = Array(line.utf8)
             guard let space = bytes.dropFirst().firstIndex(of: 0x20) else {
                 throw TokenizerError(
-                    .merges, found: "'\(line)'", expected: "two texts with a space between", at: "merge \(rank)")
+                    .merges, found: "'\(line)'", expected: "two texts with a space between",
+                    at: "merge \(rank)")
             }
             guard let left = index.id(of: bytes[..<space]), let right = index.id(of: bytes[(space + 1)...])
             else {
