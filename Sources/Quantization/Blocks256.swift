@@ -4,6 +4,7 @@
 
 enum Blocks256 {
     /// w = d · scale · q − dmin · minimum, parts of 16.
+    ///
     /// Bytes: 16 × (scale, minimum) nibbles, 64 × four 2-bit codes, d, dmin.
     @inline(__always)
     static func dequantizeQ2_K(_ block: UnsafePointer<UInt8>, _ output: UnsafeMutablePointer<Float>) {
@@ -23,6 +24,7 @@ enum Blocks256 {
     }
 
     /// w = d · (scale − 32) · q with q in −4…3, parts of 16.
+    ///
     /// Bytes: 256 third bits, 64 × four 2-bit codes, 16 × 6-bit scales, d.
     @inline(__always)
     static func dequantizeQ3_K(_ block: UnsafePointer<UInt8>, _ output: UnsafeMutablePointer<Float>) {
@@ -57,6 +59,7 @@ enum Blocks256 {
     }
 
     /// w = d · scale · q − dmin · minimum, parts of 32.
+    ///
     /// Bytes: d, dmin, 12 of scales and minimums, 128 × nibbles.
     @inline(__always)
     static func dequantizeQ4_K(_ block: UnsafePointer<UInt8>, _ output: UnsafeMutablePointer<Float>) {
@@ -76,6 +79,7 @@ enum Blocks256 {
     }
 
     /// w = d · scale · q − dmin · minimum, parts of 32.
+    ///
     /// Bytes: d, dmin, 12 of scales and minimums, 256 fifth bits, 128 × nibbles.
     @inline(__always)
     static func dequantizeQ5_K(_ block: UnsafePointer<UInt8>, _ output: UnsafeMutablePointer<Float>) {
@@ -98,6 +102,7 @@ enum Blocks256 {
     }
 
     /// w = d · scale · (q − 32) with Int8 scales, parts of 16.
+    ///
     /// Bytes: 128 × nibbles, 64 × four upper bit pairs, 16 × Int8 scales, d.
     @inline(__always)
     static func dequantizeQ6_K(_ block: UnsafePointer<UInt8>, _ output: UnsafeMutablePointer<Float>) {

@@ -3,7 +3,9 @@
 // Nibble j holds weight j in its low half and weight j + 16 in its high half.
 
 enum Blocks32 {
-    /// w = d · (q − 8). Bytes: d, 16 × nibbles.
+    /// w = d · (q − 8).
+    ///
+    /// Bytes: d, 16 × nibbles.
     @inline(__always)
     static func dequantizeQ4_0(_ block: UnsafePointer<UInt8>, _ output: UnsafeMutablePointer<Float>) {
         let d = loadHalf(block)
@@ -16,7 +18,9 @@ enum Blocks32 {
         }
     }
 
-    /// w = d · q + m. Bytes: d, m, 16 × nibbles.
+    /// w = d · q + m.
+    ///
+    /// Bytes: d, m, 16 × nibbles.
     @inline(__always)
     static func dequantizeQ4_1(_ block: UnsafePointer<UInt8>, _ output: UnsafeMutablePointer<Float>) {
         let d = loadHalf(block)
@@ -30,7 +34,9 @@ enum Blocks32 {
         }
     }
 
-    /// w = d · (q − 16). Bytes: d, 32 fifth bits, 16 × nibbles.
+    /// w = d · (q − 16).
+    ///
+    /// Bytes: d, 32 fifth bits, 16 × nibbles.
     @inline(__always)
     static func dequantizeQ5_0(_ block: UnsafePointer<UInt8>, _ output: UnsafeMutablePointer<Float>) {
         let d = loadHalf(block)
@@ -45,7 +51,9 @@ enum Blocks32 {
         }
     }
 
-    /// w = d · q + m. Bytes: d, m, 32 fifth bits, 16 × nibbles.
+    /// w = d · q + m.
+    ///
+    /// Bytes: d, m, 32 fifth bits, 16 × nibbles.
     @inline(__always)
     static func dequantizeQ5_1(_ block: UnsafePointer<UInt8>, _ output: UnsafeMutablePointer<Float>) {
         let d = loadHalf(block)
@@ -61,7 +69,9 @@ enum Blocks32 {
         }
     }
 
-    /// w = d · q. Bytes: d, 32 × Int8.
+    /// w = d · q.
+    ///
+    /// Bytes: d, 32 × Int8.
     @inline(__always)
     static func dequantizeQ8_0(_ block: UnsafePointer<UInt8>, _ output: UnsafeMutablePointer<Float>) {
         let d = loadHalf(block)

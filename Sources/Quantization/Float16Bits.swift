@@ -20,7 +20,9 @@ package enum Float16Bits {
         return Float(bitPattern: sign | (magnitude < 0x0400 ? subnormal : normal))
     }
 
-    /// The nearest binary16, ties to even. Values from 65520 on become infinity; NaN stays NaN.
+    /// The nearest binary16, ties to even.
+    ///
+    /// Values from 65520 on become infinity; NaN stays NaN.
     @inline(__always)
     package static func bits(_ value: Float) -> UInt16 {
         let sign = UInt16(truncatingIfNeeded: (value.bitPattern >> 16) & 0x8000)

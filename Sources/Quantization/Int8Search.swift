@@ -5,10 +5,10 @@
 // a step 1 % larger costs only 2 %. So it pays to try several scales from the smallest that clips nothing.
 
 enum Int8Search {
-    /// Scales tried for each group: this many from one below the smallest that clips nothing.
-    static let candidateCount = 7
+    /// Scales tried for each group, from one below the smallest that clips nothing.
+    private static let candidateCount = 16
     /// Scales that the widest group of a row has above its smallest.
-    static let headroom: Float = 5
+    private static let headroom: Float = 14
 
     /// Encodes eight rows of a tile, the first of which is `firstRow`.
     ///
@@ -78,17 +78,10 @@ enum Int8Search {
         let scales = bytes + (layout.scaleOffset(group: group) &+ firstRow)
         let codes = bytes + (layout.codeOffset(group: group) &+ firstRow &* 4)
         let inverseStep = inverseOrZero(rowScale * scale)
-        // A sum with 1.5 · 2^23 carries the integer in the low bits of its pattern.
-        let scaleBits = scale + 12_582_912
-        for lane in 0..<Lanes.scalarCount {
-            scales[lane] = UInt8(truncatingIfNeeded: scaleBits[lane].bitPattern)
-        }
+        storeIntegers(scale, to: scales, stride: 1)
         for column in 0..<32 {
-            let bits = code(x[column], inverseStep) + (12_582_912 + 128)
-            let output = codes + (column / 4 &* 64 &+ column % 4)
-            for lane in 0..<Lanes.scalarCount {
-                output[lane &* 4] = UInt8(truncatingIfNeeded: bits[lane].bitPattern)
-            }
+            storeIntegers(
+                code(x[column], inverseStep) + 128, to: codes + (column / 4 &* 64 &+ column % 4), stride: 4)
         }
     }
 }

@@ -9,6 +9,9 @@ package enum ReferenceMultiply {
     ///
     /// - Parameters:
     ///   - tiles: The matrix [rowCount × columns] in this encoding, `byteCount(rows:columns:)` bytes.
+    ///   - rowCount: Rows of the matrix.
+    ///   - columns: Columns of the matrix.
+    ///   - encoding: Not `vector`.
     ///   - x: [columns].
     /// - Returns: [rowCount] each.
     /// - Precondition: the encoding is stored in tiles and accepts `columns`.

@@ -23,9 +23,15 @@ func inverseOrZero(_ a: Lanes) -> Lanes {
         .replacing(with: 0, where: .!isPositive)
 }
 
-/// a / b where b is positive, else 0.
+/// Writes integers 0…255 as bytes that are `stride` apart.
 @inline(__always)
-func quotientOrZero(_ a: Lanes, _ b: Lanes) -> Lanes { a * inverseOrZero(b) }
+func storeIntegers(_ a: Lanes, to bytes: UnsafeMutablePointer<UInt8>, stride: Int) {
+    // A sum with 1.5 · 2^23 carries the integer in the low bits of its pattern.
+    let sum = a + 12_582_912
+    for lane in 0..<Lanes.scalarCount {
+        bytes[lane &* stride] = UInt8(truncatingIfNeeded: sum[lane].bitPattern)
+    }
+}
 
 /// Eight rows of a tile, transposed and each multiplied by a power of two that brings its largest magnitude
 /// near 1, so that no square overflows or underflows.
@@ -37,9 +43,7 @@ struct LaneRows: ~Copyable {
     /// Their inverses.
     private(set) var unscaling: Lanes
 
-    /// - Parameters:
-    ///   - rows: [rowCount × columns]; missing rows of the eight are zero.
-    ///   - limit: Values are clamped to ±limit.
+    /// Takes rows [rowCount × columns], clamped to ±limit; missing rows of the eight are zero.
     init(rows: UnsafePointer<Float>, rowCount: Int, columns: Int, limit: Float) {
         values = .allocate(capacity: columns)
         values.initialize(repeating: Lanes(), count: columns)

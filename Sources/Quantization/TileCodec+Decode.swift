@@ -5,7 +5,9 @@ extension TileCodec {
     /// Decodes all 16 rows of a tile.
     ///
     /// - Parameters:
-    ///   - tile: `tileByteCount(columns:)` bytes, 4-byte aligned (int8, int4: row scales are Float32).
+    ///   - tile: `tileByteCount(columns:)` bytes on any alignment.
+    ///   - columns: Of the matrix.
+    ///   - encoding: Not `vector`.
     ///   - rows: [16 × columns], row-major, written.
     /// - Precondition: the encoding is stored in tiles and accepts `columns`.
     package static func decode(
@@ -20,6 +22,9 @@ extension TileCodec {
     ///
     /// - Parameters:
     ///   - row: 0…15.
+    ///   - tile: `tileByteCount(columns:)` bytes.
+    ///   - columns: Of the matrix.
+    ///   - encoding: Not `vector`.
     ///   - output: [columns], written.
     package static func decodeRow(
         _ row: Int, tile: UnsafeRawPointer, columns: Int, encoding: TensorEncoding,

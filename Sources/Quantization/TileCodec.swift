@@ -20,6 +20,8 @@ package enum TileCodec {
     /// - Parameters:
     ///   - rows: [validRows × columns], row-major.
     ///   - validRows: 1…16.
+    ///   - columns: Of the matrix.
+    ///   - encoding: Not `vector`.
     ///   - importance: [columns], weights of the squared error that int8 and int4 minimize; nil means all equal.
     ///   - tile: `tileByteCount(columns:)` bytes, 4-byte aligned, all written.
     ///   - error: Receives the unweighted error of the valid rows.
