@@ -55,28 +55,3 @@ package enum Processor {
         return (0..<mask.count * 64).filter { mask[$0 / 64] >> ($0 % 64) & 1 == 1 }
     }
 }
-
-/// Limits that a control group (version 2) puts on this process; containers are such groups.
-enum ControlGroup {
-    /// The smallest value of a control file in this process's group and all groups around it.
-    static func smallestValue<Value: Comparable>(named name: String, parse: (String) -> Value?) -> Value? {
-        // The line of version 2 reads "0::/path".
-        let membership = (text(at: "/proc/self/cgroup") ?? "").split(separator: "\n")
-        var group = membership.first { $0.hasPrefix("0::") }.map { $0.dropFirst(3) } ?? "/"
-        var smallest: Value?
-        while true {
-            let folder = "/sys/fs/cgroup" + (group == "/" ? "" : group)
-            if let value = text(at: folder + "/" + name).flatMap(parse) {
-                smallest = min(smallest ?? value, value)
-            }
-            guard let slash = group.lastIndex(of: "/"), group.count > 1 else { return smallest }
-            group = slash == group.startIndex ? "/" : group[..<slash]
-        }
-    }
-}
-
-/// The content of a small text file of the system; nil when there is none.
-func text(at path: String) -> String? {
-    guard let bytes = try? readFile(path: path, limit: 1 << 20) else { return nil }
-    return String(decoding: bytes, as: UTF8.self)
-}

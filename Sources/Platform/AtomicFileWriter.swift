@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// A new file appears under its name whole, or not at all: it grows under a second name beside its place and
+// is renamed when everything is on the disk.
+
+import CPlatform
+import Glibc
+
+/// Writes `<path>.partial`, which becomes `path` on `commit` and is removed otherwise.
+///
+/// A lock on the partial file keeps two writers of the same path apart. A partial file that nobody has
+/// locked was left by a program that died; it is taken over. If `path` is a symbolic link, the link is
+/// replaced, not what it leads to.
+package final class AtomicFileWriter {
+    /// Where the file will be.
+    package let path: String
+    /// Where the next `write` without a position goes; in the end, what was written in order.
+    package private(set) var byteOffset = 0
+    private let partialPath: String
+    private let replacesExisting: Bool
+    private var file: OutputFile
+    private var isOpen = true
+
+    /// Begins the file; nothing at `path` changes before `commit`.
+    /// - Parameters:
+    ///   - replaceExisting: whether a file at `path` may be replaced.
+    ///   - fault: what goes wrong, for tests.
+    /// - Throws: `FileError` if `path` exists and may not be replaced, is no regular file, cannot be
+    ///   written, or is being written by another process.
+    package init(path: String, replaceExisting: Bool, fault: SimulatedFault? = nil) throws(FileError) {
+        self.path = path
+        partialPath = path + ".partial"
+        replacesExisting = replaceExisting
+        try Self.checkTarget(path, replaceExisting: replaceExisting)
+        while true {
+            let descriptor = try FileDescriptor(
+                path: partialPath, flags: O_RDWR | O_CREAT | O_NOFOLLOW, operation: .create)
+            _ = try descriptor.statusOfRegularFile(for: .create)
+            try descriptor.lockExclusively(waits: false)
+            // Between opening and locking, another writer may have renamed or removed it.
+            guard try descriptor.isStillAtPath() else { continue }
+            file = OutputFile(descriptor, fault: fault)
+            break
+        }
+        do throws(FileError) {
+            try file.truncate(to: 0)
+        } catch {
+            cancel()
+            throw error
+        }
+    }
+
+    deinit { cancel() }
+
+    private static func checkTarget(_ path: String, replaceExisting: Bool) throws(FileError) {
+        guard !path.isEmpty, path.utf8.last != UInt8(ascii: "/") else {
+            throw FileError(path: path, operation: .create, code: EINVAL, advice: "name a file")
+        }
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return }
+        guard replaceExisting else { throw FileError(path: path, operation: .create, code: EEXIST) }
+        switch status.st_mode & S_IFMT {
+        case S_IFREG, S_IFLNK: return
+        case S_IFDIR: throw FileError(path: path, operation: .replace, code: EISDIR)
+        default:
+            throw FileError(
+                path: path, operation: .replace, code: EEXIST,
+                advice: "this is a pipe or a device; name a file")
+        }
+    }
+
+    /// Writes all of `bytes` at `byteOffset`, which advances by their number.
+    /// - Throws: `FileError`; the file can then only be cancelled.
+    package func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
+        try write(bytes, at: byteOffset)
+        byteOffset += bytes.count
+    }
+
+    /// Writes all of `bytes` at a position, as for a header whose content is known last.
+    /// `byteOffset` stays where it is.
+    package func write(_ bytes: UnsafeRawBufferPointer, at position: Int) throws(FileError) {
+        precondition(isOpen, "AtomicFileWriter: written to after its end")
+        try file.write(bytes, at: position)
+    }
+
+    /// Puts the file in its place, once it is on the disk.
+    /// - Throws: `FileError`; nothing at `path` has changed then, unless the operation is `.synchronize` of
+    ///   the folder: the file is in place, but a power failure might still undo that.
+    package func commit() throws(FileError) {
+        precondition(isOpen, "AtomicFileWriter: committed after its end")
+        try file.synchronize()
+        try file.begin(.replace)
+        try rename()
+        isOpen = false
+        try file.begin(.synchronize)
+        try synchronizeFolder()
+    }
+
+    private func rename() throws(FileError) {
+        if !replacesExisting {
+            if platform_rename_exclusive(partialPath, path) == 0 { return }
+            // Not every file system can do that; the check below leaves others a moment to interfere.
+            guard errno == EINVAL || errno == ENOSYS else {
+                throw FileError(path: path, operation: .create, code: errno)
+            }
+            try Self.checkTarget(path, replaceExisting: false)
+        }
+        guard Glibc.rename(partialPath, path) == 0 else {
+            throw FileError(path: path, operation: .replace, code: errno)
+        }
+    }
+
+    private func synchronizeFolder() throws(FileError) {
+        let name = path.lastIndex(of: "/").map { path[..<$0] }
+        let folder = name.map { $0.isEmpty ? "/" : String($0) } ?? "."
+        let descriptor = try FileDescriptor(path: folder, flags: O_RDONLY | O_DIRECTORY)
+        // Some file systems cannot flush a folder, and say so.
+        guard retryingInterruptions({ fsync(descriptor.number) }) == 0 || errno == EINVAL else {
+            throw FileError(path: folder, operation: .synchronize, code: errno)
+        }
+    }
+
+    /// Removes what was written so far; does nothing after `commit`.
+    package func cancel() {
+        guard isOpen else { return }
+        isOpen = false
+        if !file.faults.hasCrashed { unlink(partialPath) }
+    }
+}
+
+extension AtomicFileWriter {
+    /// Writes all of `bytes` at `byteOffset`, which advances by their number.
+    package func write(_ bytes: [UInt8]) throws(FileError) {
+        try bytes.withUnsafeBufferPointer { bytes throws(FileError) in
+            try write(UnsafeRawBufferPointer(bytes))
+        }
+    }
+
+    /// Writes all of `bytes` at a position; `byteOffset` stays where it is.
+    package func write(_ bytes: [UInt8], at position: Int) throws(FileError) {
+        try bytes.withUnsafeBufferPointer { bytes throws(FileError) in
+            try write(UnsafeRawBufferPointer(bytes), at: position)
+        }
+    }
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Disks fill up and programs die between any two writes. A file opened with a fault does so on purpose, so
+// that a test can stop a writer at every byte and at every step, and look at what is left.
+
+import Glibc
+
+/// What goes wrong with a file opened for writing, and when.
+package enum SimulatedFault: Sendable, Equatable {
+    /// The disk is full after that many bytes: the write that crosses the limit stores its first part and
+    /// throws, as does every later one. Everything else works, so the writer can clean up.
+    case diskFull(afterByteCount: Int)
+    /// The program dies after that many bytes: the write that crosses the limit stores its first part;
+    /// then nothing happens to the file any more, not even a cleanup.
+    case crash(afterByteCount: Int)
+    /// The program dies before its operation of that number, counted from 0. Each write, truncation, flush,
+    /// replacement and flush of the folder is one operation.
+    case crashBefore(operation: Int)
+}
+
+/// How far a file is on its way to its fault.
+struct FaultProgress {
+    private let fault: SimulatedFault?
+    private var writtenByteCount = 0
+    private var operationCount = 0
+    /// Whether the simulated program is dead.
+    private(set) var hasCrashed = false
+
+    init(_ fault: SimulatedFault?) { self.fault = fault }
+
+    /// Counts one operation; returns the error number if the program is dead by then.
+    mutating func beginOperation() -> Int32? {
+        if fault == .crashBefore(operation: operationCount) { hasCrashed = true }
+        operationCount += 1
+        return hasCrashed ? EIO : nil
+    }
+
+    /// How many of `byteCount` bytes reach the file; fewer mean that the write fails with the error number.
+    mutating func admit(_ byteCount: Int) -> (byteCount: Int, code: Int32) {
+        let admitted: Int
+        let code: Int32
+        switch fault {
+        case .diskFull(let limit):
+            (admitted, code) = (min(byteCount, max(limit - writtenByteCount, 0)), ENOSPC)
+        case .crash(let limit):
+            (admitted, code) = (min(byteCount, max(limit - writtenByteCount, 0)), EIO)
+            if admitted < byteCount { hasCrashed = true }
+        case .crashBefore, nil:
+            (admitted, code) = (byteCount, 0)
+        }
+        writtenByteCount += admitted
+        return (admitted, code)
+    }
+}
