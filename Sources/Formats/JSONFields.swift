@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// Typed access to the members of a JSON object in a file: a missing member, a wrong type and a number out of
+// range are errors of the rule that governs the object, and name the member by its path.
+
+import JSON
+
+/// Reads the members of one object, and remembers which were asked for.
+struct JSONFields {
+    private let object: JSON.Object
+    private let path: String
+    private let rule: FormatRule
+    private let rangeRule: FormatRule
+    private var known: Set<String> = []
+
+    /// - Parameters:
+    ///   - path: the object's own name in errors, such as "configuration"; empty for the root.
+    ///   - rule: broken by a member that is missing, unknown or of the wrong type.
+    ///   - rangeRule: broken by a value outside its range.
+    init(_ value: JSON?, path: String, rule: FormatRule, rangeRule: FormatRule? = nil) throws(FormatError) {
+        self.path = path
+        self.rule = rule
+        self.rangeRule = rangeRule ?? rule
+        guard let object = value?.objectValue else {
+            throw FormatError(
+                rule, found: value?.kindName ?? "nothing",
+                expected: path.isEmpty ? "an object" : "the object \"\(path)\"")
+        }
+        self.object = object
+    }
+
+    func name(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
+
+    /// A member as it is; nil when it is missing or null.
+    mutating func value(_ key: String) -> JSON? {
+        known.insert(key)
+        guard let value = object[key], !value.isNull else { return nil }
+        return value
+    }
+
+    private func wrongType(_ key: String, _ value: JSON?, _ expected: String) -> FormatError {
+        FormatError(
+            rule, found: "\(value?.kindName ?? "nothing") at \"\(name(key))\"", expected: expected)
+    }
+
+    mutating func integer(_ key: String, in range: ClosedRange<Int>) throws(FormatError) -> Int {
+        let value = value(key)
+        guard let integer = value?.intValue else { throw wrongType(key, value, "an integer") }
+        guard range.contains(integer) else {
+            throw FormatError(
+                rangeRule, found: "\"\(name(key))\" = \(integer)",
+                expected: "\(range.lowerBound) to \(range.upperBound)")
+        }
+        return integer
+    }
+
+    mutating func optionalInteger(_ key: String, in range: ClosedRange<Int>) throws(FormatError) -> Int? {
+        value(key) == nil ? nil : try integer(key, in: range)
+    }
+
+    /// A number that is finite as a Float and lies in the range.
+    mutating func float(_ key: String, in range: ClosedRange<Float>) throws(FormatError) -> Float {
+        let value = value(key)
+        guard let number = value?.doubleValue else { throw wrongType(key, value, "a number") }
+        return try Self.float(number, in: range, name: name(key), rule: rangeRule)
+    }
+
+    mutating func optionalFloat(_ key: String, in range: ClosedRange<Float>) throws(FormatError) -> Float? {
+        value(key) == nil ? nil : try float(key, in: range)
+    }
+
+    mutating func floats(_ key: String, count: Int, in range: ClosedRange<Float>) throws(FormatError)
+        -> [Float]
+    {
+        let value = value(key)
+        guard let elements = value?.arrayValue, elements.count == count else {
+            throw wrongType(key, value, "an array of \(count) numbers")
+        }
+        var result: [Float] = []
+        result.reserveCapacity(count)
+        for element in elements {
+            guard let number = element.doubleValue else { throw wrongType(key, element, "a number") }
+            result.append(try Self.float(number, in: range, name: name(key), rule: rangeRule))
+        }
+        return result
+    }
+
+    private static func float(
+        _ number: Double, in range: ClosedRange<Float>, name: String, rule: FormatRule
+    ) throws(FormatError) -> Float {
+        let float = Float(number)
+        guard range.contains(float) else {
+            throw FormatError(
+                rule, found: "\"\(name)\" = \(number)", expected: "\(range.lowerBound) to \(range.upperBound)"
+            )
+        }
+        return float
+    }
+
+    mutating func bool(_ key: String) throws(FormatError) -> Bool {
+        let value = value(key)
+        guard let bool = value?.boolValue else { throw wrongType(key, value, "true or false") }
+        return bool
+    }
+
+    mutating func string(_ key: String, maximumByteCount: Int) throws(FormatError) -> String {
+        let value = value(key)
+        guard let text = value?.stringValue else { throw wrongType(key, value, "a string") }
+        guard text.utf8.count <= maximumByteCount else {
+            throw FormatError(
+                rangeRule, found: "\(text.utf8.count) bytes of \"\(name(key))\"",
+                expected: "at most \(maximumByteCount)")
+        }
+        return text
+    }
+
+    /// One of the names of an enumeration.
+    mutating func choice<T: RawRepresentable<String> & CaseIterable>(
+        _ key: String, _ type: T.Type
+    ) throws(FormatError) -> T {
+        let text = try string(key, maximumByteCount: 256)
+        guard let choice = T(rawValue: text) else {
+            throw FormatError(
+                rangeRule, found: "\"\(name(key))\" = \"\(text)\"",
+                expected: T.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: " or "))
+        }
+        return choice
+    }
+
+    mutating func digest(_ key: String) throws(FormatError) -> SHA256.Digest {
+        let text = try string(key, maximumByteCount: 256)
+        guard let digest = SHA256.Digest(hexadecimal: text) else {
+            throw FormatError(
+                rangeRule, found: "\"\(name(key))\"", expected: "64 lowercase hexadecimal digits")
+        }
+        return digest
+    }
+
+    /// An object kept as it is, or null when it is missing.
+    mutating func openObject(_ key: String) throws(FormatError) -> JSON {
+        guard let value = value(key) else { return .null }
+        guard value.objectValue != nil else { throw wrongType(key, value, "an object") }
+        return value
+    }
+
+    /// Refuses members that nobody asked for: they would change a meaning that this version does not know.
+    func refuseUnknown() throws(FormatError) {
+        for key in object.keys where !known.contains(key) {
+            throw FormatError(
+                rule, found: "the unknown member \"\(name(key))\"", expected: "only known members")
+        }
+    }
+}
+
+extension JSON {
+    /// A Float with the fewest digits that read back as the same Float.
+    static func float(_ value: Float) -> JSON {
+        let shortest = Double("\(value)") ?? Double(value)
+        return .number(Float(shortest) == value ? shortest : Double(value))
+    }
+
+    static func float(_ value: Float?) -> JSON { value.map { .float($0) } ?? .null }
+
+    static func integer(_ value: Int?) -> JSON { value.map { JSON.integer($0) } ?? .null }
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// The part of a steering profile that people read (formats/tiller.md §7.2). Its name, size and vectors
+// lie in the binary part, and are not repeated here.
+
+import JSON
+
+extension SteeringProfile {
+    private static let strengths: ClosedRange<Float> = -1000...1000
+
+    /// Reads the JSON part.
+    ///
+    /// - Throws: `FormatError` R33–R35.
+    init(_ json: JSON, name: String, hiddenSize: Int, vectors: [[Float]]) throws(FormatError) {
+        var fields = try JSONFields(json, path: "", rule: .tillerProfileField)
+        self.name = name
+        self.hiddenSize = hiddenSize
+        self.vectors = vectors
+        description = try fields.string("description", maximumByteCount: 4096)
+        sourceHash = try fields.digest("sourceHash")
+        layerCount = try fields.integer("layerCount", in: 1...TensorIndex.maximumLayerCount)
+        method = try fields.string("method", maximumByteCount: 256)
+        phase = try fields.choice("phase", Phase.self)
+        residualRMS = try fields.floats("residualRMS", count: layerCount, in: 1e-12...1e12)
+        minimumStrength = try fields.float("minimumStrength", in: Self.strengths)
+        maximumStrength = try fields.float("maximumStrength", in: Self.strengths)
+        recommendedStrength = try fields.float("recommendedStrength", in: Self.strengths)
+        guard minimumStrength <= recommendedStrength, recommendedStrength <= maximumStrength else {
+            throw FormatError(
+                .tillerProfileField, found: "recommendedStrength \(recommendedStrength)",
+                expected: "from \(minimumStrength) to \(maximumStrength), the safe range")
+        }
+        provenance = try fields.openObject("provenance")
+        evaluation = try fields.openObject("evaluation")
+        operations = []
+        let list = fields.value("operations")?.arrayValue ?? []
+        guard (1...Self.maximumOperationCount).contains(list.count) else {
+            throw FormatError(
+                .tillerProfileOperation, found: "\(list.count) operations",
+                expected: "1 to \(Self.maximumOperationCount)")
+        }
+        for (index, element) in list.enumerated() {
+            operations.append(
+                try Operation(element, index: index, layerCount: layerCount, vectorCount: vectors.count))
+        }
+    }
+
+    /// The JSON part.
+    var json: JSON {
+        [
+            "description": .string(description), "sourceHash": .string(sourceHash.description),
+            "layerCount": .integer(layerCount), "method": .string(method), "phase": .string(phase.rawValue),
+            "recommendedStrength": .float(recommendedStrength), "minimumStrength": .float(minimumStrength),
+            "maximumStrength": .float(maximumStrength), "residualRMS": .array(residualRMS.map { .float($0) }),
+            "operations": .array(operations.map(\.json)), "provenance": provenance, "evaluation": evaluation,
+        ]
+    }
+}
+
+extension SteeringProfile.Operation {
+    private enum KindName: String, CaseIterable { case add, projectOut, clamp }
+
+    fileprivate init(_ json: JSON, index: Int, layerCount: Int, vectorCount: Int) throws(FormatError) {
+        var fields = try JSONFields(json, path: "operations[\(index)]", rule: .tillerProfileOperation)
+        // An operation that only a later version knows must not be skipped: the rest would be another profile.
+        switch try fields.choice("kind", KindName.self) {
+        case .add: kind = .add
+        case .projectOut: kind = .projectOut
+        case .clamp:
+            kind = .clamp(
+                target: try fields.float("target", in: -1e6...1e6),
+                try fields.choice("condition", SteeringProfile.ClampCondition.self))
+        }
+        site = try fields.choice("site", SteeringProfile.Site.self)
+        layer = try fields.integer("layer", in: 0...(layerCount - 1))
+        guard vectorCount > 0 else {
+            throw FormatError(
+                .tillerProfileOperation, found: "no vectors", expected: "one for each operation")
+        }
+        vector = try fields.integer("vector", in: 0...(vectorCount - 1))
+        coefficient = try fields.float("coefficient", in: -1e6...1e6)
+        keepsNorm = try fields.bool("keepsNorm")
+        try fields.refuseUnknown()
+    }
+
+    fileprivate var json: JSON {
+        var object: JSON.Object = [:]
+        switch kind {
+        case .add: object["kind"] = "add"
+        case .projectOut: object["kind"] = "projectOut"
+        case .clamp(let target, let condition):
+            object["kind"] = "clamp"
+            object["target"] = .float(target)
+            object["condition"] = .string(condition.rawValue)
+        }
+        object["site"] = .string(site.rawValue)
+        object["layer"] = .integer(layer)
+        object["vector"] = .integer(vector)
+        object["coefficient"] = .float(coefficient)
+        object["keepsNorm"] = .bool(keepsNorm)
+        return .object(object)
+    }
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// A steering profile as a value: vectors, what is done with them where, and everything one must know to
+// use them safely. Applying it is the module Steering's.
+
+import JSON
+
+/// Directions in a model's residual stream and the operations that use them.
+package struct SteeringProfile: Sendable, Equatable {
+    /// When a profile acts.
+    package enum Phase: String, Sendable, CaseIterable { case prompt, generation, both }
+
+    /// Where in a layer an operation acts.
+    package enum Site: String, Sendable, CaseIterable {
+        /// The residual stream after the layer.
+        case residual
+        /// The attention's output before it is added to the residual stream.
+        case attentionOutput
+        /// The feed-forward network's output before it is added.
+        case feedForwardOutput
+    }
+
+    /// When a clamp acts.
+    package enum ClampCondition: String, Sendable, CaseIterable { case whenBelow, whenAbove, always }
+
+    /// What is done; h is the hidden state, v the vector, w = strength · coefficient, r the layer's residual RMS.
+    package enum Kind: Sendable, Equatable {
+        /// h ← h + w · r · v
+        case add
+        /// h ← h − w · (v·h) · v; v has norm 1.
+        case projectOut
+        /// h ← h + w · (target · r − v·h) · v when v·h is below or above target · r; v has norm 1.
+        case clamp(target: Float, ClampCondition)
+    }
+
+    /// One operation at one layer; operations act in the order of the list.
+    package struct Operation: Sendable, Equatable {
+        package var kind: Kind
+        package var site: Site
+        package var layer: Int
+        /// Index into `vectors`.
+        package var vector: Int
+        package var coefficient: Float
+        /// Rescale h to the norm it had before.
+        package var keepsNorm: Bool
+
+        package init(
+            _ kind: Kind, site: Site = .residual, layer: Int, vector: Int, coefficient: Float = 1,
+            keepsNorm: Bool = false
+        ) {
+            self.kind = kind
+            self.site = site
+            self.layer = layer
+            self.vector = vector
+            self.coefficient = coefficient
+            self.keepsNorm = keepsNorm
+        }
+    }
+
+    /// 1 to 64 of A–Z, a–z, 0–9, ".", "_", "-".
+    package var name: String
+    package var description: String
+    /// SHA-256 of the source model's file, which the int8 and the int4 conversion share.
+    package var sourceHash: SHA256.Digest
+    package var hiddenSize: Int
+    package var layerCount: Int
+    /// How the vectors were found, such as "mean-difference".
+    package var method: String
+    package var phase: Phase
+    package var operations: [Operation]
+    /// √(mean of h²) of the residual stream after each layer, as measured: [layerCount].
+    package var residualRMS: [Float]
+    package var recommendedStrength: Float
+    package var minimumStrength: Float
+    package var maximumStrength: Float
+    /// Who made it, when, from which data: an object.
+    package var provenance: JSON
+    /// What was measured: an object, or null.
+    package var evaluation: JSON
+    /// [count][hiddenSize], finite.
+    package var vectors: [[Float]]
+
+    package init(
+        name: String, description: String, sourceHash: SHA256.Digest, hiddenSize: Int, layerCount: Int,
+        method: String, phase: Phase = .both, operations: [Operation], residualRMS: [Float],
+        recommendedStrength: Float, minimumStrength: Float, maximumStrength: Float, provenance: JSON = [:],
+        evaluation: JSON = .null, vectors: [[Float]]
+    ) {
+        self.name = name
+        self.description = description
+        self.sourceHash = sourceHash
+        self.hiddenSize = hiddenSize
+        self.layerCount = layerCount
+        self.method = method
+        self.phase = phase
+        self.operations = operations
+        self.residualRMS = residualRMS
+        self.recommendedStrength = recommendedStrength
+        self.minimumStrength = minimumStrength
+        self.maximumStrength = maximumStrength
+        self.provenance = provenance
+        self.evaluation = evaluation
+        self.vectors = vectors
+    }
+}
+
+extension SteeringProfile {
+    // Limits of formats/tiller.md §5.
+    static let maximumTextByteCount = 256 << 10
+    static let maximumVectorCount = 4096
+    static let maximumOperationCount = 4096
+
+    /// Whether `name` can be a profile's name: safe in a shell, a URL and a file name.
+    package static func isValidName(_ name: String) -> Bool {
+        (1...64).contains(name.utf8.count)
+            && name.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"),
+                    UInt8(ascii: "-"):
+                    true
+                default: false
+                }
+            }
+    }
+
+    /// Checks that the profile fits a model's shape; without that it cannot be applied at all.
+    /// - Throws: `FormatError` R37.
+    package func checkShape(of model: ModelConfiguration) throws(FormatError) {
+        guard hiddenSize == model.hiddenSize, layerCount == model.layerCount else {
+            throw FormatError(
+                .tillerProfileShape,
+                found: "\"\(name)\" for hiddenSize \(hiddenSize) and \(layerCount) layers",
+                expected: "\(model.hiddenSize) and \(model.layerCount) layers")
+        }
+    }
+
+    /// Checks that the profile was made for the model's source; its directions mean nothing elsewhere.
+    /// - Throws: `FormatError` R38.
+    package func checkSource(of manifest: Manifest) throws(FormatError) {
+        guard sourceHash == manifest.source.sha256 else {
+            throw FormatError(
+                .tillerProfileSource, found: "\"\(name)\" made for the source \(sourceHash)",
+                expected: "\(manifest.source.sha256), the source of \"\(manifest.name)\"")
+        }
+    }
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a tensor is for, by a number instead of a name: a reader need not parse names, and a model
+// whose tensors do not fit its configuration is refused before it runs.
+
+/// The role of a tensor; raw values are those of formats/tiller.md §3.6.
+package enum TensorRole: UInt16, Sendable, CaseIterable {
+    /// [vocabularySize × hiddenSize]
+    case tokenEmbedding = 0
+    /// [1 × hiddenSize]
+    case outputNorm = 1
+    /// [vocabularySize × hiddenSize]; absent when tied to the token embedding.
+    case output = 2
+    /// [1 × headSize / 2]
+    case ropeFactors = 3
+
+    /// [1 × hiddenSize]
+    case attentionNorm = 16
+    /// [headCount · headSize × hiddenSize]
+    case query = 17
+    /// [keyValueHeadCount · headSize × hiddenSize]
+    case key = 18
+    case value = 19
+    /// [1 × rows of the matrix]
+    case queryBias = 20
+    case keyBias = 21
+    case valueBias = 22
+    /// [hiddenSize × headCount · headSize]
+    case attentionOutput = 23
+    /// [1 × hiddenSize]
+    case attentionOutputBias = 24
+    /// [1 × headSize]
+    case queryNorm = 25
+    case keyNorm = 26
+    /// [1 × hiddenSize]
+    case postAttentionNorm = 27
+
+    /// [1 × hiddenSize]
+    case feedForwardNorm = 32
+    /// [intermediateSize × hiddenSize]
+    case gate = 33
+    case up = 34
+    /// [hiddenSize × intermediateSize]
+    case down = 35
+    /// [1 × hiddenSize]
+    case postFeedForwardNorm = 36
+
+    /// Whether each layer has its own.
+    package var isPerLayer: Bool { rawValue >= 16 }
+
+    /// Stored as plain Float32 (`TensorEncoding.vector`); all others are matrices in tiles.
+    package var isVector: Bool {
+        switch self {
+        case .tokenEmbedding, .output, .query, .key, .value, .attentionOutput, .gate, .up, .down: false
+        default: true
+        }
+    }
+
+    /// Rows and columns in a model of this configuration; nil when such a model has no such tensor.
+    package func shape(in model: ModelConfiguration) -> (rows: Int, columns: Int)? {
+        func vector(_ size: Int, if exists: Bool = true) -> (rows: Int, columns: Int)? {
+            exists ? (1, size) : nil
+        }
+        let hidden = model.hiddenSize
+        return switch self {
+        case .tokenEmbedding: (model.vocabularySize, hidden)
+        case .output: model.hasTiedEmbeddings ? nil : (model.vocabularySize, hidden)
+        case .ropeFactors: vector(model.headSize / 2, if: model.ropeScaling == .perFrequencyFactors)
+        case .outputNorm, .attentionNorm, .feedForwardNorm: vector(hidden)
+        case .query: (model.querySize, hidden)
+        case .key, .value: (model.keyValueSize, hidden)
+        case .queryBias: vector(model.querySize, if: model.hasAttentionBias)
+        case .keyBias, .valueBias: vector(model.keyValueSize, if: model.hasAttentionBias)
+        case .attentionOutput: (hidden, model.querySize)
+        case .attentionOutputBias: vector(hidden, if: model.hasAttentionOutputBias)
+        case .queryNorm, .keyNorm: vector(model.headSize, if: model.hasQueryKeyNorm)
+        case .postAttentionNorm, .postFeedForwardNorm: vector(hidden, if: model.hasPostNorms)
+        case .gate, .up: (model.intermediateSize, hidden)
+        case .down: (hidden, model.intermediateSize)
+        }
+    }
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+// An open `.tiller` model. Opening maps the file and checks everything but the weights' digest and
+// the profiles' contents; nothing is copied, so that a model starts in milliseconds.
+
+import Platform
+
+/// A model file, or a model behind an executable, mapped and validated.
+package struct TillerFile: Sendable {
+    package let manifest: Manifest
+    package let tensorIndex: TensorIndex
+    /// The weights exactly as the kernels read them, on a page boundary; valid as long as the file is open.
+    package var weights: UnsafeRawBufferPointer { unsafe weightsView.bytes }
+    /// The weights with their owner: whoever keeps this keeps the mapping.
+    package let weightsView: ByteView
+    /// The tokenizer's tables, which module Tokenization reads; nil if there are none.
+    package let tokenizerBytes: ByteView?
+    package let chatTemplate: String?
+    /// The steering profiles, in the order of the file.
+    package let profiles: [StoredProfile]
+    let container: TillerContainer
+
+    /// Opens the model at `path`: a model file, or an executable with a model behind it.
+    /// - Throws: `FileError` when it cannot be mapped, `FormatError` when it breaks a rule.
+    package init(path: String) throws { try self.init(mapped: MappedFile(path: path)) }
+
+    /// Opens a mapped file, which stays mapped as long as this value lives.
+    package init(mapped: MappedFile) throws(FormatError) {
+        self = try namingFile(mapped.path) { () throws(FormatError) in
+            try TillerFile(bytes: ByteView(mapped.bytes, owner: mapped))
+        }
+    }
+
+    /// Reads a whole file's bytes.
+    package init(bytes: ByteView) throws(FormatError) {
+        let container = try TillerContainer(bytes)
+        guard container.kind == .model else {
+            throw FormatError(
+                .tillerFileKind, found: "a steering profile", expected: "a model",
+                byteOffset: container.origin + 12)
+        }
+        // The weights are by far the largest; `verify` hashes them.
+        for entry in container.entries
+        where entry.isUnderstood && entry.kind != .weights && entry.kind != .free {
+            try container.checkDigest(of: entry)
+        }
+        manifest = try Manifest(container.required(.manifest))
+        weightsView = try container.required(.weights)
+        tensorIndex = try TensorIndex(
+            container.required(.tensorIndex), weightsByteCount: weightsView.count, version: container.version)
+        try tensorIndex.validate(against: manifest.configuration)
+        tokenizerBytes = try container.optional(.tokenizer)
+        chatTemplate = try Self.text(container.optional(.chatTemplate))
+        profiles = try container.profiles()
+        self.container = container
+    }
+
+    private static func text(_ view: ByteView?) throws(FormatError) -> String? {
+        guard let view else { return nil }
+        guard let text = view.text else {
+            throw FormatError(
+                .tillerChatTemplate, found: "bytes that are not UTF-8", expected: "UTF-8",
+                byteOffset: view.byteOffset)
+        }
+        return text
+    }
+}
+
+extension TillerFile {
+    package var version: FormatVersion { container.version }
+    /// 1 for a new file, one more for each append.
+    package var generation: UInt64 { container.generation }
+    /// Bytes of an append that did not come to its end; the next append overwrites them.
+    package var tornByteCount: Int { container.tornByteCount }
+    /// All sections in the order of their bytes, free ones included; offsets from the model's header.
+    package var sections: [SectionEntry] { container.entries }
+    /// Where the model begins: 0, or behind an executable.
+    package var originByteOffset: Int { container.origin }
+    /// Bytes that `compact` would drop.
+    package var deadByteCount: Int {
+        container.entries.lazy.filter { $0.kind == .free }.reduce(0) { $0 + $1.byteCount }
+    }
+
+    /// A tensor's bytes; valid as long as the file is open.
+    /// - Precondition: the entry is one of this file's index.
+    package func bytes(of tensor: TensorEntry) -> UnsafeRawBufferPointer {
+        guard let view = weightsView.slice(tensor.byteOffset, count: tensor.byteCount) else {
+            preconditionFailure("TillerFile: a tensor of another file")
+        }
+        return unsafe view.bytes
+    }
+
+    /// The profile of this name, nil if there is none.
+    package func profile(named name: String) throws(FormatError) -> SteeringProfile? {
+        guard let stored = profiles.first(where: { $0.name == name }) else { return nil }
+        return try stored.decoded()
+    }
+
+    /// Compares every section with its digest, the weights included, and decodes every profile.
+    ///
+    /// - Parameter progress: called with the bytes hashed so far and their total; returns false to stop.
+    /// - Returns: false when it was stopped.
+    /// - Throws: `FormatError` R12 for damaged bytes, or what `SteeringProfile` throws.
+    package func verify(progress: (Int, Int) -> Bool = { _, _ in true }) throws(FormatError) -> Bool {
+        let chunk = 4 << 20
+        let sections = container.entries.filter { $0.kind != .free }
+        let total = sections.reduce(0) { $0 + $1.byteCount }
+        var done = 0
+        for entry in sections {
+            let bytes = container.bytes(of: entry)
+            var hash = SHA256()
+            for start in stride(from: 0, to: bytes.count, by: chunk) {
+                guard let piece = bytes.slice(start, count: min(chunk, bytes.count - start)) else { break }
+                hash.update(piece)
+                done += piece.count
+                guard progress(done, total) else { return false }
+            }
+            guard hash.finalize() == entry.digest else { throw container.digestError(entry) }
+        }
+        for profile in profiles { _ = try profile.decoded() }
+        return true
+    }
+}
+
+/// A profile in a file: its name is known, the rest is read on demand.
+package struct StoredProfile: Sendable {
+    package let name: String
+    /// Bytes of its section.
+    package var byteCount: Int { bytes.count }
+    let bytes: ByteView
+    let entry: SectionEntry
+
+    /// Reads and checks the profile.
+    /// - Throws: `FormatError` R30–R36.
+    package func decoded() throws(FormatError) -> SteeringProfile { try SteeringProfile(bytes) }
+}
+
+extension TillerContainer {
+    /// The one section of a kind, nil if there is none.
+    /// - Throws: `FormatError` R10 when there are several.
+    func optional(_ kind: SectionKind) throws(FormatError) -> ByteView? {
+        let found = entries.filter { $0.kind == kind && $0.isUnderstood }
+        guard found.count <= 1 else {
+            throw FormatError(
+                .tillerSectionCount, found: "\(found.count) sections \"\(kind.name)\"",
+                expected: "at most one",
+                byteOffset: origin + tableOffset)
+        }
+        return found.first.map { bytes(of: $0) }
+    }
+
+    /// The one section of a kind.
+    /// - Throws: `FormatError` R10 when there is none, or several.
+    func required(_ kind: SectionKind) throws(FormatError) -> ByteView {
+        guard let view = try optional(kind) else {
+            throw FormatError(
+                .tillerSectionCount, found: "no section \"\(kind.name)\"", expected: "one",
+                byteOffset: origin + tableOffset)
+        }
+        return view
+    }
+
+    /// The profiles, listed by their names.
+    /// - Throws: `FormatError` R30–R32.
+    func profiles() throws(FormatError) -> [StoredProfile] {
+        var profiles: [StoredProfile] = []
+        var names: Set<String> = []
+        for entry in entries where entry.kind == .steeringProfile && entry.isUnderstood {
+            let bytes = bytes(of: entry)
+            let name = try ProfileLayout(bytes).name
+            guard names.insert(name).inserted else {
+                throw FormatError(
+                    .tillerDuplicateProfile, found: "\"\(name)\" a second time", expected: "each name once",
+                    byteOffset: bytes.byteOffset)
+            }
+            profiles.append(StoredProfile(name: name, bytes: bytes, entry: entry))
+        }
+        return profiles
+    }
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes a new model file: tensors as they are made, chunk by chunk, then everything that is known
+// only afterwards. The file appears under its name when it is complete, or not at all.
+
+import Platform
+import Quantization
+
+/// A new `.tiller` model.
+///
+/// Memory does not grow with the model. A writer that is dropped before `finish` leaves no file.
+package final class TillerFileWriter {
+    private var container: ContainerWriter
+    private let commit: () throws -> Void
+    private var entries: [TensorEntry] = []
+    /// The tensor that is being written, and how many of its bytes are.
+    private var open: (entry: TensorEntry, written: Int)?
+    private var weightsByteCount = 0
+
+    /// Begins a file whose bytes go to `sink`.
+    package init(
+        sink: @escaping (UnsafeRawBufferPointer) throws -> Void, commit: @escaping () throws -> Void = {}
+    ) throws {
+        container = try ContainerWriter(.model, sink: sink)
+        self.commit = commit
+        try container.begin(.weights)
+    }
+
+    /// Writes a whole tensor.
+    /// - Precondition: `bytes` has the size that encoding, rows and columns give.
+    package func appendTensor(
+        _ role: TensorRole, layer: Int? = nil, encoding: TensorEncoding, rows: Int, columns: Int,
+        bytes: UnsafeRawBufferPointer
+    ) throws {
+        try beginTensor(role, layer: layer, encoding: encoding, rows: rows, columns: columns)
+        try unsafe write(bytes)
+        endTensor()
+    }
+
+    /// Begins a tensor whose bytes follow in pieces.
+    ///
+    /// - Throws: `FormatError` R23 when the encoding cannot hold such a tensor.
+    package func beginTensor(
+        _ role: TensorRole, layer: Int? = nil, encoding: TensorEncoding, rows: Int, columns: Int
+    ) throws {
+        precondition(open == nil, "TillerFileWriter: a tensor is open")
+        // Padding lies between tensors only: the last one ends the section.
+        let start = weightsByteCount.roundedUp(to: TensorIndex.alignment)
+        try writeWeights([UInt8](repeating: 0, count: start - weightsByteCount))
+        let entry = try TensorEntry(
+            role, layer: layer, encoding: encoding, rows: rows, columns: columns, byteOffset: start)
+        open = (entry, 0)
+    }
+
+    /// The next bytes of the open tensor.
+    package func write(_ bytes: UnsafeRawBufferPointer) throws {
+        guard let tensor = open else { preconditionFailure("TillerFileWriter: no tensor is open") }
+        precondition(
+            bytes.count <= tensor.entry.byteCount - tensor.written,
+            "TillerFileWriter: too many bytes for \(tensor.entry.name)")
+        try unsafe container.write(bytes)
+        weightsByteCount += bytes.count
+        open?.written += bytes.count
+    }
+
+    /// Ends the open tensor.
+    /// - Precondition: all of its bytes are written.
+    package func endTensor() {
+        guard let tensor = open else { preconditionFailure("TillerFileWriter: no tensor is open") }
+        precondition(
+            tensor.written == tensor.entry.byteCount,
+            "TillerFileWriter: too few bytes for \(tensor.entry.name)")
+        entries.append(tensor.entry)
+        open = nil
+    }
+
+    /// Writes the rest and puts the file in its place.
+    ///
+    /// - Parameter tokenizer: the section as module Tokenization encodes it; nil for none.
+    /// - Throws: `FormatError` when the parts do not fit together, so that no unreadable file comes to be.
+    package func finish(
+        manifest: Manifest, tokenizer: [UInt8]? = nil, chatTemplate: String? = nil,
+        profiles: [SteeringProfile] = []
+    ) throws {
+        precondition(open == nil, "TillerFileWriter: a tensor is open")
+        try container.end()
+        let index = try TensorIndex(entries)
+        try index.validate(against: manifest.configuration)
+        try container.add(.tensorIndex, index.encoded())
+        try container.add(.manifest, manifest.encoded())
+        if let tokenizer { try container.add(.tokenizer, tokenizer) }
+        if let chatTemplate { try container.add(.chatTemplate, Array(chatTemplate.utf8)) }
+        var names: Set<String> = []
+        for profile in profiles {
+            guard names.insert(profile.name).inserted else {
+                throw FormatError(
+                    .tillerDuplicateProfile, found: "\"\(profile.name)\" twice", expected: "each name once")
+            }
+            try profile.checkShape(of: manifest.configuration)
+            try container.add(.steeringProfile, profile.encoded())
+        }
+        try container.finish()
+        try commit()
+    }
+
+    private func writeWeights(_ bytes: [UInt8]) throws {
+        try bytes.withUnsafeBytes { try container.write($0) }
+        weightsByteCount += bytes.count
+    }
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the `.tiller` writer writes the reader reads, value for value.
+
+import Formats
+import JSON
+import Quantization
+import Testing
+
+struct TillerFileTests {
+    @Test func whatIsWrittenIsRead() throws {
+        let file = try TillerFile(bytes: ByteView(copying: try TinyModel.bytes()))
+        #expect(file.manifest == TinyModel.manifest)
+        #expect(file.chatTemplate == "{{ messages }}")
+        #expect(file.tokenizerBytes.map { Array($0) } == Array("tokens".utf8))
+        #expect(file.generation == 1 && file.tornByteCount == 0 && file.version == .current)
+        #expect(file.profiles.map(\.name) == ["calm"])
+        #expect(try file.profile(named: "calm") == TinyModel.profile("calm"))
+        #expect(try file.profile(named: "other") == nil)
+        #expect(file.originByteOffset == 0)
+
+        let expected = TinyModel.tensors()
+        #expect(file.tensorIndex.entries.count == expected.count)
+        for (role, layer, encoding, rows, columns) in expected {
+            let entry = try #require(file.tensorIndex[role, layer])
+            #expect(entry.encoding == encoding && entry.rows == rows && entry.columns == columns)
+            let bytes = file.bytes(of: entry)
+            #expect(bytes.count == encoding.byteCount(rows: rows, columns: columns))
+            #expect(entry.byteOffset % 64 == 0)
+            #expect(
+                bytes.enumerated().allSatisfy {
+                    $1 == UInt8(truncatingIfNeeded: $0 &* 7 &+ Int(role.rawValue))
+                })
+        }
+        #expect(file.tensorIndex[.output] == nil && file.tensorIndex[.query, 2] == nil)
+    }
+
+    @Test func sectionsLieAtTheirAlignments() throws {
+        let file = try TillerFile(bytes: ByteView(copying: try TinyModel.bytes()))
+        for section in file.sections {
+            #expect(section.byteOffset % (section.kind == .weights ? 4096 : 64) == 0)
+        }
+        let kinds = file.sections.map(\.kind)
+        #expect(
+            kinds == [.free, .weights, .tensorIndex, .manifest, .tokenizer, .chatTemplate, .steeringProfile])
+        #expect(file.deadByteCount == 4096 - 64)
+    }
+
+    @Test func aFileIsTheSameWhoeverWritesIt() throws {
+        #expect(try TinyModel.bytes() == TinyModel.bytes())
+    }
+
+    @Test func optionalPartsMayBeMissing() throws {
+        let bytes = try TinyModel.bytes(tokenizer: nil, chatTemplate: nil, profiles: [])
+        let file = try TillerFile(bytes: ByteView(copying: bytes))
+        #expect(file.tokenizerBytes == nil && file.chatTemplate == nil && file.profiles.isEmpty)
+    }
+
+    @Test func tensorsWrittenInPiecesEqualThoseWrittenAtOnce() throws {
+        var file: [UInt8] = []
+        let writer = try TillerFileWriter(sink: { file.append(contentsOf: $0) })
+        for (role, layer, encoding, rows, columns) in TinyModel.tensors() {
+            try writer.beginTensor(role, layer: layer, encoding: encoding, rows: rows, columns: columns)
+            let size = try #require(encoding.byteCount(rows: rows, columns: columns))
+            let bytes = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ Int(role.rawValue)) }
+            for start in stride(from: 0, to: size, by: 37) {
+                try bytes[start..<min(start + 37, size)].withUnsafeBytes { try writer.write($0) }
+            }
+            writer.endTensor()
+        }
+        try writer.finish(
+            manifest: TinyModel.manifest, tokenizer: Array("tokens".utf8), chatTemplate: "{{ messages }}",
+            profiles: [TinyModel.profile("calm")])
+        #expect(try file == TinyModel.bytes())
+    }
+
+    @Test func verifyingReadsEverythingAndReportsProgress() throws {
+        var bytes = try TinyModel.bytes()
+        var last = (0, 1)
+        let isComplete = try TillerFile(bytes: ByteView(copying: bytes)).verify {
+            last = ($0, $1)
+            return true
+        }
+        #expect(isComplete && last.0 == last.1)
+        #expect(try TillerFile(bytes: ByteView(copying: bytes)).verify { _, _ in false } == false)
+
+        // A damaged weight is found by `verify`, not at opening.
+        bytes[5000] ^= 1
+        let damaged = try TillerFile(bytes: ByteView(copying: bytes))
+        let error = #expect(throws: FormatError.self) { try damaged.verify() }
+        #expect(error?.rule == .tillerSectionDigest)
+    }
+
+    @Test func aModelIsFoundBehindAnExecutable() throws {
+        let model = try TinyModel.bytes()
+        var bundle: [UInt8] = [0x7F] + Array("ELF".utf8) + [UInt8](repeating: 1, count: 9000)
+        bundle += [UInt8](repeating: 0, count: 12288 - bundle.count)
+        bundle += model
+        let file = try TillerFile(bytes: ByteView(copying: bundle))
+        #expect(file.originByteOffset == 12288 && file.manifest == TinyModel.manifest)
+        #expect(try file.verify())
+        #expect(file.weightsView.byteOffset == 12288 + 4096)
+
+        // No model, and a model off the page boundary.
+        #expect(rule(of: Array(bundle[..<12288])) == .tillerMagic)
+        #expect(
+            rule(of: [0x7F] + Array("ELF".utf8) + [UInt8](repeating: 0, count: 60) + model) == .tillerMagic)
+        // Text before a model is no executable.
+        #expect(rule(of: [UInt8](repeating: 0, count: 4096) + model) == .tillerMagic)
+    }
+
+    @Test func everyConfigurationRoundTrips() throws {
+        var gemma = ModelConfiguration(
+            family: .gemma3, vocabularySize: 262_144, hiddenSize: 640, intermediateSize: 2048, layerCount: 18,
+            headCount: 4, keyValueHeadCount: 1, headSize: 256, contextLength: 32_768, rmsNormEpsilon: 1e-6,
+            ropeTheta: 1e6, localRopeTheta: 1e4, slidingWindow: 512, slidingWindowPattern: 6,
+            embeddingScale: Float(640).squareRoot(), gateActivation: .geluTanh, hasTiedEmbeddings: true,
+            hasQueryKeyNorm: true, hasPostNorms: true, finalLogitSoftcap: 30)
+        #expect(try ModelConfiguration(JSON.parse(gemma.json.serialized())) == gemma)
+        #expect((0..<18).filter { !gemma.hasSlidingWindow(layer: $0) } == [5, 11, 17])
+        for scaling: ModelConfiguration.RopeScaling in [
+            .none, .linear(factor: 8), .perFrequencyFactors,
+            .llama3(factor: 32, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalContextLength: 8192),
+            .yarn(factor: 4, originalContextLength: 32_768, betaFast: 32, betaSlow: 1, attentionFactor: nil),
+            .yarn(
+                factor: 4.1, originalContextLength: 32_768, betaFast: 32, betaSlow: 1, attentionFactor: 0.1),
+        ] {
+            gemma.ropeScaling = scaling
+            #expect(try ModelConfiguration(JSON.parse(gemma.json.serialized())) == gemma)
+        }
+    }
+
+    @Test func openingALargeIndexIsFast() throws {
+        var manifest = TinyModel.manifest
+        manifest.configuration.layerCount = 30
+        let bytes = ByteView(copying: try TinyModel.bytes(manifest: manifest, profiles: []))
+        let clock = ContinuousClock()
+        var tensorCount = 0
+        let fastest = try (0..<20).map { _ in
+            try clock.measure { tensorCount = try TillerFile(bytes: bytes).tensorIndex.entries.count }
+        }.min()
+        let microseconds = Int((fastest ?? .zero) / .microseconds(1))
+        print("tiller: \(tensorCount) tensors opened in \(microseconds) µs")
+        #expect(microseconds < 10_000)
+    }
+
+    private func rule(of bytes: [UInt8]) -> FormatRule? {
+        do {
+            _ = try TillerFile(bytes: ByteView(copying: bytes))
+            return nil
+        } catch {
+            return error.rule
+        }
+    }
+}
