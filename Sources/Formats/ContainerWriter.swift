@@ -69,10 +69,11 @@ struct ContainerWriter {
         try unsafe put(bytes)
     }
 
-    /// Ends the open section and pads it.
+    /// Ends the open section, pads it and returns its digest.
     ///
     /// - Throws: `FormatError` R11 for a section without bytes or beyond its limit.
-    mutating func end() throws {
+    @discardableResult
+    mutating func end() throws -> SHA256.Digest {
         guard let section = open else { preconditionFailure("ContainerWriter: no section is open") }
         open = nil
         let byteCount = position - section.start
@@ -81,11 +82,13 @@ struct ContainerWriter {
                 .tillerSectionSize, found: "\(byteCount) bytes of \(section.kind.name)",
                 expected: "1 to \(section.kind.maximumByteCount)")
         }
+        let digest = section.hash.finalize()
         entries.append(
             SectionEntry(
                 kind: section.kind, flags: section.flags, byteOffset: section.start, byteCount: byteCount,
-                digest: section.hash.finalize()))
+                digest: digest))
         try putZeros(position.roundedUp(to: TillerLayout.alignment) - position)
+        return digest
     }
 
     /// Writes table and footer.

@@ -80,6 +80,14 @@ package struct GGUFWriter {
         return file
     }
 
+    /// Writes the file; it appears under its name when it is complete.
+    /// - Throws: `FileError`.
+    package func write(to path: String, replaceExisting: Bool) throws {
+        let file = try AtomicFileWriter(path: path, replaceExisting: replaceExisting)
+        let bytes = bytes()
+        try bytes.withUnsafeBytes { try file.write($0) }
+        try file.commit()
+    }
 }
 
 extension [UInt8] {

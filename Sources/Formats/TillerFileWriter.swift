@@ -16,6 +16,17 @@ package final class TillerFileWriter {
     private var open: (entry: TensorEntry, written: Int)?
     private var weightsByteCount = 0
 
+    /// Begins a file that `finish` puts at `path`.
+    ///
+    /// - Parameters:
+    ///   - replaceExisting: whether a file that is there may be replaced.
+    ///   - fault: what goes wrong, for tests.
+    /// - Throws: `FileError` when the file cannot be written there.
+    package convenience init(path: String, replaceExisting: Bool, fault: SimulatedFault? = nil) throws {
+        let file = try AtomicFileWriter(path: path, replaceExisting: replaceExisting, fault: fault)
+        try self.init(sink: { try file.write($0) }, commit: { try file.commit() })
+    }
+
     /// Begins a file whose bytes go to `sink`.
     package init(
         sink: @escaping (UnsafeRawBufferPointer) throws -> Void, commit: @escaping () throws -> Void = {}

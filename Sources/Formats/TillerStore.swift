@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// Changes a model file without rewriting it (formats/tiller.md §2.3): new sections, a new table and a new
+// footer go behind the old footer, which stays the valid one until the new footer is on the disk.
+//
+// Nothing is ever cut off: a reader may have the file mapped, and would be killed by touching what is gone.
+// The remains of a torn append are overwritten, and what is left of them becomes free.
+
+import Glibc
+import Platform
+
+/// Appends to model files, and compacts them.
+package enum TillerStore {
+    /// What an append changes.
+    struct Change {
+        /// Sections that die.
+        var removed: [SectionEntry] = []
+        var added: [(kind: SectionKind, bytes: [UInt8])] = []
+    }
+
+    /// Appends a change under the file's lock; other writers wait, readers see the old state or the new one.
+    ///
+    /// - Parameters:
+    ///   - fault: what goes wrong, for tests.
+    ///   - change: decides what to do, given the present state.
+    /// - Throws: `FileError`, `FormatError`, or what `change` throws; the old state is valid then.
+    static func append(
+        to path: String, fault: SimulatedFault? = nil, change: (TillerFile) throws -> Change
+    ) throws {
+        let target = try AppendFile(path: path, waitsForLock: true, fault: fault)
+        let file = try openLocked(target)
+        let change = try change(file)
+        // A reader looks for the last footer no further back than this.
+        let addedByteCount = change.added.reduce(0) { $0 + $1.bytes.count }
+        guard addedByteCount <= maximumAppendedByteCount else {
+            throw FormatError(
+                .tillerSectionSize, found: "\(addedByteCount) bytes to append",
+                expected: "at most \(maximumAppendedByteCount) at once")
+        }
+        let origin = file.container.origin
+        var position = origin + file.container.view.count
+        let removed = Set(change.removed.map(\.byteOffset))
+        var writer = ContainerWriter(
+            continuing: file.container, keeping: { !removed.contains($0.byteOffset) },
+            sink: {
+                try target.write($0, at: position)
+                position += $0.count
+            })
+        for section in change.added { try writer.add(section.kind, section.bytes) }
+        try writer.finish(minimumByteCount: target.byteCount - origin, sealing: { try target.synchronize() })
+        try target.synchronize()
+    }
+
+    static let maximumAppendedByteCount = 48 << 20
+
+    /// Maps the file whose lock is held.
+    private static func openLocked(_ target: AppendFile) throws -> TillerFile {
+        let mapped = try MappedFile(path: target.path)
+        guard mapped.bytes.count == target.byteCount else {
+            throw FileError(
+                path: target.path, operation: .open, code: EBUSY,
+                advice: "it was replaced meanwhile; try again")
+        }
+        return try TillerFile(mapped: mapped)
+    }
+}
+
+// MARK: - Manifest and compaction
+
+extension TillerStore {
+    /// Changes the manifest, as when the quality of a new model has been measured.
+    package static func updateManifest(in path: String, _ update: (inout Manifest) throws -> Void) throws {
+        try append(to: path) { file in
+            var manifest = file.manifest
+            try update(&manifest)
+            try file.tensorIndex.validate(against: manifest.configuration)
+            let old = file.sections.filter { $0.kind == .manifest }
+            return Change(removed: old, added: [(.manifest, try manifest.encoded())])
+        }
+    }
+
+    /// Rewrites a model file without its dead bytes.
+    ///
+    /// All sections keep their kinds, flags and order, those that this version does not know included.
+    /// - Throws: `FormatError` R12 when a section is damaged: it must not get a new, fitting digest.
+    package static func compact(_ path: String) throws {
+        // The lock keeps appends out: they would go to the file that is replaced.
+        let lock = try AppendFile(path: path, waitsForLock: true)
+        let container = try openLocked(lock).container
+        guard container.origin == 0 else {
+            throw FileError(
+                path: path, operation: .replace, code: ENOTSUP,
+                advice: "an executable with a model behind it is not compacted; bundle it anew")
+        }
+        let target = try AtomicFileWriter(path: path, replaceExisting: true)
+        var writer = try ContainerWriter(
+            container.kind, generation: container.generation &+ 1, sink: { try target.write($0) })
+        let chunk = 4 << 20
+        for entry in container.entries where entry.kind != .free {
+            let bytes = container.bytes(of: entry)
+            try writer.begin(entry.kind, flags: entry.flags)
+            for start in stride(from: 0, to: bytes.count, by: chunk) {
+                guard let piece = bytes.slice(start, count: min(chunk, bytes.count - start)) else { break }
+                try unsafe writer.write(piece.bytes)
+            }
+            guard try writer.end() == entry.digest else { throw container.digestError(entry) }
+        }
+        try writer.finish()
+        try target.commit()
+    }
+}
