@@ -1,1 +1,321 @@
 // SPDX-License-Identifier: Apache-2.0
+// x86-64-v3 (AVX2, FMA, F16C): two registers hold the sixteen lanes; the operations on them are those of AVX-512, in
+// the same order, so both give the same bits.
+// One file: what two files share would be emitted as weak symbols. No arrays, closures or strings: see KernelCore.swift.
+
+import CIntrinsics
+import KernelCore
+
+/// Sixteen Floats: lanes 0–7 and 8–15.
+private struct Floats16 {
+    var a: __m256
+    var b: __m256
+    @inline(__always) init(_ a: __m256, _ b: __m256) {
+        self.a = a
+        self.b = b
+    }
+}
+
+/// 64 bytes: the integers of lanes 0–7 and 8–15.
+private struct Integers16 {
+    var a: __m256i
+    var b: __m256i
+    @inline(__always) init(_ a: __m256i, _ b: __m256i) {
+        self.a = a
+        self.b = b
+    }
+}
+
+private enum AVX2: InstructionSet {
+    typealias Floats = Floats16
+    typealias Nibbles = Integers16
+
+    /// Sums of pairs of products, 16 bits each: a group's are at most 8 · (2 · 15 · 127) = 30480 < 2¹⁵.
+    struct NibbleSum {
+        var pairs: Integers16
+        @inline(__always) init(_ pairs: Integers16) { self.pairs = pairs }
+    }
+
+    /// w = q − 128 as |w| (128 fits an unsigned byte) and w, whose sign goes over to the activations.
+    struct Codes {
+        var magnitudes: Integers16
+        var signs: Integers16
+        @inline(__always) init(magnitudes: Integers16, signs: Integers16) {
+            self.magnitudes = magnitudes
+            self.signs = signs
+        }
+    }
+
+    struct CodeSum {
+        var lanes: Integers16
+        @inline(__always) init(_ lanes: Integers16) { self.lanes = lanes }
+    }
+
+    // MARK: - Moving
+
+    @inline(__always) static func broadcast(_ x: Float) -> Floats16 {
+        let v = _mm256_set1_ps(x)
+        return Floats16(v, v)
+    }
+    @inline(__always) static func load(_ p: UnsafePointer<Float>) -> Floats16 {
+        Floats16(_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8))
+    }
+    @inline(__always) static func load(_ p: UnsafePointer<Float>, count: Int, fill: Floats16) -> Floats16 {
+        if count == 16 { return load(p) }
+        let m = mask(count)
+        return Floats16(
+            _mm256_blendv_ps(fill.a, _mm256_maskload_ps(p, m.a), _mm256_castsi256_ps(m.a)),
+            _mm256_blendv_ps(fill.b, _mm256_maskload_ps(p + 8, m.b), _mm256_castsi256_ps(m.b)))
+    }
+    @inline(__always) static func store(_ x: Floats16, to p: UnsafeMutablePointer<Float>) {
+        _mm256_storeu_ps(p, x.a)
+        _mm256_storeu_ps(p + 8, x.b)
+    }
+    @inline(__always) static func store(_ x: Floats16, to p: UnsafeMutablePointer<Float>, count: Int) {
+        if count == 16 { return store(x, to: p) }
+        let m = mask(count)
+        _mm256_maskstore_ps(p, m.a, x.a)
+        _mm256_maskstore_ps(p + 8, m.b, x.b)
+    }
+    /// All bits set in the first `count` lanes.
+    @inline(__always) private static func mask(_ count: Int) -> Integers16 {
+        let n = _mm256_set1_epi32(Int32(truncatingIfNeeded: count))
+        return Integers16(
+            _mm256_cmpgt_epi32(n, _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)),
+            _mm256_cmpgt_epi32(n, _mm256_setr_epi32(8, 9, 10, 11, 12, 13, 14, 15)))
+    }
+    @inline(__always) static func loadHalves(_ p: UnsafeRawPointer) -> Floats16 {
+        Floats16(_mm256_cvtph_ps(load16(p)), _mm256_cvtph_ps(load16(p + 16)))
+    }
+    @inline(__always) static func storeHalves(_ x: Floats16, to p: UnsafeMutableRawPointer) {
+        _mm_storeu_si128(p.assumingMemoryBound(to: __m128i_u.self), tiller_halves_ps(x.a))
+        _mm_storeu_si128((p + 16).assumingMemoryBound(to: __m128i_u.self), tiller_halves_ps(x.b))
+    }
+    @inline(__always) static func broadcastHalf(_ p: UnsafeRawPointer) -> Floats16 {
+        let v = _mm256_cvtph_ps(_mm_set1_epi16(p.loadUnaligned(as: Int16.self)))
+        return Floats16(v, v)
+    }
+    @inline(__always) static func loadUnsignedBytes(_ p: UnsafeRawPointer) -> Floats16 {
+        let bytes = load16(p)
+        return Floats16(
+            _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes)),
+            _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_unpackhi_epi64(bytes, bytes))))
+    }
+    @inline(__always) static func loadSignedBytes(_ p: UnsafeRawPointer) -> Floats16 {
+        let bytes = load16(p)
+        return Floats16(
+            _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)),
+            _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_unpackhi_epi64(bytes, bytes))))
+    }
+    @inline(__always) static func storeLowBytes(_ x: Floats16, to p: UnsafeMutableRawPointer) {
+        // Bytes 0, 4, 8 and 12 of each half register.
+        let pick = _mm256_setr_epi8(
+            0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
+            0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1)
+        let a = _mm256_shuffle_epi8(_mm256_castps_si256(x.a), pick)
+        let b = _mm256_shuffle_epi8(_mm256_castps_si256(x.b), pick)
+        let first = _mm_unpacklo_epi32(_mm256_castsi256_si128(a), tiller_high_si256(a))
+        let second = _mm_unpacklo_epi32(_mm256_castsi256_si128(b), tiller_high_si256(b))
+        _mm_storeu_si128(p.assumingMemoryBound(to: __m128i_u.self), _mm_unpacklo_epi64(first, second))
+    }
+    @inline(__always) static func first(_ x: Floats16) -> Float { _mm256_cvtss_f32(x.a) }
+    @inline(__always) private static func load16(_ p: UnsafeRawPointer) -> __m128i {
+        _mm_loadu_si128(p.assumingMemoryBound(to: __m128i_u.self))
+    }
+    @inline(__always) private static func load64(_ p: UnsafeRawPointer) -> Integers16 {
+        Integers16(
+            _mm256_loadu_si256(p.assumingMemoryBound(to: __m256i_u.self)),
+            _mm256_loadu_si256((p + 32).assumingMemoryBound(to: __m256i_u.self)))
+    }
+
+    // MARK: - Arithmetic
+
+    @inline(__always) static func add(_ x: Floats16, _ y: Floats16) -> Floats16 {
+        Floats16(_mm256_add_ps(x.a, y.a), _mm256_add_ps(x.b, y.b))
+    }
+    @inline(__always) static func subtract(_ x: Floats16, _ y: Floats16) -> Floats16 {
+        Floats16(_mm256_sub_ps(x.a, y.a), _mm256_sub_ps(x.b, y.b))
+    }
+    @inline(__always) static func multiply(_ x: Floats16, _ y: Floats16) -> Floats16 {
+        Floats16(_mm256_mul_ps(x.a, y.a), _mm256_mul_ps(x.b, y.b))
+    }
+    @inline(__always) static func divide(_ x: Floats16, _ y: Floats16) -> Floats16 {
+        Floats16(_mm256_div_ps(x.a, y.a), _mm256_div_ps(x.b, y.b))
+    }
+    @inline(__always) static func multiplyAdd(_ x: Floats16, _ y: Floats16, _ z: Floats16) -> Floats16 {
+        Floats16(_mm256_fmadd_ps(x.a, y.a, z.a), _mm256_fmadd_ps(x.b, y.b, z.b))
+    }
+    @inline(__always) static func subtractProduct(_ x: Floats16, _ y: Floats16, from z: Floats16) -> Floats16
+    {
+        Floats16(_mm256_fnmadd_ps(x.a, y.a, z.a), _mm256_fnmadd_ps(x.b, y.b, z.b))
+    }
+    @inline(__always) static func minimum(_ x: Floats16, _ y: Floats16) -> Floats16 {
+        Floats16(_mm256_min_ps(x.a, y.a), _mm256_min_ps(x.b, y.b))
+    }
+    @inline(__always) static func maximum(_ x: Floats16, _ y: Floats16) -> Floats16 {
+        Floats16(_mm256_max_ps(x.a, y.a), _mm256_max_ps(x.b, y.b))
+    }
+    @inline(__always) static func magnitude(_ x: Floats16) -> Floats16 {
+        let sign = _mm256_set1_ps(-0.0)
+        return Floats16(_mm256_andnot_ps(sign, x.a), _mm256_andnot_ps(sign, x.b))
+    }
+    @inline(__always) static func zero(_ x: Floats16, where y: Floats16, isBelow limit: Floats16) -> Floats16
+    {
+        Floats16(tiller_zero_below_ps(x.a, y.a, limit.a), tiller_zero_below_ps(x.b, y.b, limit.b))
+    }
+    @inline(__always) static func scale(_ x: Floats16, byPowerOfTwoIn biased: Floats16) -> Floats16 {
+        Floats16(scale(x.a, biased.a), scale(x.b, biased.b))
+    }
+    @inline(__always) private static func scale(_ x: __m256, _ biased: __m256) -> __m256 {
+        let exponent = _mm256_slli_epi32(_mm256_castps_si256(biased), 23)
+        return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), exponent))
+    }
+    @inline(__always) static func sum(_ x: Floats16) -> Float {
+        let eight = _mm256_add_ps(x.a, x.b)
+        let four = _mm_add_ps(_mm256_castps256_ps128(eight), tiller_high_ps(eight))
+        let two = _mm_add_ps(four, _mm_movehl_ps(four, four))
+        return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
+    }
+    @inline(__always) static func largest(_ x: Floats16) -> Float {
+        let eight = _mm256_max_ps(x.a, x.b)
+        let four = _mm_max_ps(_mm256_castps256_ps128(eight), tiller_high_ps(eight))
+        let two = _mm_max_ps(four, _mm_movehl_ps(four, four))
+        return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)))
+    }
+
+    // MARK: - Integer products
+
+    @inline(__always) static func loadNibbles(_ p: UnsafeRawPointer) -> (low: Integers16, high: Integers16) {
+        let mask = _mm256_set1_epi8(15), q = load64(p)
+        return (
+            Integers16(_mm256_and_si256(q.a, mask), _mm256_and_si256(q.b, mask)),
+            Integers16(
+                _mm256_and_si256(_mm256_srli_epi16(q.a, 4), mask),
+                _mm256_and_si256(_mm256_srli_epi16(q.b, 4), mask))
+        )
+    }
+    @inline(__always) static func emptyNibbleSum() -> NibbleSum {
+        NibbleSum(Integers16(_mm256_setzero_si256(), _mm256_setzero_si256()))
+    }
+    @inline(__always) static func add(_ sum: NibbleSum, _ w: Integers16, times a: Int32) -> NibbleSum {
+        let a = _mm256_set1_epi32(a)
+        return NibbleSum(
+            Integers16(
+                _mm256_add_epi16(sum.pairs.a, _mm256_maddubs_epi16(w.a, a)),
+                _mm256_add_epi16(sum.pairs.b, _mm256_maddubs_epi16(w.b, a))))
+    }
+    @inline(__always) static func floats(_ sum: NibbleSum) -> Floats16 {
+        let one = _mm256_set1_epi16(1)
+        return Floats16(
+            _mm256_cvtepi32_ps(_mm256_madd_epi16(sum.pairs.a, one)),
+            _mm256_cvtepi32_ps(_mm256_madd_epi16(sum.pairs.b, one)))
+    }
+
+    // `maddubs` saturates sums of pairs at 2¹⁵, which unsigned codes up to 255 would exceed. |w| ≤ 128 keeps them within
+    // 2 · 128 · 127 = 32512.
+    @inline(__always) static func loadCodes(_ p: UnsafeRawPointer) -> Codes {
+        let offset = _mm256_set1_epi8(-128), q = load64(p)
+        let w = Integers16(_mm256_xor_si256(q.a, offset), _mm256_xor_si256(q.b, offset))
+        return Codes(magnitudes: Integers16(_mm256_abs_epi8(w.a), _mm256_abs_epi8(w.b)), signs: w)
+    }
+    @inline(__always) static func emptyCodeSum(correction: Int32) -> CodeSum {
+        CodeSum(Integers16(_mm256_setzero_si256(), _mm256_setzero_si256()))
+    }
+    @inline(__always) static func add(_ sum: CodeSum, _ w: Codes, times a: Int32) -> CodeSum {
+        let a = _mm256_set1_epi32(a), one = _mm256_set1_epi16(1)
+        let first = _mm256_maddubs_epi16(w.magnitudes.a, _mm256_sign_epi8(a, w.signs.a))
+        let second = _mm256_maddubs_epi16(w.magnitudes.b, _mm256_sign_epi8(a, w.signs.b))
+        return CodeSum(
+            Integers16(
+                _mm256_add_epi32(sum.lanes.a, _mm256_madd_epi16(first, one)),
+                _mm256_add_epi32(sum.lanes.b, _mm256_madd_epi16(second, one))))
+    }
+    @inline(__always) static func floats(_ sum: CodeSum) -> Floats16 {
+        Floats16(_mm256_cvtepi32_ps(sum.lanes.a), _mm256_cvtepi32_ps(sum.lanes.b))
+    }
+}
+
+// MARK: - The kernels, each inlined into one function
+
+/// The kernels of this instruction set.
+package var avx2Kernels: KernelTable {
+    KernelTable(
+        multiplyFloat32: multiplyFloat32, multiplyFloat16: multiplyFloat16, multiplyInt8: multiplyInt8,
+        multiplyInt4: multiplyInt4, multiplyKeys: multiplyKeys, multiplyValues: multiplyValues,
+        quantize: quantize, normalize: normalize, dot: dot, add: add, addScaled: addScaled,
+        scale: scale, gateSilu: gateSilu, gateGeluTanh: gateGeluTanh, rotate: rotate, largest: largest,
+        sumExponentials: sumExponentials, storeHalves: storeHalves, softmax: softmax,
+        mergeSoftmax: mergeSoftmax)
+}
+
+// Functions with names, not closures: those would be emitted as weak symbols.
+
+private typealias Input = KernelTable.Input
+private typealias Output = KernelTable.Output
+private typealias State = UnsafeMutablePointer<SoftmaxState>
+private typealias Wide = Four<AVX2>
+
+private func multiplyFloat32(_ p: TileProduct, _ first: Int, _ end: Int) {
+    multiply(FloatTile<Float32Columns<AVX2>>.self, Wide.self, p, first, end)
+}
+private func multiplyFloat16(_ p: TileProduct, _ first: Int, _ end: Int) {
+    multiply(FloatTile<Float16Columns<AVX2>>.self, Wide.self, p, first, end)
+}
+private func multiplyInt8(_ p: TileProduct, _ first: Int, _ end: Int) {
+    multiply(Int8Tile<AVX2>.self, Wide.self, p, first, end)
+}
+private func multiplyInt4(_ p: TileProduct, _ first: Int, _ end: Int) {
+    multiply(Int4Tile<AVX2>.self, Wide.self, p, first, end)
+}
+private func multiplyKeys(_ p: TileProduct, _ first: Int, _ end: Int) {
+    multiply(KeyTile<AVX2>.self, Wide.self, p, first, end)
+}
+private func multiplyValues(_ p: TileProduct, _ first: Int, _ end: Int) {
+    multiply(FloatTile<ScaledByteColumns<AVX2>>.self, Wide.self, p, first, end)
+}
+
+private func quantize(_ x: Input, _ groups: UnsafeMutablePointer<QuantizedGroup>, _ count: Int) {
+    KernelCore.quantize(AVX2.self, x, groups, count)
+}
+private func normalize(_ x: Input, _ weight: Input, _ output: Output, _ count: Int, _ epsilon: Float) {
+    KernelCore.normalize(AVX2.self, x, weight, output, count, epsilon)
+}
+private func dot(_ a: Input, _ b: Input, _ count: Int) -> Float {
+    KernelCore.dot(AVX2.self, a, b, count)
+}
+private func add(_ y: Input, _ x: Output, _ count: Int) {
+    KernelCore.add(AVX2.self, y, x, count)
+}
+private func addScaled(_ y: Input, _ factor: Float, _ x: Output, _ count: Int) {
+    KernelCore.addScaled(AVX2.self, y, factor, x, count)
+}
+private func scale(_ x: Input, _ factor: Float, _ output: Output, _ count: Int) {
+    KernelCore.scale(AVX2.self, x, factor, output, count)
+}
+private func gateSilu(_ gate: Input, _ up: Input, _ output: Output, _ count: Int) {
+    KernelCore.gateSilu(AVX2.self, gate, up, output, count)
+}
+private func gateGeluTanh(_ gate: Input, _ up: Input, _ output: Output, _ count: Int) {
+    KernelCore.gateGeluTanh(AVX2.self, gate, up, output, count)
+}
+private func rotate(_ x: Output, _ cosines: Input, _ sines: Input, _ half: Int, _ heads: Int, _ headSize: Int)
+{
+    KernelCore.rotate(AVX2.self, x, cosines, sines, half, heads, headSize)
+}
+private func largest(_ x: Input, _ count: Int) -> Float {
+    KernelCore.largest(AVX2.self, x, count)
+}
+private func sumExponentials(_ x: Input, _ offset: Float, _ count: Int) -> Float {
+    KernelCore.sumExponentials(AVX2.self, x, offset, count)
+}
+private func storeHalves(_ x: Input, _ output: UnsafeMutableRawPointer, _ count: Int) {
+    KernelCore.storeHalves(AVX2.self, x, output, count)
+}
+private func softmax(_ scores: Output, _ count: Int, _ first: Int, _ end: Int, _ state: State) {
+    KernelCore.softmax(AVX2.self, scores, count, first, end, state)
+}
+private func mergeSoftmax(
+    _ part: Input, _ new: UnsafePointer<SoftmaxState>, _ total: Output, _ state: State, _ count: Int
+) {
+    KernelCore.mergeSoftmax(AVX2.self, part, new, total, state, count)
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tiles whose columns become sixteen Floats one after the other: Float32 and Float16 weights, keys and values, and
+// 8-bit values of the cache.
+
+/// Reads a tile column by column.
+public protocol ColumnReader {
+    associatedtype Set: InstructionSet
+    init(_ p: TileProduct, tile: Int)
+    /// The 16 rows of one column.
+    func load(column: Int) -> Set.Floats
+}
+
+/// A column is 16 × Float32.
+public struct Float32Columns<Set: InstructionSet>: ColumnReader {
+    public let tile: UnsafeRawPointer
+    public let columnByteCount: Int
+
+    @inlinable @inline(__always) public init(_ p: TileProduct, tile: Int) {
+        self.tile = p.tiles + tile &* p.tileByteCount
+        columnByteCount = p.columnByteCount
+    }
+
+    @inlinable @inline(__always) public func load(column: Int) -> Set.Floats {
+        Set.load((tile + column &* columnByteCount).assumingMemoryBound(to: Float.self))
+    }
+}
+
+/// A column is 16 × binary16.
+public struct Float16Columns<Set: InstructionSet>: ColumnReader {
+    public let tile: UnsafeRawPointer
+    public let columnByteCount: Int
+
+    @inlinable @inline(__always) public init(_ p: TileProduct, tile: Int) {
+        self.tile = p.tiles + tile &* p.tileByteCount
+        columnByteCount = p.columnByteCount
+    }
+
+    @inlinable @inline(__always) public func load(column: Int) -> Set.Floats {
+        Set.loadHalves(tile + column &* columnByteCount)
+    }
+}
+
+/// Values of an 8-bit cache. A column (position) is `rowCount` × Int8, then a binary16 scale for each 32 of them.
+public struct ScaledByteColumns<Set: InstructionSet>: ColumnReader {
+    public let codes: UnsafeRawPointer
+    public let scales: UnsafeRawPointer
+    public let columnByteCount: Int
+
+    @inlinable @inline(__always) public init(_ p: TileProduct, tile: Int) {
+        codes = p.tiles + tile &* laneCount
+        scales = p.tiles + (p.rowCount &+ tile &* laneCount / groupColumns &* 2)
+        columnByteCount = p.columnByteCount
+    }
+
+    @inlinable @inline(__always) public func load(column: Int) -> Set.Floats {
+        let offset = column &* columnByteCount
+        return Set.multiply(Set.loadSignedBytes(codes + offset), Set.broadcastHalf(scales + offset))
+    }
+}
+
+/// Products with floating-point columns: one multiply-add for each column, in the order of the columns.
+public enum FloatTile<Reader: ColumnReader>: TileKernel {
+    public typealias Set = Reader.Set
+
+    @inlinable @inline(__always)
+    public static func multiply<Block: TokenBlock>(_: Block.Type, _ p: TileProduct, tile: Int, token: Int)
+    where Block.Set == Set {
+        let reader = Reader(p, tile: tile)
+        let x = p.input.assumingMemoryBound(to: Float.self) + token &* p.inputStride
+        var block = Block()
+        var column = 0
+        while column < p.columnCount {
+            block.add(reader.load(column: column), times: x + column, stride: p.inputStride)
+            column &+= 1
+        }
+        block.store(
+            to: p.output(tile: tile, token: token), stride: p.outputStride, rowCount: p.rowCount(ofTile: tile)
+        )
+    }
+
+    @inlinable @inline(__always)
+    public static func multiplyPair(_ p: TileProduct, tile: Int, token: Int) {
+        let readers = (Reader(p, tile: tile), Reader(p, tile: tile &+ 1))
+        let x = p.input.assumingMemoryBound(to: Float.self) + token &* p.inputStride
+        var blocks = (One<Set>(), One<Set>())
+        var column = 0
+        while column < p.columnCount {
+            blocks.0.add(readers.0.load(column: column), times: x + column, stride: 0)
+            blocks.1.add(readers.1.load(column: column), times: x + column, stride: 0)
+            column &+= 1
+        }
+        blocks.0.store(
+            to: p.output(tile: tile, token: token), stride: 0, rowCount: p.rowCount(ofTile: tile))
+        blocks.1.store(
+            to: p.output(tile: tile &+ 1, token: token), stride: 0, rowCount: p.rowCount(ofTile: tile &+ 1))
+    }
+}

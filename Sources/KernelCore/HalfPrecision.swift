@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// IEEE binary16 in plain integer arithmetic, for single values and for CPUs without the instructions.
+
+/// The value of an IEEE binary16 bit pattern.
+@inlinable @inline(__always)
+public func float(halfBits h: UInt16) -> Float {
+    let sign = UInt32(h & 0x8000) &<< 16
+    let magnitude = UInt32(h & 0x7FFF) &<< 13
+    // The exponent's bias differs by 112; the product also turns binary16 subnormals into normal numbers.
+    let value = (Float(bitPattern: magnitude) * 0x1p112).bitPattern
+    let infinite: UInt32 = magnitude >= 0x0F80_0000 ? 0x7F80_0000 : 0
+    return Float(bitPattern: value | infinite | sign)
+}
+
+/// The IEEE binary16 bit pattern nearest to a value, ties to even.
+@inlinable @inline(__always)
+public func halfBits(_ x: Float) -> UInt16 {
+    let bits = x.bitPattern
+    let sign = UInt16(truncatingIfNeeded: bits &>> 16) & 0x8000
+    let magnitude = bits & 0x7FFF_FFFF
+    if magnitude > 0x7F80_0000 {
+        return sign | 0x7E00 | UInt16(truncatingIfNeeded: (magnitude &>> 13) & 0x3FF)
+    }
+    if magnitude >= 0x477F_F000 { return sign | 0x7C00 }  // 65520 and above round to infinity
+    if magnitude < 0x3880_0000 {
+        // Below 2⁻¹⁴: adding ½ leaves the value in units of 2⁻²⁴, rounded, in the lowest bits.
+        let shifted = Float(bitPattern: magnitude) + 0.5
+        return sign | UInt16(truncatingIfNeeded: shifted.bitPattern &- 0x3F00_0000)
+    }
+    let odd = (magnitude &>> 13) & 1
+    return sign | UInt16(truncatingIfNeeded: (magnitude &- 0x3800_0000 &+ 0xFFF &+ odd) &>> 13)
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a CPU family must offer: sixteen lanes of Float, and exact integer products of four bytes for each lane.
+
+/// One CPU family's vector operations. A conformance holds nothing but intrinsics.
+///
+/// All operations on `Floats` are lane by lane and correctly rounded, except that `multiplyAdd` and `subtractProduct`
+/// may round once (a fused operation) or twice. Integer products are exact and equal on every instruction set.
+public protocol InstructionSet {
+    /// Sixteen Float lanes.
+    associatedtype Floats
+    /// Unsigned 4-bit weights: for each of 16 rows, four consecutive columns.
+    associatedtype Nibbles
+    /// Running sum of products of nibbles for each of 16 rows, over at most one group of 32 columns.
+    associatedtype NibbleSum
+    /// 8-bit weights q − 128: for each of 16 rows, four consecutive columns.
+    associatedtype Codes
+    /// Running sum of products of 8-bit weights for each of 16 rows, over at most one group of 32 columns.
+    associatedtype CodeSum
+
+    // Moving
+    static func broadcast(_ x: Float) -> Floats
+    static func load(_ p: UnsafePointer<Float>) -> Floats
+    /// The first `count` (0...16) lanes from memory, the others from `fill`; reads no byte beyond.
+    static func load(_ p: UnsafePointer<Float>, count: Int, fill: Floats) -> Floats
+    static func store(_ x: Floats, to p: UnsafeMutablePointer<Float>)
+    /// Writes the first `count` (0...16) lanes and no byte beyond.
+    static func store(_ x: Floats, to p: UnsafeMutablePointer<Float>, count: Int)
+    /// Sixteen IEEE binary16 values.
+    static func loadHalves(_ p: UnsafeRawPointer) -> Floats
+    /// Rounds to the nearest binary16, ties to even.
+    static func storeHalves(_ x: Floats, to p: UnsafeMutableRawPointer)
+    /// One binary16 value in every lane.
+    static func broadcastHalf(_ p: UnsafeRawPointer) -> Floats
+    /// Sixteen unsigned bytes as Float.
+    static func loadUnsignedBytes(_ p: UnsafeRawPointer) -> Floats
+    /// Sixteen signed bytes as Float.
+    static func loadSignedBytes(_ p: UnsafeRawPointer) -> Floats
+    /// Writes the lowest byte of each lane's bit pattern.
+    static func storeLowBytes(_ x: Floats, to p: UnsafeMutableRawPointer)
+    /// Lane 0.
+    static func first(_ x: Floats) -> Float
+
+    // Arithmetic
+    static func add(_ a: Floats, _ b: Floats) -> Floats
+    static func subtract(_ a: Floats, _ b: Floats) -> Floats
+    static func multiply(_ a: Floats, _ b: Floats) -> Floats
+    static func divide(_ a: Floats, _ b: Floats) -> Floats
+    /// a · b + c
+    static func multiplyAdd(_ a: Floats, _ b: Floats, _ c: Floats) -> Floats
+    /// c − a · b
+    static func subtractProduct(_ a: Floats, _ b: Floats, from c: Floats) -> Floats
+    static func minimum(_ a: Floats, _ b: Floats) -> Floats
+    static func maximum(_ a: Floats, _ b: Floats) -> Floats
+    static func magnitude(_ a: Floats) -> Floats
+    /// x, but 0 in the lanes where x is below `limit`.
+    static func zero(_ x: Floats, where y: Floats, isBelow limit: Floats) -> Floats
+    /// x · 2ⁿ for the integer n in the lowest bits of the bit pattern of `biased`; the result must be a normal number.
+    static func scale(_ x: Floats, byPowerOfTwoIn biased: Floats) -> Floats
+    /// The sum of all lanes, halves first: lane i + lane i + 8, then + 4, + 2, + 1.
+    static func sum(_ x: Floats) -> Float
+    /// The largest lane.
+    static func largest(_ x: Floats) -> Float
+
+    // Integer products
+    /// From 64 bytes: the low nibbles of each byte, and the high ones.
+    static func loadNibbles(_ p: UnsafeRawPointer) -> (low: Nibbles, high: Nibbles)
+    static func emptyNibbleSum() -> NibbleSum
+    /// sum[lane] + Σ w[lane][i] · a[i] over the four signed bytes (−127…127) of `a`.
+    static func add(_ sum: NibbleSum, _ w: Nibbles, times a: Int32) -> NibbleSum
+    static func floats(_ sum: NibbleSum) -> Floats
+    /// From 64 bytes q: the weights q − 128.
+    static func loadCodes(_ p: UnsafeRawPointer) -> Codes
+    /// - Parameter correction: −128 · Σ a over all columns that this sum will cover, for instruction sets that
+    ///   multiply by q itself.
+    static func emptyCodeSum(correction: Int32) -> CodeSum
+    /// sum[lane] + Σ w[lane][i] · a[i] over the four signed bytes (−127…127) of `a`.
+    static func add(_ sum: CodeSum, _ w: Codes, times a: Int32) -> CodeSum
+    static func floats(_ sum: CodeSum) -> Floats
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tiles of 8-bit and 4-bit codes. Each group of 32 columns gives an exact integer sum; only then come scales and Float.
+
+/// Weights of `TensorEncoding.int8`: w = rowScale · scale · (q − 128).
+public enum Int8Tile<Set: InstructionSet>: TileKernel {
+    @inlinable @inline(__always)
+    public static func multiply<Block: TokenBlock>(_: Block.Type, _ p: TileProduct, tile: Int, token: Int)
+    where Block.Set == Set {
+        let start = p.tiles + tile &* p.tileByteCount
+        let groupCount = p.columnCount / groupColumns
+        var scales = start + 64
+        var codes = scales + (groupCount &* 16 &+ 63) / 64 &* 64
+        var x = p.input.assumingMemoryBound(to: QuantizedGroup.self) + token &* p.inputStride
+        let end = x + groupCount
+        var block = Block()
+        while x < end {
+            addCodes(&block, codes, x, stride: p.inputStride)
+            block.endCodes(scale: Set.loadUnsignedBytes(scales), x, stride: p.inputStride)
+            scales += 16
+            codes += 512
+            x += 1
+        }
+        block.scale(by: Set.load(start.assumingMemoryBound(to: Float.self)))
+        block.store(
+            to: p.output(tile: tile, token: token), stride: p.outputStride, rowCount: p.rowCount(ofTile: tile)
+        )
+    }
+
+    @inlinable @inline(__always)
+    public static func multiplyPair(_ p: TileProduct, tile: Int, token: Int) {
+        multiply(One<Set>.self, p, tile: tile, token: token)
+        multiply(One<Set>.self, p, tile: tile &+ 1, token: token)
+    }
+
+    /// The integer sums of one group: 512 bytes of codes.
+    @inlinable @inline(__always)
+    static func addCodes<Block: TokenBlock>(
+        _ block: inout Block, _ codes: UnsafeRawPointer, _ x: UnsafePointer<QuantizedGroup>, stride: Int
+    ) where Block.Set == Set {
+        block.beginCodes(x, stride: stride)
+        var j = 0
+        while j < 8 {
+            block.add(Set.loadCodes(codes + j &* 64), times: x, stride: stride, j)
+            j &+= 1
+        }
+    }
+}
+
+/// Keys of an 8-bit cache: w = scale · (q − 128). A tile is, for each group, 16 × binary16 scale (this block padded to
+/// a multiple of 64 bytes), then the codes as in `TensorEncoding.int8`.
+public enum KeyTile<Set: InstructionSet>: TileKernel {
+    @inlinable @inline(__always)
+    public static func multiply<Block: TokenBlock>(_: Block.Type, _ p: TileProduct, tile: Int, token: Int)
+    where Block.Set == Set {
+        let groupCount = p.columnCount / groupColumns
+        var scales = p.tiles + tile &* p.tileByteCount
+        var codes = scales + (groupCount &* 32 &+ 63) / 64 &* 64
+        var x = p.input.assumingMemoryBound(to: QuantizedGroup.self) + token &* p.inputStride
+        let end = x + groupCount
+        var block = Block()
+        while x < end {
+            Int8Tile<Set>.addCodes(&block, codes, x, stride: p.inputStride)
+            block.endCodes(scale: Set.loadHalves(scales), x, stride: p.inputStride)
+            scales += 32
+            codes += 512
+            x += 1
+        }
+        block.store(
+            to: p.output(tile: tile, token: token), stride: p.outputStride, rowCount: p.rowCount(ofTile: tile)
+        )
+    }
+
+    @inlinable @inline(__always)
+    public static func multiplyPair(_ p: TileProduct, tile: Int, token: Int) {
+        multiply(One<Set>.self, p, tile: tile, token: token)
+        multiply(One<Set>.self, p, tile: tile &+ 1, token: token)
+    }
+}
+
+/// Weights of `TensorEncoding.int4`: w = rowScale · scale · q − rowMinimum · minimum.
+public enum Int4Tile<Set: InstructionSet>: TileKernel {
+    @inlinable @inline(__always)
+    public static func multiply<Block: TokenBlock>(_: Block.Type, _ p: TileProduct, tile: Int, token: Int)
+    where Block.Set == Set {
+        let start = p.tiles + tile &* p.tileByteCount
+        let groupCount = p.columnCount / groupColumns
+        var scales = start + 128
+        var nibbles = scales + (groupCount &* 32 &+ 63) / 64 &* 64
+        var x = p.input.assumingMemoryBound(to: QuantizedGroup.self) + token &* p.inputStride
+        let end = x + groupCount
+        var block = Block()
+        while x < end {
+            block.beginNibbles()
+            var j = 0
+            while j < 4 {
+                let w = Set.loadNibbles(nibbles + j &* 64)
+                block.add(w.low, times: x, stride: p.inputStride, 2 &* j)
+                block.add(w.high, times: x, stride: p.inputStride, 2 &* j &+ 1)
+                j &+= 1
+            }
+            block.endNibbles(
+                scale: Set.loadUnsignedBytes(scales), minimum: Set.loadUnsignedBytes(scales + 16), x,
+                stride: p.inputStride)
+            scales += 32
+            nibbles += 256
+            x += 1
+        }
+        let rowScales = start.assumingMemoryBound(to: Float.self)
+        block.scale(by: Set.load(rowScales))
+        block.subtractMinimum(times: Set.load(rowScales + laneCount))
+        block.store(
+            to: p.output(tile: tile, token: token), stride: p.outputStride, rowCount: p.rowCount(ofTile: tile)
+        )
+    }
+
+    @inlinable @inline(__always)
+    public static func multiplyPair(_ p: TileProduct, tile: Int, token: Int) {
+        multiply(One<Set>.self, p, tile: tile, token: token)
+        multiply(One<Set>.self, p, tile: tile &+ 1, token: token)
+    }
+}

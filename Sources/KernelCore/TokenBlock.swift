@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// Register blocking: the sums of one token, and by doubling those of 2, 4 or 8 tokens, that share every weight loaded.
+// What one token's sums add, and in which order, does not depend on the size of the block; so a prompt evaluated in
+// one batch gives bit for bit what it gives token by token.
+
+/// Sums of `tokenCount` tokens × 16 rows, kept in registers.
+///
+/// Inputs are those of the block's first token; `stride` leads from one token to the next.
+public protocol TokenBlock {
+    associatedtype Set: InstructionSet
+    static var tokenCount: Int { get }
+    init()
+
+    /// sum[t] += w · x[t · stride]
+    mutating func add(_ w: Set.Floats, times x: UnsafePointer<Float>, stride: Int)
+
+    /// A group of 32 columns of 8-bit weights: begin, eight times add, end.
+    mutating func beginCodes(_ x: UnsafePointer<QuantizedGroup>, stride: Int)
+    /// Adds the columns 4j … 4j + 3 of the group.
+    mutating func add(_ w: Set.Codes, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int)
+    /// sum[t] += scale · (integer sum) · x's scale
+    mutating func endCodes(scale: Set.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int)
+
+    /// A group of 32 columns of 4-bit weights: begin, eight times add, end.
+    mutating func beginNibbles()
+    mutating func add(_ w: Set.Nibbles, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int)
+    /// sum[t] += scale · (integer sum) · x's scale; minimumSum[t] += minimum · x's scaled sum
+    mutating func endNibbles(
+        scale: Set.Floats, minimum: Set.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int)
+
+    /// sum[t] *= rowScale
+    mutating func scale(by rowScale: Set.Floats)
+    /// sum[t] −= rowMinimum · minimumSum[t]
+    mutating func subtractMinimum(times rowMinimum: Set.Floats)
+    /// output[t · stride + lane] = sum[t][lane] for the first `rowCount` lanes.
+    func store(to output: UnsafeMutablePointer<Float>, stride: Int, rowCount: Int)
+}
+
+/// The sums of one token.
+public struct One<Set: InstructionSet>: TokenBlock {
+    public var sum: Set.Floats
+    public var minimumSum: Set.Floats
+    public var codeSum: Set.CodeSum
+    public var nibbleSum: Set.NibbleSum
+
+    @inlinable @inline(__always) public static var tokenCount: Int { 1 }
+
+    @inlinable @inline(__always) public init() {
+        sum = Set.broadcast(0)
+        minimumSum = Set.broadcast(0)
+        codeSum = Set.emptyCodeSum(correction: 0)
+        nibbleSum = Set.emptyNibbleSum()
+    }
+
+    @inlinable @inline(__always)
+    public mutating func add(_ w: Set.Floats, times x: UnsafePointer<Float>, stride: Int) {
+        sum = Set.multiplyAdd(w, Set.broadcast(x.pointee), sum)
+    }
+
+    @inlinable @inline(__always)
+    public mutating func beginCodes(_ x: UnsafePointer<QuantizedGroup>, stride: Int) {
+        codeSum = Set.emptyCodeSum(correction: x.pointee.correction)
+    }
+
+    @inlinable @inline(__always)
+    public mutating func add(_ w: Set.Codes, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int) {
+        let a = UnsafeRawPointer(x).load(fromByteOffset: j &* 4, as: Int32.self)
+        codeSum = Set.add(codeSum, w, times: a)
+    }
+
+    @inlinable @inline(__always)
+    public mutating func endCodes(scale: Set.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int) {
+        let product = Set.multiply(Set.floats(codeSum), scale)
+        sum = Set.multiplyAdd(product, Set.broadcast(x.pointee.scale), sum)
+    }
+
+    @inlinable @inline(__always) public mutating func beginNibbles() { nibbleSum = Set.emptyNibbleSum() }
+
+    @inlinable @inline(__always)
+    public mutating func add(_ w: Set.Nibbles, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int)
+    {
+        let a = UnsafeRawPointer(x).load(fromByteOffset: j &* 4, as: Int32.self)
+        nibbleSum = Set.add(nibbleSum, w, times: a)
+    }
+
+    @inlinable @inline(__always)
+    public mutating func endNibbles(
+        scale: Set.Floats, minimum: Set.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int
+    ) {
+        // 255 · 15 · 127 · 32 < 2²⁴: this product is exact.
+        let product = Set.multiply(Set.floats(nibbleSum), scale)
+        sum = Set.multiplyAdd(product, Set.broadcast(x.pointee.scale), sum)
+        minimumSum = Set.multiplyAdd(minimum, Set.broadcast(x.pointee.scaledSum), minimumSum)
+    }
+
+    @inlinable @inline(__always)
+    public mutating func scale(by rowScale: Set.Floats) { sum = Set.multiply(sum, rowScale) }
+
+    @inlinable @inline(__always)
+    public mutating func subtractMinimum(times rowMinimum: Set.Floats) {
+        sum = Set.subtractProduct(rowMinimum, minimumSum, from: sum)
+    }
+
+    @inlinable @inline(__always)
+    public func store(to output: UnsafeMutablePointer<Float>, stride: Int, rowCount: Int) {
+        if rowCount == laneCount {
+            Set.store(sum, to: output)
+        } else {
+            Set.store(sum, to: output, count: rowCount)
+        }
+    }
+}
+
+/// The sums of twice as many tokens.
+public struct Twice<Half: TokenBlock>: TokenBlock {
+    public typealias Set = Half.Set
+    public var first: Half
+    public var second: Half
+
+    @inlinable @inline(__always) public static var tokenCount: Int { 2 &* Half.tokenCount }
+
+    @inlinable @inline(__always) public init() {
+        first = Half()
+        second = Half()
+    }
+
+    @inlinable @inline(__always)
+    public mutating func add(_ w: Set.Floats, times x: UnsafePointer<Float>, stride: Int) {
+        first.add(w, times: x, stride: stride)
+        second.add(w, times: x + Half.tokenCount &* stride, stride: stride)
+    }
+
+    @inlinable @inline(__always)
+    public mutating func beginCodes(_ x: UnsafePointer<QuantizedGroup>, stride: Int) {
+        first.beginCodes(x, stride: stride)
+        second.beginCodes(x + Half.tokenCount &* stride, stride: stride)
+    }
+
+    @inlinable @inline(__always)
+    public mutating func add(_ w: Set.Codes, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int) {
+        first.add(w, times: x, stride: stride, j)
+        second.add(w, times: x + Half.tokenCount &* stride, stride: stride, j)
+    }
+
+    @inlinable @inline(__always)
+    public mutating func endCodes(scale: Set.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int) {
+        first.endCodes(scale: scale, x, stride: stride)
+        second.endCodes(scale: scale, x + Half.tokenCount &* stride, stride: stride)
+    }
+
+    @inlinable @inline(__always) public mutating func beginNibbles() {
+        first.beginNibbles()
+        second.beginNibbles()
+    }
+
+    @inlinable @inline(__always)
+    public mutating func add(_ w: Set.Nibbles, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int)
+    {
+        first.add(w, times: x, stride: stride, j)
+        second.add(w, times: x + Half.tokenCount &* stride, stride: stride, j)
+    }
+
+    @inlinable @inline(__always)
+    public mutating func endNibbles(
+        scale: Set.Floats, minimum: Set.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int
+    ) {
+        first.endNibbles(scale: scale, minimum: minimum, x, stride: stride)
+        second.endNibbles(scale: scale, minimum: minimum, x + Half.tokenCount &* stride, stride: stride)
+    }
+
+    @inlinable @inline(__always)
+    public mutating func scale(by rowScale: Set.Floats) {
+        first.scale(by: rowScale)
+        second.scale(by: rowScale)
+    }
+
+    @inlinable @inline(__always)
+    public mutating func subtractMinimum(times rowMinimum: Set.Floats) {
+        first.subtractMinimum(times: rowMinimum)
+        second.subtractMinimum(times: rowMinimum)
+    }
+
+    @inlinable @inline(__always)
+    public func store(to output: UnsafeMutablePointer<Float>, stride: Int, rowCount: Int) {
+        first.store(to: output, stride: stride, rowCount: rowCount)
+        second.store(to: output + Half.tokenCount &* stride, stride: stride, rowCount: rowCount)
+    }
+}
+
+public typealias Two<Set: InstructionSet> = Twice<One<Set>>
+public typealias Four<Set: InstructionSet> = Twice<Two<Set>>
+public typealias Eight<Set: InstructionSet> = Twice<Four<Set>>

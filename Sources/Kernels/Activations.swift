@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a projection reads: a batch of activations in Float and, for integer weights, as 8-bit codes.
+
+import KernelCore
+import Platform
+
+/// Activations [capacity × columns], row-major.
+package final class Activations: @unchecked Sendable {
+    /// Most tokens.
+    package let capacity: Int
+    package let columns: Int
+    /// [capacity × columns]
+    package let values: AlignedBuffer<Float>
+    /// The 8-bit form [capacity × columns / 32], valid after `Compute.quantize`; only where 32 divides `columns`.
+    let groups: AlignedBuffer<QuantizedGroup>?
+
+    /// - Precondition: both counts are positive.
+    package init(capacity: Int, columns: Int) {
+        precondition(capacity > 0 && columns > 0, "Activations: sizes must be positive")
+        let (count, overflow) = capacity.multipliedReportingOverflow(by: columns)
+        precondition(!overflow, "Activations: size overflows")
+        self.capacity = capacity
+        self.columns = columns
+        values = AlignedBuffer(count: count)
+        groups = columns % groupColumns == 0 ? AlignedBuffer(count: count / groupColumns) : nil
+    }
+
+    /// The code of one element, its group's scale, and the scale times the sum of the group's codes.
+    /// - Precondition: `quantize` has run over this token.
+    package func quantized(token: Int, column: Int) -> (code: Int8, scale: Float, scaledSum: Float) {
+        guard let groups else {
+            preconditionFailure("Activations: no 8-bit form, 32 does not divide the columns")
+        }
+        precondition(token < capacity && column < columns, "Activations: out of range")
+        let index = (token * columns + column) / groupColumns
+        let group = groups[index]
+        let code = UnsafeRawPointer(groups.baseAddress + index).load(
+            fromByteOffset: column % groupColumns, as: Int8.self)
+        return (code, group.scale, group.scaledSum)
+    }
+}

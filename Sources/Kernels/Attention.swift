@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attention of a block of tokens over one chunk of positions for one head of the cache. All query heads that share the
+// head go through together, as if they were tokens of a matrix product.
+
+import KernelCore
+import Platform
+
+/// The shape of one attention call, and the work on its parts.
+struct Attention {
+    /// Positions of a chunk. Chunks lie at fixed positions: results depend neither on how a prompt was cut into batches
+    /// nor on the number of threads.
+    static let chunkSize = 128
+    /// Rows (query heads of tokens) that go through together where there are many tokens.
+    static let blockRows = 32
+
+    let table: KernelTable
+    let cache: KeyValueCache
+    let layer: Int
+    let query: UnsafePointer<Float>
+    let output: UnsafeMutablePointer<Float>
+    let firstPosition: Int
+    let tokenCount: Int
+    let headCount: Int
+    let scale: Float
+    /// Positions that a token sees, itself included.
+    let window: Int
+
+    /// Query heads that share a head of the cache.
+    var groupSize: Int { headCount / cache.keyValueHeadCount }
+    /// Tokens of a block.
+    var blockTokens: Int { min(max(1, Self.blockRows / groupSize), tokenCount) }
+    var blockCount: Int { (tokenCount + blockTokens - 1) / blockTokens }
+    /// Rows of a block.
+    var rowCount: Int { blockTokens * groupSize }
+    var paddedHeadSize: Int { paddedSize(cache.headSize) }
+
+    func tokens(ofBlock block: Int) -> Range<Int> {
+        block * blockTokens..<min((block + 1) * blockTokens, tokenCount)
+    }
+
+    /// What a token sees.
+    func visible(_ token: Int) -> Range<Int> {
+        let position = firstPosition + token
+        return max(0, position - window + 1)..<position + 1
+    }
+
+    /// What at least one token of a range sees.
+    func visible(_ tokens: Range<Int>) -> Range<Int> {
+        visible(tokens.lowerBound).lowerBound..<visible(tokens.upperBound - 1).upperBound
+    }
+
+    /// The chunks that hold positions.
+    func chunks(_ positions: Range<Int>) -> Range<Int> {
+        positions.lowerBound / Self.chunkSize..<(positions.upperBound - 1) / Self.chunkSize + 1
+    }
+
+    /// Collects the scaled queries of a block: rows.queries[t · groupSize + h] = scale · q[t, head · groupSize + h].
+    func gatherQueries(_ rows: AttentionRows, _ tokens: Range<Int>, head: Int) {
+        let size = groupSize * cache.headSize
+        for (row, token) in tokens.enumerated() {
+            let source = query + (token * headCount + head * groupSize) * cache.headSize
+            table.scale(source, scale, rows.queries.baseAddress + row * size, size)
+        }
+        if cache.encoding == .int8 {
+            table.quantize(
+                rows.queries.baseAddress, rows.codes.baseAddress, tokens.count * size / groupColumns)
+        }
+    }
+
+    /// part[r] = Σ_p e^(score[r, p] − max) · value[p] over the positions of one chunk, states[r] = (max, Σ e^…).
+    ///
+    /// - Parameters:
+    ///   - part: [rows × padded headSize]
+    ///   - states: [rows]; a row that sees nothing of the chunk gets −∞.
+    func attend(
+        _ rows: AttentionRows, _ tokens: Range<Int>, head: Int, chunk: Int, part: UnsafeMutablePointer<Float>,
+        states: UnsafeMutablePointer<SoftmaxState>
+    ) {
+        let start = chunk * Self.chunkSize
+        let seen = visible(tokens).clamped(to: start..<start + Self.chunkSize)
+        let tiles = (seen.lowerBound - start) / laneCount..<(seen.upperBound - start - 1) / laneCount + 1
+        let rowCount = tokens.count * groupSize
+        multiplyKeys(rows, rowCount, head: head, chunkStart: start, tiles)
+        for (i, token) in tokens.enumerated() {
+            let lanes = start + tiles.lowerBound * laneCount..<start + tiles.upperBound * laneCount
+            let mine = visible(token).clamped(to: lanes)
+            for row in i * groupSize..<(i + 1) * groupSize {
+                table.softmax(
+                    rows.scores.baseAddress + (row * Self.chunkSize + tiles.lowerBound * laneCount),
+                    lanes.count, mine.lowerBound - lanes.lowerBound, mine.upperBound - lanes.lowerBound,
+                    states + row)
+            }
+        }
+        multiplyValues(rows, rowCount, head: head, seen, chunkStart: start, into: part)
+    }
+
+    /// rows.scores[r, p] = query[r] · key[p] for some tiles of a chunk.
+    private func multiplyKeys(
+        _ rows: AttentionRows, _ rowCount: Int, head: Int, chunkStart: Int, _ tiles: Range<Int>
+    ) {
+        let isInt8 = cache.encoding == .int8
+        let product = TileProduct(
+            tiles: cache.keyTiles(layer: layer, head: head) + chunkStart / laneCount * cache.keyTileByteCount,
+            tileByteCount: cache.keyTileByteCount,
+            columnByteCount: laneCount * (cache.encoding == .float16 ? 2 : 4),
+            columnCount: cache.headSize, rowCount: Self.chunkSize,
+            input: isInt8
+                ? UnsafeRawPointer(rows.codes.baseAddress) : UnsafeRawPointer(rows.queries.baseAddress),
+            inputStride: isInt8 ? cache.headSize / groupColumns : cache.headSize,
+            output: rows.scores.baseAddress, outputStride: Self.chunkSize, tokenCount: rowCount)
+        switch cache.encoding {
+        case .float32: table.multiplyFloat32(product, tiles.lowerBound, tiles.upperBound)
+        case .float16: table.multiplyFloat16(product, tiles.lowerBound, tiles.upperBound)
+        case .int8: table.multiplyKeys(product, tiles.lowerBound, tiles.upperBound)
+        }
+    }
+
+    /// part[r, c] = Σ_p rows.scores[r, p] · value[p, c]: rows of this product are channels, columns are positions.
+    private func multiplyValues(
+        _ rows: AttentionRows, _ rowCount: Int, head: Int, _ positions: Range<Int>, chunkStart: Int,
+        into part: UnsafeMutablePointer<Float>
+    ) {
+        let product = TileProduct(
+            tiles: cache.valueRows(layer: layer, head: head) + positions.lowerBound * cache.valueByteCount,
+            tileByteCount: laneCount * (cache.encoding == .float16 ? 2 : 4),
+            columnByteCount: cache.valueByteCount, columnCount: positions.count, rowCount: paddedHeadSize,
+            input: UnsafeRawPointer(rows.scores.baseAddress + (positions.lowerBound - chunkStart)),
+            inputStride: Self.chunkSize, output: part, outputStride: paddedHeadSize, tokenCount: rowCount)
+        let tileCount = paddedHeadSize / laneCount
+        switch cache.encoding {
+        case .float32: table.multiplyFloat32(product, 0, tileCount)
+        case .float16: table.multiplyFloat16(product, 0, tileCount)
+        case .int8: table.multiplyValues(product, 0, tileCount)
+        }
+    }
+
+    /// Starts the totals of a block.
+    func clear(_ rows: AttentionRows, _ tokens: Range<Int>) {
+        let rowCount = tokens.count * groupSize
+        rows.total.baseAddress.update(repeating: 0, count: rowCount * paddedHeadSize)
+        rows.totalStates.baseAddress.update(
+            repeating: SoftmaxState(largest: -.infinity, sum: 0), count: rowCount)
+    }
+
+    /// Adds one chunk's part to the totals of a block.
+    func merge(
+        _ rows: AttentionRows, _ tokens: Range<Int>, chunk: Int, part: UnsafePointer<Float>,
+        states: UnsafePointer<SoftmaxState>
+    ) {
+        let positions = chunk * Self.chunkSize..<(chunk + 1) * Self.chunkSize
+        for (i, token) in tokens.enumerated() where visible(token).overlaps(positions) {
+            for row in i * groupSize..<(i + 1) * groupSize {
+                table.mergeSoftmax(
+                    part + row * paddedHeadSize, states + row, rows.total.baseAddress + row * paddedHeadSize,
+                    rows.totalStates.baseAddress + row, paddedHeadSize)
+            }
+        }
+    }
+
+    /// output[t, head · groupSize + h] = total / Σ e^…
+    func finish(_ rows: AttentionRows, _ tokens: Range<Int>, head: Int) {
+        for (i, token) in tokens.enumerated() {
+            for h in 0..<groupSize {
+                let row = i * groupSize + h
+                table.scale(
+                    rows.total.baseAddress + row * paddedHeadSize, 1 / rows.totalStates.baseAddress[row].sum,
+                    output + (token * headCount + head * groupSize + h) * cache.headSize, cache.headSize)
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Memory that attention works in: a set for each thread, and the partial results of a split over positions. It grows
+// with the first call of a shape and is then reused.
+
+import KernelCore
+import Platform
+
+/// The work of one thread on a block of tokens and one head of the cache; a row is one query head of one token.
+struct AttentionRows {
+    /// Queries, scaled [rows × headSize]
+    var queries = AlignedBuffer<Float>(count: 0)
+    /// The queries as codes [rows × headSize / 32]
+    var codes = AlignedBuffer<QuantizedGroup>(count: 0)
+    /// Scores of one chunk [rows × chunkSize]
+    var scores = AlignedBuffer<Float>(count: 0)
+    /// Output of one chunk, and of all chunks so far [rows × padded headSize]
+    var part = AlignedBuffer<Float>(count: 0)
+    var total = AlignedBuffer<Float>(count: 0)
+    /// [rows]
+    var partStates = AlignedBuffer<SoftmaxState>(count: 0)
+    var totalStates = AlignedBuffer<SoftmaxState>(count: 0)
+
+    init() {}
+
+    init(rowCount: Int, headSize: Int) {
+        queries = AlignedBuffer(count: rowCount * headSize)
+        codes = AlignedBuffer(count: rowCount * ((headSize + groupColumns - 1) / groupColumns))
+        scores = AlignedBuffer(count: rowCount * Attention.chunkSize)
+        part = AlignedBuffer(count: rowCount * paddedSize(headSize))
+        total = AlignedBuffer(count: rowCount * paddedSize(headSize))
+        partStates = AlignedBuffer(count: rowCount)
+        totalStates = AlignedBuffer(count: rowCount)
+    }
+}
+
+/// Scratch of all threads.
+struct AttentionScratch {
+    /// One for each thread.
+    private(set) var rows: [AttentionRows] = []
+    private var rowCount = 0
+    private var headSize = 0
+    /// Outputs of single chunks [units × rows × padded headSize], states [units × rows].
+    private(set) var parts = AlignedBuffer<Float>(count: 0)
+    private(set) var partStates = AlignedBuffer<SoftmaxState>(count: 0)
+
+    mutating func reserve(threadCount: Int, rowCount: Int, headSize: Int) {
+        guard rows.count < threadCount || rowCount > self.rowCount || headSize > self.headSize else { return }
+        self.rowCount = max(rowCount, self.rowCount)
+        self.headSize = max(headSize, self.headSize)
+        rows = (0..<threadCount).map { _ in
+            AttentionRows(rowCount: self.rowCount, headSize: self.headSize)
+        }
+    }
+
+    mutating func reserveParts(rowCount: Int, headSize: Int) {
+        if parts.count < rowCount * paddedSize(headSize) {
+            parts = AlignedBuffer(count: rowCount * paddedSize(headSize))
+        }
+        if partStates.count < rowCount { partStates = AlignedBuffer(count: rowCount) }
+    }
+}

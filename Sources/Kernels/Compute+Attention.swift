@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// How attention is spread over threads: whole blocks of tokens where there are many, else chunks of positions, so that
+// a single token with a single head of the cache keeps all threads busy. Both ways add in the same order.
+
+import KernelCore
+import Platform
+import Synchronization
+
+extension Compute {
+    /// output[t, h] = Σ_p softmax_p(scale · q[t, h] · k[p]) v[p], causal, with grouped heads.
+    ///
+    /// - Parameters:
+    ///   - query: [tokenCount × headCount × headSize], already rotated; head h reads head
+    ///     h · keyValueHeadCount / headCount of the cache.
+    ///   - cache: holds all positions up to the last token's.
+    ///   - firstPosition: of the first token; the others follow.
+    ///   - window: the token at position p sees max(0, p − window + 1)...p; nil for 0...p.
+    ///   - output: `values` are written; [tokenCount × headCount · headSize].
+    package func attend(
+        query: AlignedBuffer<Float>, cache: KeyValueCache, layer: Int, firstPosition: Int, tokenCount: Int,
+        headCount: Int, scale: Float, window: Int?, into output: Activations
+    ) {
+        precondition(layer >= 0 && layer < cache.layerCount, "attend: no such layer")
+        precondition(
+            headCount > 0 && headCount % cache.keyValueHeadCount == 0,
+            "attend: \(headCount) heads do not share \(cache.keyValueHeadCount) evenly")
+        precondition(output.columns == headCount * cache.headSize, "attend: output has the wrong width")
+        precondition(window.map { $0 > 0 } ?? true, "attend: a window holds at least one position")
+        precondition(
+            firstPosition >= 0 && tokenCount >= 0 && firstPosition <= cache.capacity - tokenCount,
+            "attend: positions beyond the cache")
+        check(query, holds: tokenCount, by: output.columns, "attend")
+        check(output.values, holds: tokenCount, by: output.columns, "attend")
+        guard tokenCount > 0 else { return }
+        let attention = Attention(
+            table: table, cache: cache, layer: layer, query: query.baseAddress,
+            output: output.values.baseAddress,
+            firstPosition: firstPosition, tokenCount: tokenCount, headCount: headCount, scale: scale,
+            window: window ?? .max)
+        attentionScratch.reserve(
+            threadCount: threadCount, rowCount: attention.rowCount, headSize: cache.headSize)
+        let unitCount = attention.blockCount * cache.keyValueHeadCount
+        let work = headCount * cache.headSize * attention.visible(0..<tokenCount).count * tokenCount / 2
+        if threadCount == 1 || work < Self.smallWork {
+            for unit in 0..<unitCount { attendBlock(attention, unit, attentionScratch.rows[0]) }
+        } else if unitCount >= 4 * threadCount {
+            forEachUnit(unitCount) { unit, thread in
+                // The last blocks see the most positions: first come the expensive ones.
+                attendBlock(attention, unitCount - 1 - unit, attentionScratch.rows[thread])
+            }
+        } else {
+            attendChunks(attention)
+        }
+    }
+
+    /// One block of tokens and one head of the cache, chunk after chunk.
+    private func attendBlock(_ attention: Attention, _ unit: Int, _ rows: AttentionRows) {
+        let tokens = attention.tokens(ofBlock: unit / attention.cache.keyValueHeadCount)
+        let head = unit % attention.cache.keyValueHeadCount
+        attention.gatherQueries(rows, tokens, head: head)
+        attention.clear(rows, tokens)
+        for chunk in attention.chunks(attention.visible(tokens)) {
+            attention.attend(
+                rows, tokens, head: head, chunk: chunk, part: rows.part.baseAddress,
+                states: rows.partStates.baseAddress)
+            attention.merge(
+                rows, tokens, chunk: chunk, part: rows.part.baseAddress, states: rows.partStates.baseAddress)
+        }
+        attention.finish(rows, tokens, head: head)
+    }
+
+    /// Few tokens: a unit is one chunk of a block; then the chunks are merged in order.
+    private func attendChunks(_ attention: Attention) {
+        let heads = attention.cache.keyValueHeadCount
+        let chunks = attention.chunks(attention.visible(0..<attention.tokenCount))
+        let rowCount = attention.rowCount, size = rowCount * attention.paddedHeadSize
+        let blockUnits = heads * chunks.count
+        // Sized for a full cache, so that a growing sequence does not come back for more.
+        let allChunks = (attention.cache.capacity - 1) / Attention.chunkSize + 1
+        attentionScratch.reserveParts(
+            rowCount: attention.blockCount * heads * allChunks * rowCount, headSize: attention.cache.headSize)
+        let parts = attentionScratch.parts.baseAddress, states = attentionScratch.partStates.baseAddress
+        let all = attentionScratch.rows
+
+        forEachUnit(attention.blockCount * blockUnits) { unit, thread in
+            let tokens = attention.tokens(ofBlock: unit / blockUnits)
+            let head = unit % blockUnits / chunks.count, chunk = chunks.lowerBound + unit % chunks.count
+            guard attention.chunks(attention.visible(tokens)).contains(chunk) else { return }
+            attention.gatherQueries(all[thread], tokens, head: head)
+            attention.attend(
+                all[thread], tokens, head: head, chunk: chunk, part: parts + unit * size,
+                states: states + unit * rowCount)
+        }
+        let mergeChunks = { (index: Int, thread: Int) in
+            let tokens = attention.tokens(ofBlock: index / heads)
+            attention.clear(all[thread], tokens)
+            for chunk in attention.chunks(attention.visible(tokens)) {
+                let unit = index * chunks.count + chunk - chunks.lowerBound
+                attention.merge(
+                    all[thread], tokens, chunk: chunk, part: parts + unit * size,
+                    states: states + unit * rowCount)
+            }
+            attention.finish(all[thread], tokens, head: index % heads)
+        }
+        if attention.blockCount * blockUnits * size < Self.smallWork {
+            for index in 0..<attention.blockCount * heads { mergeChunks(index, 0) }
+        } else {
+            forEachUnit(attention.blockCount * heads, mergeChunks)
+        }
+    }
+
+    /// Hands out 0..<count to whichever thread is free.
+    private func forEachUnit(_ count: Int, _ body: (_ unit: Int, _ thread: Int) -> Void) {
+        nextUnit.store(0, ordering: .relaxed)
+        pool.run { thread in
+            while true {
+                let unit = nextUnit.add(1, ordering: .relaxed).oldValue
+                if unit >= count { return }
+                body(unit, thread)
+            }
+        }
+    }
+}

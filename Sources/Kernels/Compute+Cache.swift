@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writing keys and values into the cache.
+
+import KernelCore
+import Platform
+
+extension Compute {
+    /// Stores the keys (already rotated) and values of consecutive positions.
+    ///
+    /// - Parameters:
+    ///   - key, value: [tokenCount × keyValueHeadCount × headSize]
+    ///   - firstPosition: of the first token; all must be within the cache's capacity.
+    package func append(
+        key: AlignedBuffer<Float>, value: AlignedBuffer<Float>, to cache: KeyValueCache, layer: Int,
+        firstPosition: Int, tokenCount: Int
+    ) {
+        let width = cache.keyValueHeadCount * cache.headSize
+        check(key, holds: tokenCount, by: width, "append")
+        check(value, holds: tokenCount, by: width, "append")
+        precondition(layer >= 0 && layer < cache.layerCount, "append: no such layer")
+        precondition(
+            firstPosition >= 0 && firstPosition <= cache.capacity - tokenCount,
+            "append: positions \(firstPosition)..<\(firstPosition + tokenCount) exceed the cache")
+        split(tokenCount, elementCount: tokenCount * width * 2, granularity: laneCount) { part in
+            for t in part {
+                for head in 0..<cache.keyValueHeadCount {
+                    let offset = t * width + head * cache.headSize
+                    let position = firstPosition + t
+                    store(
+                        key: key.baseAddress + offset, cache,
+                        tile: cache.keyTiles(layer: layer, head: head)
+                            + position / laneCount * cache.keyTileByteCount,
+                        lane: position % laneCount)
+                    store(
+                        value: value.baseAddress + offset, cache,
+                        row: cache.valueRows(layer: layer, head: head) + position * cache.valueByteCount)
+                }
+            }
+        }
+    }
+
+    /// One position becomes one lane of its tile.
+    private func store(
+        key: UnsafePointer<Float>, _ cache: KeyValueCache, tile: UnsafeMutableRawPointer, lane: Int
+    ) {
+        switch cache.encoding {
+        case .float32:
+            for c in 0..<cache.headSize {
+                tile.storeBytes(of: key[c], toByteOffset: (c * laneCount + lane) * 4, as: Float.self)
+            }
+        case .float16:
+            for c in 0..<cache.headSize {
+                tile.storeBytes(
+                    of: halfBits(key[c]), toByteOffset: (c * laneCount + lane) * 2, as: UInt16.self)
+            }
+        case .int8:
+            let groupCount = cache.headSize / groupColumns
+            let codes = tile + (groupCount * 32 + 63) / 64 * 64
+            forEachGroup(key, groupCount) { g, group, scale in
+                tile.storeBytes(of: scale, toByteOffset: (g * laneCount + lane) * 2, as: UInt16.self)
+                for j in 0..<8 {
+                    // Weights are stored as q = code + 128.
+                    let word = group.load(fromByteOffset: j * 4, as: UInt32.self) ^ 0x8080_8080
+                    codes.storeBytes(of: word, toByteOffset: g * 512 + j * 64 + lane * 4, as: UInt32.self)
+                }
+            }
+        }
+    }
+
+    private func store(value: UnsafePointer<Float>, _ cache: KeyValueCache, row: UnsafeMutableRawPointer) {
+        switch cache.encoding {
+        case .float32: row.copyMemory(from: value, byteCount: cache.headSize * 4)
+        case .float16:
+            let whole = cache.headSize / laneCount * laneCount
+            table.storeHalves(value, row, whole)
+            for c in whole..<cache.headSize {
+                row.storeBytes(of: halfBits(value[c]), toByteOffset: c * 2, as: UInt16.self)
+            }
+        case .int8:
+            forEachGroup(value, cache.headSize / groupColumns) { g, group, scale in
+                (row + g * groupColumns).copyMemory(from: group, byteCount: groupColumns)
+                row.storeBytes(of: scale, toByteOffset: cache.headSize + g * 2, as: UInt16.self)
+            }
+        }
+    }
+
+    /// Quantizes a row group by group; `body` gets the 32 codes and the scale as binary16.
+    private func forEachGroup(
+        _ x: UnsafePointer<Float>, _ groupCount: Int, _ body: (Int, UnsafeRawPointer, UInt16) -> Void
+    ) {
+        for g in 0..<groupCount {
+            var group = QuantizedGroup()
+            table.quantize(x + g * groupColumns, &group, 1)
+            // The largest finite binary16; only keys beyond 8 million are affected.
+            let scale = halfBits(min(group.scale, 65504))
+            withUnsafeBytes(of: &group) { bytes in
+                if let base = bytes.baseAddress { body(g, base, scale) }
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// Matrix products: weights times a batch of activations, and rows of the embedding.
+
+import KernelCore
+import Platform
+import Quantization
+
+/// One matrix and where its product goes.
+package struct Projection {
+    package let weights: WeightMatrix
+    /// [tokens × weights.rows]
+    package let output: AlignedBuffer<Float>
+
+    package init(_ weights: WeightMatrix, into output: AlignedBuffer<Float>) {
+        self.weights = weights
+        self.output = output
+    }
+}
+
+extension Compute {
+    /// hidden[t, c] = scale · table[tokens[t], c]
+    ///
+    /// - Parameters:
+    ///   - tokens: row numbers, each in 0..<table.rows.
+    ///   - hidden: [tokens.count × table.columns]
+    package func embed(
+        _ tokens: UnsafeBufferPointer<Int32>, from table: WeightMatrix, scale: Float,
+        into hidden: AlignedBuffer<Float>
+    ) {
+        check(hidden, holds: tokens.count, by: table.columns, "embed")
+        for token in tokens {
+            precondition(
+                token >= 0 && Int(token) < table.rows, "embed: token \(token) is not in the vocabulary")
+        }
+        split(tokens.count, elementCount: tokens.count * table.columns * 4) { part in
+            for t in part {
+                table.copyRow(
+                    Int(tokens[t]), scale: scale, into: hidden.baseAddress + t * table.columns)
+            }
+        }
+    }
+
+    /// output[t, r] = Σ_c w[r, c] · x[t, c] for up to three matrices that read the same activations.
+    ///
+    /// Integer weights read the 8-bit form, which `quantize` must have filled; others read `x.values`.
+    /// - Parameter x: [tokenCount × columns], columns those of all matrices; no output may alias it.
+    package func multiply(
+        _ a: Projection, _ b: Projection? = nil, _ c: Projection? = nil, by x: Activations, tokenCount: Int
+    ) {
+        let tileCounts = (a.weights.tileCount, b?.weights.tileCount ?? 0, c?.weights.tileCount ?? 0)
+        checkProduct(a, x, tokenCount)
+        if let b { checkProduct(b, x, tokenCount) }
+        if let c { checkProduct(c, x, tokenCount) }
+        let tileCount = tileCounts.0 + tileCounts.1 + tileCounts.2
+        let work = tileCount * laneCount * x.columns * max(tokenCount, 1) / 4
+        // A block of tokens stays in the second cache while the tiles stream by.
+        let blockTokens = max(16, 192 * 1024 / x.columns / 16 * 16)
+        split(tileCount, elementCount: work) { part in
+            var token = 0
+            while token < tokenCount {
+                let tokens = token..<min(token + blockTokens, tokenCount)
+                multiply(a, x, tokens, part, offset: 0)
+                if let b { multiply(b, x, tokens, part, offset: tileCounts.0) }
+                if let c { multiply(c, x, tokens, part, offset: tileCounts.0 + tileCounts.1) }
+                token = tokens.upperBound
+            }
+        }
+    }
+
+    private func checkProduct(_ p: Projection, _ x: Activations, _ tokenCount: Int) {
+        precondition(
+            p.weights.columns == x.columns,
+            "multiply: a matrix of \(p.weights.columns) columns cannot read \(x.columns) activations")
+        precondition(tokenCount >= 0 && tokenCount <= x.capacity, "multiply: more tokens than activations")
+        check(p.output, holds: tokenCount, by: p.weights.rows, "multiply")
+    }
+
+    /// The part of `tiles` that falls into this projection, whose first tile has the number `offset`.
+    private func multiply(
+        _ p: Projection, _ x: Activations, _ tokens: Range<Int>, _ tiles: Range<Int>, offset: Int
+    ) {
+        let w = p.weights
+        let first = max(tiles.lowerBound - offset, 0), end = min(tiles.upperBound - offset, w.tileCount)
+        guard first < end else { return }
+        let input: UnsafeRawPointer
+        let inputStride: Int
+        if w.readsCodes, let groups = x.groups {
+            inputStride = x.columns / groupColumns
+            input = UnsafeRawPointer(groups.baseAddress + tokens.lowerBound * inputStride)
+        } else {
+            inputStride = x.columns
+            input = UnsafeRawPointer(x.values.baseAddress + tokens.lowerBound * inputStride)
+        }
+        let product = TileProduct(
+            tiles: w.baseAddress, tileByteCount: w.tileByteCount,
+            columnByteCount: w.encoding == .float16 ? 2 * laneCount : 4 * laneCount,
+            columnCount: w.columns, rowCount: w.rows, input: input, inputStride: inputStride,
+            output: p.output.baseAddress + tokens.lowerBound * w.rows, outputStride: w.rows,
+            tokenCount: tokens.count)
+        switch w.encoding {
+        case .vector: preconditionFailure("multiply: a vector has no tiles")
+        case .float32: table.multiplyFloat32(product, first, end)
+        case .float16: table.multiplyFloat16(product, first, end)
+        case .int8: table.multiplyInt8(product, first, end)
+        case .int4: table.multiplyInt4(product, first, end)
+        }
+    }
+}

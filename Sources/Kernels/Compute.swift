@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// A kernel set and a team of threads. Sizes are checked here, once for each call; kernels check nothing.
+
+import KernelCore
+import Platform
+import Synchronization
+
+/// Runs kernels on a team of threads.
+///
+/// One operation at a time: scratch memory is shared by all of them. In steady state nothing is allocated.
+package final class Compute: @unchecked Sendable {
+    package let kernels: KernelSet
+    package let threadCount: Int
+    let table: KernelTable
+    let pool: ThreadPool
+    /// Hands out units of uneven cost.
+    let nextUnit = Atomic<Int>(0)
+    var attentionScratch = AttentionScratch()
+    var rotaryAngles: [RotaryAngles] = []
+
+    /// - Precondition: `threadCount` is positive.
+    package init(kernels: KernelSet, threadCount: Int) {
+        precondition(threadCount > 0, "Compute: at least one thread")
+        self.kernels = kernels
+        self.threadCount = threadCount
+        table = kernels.table
+        pool = ThreadPool(threadCount: threadCount)
+    }
+
+    /// Below this many elements waking other threads costs more than they save.
+    static let smallWork = 32_768
+
+    /// Runs `body` over 0..<count, in parts of one thread each where the work of `elementCount` elements is worth it.
+    func split(_ count: Int, elementCount: Int, granularity: Int = 1, _ body: (Range<Int>) -> Void) {
+        if elementCount < Self.smallWork || threadCount == 1 || count < 2 {
+            body(0..<count)
+        } else {
+            pool.run { thread in
+                body(Platform.split(count, thread: thread, of: threadCount, granularity: granularity))
+            }
+        }
+    }
+
+    /// Checks that a buffer holds [rows × columns].
+    func check<Element>(
+        _ buffer: AlignedBuffer<Element>, holds rows: Int, by columns: Int, _ operation: StaticString
+    ) {
+        let (count, overflow) = rows.multipliedReportingOverflow(by: columns)
+        precondition(
+            rows >= 0 && columns >= 0 && !overflow && count <= buffer.count,
+            "\(operation): a buffer of \(buffer.count) elements cannot hold \(rows) × \(columns)")
+    }
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keys and values of all positions seen. Keys are a weight matrix that grows: its rows are positions, in tiles of 16,
+// so that scores are products like any other. Values are rows of channels.
+
+import KernelCore
+import Platform
+
+/// How keys and values are stored.
+package enum CacheEncoding: Sendable, CaseIterable {
+    case float32
+    case float16
+    /// Codes of 8 bits with a binary16 scale for each position and 32 channels.
+    case int8
+
+    /// Whether heads of this size can be stored.
+    package func accepts(headSize: Int) -> Bool {
+        headSize > 0 && (self != .int8 || headSize % groupColumns == 0)
+    }
+
+    /// Bytes of a tile of 16 positions of one head.
+    func keyTileByteCount(headSize: Int) -> Int {
+        switch self {
+        case .float32: headSize * laneCount * 4
+        case .float16: headSize * laneCount * 2
+        case .int8: (headSize / groupColumns * 32 + 63) / 64 * 64 + headSize * laneCount
+        }
+    }
+
+    /// Bytes of one position of one head; channels are padded with zeros to a multiple of 16.
+    func valueByteCount(headSize: Int) -> Int {
+        switch self {
+        case .float32: paddedSize(headSize) * 4
+        case .float16: paddedSize(headSize) * 2
+        case .int8: headSize + headSize / groupColumns * 2
+        }
+    }
+}
+
+/// The smallest multiple of 16 not below a head's size.
+func paddedSize(_ headSize: Int) -> Int { (headSize + laneCount - 1) / laneCount * laneCount }
+
+/// Keys and values [layers × heads × positions × headSize].
+///
+/// Memory becomes resident as positions are appended. What a position holds is known to the owner of the sequence;
+/// overwriting later positions is how a sequence is shortened.
+package final class KeyValueCache: @unchecked Sendable {
+    package let layerCount: Int
+    package let keyValueHeadCount: Int
+    package let headSize: Int
+    /// Most positions.
+    package let capacity: Int
+    package let encoding: CacheEncoding
+    let keyTileByteCount: Int
+    let valueByteCount: Int
+    private let keys: AlignedBuffer<UInt8>
+    private let values: AlignedBuffer<UInt8>
+
+    /// - Precondition: sizes are positive, the encoding accepts the head size, and the system has the address space.
+    package init(
+        layerCount: Int, keyValueHeadCount: Int, headSize: Int, capacity: Int, encoding: CacheEncoding
+    ) {
+        precondition(
+            layerCount > 0 && keyValueHeadCount > 0 && capacity > 0, "KeyValueCache: sizes must be positive")
+        precondition(
+            encoding.accepts(headSize: headSize),
+            "KeyValueCache: \(encoding) cannot hold heads of size \(headSize)")
+        self.layerCount = layerCount
+        self.keyValueHeadCount = keyValueHeadCount
+        self.headSize = headSize
+        self.capacity = capacity
+        self.encoding = encoding
+        keyTileByteCount = encoding.keyTileByteCount(headSize: headSize)
+        valueByteCount = encoding.valueByteCount(headSize: headSize)
+        let heads = layerCount.saturatingProduct(keyValueHeadCount)
+        let tiles = Self.tileCount(capacity)
+        keys = AlignedBuffer(count: heads.saturatingProduct(tiles).saturatingProduct(keyTileByteCount))
+        values = AlignedBuffer(
+            count: heads.saturatingProduct(tiles * laneCount).saturatingProduct(valueByteCount))
+    }
+
+    /// Bytes of a full cache; `Int.max` when the number does not fit.
+    /// - Precondition: sizes are positive and the encoding accepts the head size.
+    package static func byteCount(
+        layerCount: Int, keyValueHeadCount: Int, headSize: Int, capacity: Int, encoding: CacheEncoding
+    ) -> Int {
+        precondition(
+            encoding.accepts(headSize: headSize), "KeyValueCache: encoding cannot hold heads of this size")
+        precondition(
+            layerCount > 0 && keyValueHeadCount > 0 && capacity > 0, "KeyValueCache: sizes must be positive")
+        let perTile =
+            encoding.keyTileByteCount(headSize: headSize) + laneCount
+            * encoding.valueByteCount(headSize: headSize)
+        return layerCount.saturatingProduct(keyValueHeadCount).saturatingProduct(tileCount(capacity))
+            .saturatingProduct(perTile)
+    }
+
+    /// Another cache with the same first `prefix` positions; the others are empty.
+    /// - Precondition: 0 ≤ prefix ≤ capacity.
+    package func copy(prefix: Int) -> KeyValueCache {
+        precondition(prefix >= 0 && prefix <= capacity, "KeyValueCache: prefix outside of the cache")
+        let copy = KeyValueCache(
+            layerCount: layerCount, keyValueHeadCount: keyValueHeadCount, headSize: headSize,
+            capacity: capacity,
+            encoding: encoding)
+        for layer in 0..<layerCount {
+            for head in 0..<keyValueHeadCount {
+                copy.keyTiles(layer: layer, head: head).copyMemory(
+                    from: keyTiles(layer: layer, head: head),
+                    byteCount: Self.tileCount(prefix) * keyTileByteCount)
+                copy.valueRows(layer: layer, head: head).copyMemory(
+                    from: valueRows(layer: layer, head: head), byteCount: prefix * valueByteCount)
+            }
+        }
+        return copy
+    }
+
+    static func tileCount(_ positions: Int) -> Int {
+        positions / laneCount + (positions % laneCount == 0 ? 0 : 1)
+    }
+
+    /// Tiles of 16 positions of one head.
+    func keyTiles(layer: Int, head: Int) -> UnsafeMutableRawPointer {
+        let index = layer * keyValueHeadCount + head
+        return UnsafeMutableRawPointer(keys.baseAddress) + index * Self.tileCount(capacity) * keyTileByteCount
+    }
+
+    /// Rows of channels of one head.
+    func valueRows(layer: Int, head: Int) -> UnsafeMutableRawPointer {
+        let index = layer * keyValueHeadCount + head
+        return UnsafeMutableRawPointer(values.baseAddress)
+            + index * Self.tileCount(capacity) * laneCount * valueByteCount
+    }
+}
+
+extension Int {
+    /// The product of two non-negative numbers, or `Int.max` when it does not fit.
+    fileprivate func saturatingProduct(_ other: Int) -> Int {
+        let (product, overflow) = multipliedReportingOverflow(by: other)
+        return overflow ? .max : product
+    }
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// Views of weights as they lie in the file. The owner of the mapping keeps the memory alive.
+
+import KernelCore
+import Quantization
+
+/// A matrix [rows × columns] in tiles of 16 rows (formats/tiller.md).
+package struct WeightMatrix: @unchecked Sendable {
+    package let encoding: TensorEncoding
+    package let rows: Int
+    package let columns: Int
+    /// The first tile.
+    package let baseAddress: UnsafeRawPointer
+    let tileByteCount: Int
+
+    /// - Precondition: `encoding` is not `.vector`; `bytes` is exactly the matrix, on a 64-byte boundary.
+    package init(encoding: TensorEncoding, rows: Int, columns: Int, bytes: UnsafeRawBufferPointer) {
+        precondition(encoding != .vector, "WeightMatrix: a vector has no tiles")
+        precondition(
+            bytes.count == encoding.byteCount(rows: rows, columns: columns),
+            "WeightMatrix: the bytes do not match the shape")
+        guard let tileByteCount = encoding.tileByteCount(columns: columns), let base = bytes.baseAddress
+        else {
+            preconditionFailure("WeightMatrix: shape not possible in this encoding")
+        }
+        precondition(UInt(bitPattern: base) % 64 == 0, "WeightMatrix: tiles start on a 64-byte boundary")
+        self.encoding = encoding
+        self.rows = rows
+        self.columns = columns
+        self.baseAddress = base
+        self.tileByteCount = tileByteCount
+    }
+
+    /// Tiles of 16 rows, the last one padded.
+    var tileCount: Int { (rows + laneCount - 1) / laneCount }
+    /// Whether products read the 8-bit form of the activations.
+    var readsCodes: Bool { encoding == .int8 || encoding == .int4 }
+
+    /// output[c] = scale · w[row, c]
+    func copyRow(_ row: Int, scale: Float, into output: UnsafeMutablePointer<Float>) {
+        let tile = baseAddress + row / laneCount * tileByteCount
+        let lane = row % laneCount
+        switch encoding {
+        case .vector: break
+        case .float32:
+            for c in 0..<columns {
+                output[c] = scale * tile.load(fromByteOffset: (c * laneCount + lane) * 4, as: Float.self)
+            }
+        case .float16:
+            for c in 0..<columns {
+                let half = tile.load(fromByteOffset: (c * laneCount + lane) * 2, as: UInt16.self)
+                output[c] = scale * float(halfBits: half)
+            }
+        case .int8: copyInt8Row(tile, lane, scale, output)
+        case .int4: copyInt4Row(tile, lane, scale, output)
+        }
+    }
+
+    private func copyInt8Row(
+        _ tile: UnsafeRawPointer, _ lane: Int, _ scale: Float, _ output: UnsafeMutablePointer<Float>
+    ) {
+        let groupCount = columns / groupColumns
+        let rowScale = scale * tile.load(fromByteOffset: lane * 4, as: Float.self)
+        let scales = tile + 64
+        let codes = scales + (groupCount * 16).roundedUp(to: 64)
+        for g in 0..<groupCount {
+            let groupScale = rowScale * Float(scales.load(fromByteOffset: g * 16 + lane, as: UInt8.self))
+            for c in 0..<groupColumns {
+                let q = codes.load(fromByteOffset: g * 512 + c / 4 * 64 + lane * 4 + c % 4, as: UInt8.self)
+                output[g * groupColumns + c] = groupScale * Float(Int(q) - 128)
+            }
+        }
+    }
+
+    private func copyInt4Row(
+        _ tile: UnsafeRawPointer, _ lane: Int, _ scale: Float, _ output: UnsafeMutablePointer<Float>
+    ) {
+        let groupCount = columns / groupColumns
+        let rowScale = scale * tile.load(fromByteOffset: lane * 4, as: Float.self)
+        let rowMinimum = scale * tile.load(fromByteOffset: 64 + lane * 4, as: Float.self)
+        let scales = tile + 128
+        let nibbles = scales + (groupCount * 32).roundedUp(to: 64)
+        for g in 0..<groupCount {
+            let groupScale = rowScale * Float(scales.load(fromByteOffset: g * 32 + lane, as: UInt8.self))
+            let minimum = rowMinimum * Float(scales.load(fromByteOffset: g * 32 + 16 + lane, as: UInt8.self))
+            for c in 0..<groupColumns {
+                let byte = nibbles.load(
+                    fromByteOffset: g * 256 + c / 8 * 64 + lane * 4 + c % 4, as: UInt8.self)
+                let q = c & 4 == 0 ? byte & 15 : byte >> 4
+                output[g * groupColumns + c] = groupScale * Float(q) - minimum
+            }
+        }
+    }
+}
+
+/// Plain Float32 values: norm gains, biases.
+package struct WeightVector: @unchecked Sendable {
+    package let baseAddress: UnsafePointer<Float>
+    package let count: Int
+
+    /// - Precondition: whole Float32 values, on a 4-byte boundary.
+    package init(bytes: UnsafeRawBufferPointer) {
+        guard let base = bytes.baseAddress else { preconditionFailure("WeightVector: no bytes") }
+        precondition(bytes.count % 4 == 0, "WeightVector: not a whole number of Float32 values")
+        precondition(UInt(bitPattern: base) % 4 == 0, "WeightVector: values start on a 4-byte boundary")
+        baseAddress = base.assumingMemoryBound(to: Float.self)
+        count = bytes.count / 4
+    }
+}

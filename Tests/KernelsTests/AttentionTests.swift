@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attention and the key-value cache against the textbook formula in Double, with the cache's own rounding applied first.
+
+import Glibc
+import Kernels
+import Platform
+import TestSupport
+import Testing
+
+/// One attention problem: random queries, keys and values of a sequence.
+private struct Problem {
+    var heads = 4
+    var sharedHeads = 2
+    var headSize = 32
+    var positions = 40
+    var window: Int?
+    var encoding = CacheEncoding.float32
+    let layer = 1
+
+    var width: Int { heads * headSize }
+    var sharedWidth: Int { sharedHeads * headSize }
+    var query: AlignedBuffer<Float> { randomBuffer(positions * width, seed: 41) }
+    var key: AlignedBuffer<Float> { randomBuffer(positions * sharedWidth, seed: 42) }
+    var value: AlignedBuffer<Float> { randomBuffer(positions * sharedWidth, seed: 43) }
+    var scale: Float { 1 / Float(headSize).squareRoot() }
+
+    func emptyCache() -> KeyValueCache {
+        KeyValueCache(
+            layerCount: 2, keyValueHeadCount: sharedHeads, headSize: headSize, capacity: positions + 3,
+            encoding: encoding)
+    }
+
+    /// Evaluates the sequence in batches of the given sizes; output [positions × width].
+    func run(_ kernels: KernelSet, threads: Int = 1, batches: [Int]? = nil) -> AlignedBuffer<Float> {
+        let compute = Compute(kernels: kernels, threadCount: threads)
+        let cache = emptyCache()
+        let output = AlignedBuffer<Float>(count: positions * width)
+        var first = 0
+        for count in batches ?? [positions] {
+            let query = slice(query, first, count, width)
+            compute.append(
+                key: slice(key, first, count, sharedWidth), value: slice(value, first, count, sharedWidth),
+                to: cache,
+                layer: layer, firstPosition: first, tokenCount: count)
+            let part = Activations(capacity: count, columns: width)
+            compute.attend(
+                query: query, cache: cache, layer: layer, firstPosition: first, tokenCount: count,
+                headCount: heads,
+                scale: scale, window: window, into: part)
+            for i in 0..<count * width { output[first * width + i] = part.values[i] }
+            first += count
+        }
+        return output
+    }
+
+    private func slice(_ x: AlignedBuffer<Float>, _ first: Int, _ count: Int, _ width: Int) -> AlignedBuffer<
+        Float
+    > {
+        buffer((0..<count * width).map { x[first * width + $0] })
+    }
+
+    /// Rows as the cache holds them, or as queries are read (`scaleIsHalf` false).
+    func rounded(_ x: AlignedBuffer<Float>, scaleIsHalf: Bool = true) -> [Double] {
+        switch encoding {
+        case .float32: return (0..<x.count).map { Double(x[$0]) }
+        case .float16: return (0..<x.count).map { Double(scaleIsHalf ? Float(Float16(x[$0])) : x[$0]) }
+        case .int8:
+            let a = Activations(capacity: 1, columns: x.count)
+            for i in 0..<x.count { a.values[i] = x[i] }
+            Compute(kernels: .best, threadCount: 1).quantize(a, tokenCount: 1)
+            return (0..<x.count).map {
+                let q = a.quantized(token: 0, column: $0)
+                return Double(q.code) * Double(scaleIsHalf ? Float(Float16(q.scale)) : q.scale)
+            }
+        }
+    }
+
+    /// Compares with softmax(scale · q kᵀ) v.
+    func verify(_ output: AlignedBuffer<Float>, _ label: String) {
+        let keys = rounded(key), values = rounded(value)
+        let queries = rounded(
+            buffer((0..<query.count).map { [query] in query[$0] * scale }), scaleIsHalf: false)
+        let largestValue = values.map(abs).max() ?? 0
+        for p in 0..<positions {
+            for h in 0..<heads {
+                let shared = h * sharedHeads / heads
+                let seen = max(0, p - (window ?? .max) + 1)...p
+                var scoreError = 0.0
+                let scores = seen.map { s in
+                    var score = 0.0, magnitude = 0.0
+                    for c in 0..<headSize {
+                        let product =
+                            queries[p * width + h * headSize + c]
+                            * keys[s * sharedWidth + shared * headSize + c]
+                        score += product
+                        magnitude += abs(product)
+                    }
+                    scoreError = max(scoreError, Double(2 * headSize + 4) * roundoff * magnitude)
+                    return score
+                }
+                let largest = scores.max() ?? 0
+                let weights = scores.map { exp($0 - largest) }
+                let sum = weights.reduce(0, +)
+                // Every weight is off by at most e^(2 · score error), and by the roundings of sums over positions.
+                let bound = 2 * (2 * scoreError + Double(seen.count + 40) * roundoff) * largestValue
+                for c in 0..<headSize {
+                    var expected = 0.0
+                    for (w, s) in zip(weights, seen) {
+                        expected += w * values[s * sharedWidth + shared * headSize + c]
+                    }
+                    let error = abs(Double(output[p * width + h * headSize + c]) - expected / sum)
+                    #expect(error <= bound, "\(label) position \(p), head \(h), channel \(c)")
+                }
+            }
+        }
+    }
+}
+
+private let problems: [Problem] = [
+    Problem(),
+    Problem(heads: 3, sharedHeads: 3, headSize: 8, positions: 33),
+    Problem(heads: 1, sharedHeads: 1, headSize: 20, positions: 17),
+    Problem(heads: 4, sharedHeads: 1, headSize: 64, positions: 150),
+    Problem(heads: 6, sharedHeads: 2, headSize: 32, positions: 300, window: 20),
+    Problem(heads: 2, sharedHeads: 1, headSize: 32, positions: 270, window: 129),
+]
+
+@Test(arguments: KernelSet.available, CacheEncoding.allCases)
+func attentionFollowsTheFormula(kernels: KernelSet, encoding: CacheEncoding) {
+    for var problem in problems where encoding.accepts(headSize: problem.headSize) {
+        problem.encoding = encoding
+        problem.verify(problem.run(kernels), "\(kernels.name) \(problem.headSize) × \(problem.positions)")
+    }
+}
+
+@Test(arguments: KernelSet.available, CacheEncoding.allCases)
+func attentionIsTheSameForAnyThreadCountAndBatch(kernels: KernelSet, encoding: CacheEncoding) {
+    for var problem in problems.suffix(3) {
+        problem.encoding = encoding
+        let count = problem.positions * problem.width
+        let expected = problem.run(kernels).bits(count)
+        for threads in [2, 3, 5] { #expect(problem.run(kernels, threads: threads).bits(count) == expected) }
+        let ones = Array(repeating: 1, count: problem.positions)
+        for threads in [1, 3] {
+            #expect(problem.run(kernels, threads: threads, batches: ones).bits(count) == expected)
+        }
+        let uneven = [1, 5, 17, problem.positions - 30, 7]
+        #expect(problem.run(kernels, threads: 2, batches: uneven).bits(count) == expected)
+    }
+}
+
+@Test func wideInstructionSetsAttendBitForBit() throws {
+    guard KernelSet.available.count == 3 else { return }
+    for var problem in problems {
+        for encoding in CacheEncoding.allCases where encoding.accepts(headSize: problem.headSize) {
+            problem.encoding = encoding
+            let count = problem.positions * problem.width
+            #expect(
+                problem.run(try .named("avx2")).bits(count) == problem.run(try .named("avx512")).bits(count))
+        }
+    }
+}
+
+@Test(arguments: CacheEncoding.allCases)
+func aCopiedPrefixContinuesLikeTheOriginal(encoding: CacheEncoding) {
+    let problem = Problem(heads: 2, sharedHeads: 2, headSize: 32, positions: 45, encoding: encoding)
+    let compute = Compute(kernels: .best, threadCount: 1)
+    let cache = problem.emptyCache()
+    compute.append(
+        key: problem.key, value: problem.value, to: cache, layer: 1, firstPosition: 0, tokenCount: 45)
+    let copy = cache.copy(prefix: 37)
+    let outputs = [cache, copy].map { cache in
+        let output = Activations(capacity: 1, columns: problem.width)
+        compute.attend(
+            query: problem.query, cache: cache, layer: 1, firstPosition: 36, tokenCount: 1, headCount: 2,
+            scale: 1,
+            window: nil, into: output)
+        return output.values.bits(problem.width)
+    }
+    #expect(outputs[0] == outputs[1])
+}
+
+@Test func cacheSizesAreToldInAdvance() {
+    func bytes(_ encoding: CacheEncoding, capacity: Int = 100) -> Int {
+        KeyValueCache.byteCount(
+            layerCount: 3, keyValueHeadCount: 2, headSize: 64, capacity: capacity, encoding: encoding)
+    }
+    // 112 positions are 7 tiles.
+    #expect(bytes(.float32) == 3 * 2 * 112 * 64 * 4 * 2)
+    #expect(bytes(.float16) == 3 * 2 * 112 * 64 * 2 * 2)
+    #expect(bytes(.int8) == 3 * 2 * 112 * (64 + 4) * 2)
+    #expect(bytes(.float32, capacity: .max) == .max)
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which kernels run here, and that no object built for a newer CPU can lend its code to an older one.
+
+import Glibc
+import Kernels
+import Platform
+import Testing
+
+@Test func kernelSetsAreWhatTheProcessorOffers() throws {
+    var expected = ["portable"]
+    if CPUFeatures.current.hasAVX2FMA { expected.append("avx2") }
+    if CPUFeatures.current.hasAVX512VNNI { expected.append("avx512") }
+    #expect(KernelSet.available.map(\.name) == expected)
+    #expect(KernelSet.best.name == expected.last)
+    for name in expected { #expect(try KernelSet.named(name).name == name) }
+    // An emulator that names its processor must offer exactly that processor's kernels.
+    switch getenv("TILLER_EXPECTED_KERNELS").map({ String(cString: $0) }) {
+    case .some(let names): #expect(names == expected.joined(separator: " "))
+    case nil: break
+    }
+}
+
+@Test func kernelsThatDoNotRunHereAreRefusedWithAList() {
+    for name in ["avx512", "neon", ""] where !KernelSet.available.contains(where: { $0.name == name }) {
+        #expect {
+            try KernelSet.named(name)
+        } throws: { error in
+            "\(error)".contains("“\(name)”") && "\(error)".contains("available here: portable")
+        }
+    }
+}

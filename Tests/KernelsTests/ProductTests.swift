@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// Matrix products in every encoding, on every instruction set that runs here, against plain sums in Double.
+
+import Kernels
+import Platform
+import Quantization
+import TestSupport
+import Testing
+
+private let rowCounts = [1, 15, 16, 17, 33]
+private let tokenCounts = [1, 2, 3, 5, 8, 17]
+private let tiled: [TensorEncoding] = [.float32, .float16, .int8, .int4]
+
+private func columnCounts(_ encoding: TensorEncoding) -> [Int] {
+    encoding == .int8 || encoding == .int4 ? [32, 64, 96, 576] : [1, 2, 3, 7, 16, 17, 33, 64, 172]
+}
+
+private func multiply(
+    _ kernels: KernelSet, _ matrix: TestMatrix, _ x: Activations, tokens: Int, threads: Int = 1
+) -> AlignedBuffer<Float> {
+    let compute = Compute(kernels: kernels, threadCount: threads)
+    let output = AlignedBuffer<Float>(count: tokens * matrix.weights.rows + 1)
+    output[output.count - 1] = 12345
+    if x.columns % 32 == 0 { compute.quantize(x, tokenCount: tokens) }
+    compute.multiply(Projection(matrix.weights, into: output), by: x, tokenCount: tokens)
+    #expect(output[output.count - 1] == 12345, "wrote beyond the output")
+    return output
+}
+
+/// The activation that a product reads.
+private func read(_ x: Activations, _ t: Int, _ c: Int, _ encoding: TensorEncoding) -> Double {
+    guard encoding == .int8 || encoding == .int4 else { return Double(x.values[t * x.columns + c]) }
+    let q = x.quantized(token: t, column: c)
+    return Double(q.code) * Double(q.scale)
+}
+
+@Test(arguments: KernelSet.available, tiled)
+func productsAreWithinTheRoundingBound(kernels: KernelSet, encoding: TensorEncoding) {
+    for columns in columnCounts(encoding) {
+        for rows in rowCounts {
+            let matrix = TestMatrix(
+                encoding, rows: rows, columns: columns, seed: UInt64(rows * 1000 + columns))
+            for tokens in tokenCounts where columns < 500 || tokens == 1 || tokens == 17 {
+                let x = randomActivations(tokens: tokens, columns: columns)
+                let output = multiply(kernels, matrix, x, tokens: tokens)
+                // One rounding for each product and each sum (integer groups need fewer), and the scales'.
+                let gamma = Double(2 * columns + 8) * roundoff
+                for t in 0..<tokens {
+                    let inputs = (0..<columns).map { read(x, t, $0, encoding) }
+                    for r in 0..<rows {
+                        var expected = 0.0, magnitude = 0.0
+                        for c in 0..<columns {
+                            expected += matrix.values[r * columns + c] * inputs[c]
+                            magnitude += matrix.magnitudes[r * columns + c] * abs(inputs[c])
+                        }
+                        let error = abs(Double(output[t * rows + r]) - expected)
+                        #expect(
+                            error <= gamma * magnitude,
+                            "\(encoding) \(rows)×\(columns), token \(t) of \(tokens), row \(r): \(error)")
+                    }
+                }
+            }
+        }
+    }
+}
+
+@Test(arguments: [TensorEncoding.int8, .int4], [false, true])
+func integerPartsAreExactOnEveryInstructionSet(encoding: TensorEncoding, extreme: Bool) {
+    // Scales of 1 and integer activations: all sums are integers below 2²⁴, so nothing is ever rounded.
+    let columns = 96, rows = 33, tokens = 17
+    let matrix = TestMatrix(encoding, rows: rows, columns: columns, extreme: extreme, unitScales: true)
+    let x = Activations(capacity: tokens, columns: columns)
+    var random = SeededGenerator(seed: 5)
+    for i in 0..<tokens * columns {
+        let code = extreme ? (i / columns % 2 == 0 ? -127 : 127) : Int.random(in: -127...127, using: &random)
+        x.values[i] = i % 32 == 7 && !extreme ? 127 : Float(code)
+    }
+    for kernels in KernelSet.available {
+        let output = multiply(kernels, matrix, x, tokens: tokens)
+        for t in 0..<tokens {
+            for r in 0..<rows {
+                let expected = (0..<columns).reduce(0.0) {
+                    $0 + matrix.values[r * columns + $1] * Double(x.values[t * columns + $1])
+                }
+                #expect(Double(output[t * rows + r]) == expected, "\(kernels.name) token \(t) row \(r)")
+            }
+        }
+    }
+}
+
+@Test(arguments: KernelSet.available, tiled)
+func productsAreTheSameForAnyThreadCountAndBatch(kernels: KernelSet, encoding: TensorEncoding) {
+    let rows = 1009, columns = 96, tokens = 17
+    let matrix = TestMatrix(encoding, rows: rows, columns: columns)
+    let x = randomActivations(tokens: tokens, columns: columns)
+    let expected = multiply(kernels, matrix, x, tokens: tokens).bits(rows * tokens)
+    for threads in [2, 3, 5] {
+        #expect(
+            multiply(kernels, matrix, x, tokens: tokens, threads: threads).bits(rows * tokens) == expected)
+    }
+    for t in 0..<tokens {
+        let single = Activations(capacity: 1, columns: columns)
+        for c in 0..<columns { single.values[c] = x.values[t * columns + c] }
+        let alone = multiply(kernels, matrix, single, tokens: 1)
+        #expect(alone.bits(rows) == Array(expected[t * rows..<(t + 1) * rows]), "token \(t)")
+    }
+}
+
+@Test(arguments: tiled)
+func wideInstructionSetsAgreeBitForBit(encoding: TensorEncoding) throws {
+    guard KernelSet.available.count == 3 else { return }
+    for columns in columnCounts(encoding) {
+        let matrix = TestMatrix(encoding, rows: 33, columns: columns)
+        let x = randomActivations(tokens: 5, columns: columns)
+        let narrow = multiply(try .named("avx2"), matrix, x, tokens: 5)
+        let wide = multiply(try .named("avx512"), matrix, x, tokens: 5)
+        #expect(narrow.bits(165) == wide.bits(165), "\(columns) columns")
+    }
+}
+
+@Test(arguments: KernelSet.available)
+func threeProjectionsTogetherAreThreeProjections(kernels: KernelSet) {
+    let columns = 64, tokens = 9
+    let matrices = [TensorEncoding.int4, .int8, .float16].enumerated().map { i, encoding in
+        TestMatrix(encoding, rows: [48, 17, 1600][i], columns: columns, seed: UInt64(i))
+    }
+    let x = randomActivations(tokens: tokens, columns: columns)
+    let outputs = matrices.map { AlignedBuffer<Float>(count: tokens * $0.weights.rows) }
+    let compute = Compute(kernels: kernels, threadCount: 3)
+    compute.quantize(x, tokenCount: tokens)
+    let projections = zip(matrices, outputs).map { Projection($0.weights, into: $1) }
+    compute.multiply(projections[0], projections[1], projections[2], by: x, tokenCount: tokens)
+    for (matrix, output) in zip(matrices, outputs) {
+        let alone = multiply(kernels, matrix, x, tokens: tokens)
+        #expect(output.bits(output.count) == alone.bits(output.count))
+    }
+}
+
+@Test(arguments: KernelSet.available)
+func longBatchesAreCutIntoBlocksWithoutATrace(kernels: KernelSet) {
+    // More tokens than a block of the second cache holds.
+    let columns = 6144, rows = 16, tokens = 67
+    let matrix = TestMatrix(.int4, rows: rows, columns: columns)
+    let x = randomActivations(tokens: tokens, columns: columns)
+    let all = multiply(kernels, matrix, x, tokens: tokens)
+    for t in [0, 31, 32, 63, 66] {
+        let single = Activations(capacity: 1, columns: columns)
+        for c in 0..<columns { single.values[c] = x.values[t * columns + c] }
+        let alone = multiply(kernels, matrix, single, tokens: 1)
+        #expect((0..<rows).allSatisfy { alone[$0] == all[t * rows + $0] }, "token \(t)")
+    }
+}
+
+@Test(arguments: tiled)
+func embeddingsAreRowsOfTheTiles(encoding: TensorEncoding) {
+    let rows = 33, columns = 64
+    let matrix = TestMatrix(encoding, rows: rows, columns: columns)
+    let tokens: [Int32] = [32, 0, 15, 16, 0]
+    let hidden = AlignedBuffer<Float>(count: tokens.count * columns)
+    let compute = Compute(kernels: .best, threadCount: 2)
+    tokens.withUnsafeBufferPointer { compute.embed($0, from: matrix.weights, scale: 3, into: hidden) }
+    for (t, token) in tokens.enumerated() {
+        for c in 0..<columns {
+            let index = Int(token) * columns + c
+            let error = abs(Double(hidden[t * columns + c]) - 3 * matrix.values[index])
+            #expect(error <= 8 * roundoff * 3 * matrix.magnitudes[index])
+        }
+    }
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// Random weights in every encoding, written straight from the layout's description, with their exact values.
+
+import Kernels
+import Platform
+import Quantization
+import TestSupport
+
+/// A matrix in tiles and the same values as plain rows.
+struct TestMatrix {
+    let weights: WeightMatrix
+    /// [rows × columns]
+    let values: [Double]
+    /// Bounds of what is added up for each weight, [rows × columns]; |values| where a weight is one number.
+    let magnitudes: [Double]
+    private let bytes: AlignedBuffer<UInt8>
+
+    /// - Parameter extreme: largest codes everywhere instead of random ones.
+    init(
+        _ encoding: TensorEncoding, rows: Int, columns: Int, seed: UInt64 = 1, extreme: Bool = false,
+        unitScales: Bool = false
+    ) {
+        var builder = TileBuilder(
+            rows: rows, columns: columns, extreme: extreme, unitScales: unitScales, seed: seed)
+        switch encoding {
+        case .vector: preconditionFailure("a vector has no tiles")
+        case .float32: builder.buildFloats { value, bytes in withUnsafeBytes(of: value) { bytes += $0 } }
+        case .float16:
+            builder.buildFloats { value, bytes in
+                withUnsafeBytes(of: Float16(value).bitPattern) { bytes += $0 }
+                value = Float(Float16(value))
+            }
+        case .int8: builder.buildInt8()
+        case .int4: builder.buildInt4()
+        }
+        bytes = AlignedBuffer(count: builder.bytes.count)
+        for (i, byte) in builder.bytes.enumerated() { bytes[i] = byte }
+        values = builder.values
+        magnitudes = builder.magnitudes
+        weights = WeightMatrix(
+            encoding: encoding, rows: rows, columns: columns, bytes: UnsafeRawBufferPointer(bytes.elements))
+    }
+}
+
+/// Appends tile after tile.
+private struct TileBuilder {
+    let rows: Int, columns: Int, extreme: Bool, unitScales: Bool
+    var random: SeededGenerator
+    var bytes: [UInt8] = []
+    var values: [Double]
+    var magnitudes: [Double]
+
+    init(rows: Int, columns: Int, extreme: Bool, unitScales: Bool, seed: UInt64) {
+        self.rows = rows
+        self.columns = columns
+        self.extreme = extreme
+        self.unitScales = unitScales
+        random = SeededGenerator(seed: seed)
+        values = Array(repeating: 0, count: rows * columns)
+        magnitudes = values
+    }
+
+    private var tileCount: Int { (rows + 15) / 16 }
+
+    /// Keeps a weight and its magnitude, unless the row is padding.
+    private mutating func keep(_ row: Int, _ column: Int, _ value: Double, _ magnitude: Double) {
+        guard row < rows else { return }
+        values[row * columns + column] = value
+        magnitudes[row * columns + column] = magnitude
+    }
+
+    mutating func buildFloats(_ append: (inout Float, inout [UInt8]) -> Void) {
+        for tile in 0..<tileCount {
+            for column in 0..<columns {
+                for lane in 0..<16 {
+                    let row = tile * 16 + lane
+                    var value = row < rows ? random.nextNormal() : 0
+                    append(&value, &bytes)
+                    keep(row, column, Double(value), abs(Double(value)))
+                }
+            }
+        }
+    }
+
+    private mutating func appendRowScales() -> [Float] {
+        let scales = (0..<16).map { _ in unitScales ? 1 : Float.random(in: 1e-5...2e-4, using: &random) }
+        for scale in scales { withUnsafeBytes(of: scale) { bytes += $0 } }
+        return scales
+    }
+
+    private mutating func code(_ range: ClosedRange<UInt8>) -> UInt8 {
+        extreme ? range.upperBound : UInt8.random(in: range, using: &random)
+    }
+
+    mutating func buildInt8() {
+        let groups = columns / 32
+        for tile in 0..<tileCount {
+            let rowScales = appendRowScales()
+            let scales = (0..<groups * 16).map { _ in unitScales ? 1 : code(0...255) }
+            bytes += scales + Array(repeating: 0, count: (groups * 16).roundedUp(to: 64) - groups * 16)
+            for g in 0..<groups {
+                for j in 0..<8 {
+                    for lane in 0..<16 {
+                        for i in 0..<4 {
+                            let q = code(1...255)
+                            bytes.append(q)
+                            let w =
+                                Double(rowScales[lane]) * Double(scales[g * 16 + lane]) * (Double(q) - 128)
+                            keep(tile * 16 + lane, g * 32 + 4 * j + i, w, abs(w))
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    mutating func buildInt4() {
+        let groups = columns / 32
+        for tile in 0..<tileCount {
+            let rowScales = appendRowScales(), rowMinima = appendRowScales()
+            let scales = (0..<groups * 32).map { _ in unitScales ? 1 : code(0...255) }
+            bytes += scales + Array(repeating: 0, count: (groups * 32).roundedUp(to: 64) - groups * 32)
+            for g in 0..<groups {
+                for j in 0..<4 {
+                    for lane in 0..<16 {
+                        let scale = Double(rowScales[lane]) * Double(scales[g * 32 + lane])
+                        let minimum = Double(rowMinima[lane]) * Double(scales[g * 32 + 16 + lane])
+                        for i in 0..<4 {
+                            let low = code(0...15), high = code(0...15)
+                            bytes.append(low | high << 4)
+                            for (q, column) in [(low, 8 * j + i), (high, 8 * j + 4 + i)] {
+                                let w = scale * Double(q)
+                                keep(tile * 16 + lane, g * 32 + column, w - minimum, w + minimum)
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Random activations.
+func randomActivations(tokens: Int, columns: Int, seed: UInt64 = 2) -> Activations {
+    var random = SeededGenerator(seed: seed)
+    let x = Activations(capacity: tokens, columns: columns)
+    for i in 0..<tokens * columns { x.values[i] = random.nextNormal() }
+    return x
+}
+
+func randomBuffer(_ count: Int, seed: UInt64, scale: Float = 1) -> AlignedBuffer<Float> {
+    var random = SeededGenerator(seed: seed)
+    let x = AlignedBuffer<Float>(count: count)
+    for i in 0..<count { x[i] = scale * random.nextNormal() }
+    return x
+}
+
+func buffer(_ values: [Float]) -> AlignedBuffer<Float> {
+    let x = AlignedBuffer<Float>(count: values.count)
+    for (i, value) in values.enumerated() { x[i] = value }
+    return x
+}
+
+extension AlignedBuffer where Element == Float {
+    /// Bit patterns of the first elements, to compare results exactly.
+    func bits(_ count: Int) -> [UInt32] { (0..<count).map { self[$0].bitPattern } }
+}
+
+/// Half a unit in the last place of 1: the error of one rounding.
+let roundoff = 0x1p-24
