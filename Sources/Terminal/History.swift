@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Earlier lines, kept in a file with one entry a line. A convenience: what cannot be read or written is
+// left out without a word.
+
+import Glibc
+import Platform
+
+/// The lines entered before, oldest first.
+package struct History {
+    /// Older entries are forgotten.
+    package static let maximumCount = 1000
+    private static let maximumFileByteCount = 16 << 20
+
+    package private(set) var entries: [String] = []
+    private let path: String?
+
+    /// - Parameter path: the file that entries are read from and added to; nil for none.
+    package init(path: String? = nil) {
+        self.path = path
+        guard let path, let bytes = try? readFile(path: path, limit: Self.maximumFileByteCount) else {
+            return
+        }
+        let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+        entries = lines.suffix(Self.maximumCount).map(Self.decoded)
+        // Rewritten now and then only: entries are appended, also by other programs at the same time.
+        if lines.count > 2 * Self.maximumCount { rewrite(path) }
+    }
+
+    /// Adds a line; empty ones and repetitions of the last one are left out.
+    package mutating func add(_ line: String) {
+        guard line.contains(where: { !$0.isWhitespace }), line != entries.last else { return }
+        entries.append(line)
+        entries.removeFirst(max(entries.count - Self.maximumCount, 0))
+        guard let path else { return }
+        // Prompts are private.
+        let descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { return }
+        writeAll(Self.encoded(line) + "\n", to: descriptor)
+        close(descriptor)
+    }
+
+    private func rewrite(_ path: String) {
+        let lines = entries.map { Self.encoded($0) + "\n" }.joined()
+        guard let writer = try? AtomicFileWriter(path: path, replaceExisting: true),
+            (try? writer.write(Array(lines.utf8))) != nil
+        else { return }
+        chmod(path + ".partial", 0o600)
+        try? writer.commit()
+    }
+
+    /// An entry may hold line breaks, a line of the file may not.
+    private static func encoded(_ line: String) -> String {
+        var result = ""
+        for scalar in line.unicodeScalars {
+            switch scalar {
+            case "\\": result += "\\\\"
+            case "\n": result += "\\n"
+            case "\r": result += "\\r"
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
+    }
+
+    private static func decoded(_ line: Substring) -> String {
+        var result = ""
+        var isEscaped = false
+        for scalar in line.unicodeScalars {
+            if isEscaped {
+                let meaning: Unicode.Scalar =
+                    switch scalar {
+                    case "n": "\n"
+                    case "r": "\r"
+                    default: scalar
+                    }
+                result.unicodeScalars.append(meaning)
+                isEscaped = false
+            } else if scalar == "\\" {
+                isEscaped = true
+            } else {
+                result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
+    }
+}

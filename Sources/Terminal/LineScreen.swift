@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Draws the line being edited over its former state: up to its first row, erase, write, back to the cursor.
+
+/// The rows of the terminal that belong to the prompt.
+struct LineScreen {
+    /// Whether the line has changed since it was drawn.
+    var needsDrawing = true
+    private let prompt: String
+    private let output: Int32
+    /// How far below the first row the terminal's cursor is.
+    private var cursorRow = 0
+
+    init(prompt: String, output: Int32) {
+        self.prompt = prompt
+        self.output = output
+    }
+
+    /// Shows the line, if it has changed.
+    mutating func draw(_ buffer: LineBuffer) {
+        guard needsDrawing else { return }
+        needsDrawing = false
+        writeAll(backToStart + rows(buffer, cursor: buffer.cursor), to: output)
+    }
+
+    /// Shows the whole line and leaves the cursor on the row below.
+    mutating func finish(_ buffer: LineBuffer) {
+        writeAll(backToStart + rows(buffer, cursor: buffer.characters.count) + "\r\n", to: output)
+        cursorRow = 0
+    }
+
+    /// Clears the terminal; the line goes to its top.
+    mutating func clear() {
+        writeAll("\u{1B}[H\u{1B}[2J", to: output)
+        cursorRow = 0
+        needsDrawing = true
+    }
+
+    /// Lists words below the line, in columns; the line is then drawn anew below them.
+    mutating func show(_ words: [String], below buffer: LineBuffer) {
+        finish(buffer)
+        let columns = max(TerminalSize.columns, 2)
+        let cells = (words.map { displayWidth(of: $0) }.max() ?? 0) + 2
+        let wordsPerRow = max(columns / cells, 1)
+        for start in stride(from: 0, to: words.count, by: wordsPerRow) {
+            let row = words[start..<min(start + wordsPerRow, words.count)]
+            writeAll(row.map { $0.padded(toCells: cells) }.joined() + "\r\n", to: output)
+        }
+    }
+
+    /// To the first column of the first row, and everything from there erased.
+    private var backToStart: String {
+        (cursorRow > 0 ? "\u{1B}[\(cursorRow)A" : "") + "\r\u{1B}[J"
+    }
+
+    private mutating func rows(_ buffer: LineBuffer, cursor: Int) -> String {
+        let layout = LineLayout(
+            prompt: prompt, text: buffer.characters, cursor: cursor, columns: TerminalSize.columns,
+            maximumRows: TerminalSize.rows)
+        cursorRow = layout.cursorRow
+        let up = layout.rows.count - 1 - layout.cursorRow
+        return layout.rows.joined(separator: "\r\n") + "\r"
+            + (up > 0 ? "\u{1B}[\(up)A" : "")
+            + (layout.cursorColumn > 0 ? "\u{1B}[\(layout.cursorColumn)C" : "")
+    }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// A terminal that hands over every key at once, and its way back to normal, whatever ends the program.
+
+import Glibc
+
+/// Raw mode of the terminal at standard input, between `enter` and `leave`.
+///
+/// The settings to restore belong to the process: signal handlers and the exit handler must find them.
+enum RawMode {
+    private static let signals = [
+        SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE,
+    ]
+    /// Bracketed paste: the terminal marks what comes from the clipboard.
+    private static let startOfPastes = "\u{1B}[?2004h"
+    private static let endOfPastes: StaticString = "\u{1B}[?2004l"
+
+    // Written by `enter` and `leave` only, which one thread calls; a handler reads them in between.
+    nonisolated(unsafe) private static var original = termios()
+    nonisolated(unsafe) private static var output: Int32 = STDOUT_FILENO
+    nonisolated(unsafe) private static var isActive = false
+    nonisolated(unsafe) private static var previousActions: [(signal: Int32, action: sigaction)] = []
+    private static let restoresAtExit: Void = { _ = atexit { RawMode.restore() } }()
+
+    /// Turns raw mode on; false if standard input is not a terminal.
+    /// - Parameter descriptor: where the terminal's output goes.
+    static func enter(output descriptor: Int32) -> Bool {
+        guard !isActive, tcgetattr(STDIN_FILENO, &original) == 0 else { return false }
+        output = descriptor
+        _ = restoresAtExit
+        var raw = original
+        raw.c_iflag &= ~tcflag_t(BRKINT | ICRNL | INPCK | ISTRIP | IXON)
+        raw.c_lflag &= ~tcflag_t(ECHO | ICANON | IEXTEN | ISIG)
+        raw.c_cflag |= tcflag_t(CS8)
+        // Return from read as soon as there is a byte.
+        withUnsafeMutableBytes(of: &raw.c_cc) { characters in
+            characters[Int(VMIN)] = 1
+            characters[Int(VTIME)] = 0
+        }
+        isActive = true
+        catchSignals()
+        // Keys pressed before are kept, so no flush.
+        guard tcsetattr(STDIN_FILENO, TCSADRAIN, &raw) == 0 else {
+            leave()
+            return false
+        }
+        writeAll(startOfPastes, to: output)
+        return true
+    }
+
+    /// Gives the terminal its former mode.
+    static func leave() {
+        restore()
+        for (signal, var action) in previousActions { sigaction(signal, &action, nil) }
+        previousActions = []
+    }
+
+    /// The part of `leave` that a signal handler may do.
+    private static func restore() {
+        guard isActive else { return }
+        isActive = false
+        tcsetattr(STDIN_FILENO, TCSADRAIN, &original)
+        _ = write(output, endOfPastes.utf8Start, endOfPastes.utf8CodeUnitCount)
+    }
+
+    private static func catchSignals() {
+        var action = sigaction()
+        action.__sigaction_handler.sa_handler = { signal in
+            RawMode.restore()
+            Glibc.signal(signal, SIG_DFL)
+            // Delivered when the handler returns, with the usual effect.
+            raise(signal)
+        }
+        previousActions = signals.map { signal in
+            var previous = Glibc.sigaction()
+            sigaction(signal, &action, &previous)
+            return (signal, previous)
+        }
+    }
+}

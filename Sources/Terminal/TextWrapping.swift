@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Breaking text into lines that fit a width in cells.
+
+/// The lines of `text`, none wider than `width` cells: broken at spaces where possible, else within a word.
+/// Line breaks of the text are kept; spaces at a break are dropped.
+/// - Precondition: `width` is at least 2, the width of the widest character.
+package func wrapped(_ text: String, width: Int) -> [String] {
+    precondition(width >= 2, "wrapped: a line must fit the widest character")
+    // Of the other control characters, none may reach the terminal: they move the cursor.
+    let visible = text.replacingControlCharacters()
+    return visible.split(separator: "\n", omittingEmptySubsequences: false)
+        .flatMap { wrapped(line: $0, width: width) }
+}
+
+private func wrapped(line: Substring, width: Int) -> [String] {
+    var lines: [String] = []
+    var current = ""
+    var used = 0
+    /// Where the current line can be broken: after its last space.
+    var lastSpace: String.Index?
+    for character in line {
+        let cells = displayWidth(of: character)
+        if used + cells > width {
+            // A space at the end of a full line is the break itself.
+            if character == " " {
+                lines.append(current)
+                (current, used, lastSpace) = ("", 0, nil)
+                continue
+            }
+            if let space = lastSpace {
+                let tail = String(current[current.index(after: space)...])
+                lines.append(String(current[..<space]))
+                (current, used, lastSpace) = (tail, displayWidth(of: tail), nil)
+            }
+            if used + cells > width {
+                lines.append(current)
+                (current, used) = ("", 0)
+            }
+        }
+        if character == " " { lastSpace = current.endIndex }
+        current.append(character)
+        used += cells
+    }
+    lines.append(current)
+    return lines
+}
+
+extension String {
+    /// The text with "\n" for every line break, spaces for tabs, and without other control characters.
+    func replacingControlCharacters() -> String {
+        var result = ""
+        for character in self {
+            switch character {
+            case "\r\n", "\r", "\n": result.append("\n")
+            case "\t": result.append("    ")
+            default:
+                guard let scalar = character.unicodeScalars.first else { continue }
+                if scalar.properties.generalCategory != .control { result.append(character) }
+            }
+        }
+        return result
+    }
+
+    /// Filled up with spaces to `width` cells.
+    func padded(toCells width: Int) -> String {
+        self + String(repeating: " ", count: max(0, width - displayWidth(of: self)))
+    }
+}
