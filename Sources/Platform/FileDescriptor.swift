@@ -78,7 +78,14 @@ struct FileDescriptor: ~Copyable {
     /// Takes the exclusive lock that goes with this open file; it ends when the file is closed.
     /// - Throws: `FileError` with `EWOULDBLOCK` when someone else holds it and `waits` is false.
     func lockExclusively(waits: Bool) throws(FileError) {
-        let result = retryingInterruptions { flock(number, waits ? LOCK_EX : LOCK_EX | LOCK_NB) }
+        var result = retryingInterruptions { flock(number, waits ? LOCK_EX : LOCK_EX | LOCK_NB) }
+        // A process that is just being started holds a copy of every lock until it runs its own program.
+        var attemptsLeft = waits ? 0 : 20
+        while result != 0, errno == EWOULDBLOCK, attemptsLeft > 0 {
+            usleep(5_000)
+            attemptsLeft -= 1
+            result = retryingInterruptions { flock(number, LOCK_EX | LOCK_NB) }
+        }
         guard result == 0 else { throw FileError(path: path, operation: .lock, code: errno) }
     }
 }
