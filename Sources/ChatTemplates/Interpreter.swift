@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// Walks the tree: statements write to the output, expressions give values. Every node pays from the
+// budget and counts towards the depth, so that no template runs for long or exhausts the stack.
+
+final class Interpreter {
+    let budget: Budget
+    let now: TemplateDate
+    /// What was written so far; replaced while a macro or block writes for itself.
+    private var output = ""
+    private var depth = 0
+    /// Scopes and namespaces that values may refer to.
+    ///
+    /// They can refer to each other in circles and in long chains, so they are emptied one by one in
+    /// the end.
+    private var capturedScopes: [Scope] = []
+    private var namespaces: [Namespace] = []
+
+    init(limits: TemplateLimits, now: TemplateDate) {
+        budget = Budget(limits)
+        self.now = now
+    }
+
+    /// Renders a template with the given variables.
+    func render(_ statements: [Statement], _ variables: [String: Value]) throws(TemplateError) -> String {
+        defer {
+            for scope in capturedScopes { scope.variables = [:] }
+            for namespace in namespaces { namespace.attributes.removeAll() }
+        }
+        let root = Scope(parent: Scope(variables))
+        _ = try execute(statements, root)
+        return output
+    }
+
+    // MARK: - Bookkeeping
+
+    /// Counts a level of nesting while the body runs.
+    func descend<Result>(
+        _ position: Int, _ body: () throws(TemplateError) -> Result
+    ) throws(TemplateError) -> Result {
+        depth += 1
+        defer { depth -= 1 }
+        do throws(TemplateError) {
+            try budget.spend()
+            guard depth <= budget.limits.depth else {
+                throw .limit("more than \(budget.limits.depth) nested operations")
+            }
+            return try body()
+        } catch {
+            // The innermost place is where the fault is.
+            if error.position >= 0 { throw error }
+            var placed = error
+            placed.position = position
+            throw placed
+        }
+    }
+
+    /// Runs a body and returns what it wrote instead of writing it.
+    func capture(_ body: () throws(TemplateError) -> Void) throws(TemplateError) -> String {
+        let outer = output
+        output = ""
+        defer { output = outer }
+        try body()
+        return output
+    }
+
+    func write(_ text: String) throws(TemplateError) {
+        try budget.spend(bytes: text.utf8.count)
+        output += text
+        try budget.check(byteCount: output.utf8.count)
+    }
+
+    func makeNamespace(_ attributes: Mapping) -> Value {
+        let namespace = Namespace(attributes)
+        namespaces.append(namespace)
+        return .namespace(namespace)
+    }
+
+    func makeMacro(_ syntax: MacroSyntax, _ scope: Scope) -> Value {
+        // The scope will hold the macro and the macro holds the scope.
+        capturedScopes.append(scope)
+        return .macro(Macro(syntax, scope))
+    }
+
+    func capture(_ scope: Scope) { capturedScopes.append(scope) }
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+// Values as text: Python's str() for printing, repr() inside lists and mappings.
+
+extension Value {
+    /// The text that `{{ value }}` prints.
+    func printed(_ budget: Budget) throws(TemplateError) -> String {
+        switch self {
+        case .string(let text), .markup(let text): return text
+        case .undefined: return ""
+        default:
+            var text = ""
+            try appendRepresentation(to: &text, budget)
+            return text
+        }
+    }
+
+    /// Appends the text that the value has as an element of a list.
+    func appendRepresentation(to text: inout String, _ budget: Budget) throws(TemplateError) {
+        try budget.spend(bytes: 16)
+        switch self {
+        case .undefined: text += "Undefined"
+        case .none: text += "None"
+        case .boolean(let value): text += value ? "True" : "False"
+        case .integer(let value): text += value.description
+        case .float(let value): text += value.pythonDescription
+        case .string(let value): try append(quoted: value, to: &text, budget)
+        case .markup(let value):
+            text += "Markup("
+            try append(quoted: value, to: &text, budget)
+            text += ")"
+        case .list(let elements): try append(elements.items, "[", "]", to: &text, budget)
+        case .tuple(let elements):
+            try append(elements.items, "(", elements.items.count == 1 ? ",)" : ")", to: &text, budget)
+        case .view(let elements): try append(elements.items, "dict_view([", "])", to: &text, budget)
+        case .mapping(let mapping): try append(mapping, to: &text, budget)
+        case .range(let start, let stop, let step):
+            text += step == 1 ? "range(\(start), \(stop))" : "range(\(start), \(stop), \(step))"
+        case .namespace(let namespace):
+            text += "<Namespace "
+            // A namespace may hold itself: its attributes are printed without following others.
+            try append(namespace.attributes, to: &text, budget, followsNamespaces: false)
+            text += ">"
+        case .iterator: text += "<generator object>"
+        case .loop(let loop): text += "<LoopContext \(loop.index + 1)/\(loop.items.count)>"
+        case .macro(let macro): text += "<Macro '\(macro.syntax.name)'>"
+        case .method(let method): text += "<method \(method.name)>"
+        case .function(let function): text += "<function \(function.rawValue)>"
+        }
+    }
+
+    private func append(
+        _ items: [Value], _ opening: String, _ closing: String, to text: inout String, _ budget: Budget
+    ) throws(TemplateError) {
+        text += opening
+        for (index, item) in items.enumerated() {
+            if index > 0 { text += ", " }
+            try item.appendRepresentation(to: &text, budget)
+        }
+        text += closing
+        try budget.check(byteCount: text.utf8.count)
+    }
+
+    private func append(
+        _ mapping: Mapping, to text: inout String, _ budget: Budget, followsNamespaces: Bool = true
+    ) throws(TemplateError) {
+        text += "{"
+        for index in 0..<mapping.count {
+            if index > 0 { text += ", " }
+            try mapping.keys[index].appendRepresentation(to: &text, budget)
+            text += ": "
+            if !followsNamespaces, mapping.values[index].holdsNamespace {
+                text += "…"
+            } else {
+                try mapping.values[index].appendRepresentation(to: &text, budget)
+            }
+        }
+        text += "}"
+    }
+
+    /// Whether printing the value could come upon a namespace.
+    private var holdsNamespace: Bool {
+        switch self {
+        case .namespace: true
+        case .list(let elements), .tuple(let elements), .view(let elements):
+            elements.items.contains { $0.holdsNamespace }
+        case .mapping(let mapping): mapping.values.contains { $0.holdsNamespace }
+        default: false
+        }
+    }
+
+    /// Python's repr of a string: single quotes unless only those occur inside.
+    private func append(quoted string: String, to text: inout String, _ budget: Budget) throws(TemplateError)
+    {
+        try budget.spend(bytes: string.utf8.count)
+        let usesDouble = string.utf8.contains(UInt8(ascii: "'")) && !string.utf8.contains(UInt8(ascii: "\""))
+        let quote: Unicode.Scalar = usesDouble ? "\"" : "'"
+        text.unicodeScalars.append(quote)
+        for scalar in string.unicodeScalars {
+            switch scalar {
+            case "\n": text += "\\n"
+            case "\r": text += "\\r"
+            case "\t": text += "\\t"
+            case "\\": text += "\\\\"
+            case quote: text += "\\\(quote)"
+            default:
+                if scalar.isPythonPrintable {
+                    text.unicodeScalars.append(scalar)
+                } else {
+                    text += scalar.pythonEscape
+                }
+            }
+        }
+        text.unicodeScalars.append(quote)
+    }
+}
+
+extension Unicode.Scalar {
+    /// What `str.isprintable` accepts.
+    fileprivate var isPythonPrintable: Bool {
+        if isASCII { return (0x20..<0x7F).contains(value) }
+        return switch properties.generalCategory {
+        case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator,
+            .spaceSeparator:
+            false
+        default: true
+        }
+    }
+
+    fileprivate var pythonEscape: String {
+        let digits = String(value, radix: 16)
+        let (prefix, width) = value < 0x100 ? ("\\x", 2) : value < 0x10000 ? ("\\u", 4) : ("\\U", 8)
+        return prefix + String(repeating: "0", count: width - digits.utf8.count) + digits
+    }
+}
+
+extension Double {
+    /// Python's repr: shortest digits, an exponent below 1e-4 and from 1e16 on.
+    var pythonDescription: String {
+        if isNaN { return "nan" }
+        if isInfinite { return self < 0 ? "-inf" : "inf" }
+        let (digits, point) = decimalDigits
+        let sign = self.sign == .minus ? "-" : ""
+        let count = digits.utf8.count
+        if point > 16 || point < -3 {
+            let exponent = point - 1
+            let mantissa = count > 1 ? digits.prefix(1) + "." + digits.dropFirst() : digits[...]
+            let magnitude = abs(exponent)
+            return sign + mantissa + "e" + (exponent < 0 ? "-" : "+") + (magnitude < 10 ? "0" : "")
+                + "\(magnitude)"
+        }
+        if point <= 0 { return sign + "0." + String(repeating: "0", count: -point) + digits }
+        if point >= count { return sign + digits + String(repeating: "0", count: point - count) + ".0" }
+        return sign + digits.prefix(point) + "." + digits.dropFirst(point)
+    }
+
+    /// The shortest digits without leading and trailing zeros; value = 0.digits · 10^point.
+    private var decimalDigits: (digits: String, point: Int) {
+        var digits: [UInt8] = []
+        var point = 0
+        var hasSeenPoint = false
+        var exponent = 0
+        let text = Array(magnitude.description.utf8)
+        for (index, byte) in text.enumerated() {
+            if byte == UInt8(ascii: "e") {
+                exponent = Int(String(decoding: text[(index + 1)...], as: UTF8.self)) ?? 0
+                break
+            }
+            if byte == UInt8(ascii: ".") {
+                hasSeenPoint = true
+                continue
+            }
+            if digits.isEmpty, byte == UInt8(ascii: "0") {
+                if hasSeenPoint { point -= 1 }
+                continue
+            }
+            digits.append(byte)
+            if !hasSeenPoint { point += 1 }
+        }
+        while digits.last == UInt8(ascii: "0") { digits.removeLast() }
+        if digits.isEmpty { return ("0", 1) }
+        return (String(decoding: digits, as: UTF8.self), point + exponent)
+    }
+}
