@@ -29,7 +29,8 @@ package final class MappedFile: Sendable {
     /// Maps the file at `path`.
     /// - Throws: `FileError` if it cannot be opened or mapped, or is not a regular file.
     package convenience init(path: String) throws(FileError) {
-        try self.init(FileDescriptor(path: path, flags: O_RDONLY))
+        // Not blocking, because a pipe would wait for its writer before it could be refused.
+        try self.init(FileDescriptor(path: path, flags: O_RDONLY | O_NONBLOCK))
     }
 
     /// Maps an open file, whose descriptor stays the caller's.

@@ -46,6 +46,8 @@ import Testing
         #expect(throws: FileError(path: folder / "none", operation: .open, code: ENOENT)) {
             try MappedFile(path: folder / "none")
         }
+        mkfifo(folder / "pipe", 0o600)
+        #expect { try MappedFile(path: folder / "pipe") } throws: { ($0 as? FileError)?.code == ESPIPE }
         #expect { try MappedFile(path: "/dev/null") } throws: { ($0 as? FileError)?.code == ESPIPE }
         #expect(throws: FileError(path: "closed", operation: .map, code: EBADF)) {
             try MappedFile(fileDescriptor: -1, path: "closed")

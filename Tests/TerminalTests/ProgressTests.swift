@@ -20,7 +20,9 @@ import Testing
         var line = ProgressLine(label: "convert", total: 4_000_000_000, unit: .bytes)
         line.done = 1_000_000_000
         line.elapsed = 65
-        #expect(line.rendered(width: 70) == "convert  ███████░░░░░░░░░░░░░░░░░░░░░░  25 %  1.0 GB/4.0 GB  3:15 left")
+        #expect(
+            line.rendered(width: 70)
+                == "convert  ███████░░░░░░░░░░░░░░░░░░░░░░  25 %  1.0 GB/4.0 GB  3:15 left")
         #expect(displayWidth(of: line.rendered(width: 70)) <= 70)
         #expect(line.plain == "convert  25 %  1.0 GB/4.0 GB  3:15 left")
         for width in 0..<120 { #expect(displayWidth(of: line.rendered(width: width)) <= max(width, 2)) }
