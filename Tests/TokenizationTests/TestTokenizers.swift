@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tokenizers for tests: the small golden vocabularies, in memory that is kept as long as the tests run.
+
+import Formats
+import Tokenization
+
+enum TestTokenizers {
+    /// Opens a section in memory of its own, on an odd address: no alignment is needed.
+    static func open(_ section: [UInt8]) throws(TokenizerError) -> Tokenizer {
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: section.count + 1, alignment: 16)
+        memory[0] = 0
+        let bytes = UnsafeMutableRawBufferPointer(rebasing: memory[1...])
+        bytes.copyBytes(from: section)
+        return try Tokenizer(bytes: UnsafeRawBufferPointer(bytes))
+    }
+
+    static func open(_ vocabulary: Vocabulary) throws -> Tokenizer {
+        try open(TokenizerBuilder(vocabulary: vocabulary).build())
+    }
+
+    /// The vocabulary of byte-level.json.
+    static func byteLevel(_ preTokenizer: PreTokenizer) throws -> Vocabulary {
+        let golden = try GoldenFile("byte-level.json")
+        var vocabulary = Vocabulary(
+            kind: .byteLevelBPE, texts: golden.texts,
+            types: golden.types.compactMap { TokenType(rawValue: UInt8($0)) })
+        vocabulary.preTokenizer = preTokenizer
+        vocabulary.merges = try vocabulary.resolveMerges(golden.merges)
+        let count = Int32(golden.texts.count)
+        vocabulary.beginOfSequence = count - 2
+        vocabulary.endOfSequence = count - 1
+        vocabulary.endOfGeneration = [count - 1, count - 3]
+        return vocabulary
+    }
+
+    /// The vocabulary of sentencepiece.json.
+    static func sentencePiece(spacePrefix: Bool) throws -> Vocabulary {
+        let golden = try GoldenFile("sentencepiece.json")
+        var vocabulary = Vocabulary(
+            kind: .sentencePieceBPE, texts: golden.texts,
+            types: golden.types.compactMap { TokenType(rawValue: UInt8($0)) })
+        vocabulary.scores = golden.scores
+        vocabulary.addsSpacePrefix = spacePrefix
+        vocabulary.unknown = 0
+        vocabulary.beginOfSequence = 1
+        vocabulary.endOfSequence = 2
+        vocabulary.addsBeginOfSequence = true
+        vocabulary.endOfGeneration = [2]
+        return vocabulary
+    }
+}
