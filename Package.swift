@@ -83,8 +83,7 @@ let package = Package(
         .testTarget(name: "JSONTests", dependencies: ["JSON", "TestSupport"]),
         .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "TestSupport"]),
         .testTarget(
-            name: "TokenizationTests",
-            dependencies: ["Tokenization", "Conversion", "Formats", "JSON", "TestSupport"]),
+            name: "TokenizationTests", dependencies: ["Tokenization", "Conversion", "Formats", "TestSupport"]),
         .testTarget(name: "ChatTemplatesTests", dependencies: ["ChatTemplates", "JSON", "TestSupport"]),
         .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"]),
         .testTarget(
