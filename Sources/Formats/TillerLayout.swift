@@ -6,6 +6,11 @@ package struct FormatVersion: Sendable, Equatable, CustomStringConvertible {
     package let major: UInt16
     package let minor: UInt16
 
+    package init(major: UInt16, minor: UInt16) {
+        self.major = major
+        self.minor = minor
+    }
+
     /// What this program writes; it reads every minor version of this major one.
     package static let current = FormatVersion(major: 1, minor: 0)
 

@@ -105,9 +105,9 @@ struct TillerStoreTests {
         try TillerProfileStore.add(TinyModel.profile("new"), in: path)
         let addedByteCount = folder.read(path).count - original.count
 
-        // All around the table and the footer, and every 7th byte elsewhere.
-        let tailStart = addedByteCount - 800
-        for limit in (0..<addedByteCount).filter({ $0 % 7 == 0 || $0 > tailStart }) {
+        // All around the table and the footer, and every 29th byte elsewhere.
+        let tailStart = addedByteCount - 400
+        for limit in (0..<addedByteCount).filter({ $0 % 29 == 0 || $0 > tailStart }) {
             for fault in [SimulatedFault.crash(afterByteCount: limit), .diskFull(afterByteCount: limit)] {
                 folder.write(original, to: path)
                 #expect(throws: FileError.self) {
