@@ -20,8 +20,7 @@ package struct ByteReader {
     /// Position in the file.
     package var byteOffset: Int { view.byteOffset + position }
 
-    /// The next `count` bytes.
-    /// - Parameter what: names the field in the error.
+    /// The next `count` bytes; an error names the field `what`.
     package mutating func bytes(_ count: Int, _ what: StaticString) throws(FormatError) -> ByteView {
         guard let slice = view.slice(position, count: count) else {
             throw FormatError(

@@ -54,7 +54,9 @@ package struct ByteView: RandomAccessCollection, @unchecked Sendable {
         return T(littleEndian: unsafe memory.loadUnaligned(fromByteOffset: position, as: T.self))
     }
 
-    /// The memory itself. Whoever keeps the pointer must keep this view, or the file, alive.
+    /// The memory itself.
+    ///
+    /// Whoever keeps the pointer must keep this view, or the file, alive.
     package var bytes: UnsafeRawBufferPointer { unsafe memory }
 
     package func withContiguousStorageIfAvailable<R>(

@@ -2,7 +2,9 @@
 // Writes sections one behind the other, hashes them on the way, and ends with the table of contents and the
 // footer: the same code for new files, appends and compaction.
 
-/// A `.tiller` file in the making. Bytes go to a sink in the order of the file.
+/// A `.tiller` file in the making.
+///
+/// Bytes go to a sink in the order of the file.
 struct ContainerWriter {
     /// Receives bytes; called with at most a few MiB at once.
     typealias Sink = (UnsafeRawBufferPointer) throws -> Void
@@ -26,7 +28,11 @@ struct ContainerWriter {
     }
 
     /// Continues behind the footer of a file.
-    /// - Parameter isKept: whether a section lives on; what does not becomes free.
+    ///
+    /// - Parameters:
+    ///   - container: the present state.
+    ///   - isKept: whether a section lives on; what does not becomes free.
+    ///   - sink: receives what follows the old footer.
     init(continuing container: TillerContainer, keeping isKept: (SectionEntry) -> Bool, sink: @escaping Sink)
     {
         header = Array(container.view.prefix(TillerLayout.headerByteCount))

@@ -18,7 +18,9 @@ package enum GGUFValueType: UInt32, Sendable {
     }
 }
 
-/// A value of the metadata. Accessors are nil when the value is of another type.
+/// A value of the metadata.
+///
+/// Accessors are nil when the value is of another type.
 package struct GGUFValue: Sendable {
     /// The type of the value, or of an array's elements.
     package let elementType: GGUFValueType
@@ -110,7 +112,9 @@ extension GGUFValue {
     }
 }
 
-/// The strings of an array, in order. Each is a view of the file's own bytes; nothing is copied.
+/// The strings of an array, in order.
+///
+/// Each is a view of the file's own bytes; nothing is copied.
 package struct GGUFStrings: Sequence, Sendable {
     package let count: Int
     private let bytes: ByteView

@@ -43,7 +43,11 @@ package struct GGUFWriter {
     }
 
     /// Adds a Float32 tensor.
-    /// - Parameter dimensions: slowest first, such as [rows, columns]; their product is `values.count`.
+    ///
+    /// - Parameters:
+    ///   - name: at most 64 bytes.
+    ///   - dimensions: slowest first, such as [rows, columns]; their product is `values.count`.
+    ///   - values: row after row.
     package mutating func add(_ name: String, dimensions: [Int], values: [Float]) {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(values.count * 4)

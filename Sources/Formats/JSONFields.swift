@@ -13,9 +13,11 @@ struct JSONFields {
     private var known: Set<String> = []
 
     /// - Parameters:
+    ///   - value: the object.
     ///   - path: the object's own name in errors, such as "configuration"; empty for the root.
     ///   - rule: broken by a member that is missing, unknown or of the wrong type.
-    ///   - rangeRule: broken by a value outside its range.
+    ///   - rangeRule: broken by a value outside its range; nil for the same rule.
+    /// - Throws: `FormatError` when `value` is no object.
     init(_ value: JSON?, path: String, rule: FormatRule, rangeRule: FormatRule? = nil) throws(FormatError) {
         self.path = path
         self.rule = rule

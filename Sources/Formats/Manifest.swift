@@ -66,7 +66,9 @@ package struct Manifest: Sendable, Equatable {
 extension Manifest {
     private static let maximumTextByteCount = 65_536
 
-    /// Reads the section's bytes. Unknown members of the root are ignored.
+    /// Reads the section's bytes.
+    ///
+    /// Unknown members of the root are ignored.
     /// - Throws: `FormatError` R15–R18.
     init(_ bytes: ByteView) throws(FormatError) {
         let json = try JSON.parse(bytes, rule: .tillerManifestText)

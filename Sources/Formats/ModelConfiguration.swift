@@ -68,9 +68,9 @@ package struct ModelConfiguration: Sendable, Equatable {
     /// logits ← cap · tanh(logits / cap); nil for none.
     package var finalLogitSoftcap: Float?
 
-    /// - Parameters:
-    ///   - headSize: nil for hiddenSize / headCount.
-    ///   - attentionScale: nil for 1/√headSize.
+    /// A configuration with the values that most families share as defaults.
+    ///
+    /// Without `headSize` it is hiddenSize / headCount, without `attentionScale` that is 1/√headSize.
     package init(
         family: Family, vocabularySize: Int, hiddenSize: Int, intermediateSize: Int, layerCount: Int,
         headCount: Int, keyValueHeadCount: Int, headSize: Int? = nil, contextLength: Int,

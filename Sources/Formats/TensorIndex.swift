@@ -89,6 +89,7 @@ extension TensorIndex {
     /// Reads the section's bytes.
     ///
     /// - Parameters:
+    ///   - bytes: the section.
     ///   - weightsByteCount: size of the weights section.
     ///   - version: the file's version, for the error about an unknown encoding.
     /// - Throws: `FormatError` R19–R25.

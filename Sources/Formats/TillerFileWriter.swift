@@ -19,6 +19,7 @@ package final class TillerFileWriter {
     /// Begins a file that `finish` puts at `path`.
     ///
     /// - Parameters:
+    ///   - path: the file's name in the end.
     ///   - replaceExisting: whether a file that is there may be replaced.
     ///   - fault: what goes wrong, for tests.
     /// - Throws: `FileError` when the file cannot be written there.
@@ -86,7 +87,11 @@ package final class TillerFileWriter {
 
     /// Writes the rest and puts the file in its place.
     ///
-    /// - Parameter tokenizer: the section as module Tokenization encodes it; nil for none.
+    /// - Parameters:
+    ///   - manifest: names, source and configuration; the tensors must fit the latter.
+    ///   - tokenizer: the section as module Tokenization encodes it; nil for none.
+    ///   - chatTemplate: nil for none.
+    ///   - profiles: steering profiles for this model's shape.
     /// - Throws: `FormatError` when the parts do not fit together, so that no unreadable file comes to be.
     package func finish(
         manifest: Manifest, tokenizer: [UInt8]? = nil, chatTemplate: String? = nil,

@@ -23,7 +23,9 @@ package enum TillerFileKind: UInt32, Sendable {
     case profile = 2
 }
 
-/// The kind of a section. Unknown kinds are kept, and ignored unless they are required.
+/// The kind of a section.
+///
+/// Unknown kinds are kept, and ignored unless they are required.
 package struct SectionKind: RawRepresentable, Hashable, Sendable {
     package let rawValue: UInt32
 

@@ -8,6 +8,8 @@ package enum TillerProfileStore {
     /// Adds a profile.
     ///
     /// - Parameters:
+    ///   - profile: what to add.
+    ///   - path: the model file.
     ///   - replacesExisting: whether a profile of the same name may be replaced.
     ///   - acceptsOtherSource: whether it may have been made for another source model.
     ///   - fault: what goes wrong, for tests.

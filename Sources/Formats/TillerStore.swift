@@ -20,6 +20,7 @@ package enum TillerStore {
     /// Appends a change under the file's lock; other writers wait, readers see the old state or the new one.
     ///
     /// - Parameters:
+    ///   - path: the model file, or an executable with a model behind it.
     ///   - fault: what goes wrong, for tests.
     ///   - change: decides what to do, given the present state.
     /// - Throws: `FileError`, `FormatError`, or what `change` throws; the old state is valid then.

@@ -176,6 +176,29 @@ struct MutationTests {
         #expect(outcome.refused.count >= 10)
     }
 
+    @Test func whatIsAcceptedCanBeAppendedTo() throws {
+        let folder = TemporaryFolder()
+        let raw = try RawTiller(TinyModel.bytes())
+        var mutator = Mutator(seed: 11)
+        var appendedCount = 0
+        while appendedCount < 100 {
+            var file = raw
+            mutator.mutate(&file.sections[mutator.below(file.sections.count)].bytes)
+            var bytes = file.bytes
+            // Some have a torn append behind them, which may look like anything.
+            if mutator.below(2) == 0 { bytes += bytes.suffix(mutator.below(bytes.count)).dropLast(1) }
+            guard (try? exerciseModel(bytes)) != nil else { continue }
+            let path = folder.file("m.tiller", bytes)
+            let before = try TillerFile(path: path)
+            try TillerProfileStore.add(TinyModel.profile("appended"), in: path, acceptsOtherSource: true)
+            let after = try TillerFile(path: path)
+            #expect(after.profiles.map(\.name) == before.profiles.map(\.name) + ["appended"])
+            #expect(after.manifest == before.manifest && after.tornByteCount == 0)
+            #expect(after.generation == before.generation + 1)
+            appendedCount += 1
+        }
+    }
+
     @Test func garbageIsRefused() {
         var mutator = Mutator(seed: 9)
         for _ in 0..<2_000 {
