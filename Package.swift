@@ -67,12 +67,13 @@ let package = Package(
             ]),
         .target(name: "ExpertSteer", dependencies: ["Platform"]),
         .target(name: "Evaluation", dependencies: ["JSON", "Platform", "Tiller"]),
+        .target(name: "Training", dependencies: ["Evaluation", "ExpertSteer", "Formats", "JSON", "Tiller"]),
 
         // Layer 8: the command line
         .executableTarget(
             name: "TillerCommand",
             dependencies: [
-                "Conversion", "Evaluation", "ExpertSteer", "Terminal", "Tiller",
+                "Conversion", "Evaluation", "Terminal", "Tiller", "Training",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
@@ -86,6 +87,14 @@ let package = Package(
             name: "TokenizationTests", dependencies: ["Tokenization", "Conversion", "Formats", "TestSupport"]),
         .testTarget(name: "ChatTemplatesTests", dependencies: ["ChatTemplates", "JSON", "TestSupport"]),
         .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"]),
+        .testTarget(name: "ExpertSteerTests", dependencies: ["ExpertSteer", "TestSupport"]),
+        .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "TestSupport"]),
+        .testTarget(
+            name: "TillerTests",
+            dependencies: [
+                "Conversion", "Formats", "JSON", "Kernels", "Platform", "Quantization", "Steering", "Tiller",
+                "TestSupport",
+            ]),
         .testTarget(
             name: "KernelsTests", dependencies: ["Kernels", "Platform", "Quantization", "TestSupport"]),
     ],

@@ -73,6 +73,8 @@ extension TillerFile {
     package var tornByteCount: Int { container.tornByteCount }
     /// All sections in the order of their bytes, free ones included; offsets from the model's header.
     package var sections: [SectionEntry] { container.entries }
+    /// Bytes of the model from its header to its footer.
+    package var byteCount: Int { container.view.count }
     /// Where the model begins: 0, or behind an executable.
     package var originByteOffset: Int { container.origin }
     /// Bytes that `compact` would drop.

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a conversion did, for the user and for the file's manifest.
+
+import JSON
+import Quantization
+
+/// Sizes, errors and time of a conversion.
+package struct ConversionSummary: Sendable {
+    /// Errors of all tensors of one encoding.
+    package struct EncodingShare: Sendable {
+        package let encoding: TensorEncoding
+        package internal(set) var tensorCount = 0
+        package internal(set) var weightCount = 0
+        package internal(set) var byteCount = 0
+        package internal(set) var error = QuantizationError()
+    }
+
+    package internal(set) var sourceByteCount = 0
+    package internal(set) var fileByteCount = 0
+    package internal(set) var weightCount = 0
+    package internal(set) var weightByteCount = 0
+    package internal(set) var seconds = 0.0
+    package internal(set) var shares: [EncodingShare] = []
+    /// Tensors whose rows the encoding asked for cannot hold, stored as float16 instead.
+    package internal(set) var widened: [String] = []
+
+    /// Bits of the file's weights by weight.
+    package var bitsPerWeight: Double { Double(weightByteCount) * 8 / Double(max(weightCount, 1)) }
+
+    package mutating func add(_ tensor: PlannedTensor, byteCount: Int, error: QuantizationError) {
+        let count = tensor.source.elementCount
+        weightCount += count
+        weightByteCount += byteCount
+        if tensor.isWidened { widened.append(tensor.source.name) }
+        let index =
+            shares.firstIndex { $0.encoding == tensor.encoding }
+            ?? {
+                shares.append(EncodingShare(encoding: tensor.encoding))
+                return shares.count - 1
+            }()
+        shares[index].tensorCount += 1
+        shares[index].weightCount += count
+        shares[index].byteCount += byteCount
+        shares[index].error.merge(error)
+    }
+
+    /// The part that belongs to the file: figures that depend on the source and the options alone.
+    package var json: JSON.Object {
+        var encodings = JSON.Object()
+        for share in shares where share.encoding != .vector {
+            encodings[share.encoding.name] = [
+                "tensors": .integer(share.tensorCount), "weights": .integer(share.weightCount),
+                "bytes": .integer(share.byteCount),
+                "relative_rms_error": .number(share.error.relativeRMS),
+            ]
+        }
+        return [
+            "bits_per_weight": .number(bitsPerWeight), "encodings": .object(encodings),
+            "widened": .array(widened.map { .string($0) }),
+        ]
+    }
+}
+
+extension TensorEncoding {
+    /// The name that commands and files use.
+    package var name: String {
+        switch self {
+        case .vector: "f32"
+        case .float32: "f32"
+        case .float16: "f16"
+        case .int8: "int8"
+        case .int4: "int4"
+        }
+    }
+
+    /// The matrix encoding of a name.
+    package init?(name: String) {
+        guard let encoding = Self.allCases.first(where: { $0 != .vector && $0.name == name }) else {
+            return nil
+        }
+        self = encoding
+    }
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Means with their uncertainty.
+
+import Glibc
+
+/// Mean and variance in one pass (Welford 1962).
+package struct RunningMean: Sendable {
+    package private(set) var count = 0
+    package private(set) var mean = 0.0
+    private var squares = 0.0
+
+    package init() {}
+
+    package mutating func add(_ value: Double) {
+        count += 1
+        let delta = value - mean
+        mean += delta / Double(count)
+        squares += delta * (value - mean)
+    }
+
+    /// Standard error of the mean; 0 for fewer than two values.
+    package var standardError: Double {
+        count > 1 ? (squares / Double(count - 1) / Double(count)).squareRoot() : 0
+    }
+}
+
+/// The 95 % bootstrap interval of a mean (percentiles of 10,000 resamples, seeded, so that it can be repeated).
+package func bootstrapInterval(of values: [Double], resamples: Int = 10_000, seed: UInt64 = 1) -> ClosedRange<
+    Double
+> {
+    guard let first = values.first else { return 0...0 }
+    guard values.count > 1 else { return first...first }
+    var random = SplitMix(state: seed)
+    var means = (0..<resamples).map { _ in
+        (0..<values.count).reduce(0.0) { sum, _ in sum + values[random.index(below: values.count)] }
+            / Double(values.count)
+    }
+    means.sort()
+    return means[resamples * 25 / 1000]...means[min(resamples * 975 / 1000, resamples - 1)]
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014).
+private struct SplitMix {
+    var state: UInt64
+
+    mutating func index(below limit: Int) -> Int {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        z ^= z >> 31
+        return Int(z.multipliedFullWidth(by: UInt64(limit)).high)
+    }
+}
+
+/// The middle value; the mean of both middle ones for an even count.
+package func median(_ values: [Double]) -> Double {
+    let sorted = values.sorted()
+    guard !sorted.isEmpty else { return 0 }
+    let middle = sorted.count / 2
+    return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+}

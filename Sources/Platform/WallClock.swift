@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// The date, for what is written into files.
+
+import Glibc
+
+package enum WallClock {
+    /// The current moment in UTC, as in 2026-01-31T12:00:00Z.
+    package static func isoDate() -> String {
+        var seconds = time(nil)
+        var parts = tm()
+        gmtime_r(&seconds, &parts)
+        func padded(_ value: Int32, _ width: Int = 2) -> String {
+            let digits = String(value)
+            return String(repeating: "0", count: max(0, width - digits.count)) + digits
+        }
+        return "\(padded(parts.tm_year + 1900, 4))-\(padded(parts.tm_mon + 1))-\(padded(parts.tm_mday))"
+            + "T\(padded(parts.tm_hour)):\(padded(parts.tm_min)):\(padded(parts.tm_sec))Z"
+    }
+}

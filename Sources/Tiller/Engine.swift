@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+// A loaded model. Loading maps the file and checks it; nothing is copied, repacked or parsed.
+
+import ChatTemplates
+import Formats
+import Kernels
+import Platform
+import Quantization
+import Steering
+import Synchronization
+import Tokenization
+import Transformer
+
+/// A model with its tokenizer and steering profiles, ready to run; share one between any number of sessions.
+///
+/// ```swift
+/// let engine = try Engine(path: "model.tiller")
+/// let session = try engine.makeSession()
+/// try session.steer([Steer("cheerful", strength: 1)])
+/// try session.evaluate(engine.encode("Hello"))
+/// let result = try session.generate(.init()) { print($0.text, terminator: ""); return true }
+/// ```
+public final class Engine: Sendable {
+    /// How keys and values are kept.
+    public enum CacheType: String, Sendable, CaseIterable {
+        case float32 = "f32", float16 = "f16", int8
+    }
+
+    /// Choices that a model leaves open.
+    public struct Options: Sendable {
+        /// Threads; nil takes the physical cores allowed to this process.
+        public var threads: Int?
+        /// Instruction set: "portable", "avx2", "avx512"; nil takes the best.
+        public var kernels: String?
+        /// Cache type; nil takes int8, or float32 for a model with float32 weights.
+        public var cache: CacheType?
+
+        public init() {}
+    }
+
+    package let file: TillerFile
+    package let model: Model
+    package let compute: Compute
+    package let tokenizer: Tokenizer
+    package let cacheEncoding: CacheEncoding
+    private let forwardPass: ForwardPass
+    /// One evaluation at a time: sessions of one engine share its threads and scratch memory.
+    private let lock = Mutex<Void>(())
+
+    /// Maps a `.tiller` file and checks everything but the weights' checksums (see `verify`).
+    ///
+    /// - Throws: `TillerError` that says what is wrong with the file or an option.
+    public convenience init(path: String, options: Options = .init()) throws(TillerError) {
+        let file: TillerFile
+        do { file = try TillerFile(path: path) } catch { throw .invalidFile("\(path): \(error)") }
+        try self.init(file: file, path: path, options: options)
+    }
+
+    package init(file: TillerFile, path: String, options: Options) throws(TillerError) {
+        if let threads = options.threads, !(1...256).contains(threads) {
+            throw .invalidOption("threads is \(threads), expected 1...256")
+        }
+        do {
+            self.file = file
+            model = try Model(file: file)
+            guard let tables = file.tokenizerBytes else {
+                throw TillerError.invalidFile("it holds no tokenizer")
+            }
+            tokenizer = try Tokenizer(bytes: tables.bytes)
+        } catch {
+            throw .invalidFile("\(path): \(error)")
+        }
+        guard tokenizer.vocabularySize <= model.configuration.vocabularySize else {
+            throw .invalidFile(
+                "\(path): the tokenizer has \(tokenizer.vocabularySize) tokens, the embedding "
+                    + "\(model.configuration.vocabularySize) rows")
+        }
+        let kernels: KernelSet
+        do { kernels = try options.kernels.map(KernelSet.named) ?? .best } catch {
+            throw .invalidOption("\(error)")
+        }
+        compute = Compute(kernels: kernels, threadCount: options.threads ?? Processor.physicalCoreCount())
+        cacheEncoding = try Self.cacheEncoding(options.cache, for: model)
+        forwardPass = ForwardPass(model: model, compute: compute)
+    }
+
+    /// 8-bit caches need heads of whole groups; others fall back to binary16.
+    private static func cacheEncoding(_ wanted: CacheType?, for model: Model) throws(TillerError)
+        -> CacheEncoding
+    {
+        let headSize = model.configuration.headSize
+        let hasGroups = headSize % TensorEncoding.groupSize == 0
+        switch wanted {
+        case .float32: return .float32
+        case .float16: return .float16
+        case .int8:
+            guard hasGroups else {
+                throw .invalidOption(
+                    "an int8 cache needs heads of a multiple of 32, these have \(headSize); take f16")
+            }
+            return .int8
+        case nil:
+            if model.blocks[0].attention.query.encoding == .float32 { return .float32 }
+            return hasGroups ? .int8 : .float16
+        }
+    }
+
+    // MARK: - What the model is
+
+    /// The model's name, as its source gave it.
+    public var modelName: String { file.manifest.name }
+    /// Tokens that the model was trained to attend over.
+    public var contextLength: Int { model.configuration.contextLength }
+    /// Number of token ids.
+    public var vocabularySize: Int { model.configuration.vocabularySize }
+    /// The instruction set in use.
+    public var kernelName: String { compute.kernels.name }
+    /// The number of threads in use.
+    public var threadCount: Int { compute.threadCount }
+    /// Bytes of the weights, which are read once for each generated token.
+    public var weightsByteCount: Int { file.weights.count }
+    /// The names of the profiles in the file.
+    public var profileNames: [String] { file.profiles.map(\.name) }
+
+    // MARK: - Text and tokens
+
+    /// Token ids of a text; special tokens are only made from it where `parsingSpecial` asks for it.
+    public func encode(_ text: String, addingSpecial: Bool = true, parsingSpecial: Bool = false) -> [Int32] {
+        tokenizer.encode(text, addSpecial: addingSpecial, parseSpecial: parsingSpecial)
+    }
+
+    /// Text of token ids; invalid UTF-8 becomes U+FFFD.
+    public func decode(_ tokens: [Int32], skippingSpecial: Bool = true) -> String {
+        tokenizer.decodeText(tokens, skipSpecial: skippingSpecial)
+    }
+
+    /// The token that begins every text of this model, where it wants one.
+    package var beginOfText: Int32? { tokenizer.addsBeginOfSequence ? tokenizer.beginOfSequence : nil }
+
+    /// Whether a token ends a turn or the text.
+    public func isEndOfGeneration(_ token: Int32) -> Bool { tokenizer.isEndOfGeneration(token) }
+
+    // MARK: - Sessions
+
+    /// A new, empty timeline.
+    ///
+    /// - Parameter contextLength: tokens that it can hold; nil takes the model's, at most 4,096.
+    public func makeSession(contextLength: Int? = nil) throws(TillerError) -> Session {
+        let length = contextLength ?? min(self.contextLength, 4096)
+        guard length >= 1, length <= 1 << 20 else {
+            throw .invalidOption("context is \(length), expected 1...\(1 << 20)")
+        }
+        return Session(engine: self, contextLength: length)
+    }
+
+    /// Runs one evaluation, alone.
+    package func evaluate(
+        _ tokens: UnsafeBufferPointer<Int32>, cache: KeyValueCache, _ evaluation: Evaluation,
+        request: LogitsRequest, logits: AlignedBuffer<Float>? = nil
+    ) {
+        lock.withLock { _ in
+            forwardPass.evaluate(tokens, cache: cache, evaluation, request: request)
+            guard let logits else { return }
+            logits.baseAddress.update(from: forwardPass.logits.baseAddress, count: logits.count)
+        }
+    }
+}

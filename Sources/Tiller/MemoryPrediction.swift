@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// How much memory a model will need, before it is loaded.
+
+import Formats
+import JSON
+import Kernels
+import Quantization
+import Transformer
+
+/// Bytes that become resident when a context is filled to its end.
+package struct MemoryPrediction: Sendable {
+    /// The mapped file; clean pages that the system may take back.
+    package let file: Int
+    package let cache: Int
+    package let scratch: Int
+    /// Code, stacks and the C library, measured on Linux for x86-64.
+    package let program = 9_000_000
+
+    package var total: Int { file + cache + scratch + program }
+
+    package init(file: TillerFile, contextLength: Int) {
+        let configuration = file.manifest.configuration
+        let isFloat = file.tensorIndex[.query, 0]?.encoding == .float32
+        let hasGroups = configuration.headSize % TensorEncoding.groupSize == 0
+        self.file = file.byteCount
+        cache = KeyValueCache.byteCount(
+            layerCount: configuration.layerCount, keyValueHeadCount: configuration.keyValueHeadCount,
+            headSize: configuration.headSize, capacity: contextLength,
+            encoding: isFloat ? .float32 : hasGroups ? .int8 : .float16)
+        scratch = ForwardPass.scratchByteCount(configuration: configuration)
+    }
+
+    package var json: JSON.Object {
+        [
+            "total": .integer(total), "file": .integer(file), "cache": .integer(cache),
+            "scratch": .integer(scratch), "program": .integer(program),
+        ]
+    }
+}

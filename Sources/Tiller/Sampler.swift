@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// From logits to a token. The vocabulary is never sorted: one pass finds the candidates that can still
+// win, and only those are ordered.
+
+import Glibc
+import Platform
+
+/// Draws tokens; two samplers with the same options and history draw the same.
+package struct Sampler {
+    private let options: SamplingOptions
+    private var random: RandomBits
+    /// (token, logit) of the tokens still in the running; kept between draws so that drawing allocates nothing.
+    private var candidates: [(token: Int32, logit: Float)] = []
+
+    /// The seed in use, so that a run can be repeated.
+    package let seed: UInt64
+
+    package init(options: SamplingOptions) {
+        self.options = options
+        seed = options.seed ?? UInt64.random(in: 0...UInt64(UInt32.max))
+        random = RandomBits(seed: seed)
+        candidates.reserveCapacity(1024)
+    }
+
+    /// Chooses the next token.
+    ///
+    /// - Parameters:
+    ///   - logits: [vocabularySize]; penalties and biases are applied in place.
+    ///   - history: all tokens so far; the penalties look at the last ones.
+    package mutating func sample(_ logits: UnsafeMutableBufferPointer<Float>, history: [Int32]) -> Int32 {
+        penalize(logits, history: history)
+        for (token, bias) in options.logitBias where token >= 0 && Int(token) < logits.count {
+            logits[Int(token)] += bias
+        }
+        if options.temperature == 0 { return Int32(indexOfMaximum(UnsafeBufferPointer(logits))) }
+        collectCandidates(UnsafeBufferPointer(logits))
+        return draw()
+    }
+
+    private func penalize(_ logits: UnsafeMutableBufferPointer<Float>, history: [Int32]) {
+        let isOff =
+            options.repetitionPenalty == 1 && options.presencePenalty == 0 && options.frequencyPenalty == 0
+        guard !isOff else { return }
+        let recent = history.suffix(options.penaltyWindow)
+        for index in recent.indices {
+            let token = Int(history[index])
+            guard token >= 0, token < logits.count else { continue }
+            logits[token] -= options.frequencyPenalty
+            // What depends on presence alone is paid at a token's last occurrence.
+            guard !recent[(index + 1)...].contains(history[index]) else { continue }
+            logits[token] -= options.presencePenalty
+            let penalty = options.repetitionPenalty
+            logits[token] = logits[token] > 0 ? logits[token] / penalty : logits[token] * penalty
+        }
+    }
+
+    /// Keeps what top-k and min-p leave over, most likely first.
+    private mutating func collectCandidates(_ logits: UnsafeBufferPointer<Float>) {
+        let maximum = logits[indexOfMaximum(logits)]
+        // Below e^-30 of the best a token cannot be drawn in a lifetime; min-p usually cuts much earlier.
+        let margin = options.minP > 0 ? min(30, -logf(options.minP)) : 30
+        var threshold = maximum - margin * options.temperature
+        candidates.removeAll(keepingCapacity: true)
+        let limit = options.topK > 0 ? options.topK : Int.max
+        for token in 0..<logits.count where logits[token] >= threshold {
+            candidates.append((Int32(token), logits[token]))
+            // Far more than k: keep the best k and raise the bar.
+            if limit < Int.max / 4, candidates.count >= 4 * limit + 64 {
+                keepBest(limit)
+                threshold = max(threshold, candidates[candidates.count - 1].logit)
+            }
+        }
+        keepBest(limit)
+    }
+
+    private mutating func keepBest(_ limit: Int) {
+        candidates.sort { $0.logit != $1.logit ? $0.logit > $1.logit : $0.token < $1.token }
+        if candidates.count > limit { candidates.removeLast(candidates.count - limit) }
+    }
+
+    /// Draws from the candidates after top-p.
+    private mutating func draw() -> Int32 {
+        let maximum = candidates[0].logit
+        var total: Float = 0
+        for index in candidates.indices {
+            candidates[index].logit = expf((candidates[index].logit - maximum) / options.temperature)
+            total += candidates[index].logit
+        }
+        var kept: Float = 0
+        var count = 0
+        while count < candidates.count, count == 0 || kept < options.topP * total {
+            kept += candidates[count].logit
+            count += 1
+        }
+        var rest = random.nextUnit() * kept
+        for candidate in candidates[..<count] {
+            rest -= candidate.logit
+            if rest < 0 { return candidate.token }
+        }
+        return candidates[count - 1].token
+    }
+}
+
+/// The first index of the largest value; NaN never wins.
+func indexOfMaximum(_ values: UnsafeBufferPointer<Float>) -> Int {
+    var best = 0
+    for index in 1..<max(values.count, 1) where values[index] > values[best] || values[best].isNaN {
+        best = index
+    }
+    return best
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014): the same draws on every machine.
+struct RandomBits {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+
+    /// A number in 0..<1 with 24 random bits.
+    mutating func nextUnit() -> Float { Float(next() >> 40) * 0x1p-24 }
+}

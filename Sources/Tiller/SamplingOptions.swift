@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// How the next token is chosen from the logits.
+
+/// Sampling parameters; the defaults suit small chat models.
+public struct SamplingOptions: Sendable, Equatable {
+    /// Divides the logits; 0 takes the most likely token.
+    public var temperature: Float = 0.7
+    /// Keeps the k most likely tokens; 0 keeps all.
+    public var topK: Int = 40
+    /// Keeps the smallest set of most likely tokens whose probabilities sum to this; 1 keeps all.
+    public var topP: Float = 0.95
+    /// Keeps tokens at least this likely relative to the most likely one; 0 keeps all.
+    public var minP: Float = 0.05
+    /// Divides positive logits (multiplies negative ones) of recent tokens; 1 is off (arXiv 1909.05858).
+    public var repetitionPenalty: Float = 1
+    /// Subtracted once from the logits of recent tokens.
+    public var presencePenalty: Float = 0
+    /// Subtracted from the logit of a recent token for each of its occurrences.
+    public var frequencyPenalty: Float = 0
+    /// How many recent tokens the penalties look at.
+    public var penaltyWindow: Int = 64
+    /// Added to the logits of single tokens.
+    public var logitBias: [Int32: Float] = [:]
+    /// Fixes the random numbers; nil draws a new seed.
+    public var seed: UInt64?
+
+    public init() {}
+
+    /// Always the most likely token.
+    public static var greedy: SamplingOptions {
+        var options = SamplingOptions()
+        options.temperature = 0
+        return options
+    }
+
+    /// Checks every parameter's range.
+    ///
+    /// - Throws: `TillerError.invalidOption` that names the parameter, its value and its range.
+    public func validate() throws(TillerError) {
+        func require(_ condition: Bool, _ name: String, _ value: String, _ range: String) throws(TillerError)
+        {
+            guard condition else { throw .invalidOption("\(name) is \(value), expected \(range)") }
+        }
+        try require(temperature >= 0 && temperature <= 100, "temperature", "\(temperature)", "0...100")
+        try require(topK >= 0, "top-k", "\(topK)", "0 or more")
+        try require(topP > 0 && topP <= 1, "top-p", "\(topP)", "above 0, at most 1")
+        try require(minP >= 0 && minP < 1, "min-p", "\(minP)", "0 or more, below 1")
+        try require(
+            repetitionPenalty > 0 && repetitionPenalty <= 10, "repetition penalty", "\(repetitionPenalty)",
+            "above 0, at most 10")
+        try require(abs(presencePenalty) <= 10, "presence penalty", "\(presencePenalty)", "-10...10")
+        try require(abs(frequencyPenalty) <= 10, "frequency penalty", "\(frequencyPenalty)", "-10...10")
+        try require(penaltyWindow >= 0, "penalty window", "\(penaltyWindow)", "0 or more")
+        try require(logitBias.values.allSatisfy { !$0.isNaN }, "logit bias", "NaN", "a number")
+    }
+}

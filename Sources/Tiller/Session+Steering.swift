@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Changing what steers a session.
+
+import Formats
+import Steering
+
+/// A profile of the model file by name, and how strongly it steers.
+public struct Steer: Sendable, Equatable {
+    public var name: String
+    /// In units of each layer's residual RMS; nil takes the profile's recommended strength.
+    public var strength: Float?
+
+    public init(_ name: String, strength: Float? = nil) {
+        self.name = name
+        self.strength = strength
+    }
+
+    /// Parses `NAME` or `NAME=STRENGTH`.
+    ///
+    /// - Throws: `TillerError.invalidOption` where the strength is not a finite number.
+    public init(parsing text: String) throws(TillerError) {
+        let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let name = parts.first, !name.isEmpty else {
+            throw .invalidOption("'\(text)' names no profile, expected NAME or NAME=STRENGTH")
+        }
+        guard parts.count == 2 else {
+            self.init(String(name))
+            return
+        }
+        guard let strength = Float(parts[1]), strength.isFinite else {
+            throw .invalidOption("'\(parts[1])' is not a strength, expected a number as in \(name)=0.8")
+        }
+        self.init(String(name), strength: strength)
+    }
+}
+
+extension Engine {
+    /// The profile of a name.
+    ///
+    /// - Throws: `TillerError.invalidProfile` that lists the names there are.
+    package func profile(named name: String) throws(TillerError) -> SteeringProfile {
+        guard let entry = file.profiles.first(where: { $0.name == name }) else {
+            let names = profileNames.isEmpty ? "none" : profileNames.joined(separator: ", ")
+            throw .invalidProfile("there is no profile '\(name)' in this file; it has: \(names)")
+        }
+        do {
+            let profile = try entry.decoded()
+            try profile.checkShape(of: model.configuration)
+            return profile
+        } catch { throw .invalidProfile("\(error)") }
+    }
+
+    /// Compiles a selection of profiles.
+    package func plan(_ steering: [Steer]) throws(TillerError) -> SteeringPlan {
+        var active: [ActiveProfile] = []
+        for steer in steering {
+            let profile = try profile(named: steer.name)
+            active.append(
+                ActiveProfile(profile: profile, strength: steer.strength ?? profile.recommendedStrength))
+        }
+        return SteeringPlan(active: active, layerCount: model.configuration.layerCount)
+    }
+}
+
+extension Session {
+    /// Steers everything from here on, and what came before: cached keys and values belong to the steering
+    /// under which they were computed, so a change recomputes them when they are next needed.
+    ///
+    /// - Throws: `TillerError.invalidProfile` for unknown or unfit profiles; the steering then stays as it was.
+    public func steer(_ selection: [Steer]) throws(TillerError) {
+        guard selection != steering else { return }
+        let newPlan = try engine.plan(selection)
+        steering = selection
+        setPlan(newPlan)
+    }
+
+    /// Steers by a plan that is in no file, as the trainers do while they calibrate.
+    package func setPlan(_ newPlan: SteeringPlan) {
+        plan = newPlan
+        invalidateCache()
+    }
+}

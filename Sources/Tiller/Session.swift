@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// One timeline: tokens, their cached keys and values, and the steering under which they were computed.
+
+import Formats
+import Kernels
+import Platform
+import Steering
+import Transformer
+
+/// A conversation's state: evaluate tokens, generate, rewind, fork, change steering at any time.
+///
+/// One thread owns a session at a time.
+public final class Session {
+    public let engine: Engine
+    /// Tokens that the session can hold.
+    public let contextLength: Int
+    /// All tokens so far, evaluated or to be evaluated again.
+    public private(set) var tokens: [Int32] = []
+    /// The steering in force.
+    public internal(set) var steering: [Steer] = []
+
+    package private(set) var cache: KeyValueCache
+    var plan = SteeringPlan.none
+    /// Whether each token was prompt (or generated): profiles may steer only one of both.
+    private var isPromptToken: [Bool] = []
+    /// Tokens whose keys and values are valid under the steering in force.
+    private var validCount = 0
+    /// Logits after the last token [vocabularySize]; valid while `hasLogits`.
+    let logits: AlignedBuffer<Float>
+    private(set) var hasLogits = false
+
+    init(engine: Engine, contextLength: Int) {
+        let configuration = engine.model.configuration
+        self.engine = engine
+        self.contextLength = contextLength
+        cache = KeyValueCache(
+            layerCount: configuration.layerCount, keyValueHeadCount: configuration.keyValueHeadCount,
+            headSize: configuration.headSize, capacity: contextLength, encoding: engine.cacheEncoding)
+        logits = AlignedBuffer(count: configuration.vocabularySize)
+        tokens.reserveCapacity(contextLength)
+        isPromptToken.reserveCapacity(contextLength)
+    }
+
+    /// Tokens that still fit.
+    public var remainingContext: Int { contextLength - tokens.count }
+
+    /// Logits of the next token [vocabularySize]; empty before anything is evaluated.
+    public var currentLogits: [Float] { hasLogits ? Array(logits.elements) : [] }
+
+    // MARK: - Moving along
+
+    /// Appends prompt tokens and computes the logits after the last.
+    ///
+    /// - Parameter shouldContinue: asked between batches; false stops early and keeps what is done.
+    /// - Throws: `TillerError.contextOverflow`, with nothing appended, or `.invalidOption` for an id outside
+    ///   the vocabulary.
+    public func evaluate(_ newTokens: [Int32], while shouldContinue: () -> Bool = { true })
+        throws(TillerError)
+    {
+        try append(newTokens, isPrompt: true)
+        try catchUp(while: shouldContinue)
+    }
+
+    /// Makes `target` the session's tokens: what both have in common is kept, the rest evaluated.
+    public func advance(to target: [Int32], while shouldContinue: () -> Bool = { true }) throws(TillerError) {
+        guard target.count <= contextLength else {
+            throw .contextOverflow(needed: target.count, available: contextLength)
+        }
+        let common = zip(tokens, target).prefix { $0 == $1 }.count
+        // At least one token is evaluated, since its logits are what comes next.
+        rewind(to: common)
+        try append(Array(target[common...]), isPrompt: true)
+        try catchUp(while: shouldContinue)
+    }
+
+    /// Forgets all tokens from a position on.
+    ///
+    /// - Precondition: `count` is not negative and at most the number of tokens.
+    public func rewind(to count: Int) {
+        precondition(count >= 0 && count <= tokens.count, "Session: cannot rewind forwards")
+        guard count < tokens.count else { return }
+        tokens.removeLast(tokens.count - count)
+        isPromptToken.removeLast(isPromptToken.count - count)
+        validCount = min(validCount, count)
+        hasLogits = false
+    }
+
+    /// An independent copy of this timeline.
+    public func fork() -> Session {
+        let copy = Session(engine: engine, contextLength: contextLength)
+        copy.tokens += tokens
+        copy.isPromptToken += isPromptToken
+        copy.cache = cache.copy(prefix: validCount)
+        copy.validCount = validCount
+        copy.steering = steering
+        copy.plan = plan
+        copy.logits.baseAddress.update(from: logits.baseAddress, count: logits.count)
+        copy.hasLogits = hasLogits
+        return copy
+    }
+
+    /// Marks all cached keys and values as computed under another steering; they are computed anew when needed.
+    func invalidateCache() {
+        validCount = 0
+        hasLogits = false
+    }
+
+    /// Drops the logits, which are computed anew when they are next needed.
+    func forgetLogits() { hasLogits = false }
+
+    /// Appends a generated token and computes the logits after it. Allocates nothing.
+    func step(_ token: Int32) throws(TillerError) {
+        try append(CollectionOfOne(token), isPrompt: false)
+        try catchUp { true }
+    }
+
+    private func append(_ newTokens: some Collection<Int32>, isPrompt: Bool) throws(TillerError) {
+        guard newTokens.count <= remainingContext else {
+            throw .contextOverflow(needed: newTokens.count, available: remainingContext)
+        }
+        for token in newTokens where token < 0 || Int(token) >= logits.count {
+            throw .invalidOption("token id \(token) is outside the vocabulary of \(logits.count)")
+        }
+        guard !newTokens.isEmpty else { return }
+        tokens.append(contentsOf: newTokens)
+        isPromptToken.append(contentsOf: repeatElement(isPrompt, count: newTokens.count))
+        hasLogits = false
+    }
+
+    /// Evaluates what is not in the cache yet, in runs of equal phase.
+    func catchUp(while shouldContinue: () -> Bool) throws(TillerError) {
+        guard !tokens.isEmpty else { return }
+        if !hasLogits { validCount = min(validCount, tokens.count - 1) }
+        while validCount < tokens.count {
+            guard shouldContinue() else { return }
+            var end = validCount + 1
+            let limit = min(tokens.count, validCount + Self.stride)
+            while end < limit, isPromptToken[end] == isPromptToken[validCount] { end += 1 }
+            let isLast = end == tokens.count
+            let evaluation = Evaluation(
+                firstPosition: validCount, steering: plan, isPrompt: isPromptToken[validCount])
+            tokens.withUnsafeBufferPointer { all in
+                engine.evaluate(
+                    UnsafeBufferPointer(rebasing: all[validCount..<end]), cache: cache, evaluation,
+                    request: isLast ? .last : .none, logits: isLast ? logits : nil)
+            }
+            validCount = end
+            hasLogits = isLast
+        }
+    }
+
+    /// Tokens between two looks at `shouldContinue`.
+    private static let stride = 256
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// tiller convert: a GGUF becomes one .tiller file.
+
+import ArgumentParser
+import Conversion
+import Platform
+import Quantization
+import Terminal
+import Tiller
+
+struct ConvertCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "convert", abstract: "Convert a GGUF model to a .tiller file.")
+
+    @Argument(help: "The model to convert: a GGUF file of the Llama, Qwen or Gemma 3 family.")
+    var source: String
+
+    @Argument(help: "The .tiller file to write.")
+    var output: String
+
+    @Option(help: "Weights: int4, int8, f16 or f32.")
+    var weights = "int4"
+
+    @Option(help: "Embedding and head: int4, int8, f16 or f32; int8 for int4 weights, else like the weights.")
+    var head: String?
+
+    @Flag(help: "Overwrite the output.")
+    var force = false
+
+    @Option(help: "Threads; the physical cores allowed to the process unless given.")
+    var threads: Int?
+
+    func run() throws {
+        let body = try encoding(weights, option: "--weights")
+        let headEncoding =
+            try head.map { try encoding($0, option: "--head") } ?? (body == .int4 ? .int8 : body)
+        if let threads, !(1...256).contains(threads) {
+            throw TillerError.invalidOption("--threads is \(threads), expected 1...256")
+        }
+        let converter = Converter(
+            encodings: EncodingChoice(weights: body, head: headEncoding), replacesExisting: force,
+            threadCount: threads ?? Processor.physicalCoreCount(), program: "tiller \(tillerVersion)")
+        let bar = ProgressBar(label: "convert", total: 1, unit: .bytes)
+        Interrupt.install(includingTermination: true)
+        let summary = try converter.convert(source, to: output) { done, total in
+            bar.update(done, total: total)
+            return !Interrupt.isRequested
+        }
+        bar.finish()
+        report(summary)
+    }
+
+    private func encoding(_ name: String, option: String) throws -> TensorEncoding {
+        guard let encoding = TensorEncoding(name: name) else {
+            throw TillerError.invalidOption("\(option) is '\(name)', expected int4, int8, f16 or f32")
+        }
+        return encoding
+    }
+
+    private func report(_ summary: ConversionSummary) {
+        let ratio = Double(summary.fileByteCount) / Double(max(summary.sourceByteCount, 1))
+        print(
+            "size      \(formatted(bytes: summary.sourceByteCount)) -> \(formatted(bytes: summary.fileByteCount))"
+                + " (\(formatted(ratio * 100, digits: 0)) %)")
+        print(
+            "weights   \(formatted(Double(summary.weightCount) / 1e6, digits: 1)) M at "
+                + "\(formatted(summary.bitsPerWeight, digits: 2)) bits")
+        for share in summary.shares where share.encoding != .vector {
+            print(
+                "  \(share.encoding.name.padded(to: 7)) \(share.tensorCount) tensors, \(formatted(bytes: share.byteCount)),"
+                    + " relative error \(formatted(share.error.relativeRMS * 100, digits: 3)) %")
+        }
+        if !summary.widened.isEmpty {
+            print(
+                "wider     \(summary.widened.count) tensors have rows that are no multiple of 32 and are stored as "
+                    + "f16: \(summary.widened.prefix(3).joined(separator: ", "))\(summary.widened.count > 3 ? ", …" : "")"
+            )
+        }
+        print("time      \(formatted(summary.seconds, digits: 1)) s")
+        print("written   \(output)")
+    }
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// tiller inspect: what a file holds, and what running it will cost.
+
+import ArgumentParser
+import Conversion
+import Formats
+import JSON
+import Kernels
+import Quantization
+import Tiller
+
+struct InspectCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "inspect", abstract: "Show what is in a file, and the memory it will need.")
+
+    @Argument(help: "The model, a .tiller file.")
+    var file: String
+
+    @Option(help: "Tokens of context for the prediction of memory.")
+    var context = 2048
+
+    @Flag(help: "Also list every tensor.")
+    var tensors = false
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    func validate() throws {
+        guard (1...1 << 20).contains(context) else {
+            throw ValidationError("--context is \(context), expected 1...\(1 << 20)")
+        }
+    }
+
+    func run() throws {
+        let model = try TillerFile(path: file)
+        if json {
+            print(JSON.object(report(model)).serialized())
+        } else {
+            printReport(model)
+        }
+    }
+
+    private func memory(_ model: TillerFile) -> MemoryPrediction {
+        MemoryPrediction(file: model, contextLength: context)
+    }
+
+    private func report(_ model: TillerFile) -> JSON.Object {
+        let manifest = model.manifest
+        var object: JSON.Object = [
+            "manifest": manifest.json, "file_bytes": .integer(model.byteCount),
+            "torn_bytes": .integer(model.tornByteCount),
+            "sections": .array(
+                model.sections.map {
+                    [
+                        "kind": .string($0.kind.name), "offset": .integer($0.byteOffset),
+                        "bytes": .integer($0.byteCount), "sha256": .string($0.digest.description),
+                    ]
+                }),
+            "profiles": .array(model.profiles.map { .string($0.name) }),
+            "memory": .object(memory(model).json),
+        ]
+        if tensors {
+            object["tensors"] = .array(
+                model.tensorIndex.entries.map {
+                    [
+                        "role": .string("\($0.role)"), "layer": $0.layer.map { .integer($0) } ?? .null,
+                        "encoding": .string($0.encoding.name), "rows": .integer($0.rows),
+                        "columns": .integer($0.columns), "bytes": .integer($0.byteCount),
+                    ]
+                })
+        }
+        return object
+    }
+
+    private func printReport(_ model: TillerFile) {
+        let (manifest, configuration) = (model.manifest, model.manifest.configuration)
+        print("name        \(manifest.name)")
+        if !manifest.license.isEmpty { print("license     \(manifest.license)") }
+        print(
+            "model       \(configuration.family.rawValue), \(configuration.layerCount) layers of width "
+                + "\(configuration.hiddenSize), \(configuration.headCount)/\(configuration.keyValueHeadCount) heads of "
+                + "\(configuration.headSize), vocabulary \(configuration.vocabularySize), context "
+                + "\(configuration.contextLength)")
+        print("source      \(manifest.source.fileName), \(formatted(bytes: manifest.source.byteCount))")
+        print("            sha256 \(manifest.source.sha256)")
+        print("converted   \(manifest.created) by \(manifest.converter)")
+        for (encoding, bytes) in model.byteCountByEncoding {
+            print("weights     \(encoding.name.padded(to: 6)) \(formatted(bytes: bytes))")
+        }
+        print("template    \(model.chatTemplate == nil ? "none" : "yes")")
+        let names = model.profiles.map(\.name)
+        print("profiles    \(names.isEmpty ? "none" : names.joined(separator: ", "))")
+        for section in model.sections {
+            print(
+                "section     \(section.kind.name.padded(to: 14)) at \(String(section.byteOffset).padded(to: 11)) "
+                    + formatted(bytes: section.byteCount))
+        }
+        if model.tornByteCount > 0 {
+            print("torn        \(model.tornByteCount) bytes of an unfinished append are ignored")
+        }
+        let memory = memory(model)
+        print(
+            "memory      \(formatted(bytes: memory.total)) at context \(context): file \(formatted(bytes: memory.file)), "
+                + "cache \(formatted(bytes: memory.cache)), scratch \(formatted(bytes: memory.scratch)), program "
+                + formatted(bytes: memory.program))
+        if tensors {
+            for entry in model.tensorIndex.entries {
+                let layer = entry.layer.map { "\($0)" } ?? ""
+                print(
+                    "tensor      \("\(entry.role)".padded(to: 20)) \(layer.padded(to: 4)) \(entry.encoding.name.padded(to: 6)) "
+                        + "\(entry.rows) × \(entry.columns)")
+            }
+        }
+    }
+}
+
+extension TillerFile {
+    /// Bytes of weights by encoding, widest share first.
+    var byteCountByEncoding: [(TensorEncoding, Int)] {
+        var sums: [TensorEncoding: Int] = [:]
+        for entry in tensorIndex.entries where entry.encoding != .vector {
+            sums[entry.encoding, default: 0] += entry.byteCount
+        }
+        return sums.sorted { $0.value > $1.value }.map { ($0.key, $0.value) }
+    }
+}

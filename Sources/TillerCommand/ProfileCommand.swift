@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// tiller profile: the steering profiles of a model file.
+
+import ArgumentParser
+import Formats
+import JSON
+import Platform
+import Steering
+import Tiller
+
+struct ProfileCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "profile", abstract: "Train, list, share and remove steering profiles.",
+        subcommands: [
+            ProfileTrainCommand.self, ProfileListCommand.self, ProfileShowCommand.self,
+            ProfileRemoveCommand.self,
+            ProfileRenameCommand.self, ProfileExportCommand.self, ProfileImportCommand.self,
+        ])
+}
+
+struct ProfileListCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "List the profiles of a file.")
+
+    @Argument(help: "The model, a .tiller file.")
+    var file: String
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    func run() throws {
+        let profiles = try TillerFile(path: file).profiles.map { try $0.decoded() }
+        if json {
+            let list = profiles.map { JSON.object($0.summary) }
+            print(JSON.object(["profiles": .array(list)]).serialized())
+            return
+        }
+        guard !profiles.isEmpty else {
+            print("no profiles; train one with: tiller profile train \(file) --pairs PAIRS.jsonl --name NAME")
+            return
+        }
+        let width = profiles.map(\.name.count).max() ?? 0
+        for profile in profiles {
+            print(
+                "\(profile.name.padded(to: width))  strength \(profile.recommendedStrength), layers "
+                    + "\(profile.layersText)  \(profile.description)")
+        }
+    }
+}
+
+struct ProfileShowCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "show", abstract: "Show one profile.")
+
+    @Argument(help: "The model, a .tiller file.")
+    var file: String
+    @Argument(help: "The profile's name.")
+    var name: String
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    func run() throws {
+        let profile = try TillerFile(path: file).requireProfile(named: name)
+        if json {
+            print(JSON.object(profile.summary).serialized())
+            return
+        }
+        print("name         \(profile.name)")
+        if !profile.description.isEmpty { print("description  \(profile.description)") }
+        print("method       \(profile.method)")
+        print(
+            "operations   \(profile.operations.count) on layers \(profile.layersText), phase \(profile.phase.rawValue)"
+        )
+        print(
+            "strength     \(profile.recommendedStrength) recommended, \(profile.minimumStrength) … "
+                + "\(profile.maximumStrength) safe")
+        print(
+            "fits         \(profile.layerCount) layers of width \(profile.hiddenSize), source \(profile.sourceHash)"
+        )
+        print("provenance   \(profile.provenance.serialized())")
+        print("evaluation   \(profile.evaluation.serialized())")
+    }
+}
+
+struct ProfileRemoveCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "remove", abstract: "Remove a profile.")
+
+    @Argument(help: "The model, a .tiller file.")
+    var file: String
+    @Argument(help: "The profile's name.")
+    var name: String
+
+    func run() throws {
+        try TillerProfileStore.remove(name, in: file)
+        print("removed '\(name)'; 'tiller compact' gives its bytes back")
+    }
+}
+
+struct ProfileRenameCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "rename", abstract: "Rename a profile.")
+
+    @Argument(help: "The model, a .tiller file.")
+    var file: String
+    @Argument(help: "The profile's name.")
+    var name: String
+    @Argument(help: "Its new name.")
+    var newName: String
+
+    func run() throws {
+        try TillerProfileStore.rename(name, to: newName, in: file)
+        print("renamed '\(name)' to '\(newName)'")
+    }
+}
+
+/// Refuses names that would not survive a shell or a file system.
+func requireValid(profileName name: String) throws(TillerError) {
+    guard SteeringProfile.isValidName(name) else {
+        throw .invalidOption("'\(name)' is no profile name, expected 1 to 64 of A-Z a-z 0-9 . _ -")
+    }
+}
+
+extension TillerFile {
+    /// The profile of a name, decoded.
+    func requireProfile(named name: String) throws(TillerError) -> SteeringProfile {
+        guard let entry = profiles.first(where: { $0.name == name }) else {
+            let names = profiles.isEmpty ? "none" : profiles.map(\.name).joined(separator: ", ")
+            throw .invalidProfile("there is no profile '\(name)' in this file; it has: \(names)")
+        }
+        do { return try entry.decoded() } catch { throw .invalidProfile("\(error)") }
+    }
+}
+
+extension SteeringProfile {
+    /// The steered layers, as in 10-18 or 3,7.
+    var layersText: String {
+        let layers = Set(operations.map(\.layer)).sorted()
+        guard let first = layers.first, let last = layers.last else { return "none" }
+        if layers.count > 2, layers.count == last - first + 1 { return "\(first)-\(last)" }
+        return layers.map(String.init).joined(separator: ",")
+    }
+
+    /// What a script wants to know.
+    var summary: JSON.Object {
+        [
+            "name": .string(name), "description": .string(description), "method": .string(method),
+            "layers": .array(Set(operations.map(\.layer)).sorted().map { .integer($0) }),
+            "phase": .string(phase.rawValue), "recommended_strength": .number(Double(recommendedStrength)),
+            "minimum_strength": .number(Double(minimumStrength)),
+            "maximum_strength": .number(Double(maximumStrength)), "hidden_size": .integer(hiddenSize),
+            "layer_count": .integer(layerCount), "source_sha256": .string(sourceHash.description),
+            "provenance": provenance,
+            "evaluation": evaluation,
+        ]
+    }
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// tiller profile train: contrastive pairs become a profile in the model's own file.
+
+import ArgumentParser
+import Evaluation
+import ExpertSteer
+import Formats
+import Platform
+import Terminal
+import Tiller
+import Training
+
+struct ProfileTrainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "train", abstract: "Train a profile from contrastive pairs and store it in the file.",
+        discussion: """
+            Pairs are JSON lines {"positive": …, "negative": …} with an optional "prompt" that both sides answer. \
+            States are read from the very weights of the file; the strength is calibrated so that text which has \
+            nothing to do with the profile hardly changes.
+            """)
+
+    @Argument(help: "The model, a .tiller file.")
+    var file: String
+
+    @Option(help: "JSON lines with prompt (optional), positive and negative.")
+    var pairs: String
+
+    @Option(help: "The profile's name.")
+    var name: String
+
+    @Option(help: "How the direction is found: mean-difference or pca.")
+    var method = DirectionMethod.meanDifference
+
+    @Option(
+        help: ArgumentHelp(
+            "Steered layers, as in 10-18 or 8,12; the middle ones unless given.", valueName: "layers"))
+    var layers: String?
+
+    @Option(help: "Where: residual, attention-output or feed-forward-output.")
+    var site = SteeringProfile.Site.residual
+
+    @Option(help: "When: prompt, generation or both.")
+    var phase = SteeringProfile.Phase.both
+
+    @Flag(help: "Keep the norm of steered states.")
+    var keepNorm = false
+
+    @Option(help: "What the profile does, in a sentence.")
+    var description = ""
+
+    @Flag(help: "Replace a profile of the same name.")
+    var force = false
+
+    @OptionGroup var engineOptions: EngineOptions
+
+    func run() throws {
+        var options = TrainingOptions(name: name)
+        options.description = description
+        options.method = method
+        options.layers = try layers.map(parseLayers)
+        options.site = site
+        options.phase = phase
+        options.keepsNorm = keepNorm
+        try requireValid(profileName: name)
+        let data = try readFile(path: pairs, limit: 1 << 30)
+        let rows = try ContrastivePair.read(data, fileName: pairs)
+        let (engine, _) = try engineOptions.load(file)
+        // Known before the work begins rather than after it.
+        guard force || !engine.profileNames.contains(name) else {
+            throw TillerError.invalidOption("there is a profile '\(name)' already; --force replaces it")
+        }
+        let trainer = try ProfileTrainer(engine: engine, options: options)
+        let bar = ProgressBar(label: "train \(name)", total: rows.count)
+        let profile = try trainer.train(on: rows, dataHash: SHA256.digest(of: data).description) { event in
+            if case .capturing(let pair, let count) = event { bar.update(pair, total: count) }
+        }
+        bar.finish()
+        try TillerProfileStore.add(profile, in: file, replacesExisting: force)
+        print(
+            "trained '\(name)' on \(rows.count) pairs, layers \(profile.layersText); recommended strength "
+                + "\(profile.recommendedStrength), up to \(profile.maximumStrength)")
+    }
+}
+
+/// Parses lists of layers such as 10-18 or 3,7,9-11.
+func parseLayers(_ text: String) throws -> [Int] {
+    var layers: [Int] = []
+    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+        let ends = part.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
+        switch (ends.count, ends.first ?? nil, ends.last ?? nil) {
+        case (1, .some(let layer), _): layers.append(layer)
+        case (2, .some(let first), .some(let last)) where first <= last && last - first < 1024:
+            layers += first...last
+        default:
+            throw TillerError.invalidOption("'\(text)' is no list of layers, expected as in 10-18 or 3,7")
+        }
+    }
+    return layers
+}
+
+extension DirectionMethod: ExpressibleByArgument {}
+extension SteeringProfile.Phase: ExpressibleByArgument {}
+extension SteeringProfile.Site: ExpressibleByArgument {}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// A tap on the residual stream: what the trainers of steering profiles read.
+
+import Glibc
+import Kernels
+import Platform
+
+/// Sums the residual stream after each block over a range of positions.
+///
+/// The same numbers serve every position rule: the mean of a text, its last token, the tokens after a prompt.
+package final class ResidualRecorder {
+    package let layerCount, hiddenSize: Int
+    /// Positions that count; others pass unseen.
+    package var positions: Range<Int>
+    /// Σ h over the seen positions, [layerCount × hiddenSize].
+    private var sums: [Double]
+    /// Σ RMS(h) over the seen positions, by layer.
+    private var rmsSums: [Double]
+    private var counts: [Int]
+
+    package init(layerCount: Int, hiddenSize: Int, positions: Range<Int>) {
+        self.layerCount = layerCount
+        self.hiddenSize = hiddenSize
+        self.positions = positions
+        sums = Array(repeating: 0, count: layerCount * hiddenSize)
+        rmsSums = Array(repeating: 0, count: layerCount)
+        counts = Array(repeating: 0, count: layerCount)
+    }
+
+    /// Number of positions seen at a layer.
+    package func count(layer: Int) -> Int { counts[layer] }
+
+    /// The mean state of a layer [hiddenSize]; zeros where nothing was seen.
+    package func mean(layer: Int) -> [Float] {
+        let scale = 1 / Double(max(counts[layer], 1))
+        return sums[layer * hiddenSize..<(layer + 1) * hiddenSize].map { Float($0 * scale) }
+    }
+
+    /// The mean over positions of the states' root mean square.
+    package func rms(layer: Int) -> Float { Float(rmsSums[layer] / Double(max(counts[layer], 1))) }
+
+    /// Takes up rows [tokenCount × hiddenSize] at consecutive positions.
+    func record(layer: Int, hidden: AlignedBuffer<Float>, tokenCount: Int, firstPosition: Int) {
+        for token in 0..<tokenCount where positions.contains(firstPosition + token) {
+            let row = hidden.baseAddress + token * hiddenSize
+            var squares = 0.0
+            for index in 0..<hiddenSize {
+                let value = Double(row[index])
+                sums[layer * hiddenSize + index] += value
+                squares += value * value
+            }
+            rmsSums[layer] += (squares / Double(hiddenSize)).squareRoot()
+            counts[layer] += 1
+        }
+    }
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// The memory that a forward pass writes to. All of it exists before the first token.
+
+import Formats
+import Glibc
+import Kernels
+import Platform
+import Quantization
+
+/// Activations of one batch, row-major with a row for each token.
+final class Scratch {
+    /// Tokens whose logits are computed together when all are wanted.
+    static let headRows = 16
+
+    /// The residual stream [batch × hiddenSize].
+    let hidden: AlignedBuffer<Float>
+    /// What a block adds to the stream [batch × hiddenSize].
+    let update: AlignedBuffer<Float>
+    let normalized: Activations
+    let query, key, value: AlignedBuffer<Float>
+    /// Attention's output before its projection [batch × headCount · headSize].
+    let attended: Activations
+    let gate, up: AlignedBuffer<Float>
+    let gated: Activations
+    let headInput: AlignedBuffer<Float>
+    let headNormalized: Activations
+    /// Made at the first request for all logits; generation never needs it.
+    private var allLogits: AlignedBuffer<Float>?
+
+    init(configuration: ModelConfiguration, batchSize: Int) {
+        let queryWidth = configuration.headCount * configuration.headSize
+        let keyWidth = configuration.keyValueHeadCount * configuration.headSize
+        hidden = AlignedBuffer(count: batchSize * configuration.hiddenSize)
+        update = AlignedBuffer(count: batchSize * configuration.hiddenSize)
+        normalized = Activations(capacity: batchSize, columns: configuration.hiddenSize)
+        query = AlignedBuffer(count: batchSize * queryWidth)
+        key = AlignedBuffer(count: batchSize * keyWidth)
+        value = AlignedBuffer(count: batchSize * keyWidth)
+        attended = Activations(capacity: batchSize, columns: queryWidth)
+        gate = AlignedBuffer(count: batchSize * configuration.intermediateSize)
+        up = AlignedBuffer(count: batchSize * configuration.intermediateSize)
+        gated = Activations(capacity: batchSize, columns: configuration.intermediateSize)
+        headInput = AlignedBuffer(count: Self.headRows * configuration.hiddenSize)
+        headNormalized = Activations(capacity: Self.headRows, columns: configuration.hiddenSize)
+    }
+
+    func headLogits(rows: Int, vocabularySize: Int) -> AlignedBuffer<Float> {
+        if let allLogits { return allLogits }
+        let buffer = AlignedBuffer<Float>(count: rows * vocabularySize)
+        allLogits = buffer
+        return buffer
+    }
+}
+
+extension AlignedBuffer<Float> {
+    /// Copies `count` elements that start at `offset` of `source` to the start of this buffer.
+    func copy(from source: AlignedBuffer<Float>, at offset: Int, count: Int) {
+        precondition(
+            offset >= 0 && offset + count <= source.count && count <= self.count, "copy: out of range")
+        baseAddress.update(from: source.baseAddress + offset, count: count)
+    }
+
+    /// x = limit · tanh(x / limit), where the model caps its logits.
+    func capSoftly(count: Int, limit: Float?) {
+        guard let limit else { return }
+        for index in 0..<count { baseAddress[index] = limit * tanhf(baseAddress[index] / limit) }
+    }
+}
+
+extension Projection {
+    /// Whether the kernels of this encoding read 8-bit activations.
+    var readsCodes: Bool { weights.encoding == .int8 || weights.encoding == .int4 }
+}
+
+extension ModelConfiguration.GateActivation {
+    /// The kernels' name of it.
+    var kernel: GateActivation {
+        switch self {
+        case .silu: .silu
+        case .geluTanh: .geluTanh
+        }
+    }
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// From the tensor index to views of the mapped weights.
+
+import Formats
+import Kernels
+import Quantization
+
+/// Looks tensors up by role and layer.
+struct TensorViews {
+    let file: TillerFile
+
+    func matrix(_ role: TensorRole, _ layer: Int? = nil) throws(FormatError) -> WeightMatrix {
+        let entry = try entry(role, layer)
+        return WeightMatrix(
+            encoding: entry.encoding, rows: entry.rows, columns: entry.columns, bytes: file.bytes(of: entry))
+    }
+
+    func vector(_ role: TensorRole, _ layer: Int? = nil) throws(FormatError) -> WeightVector {
+        WeightVector(bytes: file.bytes(of: try entry(role, layer)))
+    }
+
+    /// `TensorIndex.validate` has seen every required tensor; this is for what slipped through.
+    private func entry(_ role: TensorRole, _ layer: Int?) throws(FormatError) -> TensorEntry {
+        guard let entry = file.tensorIndex[role, layer] else {
+            throw FormatError(.tillerMissingTensor, found: "no tensor \(role)", expected: "one")
+        }
+        return entry
+    }
+
+    func optionalVector(_ role: TensorRole, _ layer: Int? = nil) -> WeightVector? {
+        file.tensorIndex[role, layer].map { WeightVector(bytes: file.bytes(of: $0)) }
+    }
+}

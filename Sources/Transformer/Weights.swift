@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// A model's weights as views of the mapped file: loading is looking up addresses.
+
+import Formats
+import Kernels
+import Quantization
+
+/// The weights of one transformer block. Matrices are [output × input].
+package struct BlockWeights: Sendable {
+    package struct Attention: Sendable {
+        package let norm: WeightVector
+        package let query, key, value, output: WeightMatrix
+        package let queryBias, keyBias, valueBias, outputBias: WeightVector?
+        package let queryNorm, keyNorm: WeightVector?
+        package let postNorm: WeightVector?
+        /// Tokens that a position sees, itself included; nil sees all.
+        package let window: Int?
+        /// Which of the model's rotary tables turns this block's queries and keys.
+        package let usesLocalRotary: Bool
+    }
+
+    package struct FeedForward: Sendable {
+        package let norm: WeightVector
+        package let gate, up, down: WeightMatrix
+        package let postNorm: WeightVector?
+    }
+
+    package let attention: Attention
+    package let feedForward: FeedForward
+}
+
+/// A loaded model: configuration, weights in place, rotary tables. Immutable; the file stays mapped with it.
+package final class Model: Sendable {
+    package let file: TillerFile
+    package let configuration: ModelConfiguration
+    package let tokenEmbedding: WeightMatrix
+    package let outputNorm: WeightVector
+    /// The head; the embedding itself where both are tied.
+    package let output: WeightMatrix
+    package let blocks: [BlockWeights]
+    package let rotary: RotaryTable
+    package let localRotary: RotaryTable
+
+    /// Looks up every tensor of the file.
+    ///
+    /// - Throws: `FormatError` where a required tensor is missing or has another shape.
+    package init(file: TillerFile) throws(FormatError) {
+        let configuration = file.manifest.configuration
+        try file.tensorIndex.validate(against: configuration)
+        let tensors = TensorViews(file: file)
+        self.file = file
+        self.configuration = configuration
+        tokenEmbedding = try tensors.matrix(.tokenEmbedding)
+        outputNorm = try tensors.vector(.outputNorm)
+        output = configuration.hasTiedEmbeddings ? tokenEmbedding : try tensors.matrix(.output)
+        var blocks: [BlockWeights] = []
+        blocks.reserveCapacity(configuration.layerCount)
+        for layer in 0..<configuration.layerCount {
+            blocks.append(try Self.block(layer, of: tensors, configuration))
+        }
+        self.blocks = blocks
+        let factors = tensors.optionalVector(.ropeFactors).map { factors in
+            (0..<factors.count).map { factors.baseAddress[$0] }
+        }
+        rotary = RotaryTable(configuration: configuration, frequencyFactors: factors)
+        localRotary = RotaryTable(localLayersOf: configuration)
+    }
+
+    private static func block(
+        _ layer: Int, of tensors: TensorViews, _ configuration: ModelConfiguration
+    ) throws(FormatError) -> BlockWeights {
+        let isSliding = configuration.hasSlidingWindow(layer: layer)
+        return BlockWeights(
+            attention: .init(
+                norm: try tensors.vector(.attentionNorm, layer),
+                query: try tensors.matrix(.query, layer), key: try tensors.matrix(.key, layer),
+                value: try tensors.matrix(.value, layer), output: try tensors.matrix(.attentionOutput, layer),
+                queryBias: tensors.optionalVector(.queryBias, layer),
+                keyBias: tensors.optionalVector(.keyBias, layer),
+                valueBias: tensors.optionalVector(.valueBias, layer),
+                outputBias: tensors.optionalVector(.attentionOutputBias, layer),
+                queryNorm: tensors.optionalVector(.queryNorm, layer),
+                keyNorm: tensors.optionalVector(.keyNorm, layer),
+                postNorm: tensors.optionalVector(.postAttentionNorm, layer),
+                window: isSliding ? configuration.slidingWindow : nil,
+                usesLocalRotary: isSliding && configuration.localRopeTheta != nil),
+            feedForward: .init(
+                norm: try tensors.vector(.feedForwardNorm, layer),
+                gate: try tensors.matrix(.gate, layer), up: try tensors.matrix(.up, layer),
+                down: try tensors.matrix(.down, layer),
+                postNorm: tensors.optionalVector(.postFeedForwardNorm, layer)))
+    }
+}

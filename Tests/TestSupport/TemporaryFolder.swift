@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// A folder for one test, and the way to the package's own files.
+
+import Glibc
+
+/// An empty folder that is removed, with its files, when the last reference goes.
+package final class TemporaryFolder: Sendable {
+    package let path: String
+
+    package init() {
+        let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+        var template = Array("\(base)/tiller-test-XXXXXX".utf8CString)
+        guard let made = mkdtemp(&template) else {
+            preconditionFailure("no temporary folder: errno \(errno)")
+        }
+        path = String(cString: made)
+    }
+
+    deinit {
+        guard let folder = opendir(path) else { return }
+        while let entry = readdir(folder) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            unlink("\(path)/\(name)")
+        }
+        closedir(folder)
+        rmdir(path)
+    }
+}
+
+/// The package's root directory.
+package let packageRoot: String = {
+    let parts = #filePath.split(separator: "/").dropLast(3)
+    return "/" + parts.joined(separator: "/")
+}()

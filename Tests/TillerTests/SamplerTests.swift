@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import TestSupport
+import Testing
+
+import Tiller
+
+@Suite struct SamplerTests {
+    private func draw(
+        _ logits: [Float], _ change: (inout SamplingOptions) -> Void, history: [Int32] = [], count: Int = 1
+    ) -> [Int32] {
+        var options = SamplingOptions()
+        options.temperature = 1
+        options.topK = 0
+        options.topP = 1
+        options.minP = 0
+        options.seed = 7
+        change(&options)
+        var sampler = Sampler(options: options)
+        return (0..<count).map { _ in
+            var copy = logits
+            return copy.withUnsafeMutableBufferPointer { sampler.sample($0, history: history) }
+        }
+    }
+
+    @Test func temperatureZeroTakesTheMostLikelyToken() {
+        #expect(draw([0, 3, 2, 3], { $0.temperature = 0 }) == [1])
+    }
+
+    @Test func frequenciesFollowTheSoftmax() {
+        let logits: [Float] = [0, 1, 2, -1]
+        let drawn = draw(logits, { _ in }, count: 40_000)
+        let total = logits.reduce(0) { $0 + exp(Double($1)) }
+        for token in 0..<4 {
+            let expected = exp(Double(logits[token])) / total
+            let share = Double(drawn.filter { $0 == Int32(token) }.count) / 40_000
+            // Five standard deviations of a binomial share.
+            #expect(abs(share - expected) < 5 * (expected * (1 - expected) / 40_000).squareRoot())
+        }
+    }
+
+    @Test func topKKeepsTheBestOfALargeVocabulary() {
+        var random = SeededGenerator(seed: 3)
+        let logits = (0..<50_000).map { _ in random.nextNormal() }
+        let best = Set(logits.indices.sorted { logits[$0] > logits[$1] }.prefix(5).map { Int32($0) })
+        let drawn = Set(draw(logits, { $0.topK = 5 }, count: 500))
+        #expect(drawn == best)
+    }
+
+    @Test func topPKeepsTheSmallestSufficientSet() {
+        // Probabilities 0.5, 0.3, 0.15, 0.05.
+        let logits = [0.5, 0.3, 0.15, 0.05].map { Float(log($0)) }
+        #expect(Set(draw(logits, { $0.topP = 0.7 }, count: 500)) == [0, 1])
+        #expect(Set(draw(logits, { $0.topP = 0.81 }, count: 500)) == [0, 1, 2])
+    }
+
+    @Test func minPCutsRelativeToTheBest() {
+        let logits = [0.5, 0.3, 0.15, 0.05].map { Float(log($0)) }
+        #expect(Set(draw(logits, { $0.minP = 0.25 }, count: 800)) == [0, 1, 2])
+    }
+
+    @Test func penaltiesAndBiasesMoveTheChoice() {
+        let logits: [Float] = [2, 1.9, -1]
+        #expect(
+            draw(
+                logits,
+                {
+                    $0.temperature = 0; $0.repetitionPenalty = 1.2
+                }, history: [0]) == [1])
+        #expect(
+            draw(
+                logits,
+                {
+                    $0.temperature = 0; $0.presencePenalty = 0.2
+                }, history: [0, 0]) == [1])
+        #expect(
+            draw(
+                logits,
+                {
+                    $0.temperature = 0; $0.frequencyPenalty = 0.06
+                }, history: [0]) == [0])
+        #expect(
+            draw(
+                logits,
+                {
+                    $0.temperature = 0; $0.frequencyPenalty = 0.06
+                }, history: [0, 0]) == [1])
+        #expect(
+            draw(
+                logits,
+                {
+                    $0.temperature = 0; $0.logitBias = [2: 5]
+                }) == [2])
+    }
+
+    @Test func theSameSeedDrawsTheSame() {
+        let logits = (0..<100).map { Float($0 % 7) }
+        #expect(draw(logits, { _ in }, count: 50) == draw(logits, { _ in }, count: 50))
+        #expect(draw(logits, { _ in }, count: 50) != draw(logits, { $0.seed = 8 }, count: 50))
+    }
+
+    @Test func optionsOutsideTheirRangeAreNamed() {
+        var options = SamplingOptions()
+        options.topP = 0
+        #expect(throws: TillerError.invalidOption("top-p is 0.0, expected above 0, at most 1")) {
+            try options.validate()
+        }
+    }
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// A session's timeline: whatever way leads to the same tokens and steering leads to the same logits.
+
+import Formats
+import Platform
+import Steering
+import TestSupport
+import Testing
+import Tiller
+
+@Suite struct SessionTests {
+    /// A model with two made-up profiles in its file.
+    private func steeredEngine(_ name: String, in folder: TemporaryFolder) throws -> (Engine, TinyModel) {
+        let model = try TinyModel(name)
+        let path = try model.convert(in: folder)
+        let file = try TillerFile(path: path)
+        let configuration = file.manifest.configuration
+        var random = SeededGenerator(seed: 4)
+        func profile(_ name: String, phase: SteeringProfile.Phase, _ operations: [SteeringProfile.Operation])
+            -> SteeringProfile
+        {
+            let vector = (0..<configuration.hiddenSize).map { _ in random.nextNormal() }
+            return SteeringProfile(
+                name: name, description: "", sourceHash: file.manifest.source.sha256,
+                hiddenSize: configuration.hiddenSize, layerCount: configuration.layerCount, method: "test",
+                phase: phase, operations: operations,
+                residualRMS: Array(repeating: 1, count: configuration.layerCount), recommendedStrength: 1,
+                minimumStrength: -1, maximumStrength: 1,
+                vectors: [vector.unitNorm])
+        }
+        try TillerProfileStore.add(
+            profile(
+                "everything", phase: .both,
+                [
+                    .init(.add, layer: 0, vector: 0, coefficient: 2),
+                    .init(.projectOut, site: .attentionOutput, layer: 1, vector: 0),
+                    .init(
+                        .clamp(target: 0.2, .whenBelow), site: .feedForwardOutput, layer: 1, vector: 0,
+                        keepsNorm: true),
+                ]), in: path)
+        try TillerProfileStore.add(
+            profile("late", phase: .generation, [.init(.add, layer: 1, vector: 0, coefficient: 4)]), in: path)
+        return (try Engine(path: path), model)
+    }
+
+    private func logits(_ session: Session, _ tokens: some Collection<Int32>) throws -> [Float] {
+        try session.evaluate(Array(tokens))
+        return session.currentLogits
+    }
+
+    @Test func strengthZeroIsBitIdenticalToNone() throws {
+        let folder = TemporaryFolder()
+        let (engine, model) = try steeredEngine("llama", in: folder)
+        let plain = try logits(engine.makeSession(), model.tokens)
+        let session = try engine.makeSession()
+        try session.steer([Steer("everything", strength: 0), Steer("late", strength: 0)])
+        #expect(try logits(session, model.tokens) == plain)
+        try session.steer([Steer("everything", strength: 1)])
+        session.rewind(to: 0)
+        #expect(try logits(session, model.tokens) != plain)
+    }
+
+    @Test func changingTheSteeringRecomputesWhatIsCached() throws {
+        let folder = TemporaryFolder()
+        let (engine, model) = try steeredEngine("gemma3", in: folder)
+        let fresh = try engine.makeSession()
+        try fresh.steer([Steer("everything")])
+        let expected = try logits(fresh, model.tokens)
+
+        let changed = try engine.makeSession()
+        try changed.evaluate(Array(model.tokens.dropLast()))
+        try changed.steer([Steer("everything")])
+        #expect(try logits(changed, model.tokens.suffix(1)) == expected)
+    }
+
+    @Test func aProfileForGenerationLeavesThePromptAlone() throws {
+        let folder = TemporaryFolder()
+        let (engine, model) = try steeredEngine("llama", in: folder)
+        let session = try engine.makeSession()
+        try session.steer([Steer("late")])
+        #expect(try logits(session, model.tokens) == logits(engine.makeSession(), model.tokens))
+        var options = GenerationOptions()
+        options.sampling = .greedy
+        options.maximumTokens = 12
+        options.ignoresEndOfGeneration = true
+        let steered = try session.generate(options).tokens
+        let plain = try engine.makeSession()
+        try plain.evaluate(model.tokens)
+        #expect(try plain.generate(options).tokens != steered)
+    }
+
+    @Test func rewindingForgetsEverythingAfterwards() throws {
+        let folder = TemporaryFolder()
+        let (engine, model) = try steeredEngine("qwen2", in: folder)
+        let expected = try logits(engine.makeSession(), model.tokens)
+        let session = try engine.makeSession()
+        try session.evaluate(Array(model.tokens.prefix(20)) + [1, 2, 3, 4, 5])
+        session.rewind(to: 20)
+        #expect(try logits(session, model.tokens.dropFirst(20)) == expected)
+        try session.advance(to: Array(model.tokens.prefix(10)) + [7])
+        try session.advance(to: model.tokens)
+        #expect(session.currentLogits == expected)
+    }
+
+    @Test func aForkIsIndependent() throws {
+        let folder = TemporaryFolder()
+        let (engine, model) = try steeredEngine("qwen3", in: folder)
+        let expected = try logits(engine.makeSession(), model.tokens)
+        let first = try engine.makeSession()
+        try first.evaluate(Array(model.tokens.prefix(30)))
+        let second = first.fork()
+        try first.evaluate([9, 9, 9])
+        #expect(try logits(second, model.tokens.dropFirst(30)) == expected)
+    }
+
+    @Test func aFullContextIsAnErrorThatLosesNothing() throws {
+        let folder = TemporaryFolder()
+        let (engine, model) = try steeredEngine("llama", in: folder)
+        let session = try engine.makeSession(contextLength: 10)
+        try session.evaluate(Array(model.tokens.prefix(8)))
+        #expect(throws: TillerError.contextOverflow(needed: 5, available: 2)) {
+            try session.evaluate([1, 2, 3, 4, 5])
+        }
+        #expect(session.tokens.count == 8)
+        var options = GenerationOptions()
+        options.ignoresEndOfGeneration = true
+        options.sampling.seed = 1
+        let result = try session.generate(options)
+        #expect(result.stopReason == .contextFull)
+        #expect(result.tokens.count == 2)
+    }
+
+    @Test func unknownProfilesAndTokensAreRefused() throws {
+        let folder = TemporaryFolder()
+        let (engine, _) = try steeredEngine("llama", in: folder)
+        let session = try engine.makeSession()
+        #expect(
+            throws: TillerError.invalidProfile(
+                "there is no profile 'nothing' in this file; it has: everything, late")
+        ) { try session.steer([Steer("nothing")]) }
+        #expect(throws: TillerError.self) { try session.evaluate([100_000]) }
+        #expect(throws: TillerError.self) { try session.evaluate([-1]) }
+        #expect(session.tokens.isEmpty)
+    }
+
+    @Test func theSameSeedGeneratesTheSame() throws {
+        let folder = TemporaryFolder()
+        let (engine, model) = try steeredEngine("llama3", in: folder)
+        var options = GenerationOptions()
+        options.sampling.seed = 42
+        options.maximumTokens = 20
+        options.ignoresEndOfGeneration = true
+        let results = try (0..<2).map { _ in
+            let session = try engine.makeSession()
+            try session.evaluate(model.greedyPrompt)
+            return try session.generate(options).tokens
+        }
+        #expect(results[0] == results[1])
+    }
+
+    @Test func theStreamEqualsTheCall() async throws {
+        let folder = TemporaryFolder()
+        let (engine, model) = try steeredEngine("llama", in: folder)
+        var options = GenerationOptions()
+        options.sampling = .greedy
+        options.maximumTokens = 10
+        options.ignoresEndOfGeneration = true
+        options.reportsLogProbabilities = true
+        let called = try engine.makeSession()
+        try called.evaluate(model.greedyPrompt)
+        let result = try called.generate(options)
+        let streamed = try engine.makeSession()
+        try streamed.evaluate(model.greedyPrompt)
+        var tokens: [Int32] = []
+        var text = ""
+        for try await token in streamed.stream(options) {
+            if token.logProbability != nil { tokens.append(token.token) }
+            text += token.text
+        }
+        #expect(tokens == result.tokens)
+        #expect(text == result.text)
+        #expect(result.logProbabilities.allSatisfy { $0 <= 0 })
+    }
+}
