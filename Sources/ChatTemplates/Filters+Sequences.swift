@@ -28,6 +28,10 @@ extension Interpreter {
                 try budget.spend(bytes: text.utf8.count)
                 return .string(String(text.unicodeScalars.reversed()))
             }
+            // What Python cannot walk backwards becomes a list first.
+            if case .iterator(let iterator) = value {
+                return .list(try Elements(iterator.drain().reversed(), budget))
+            }
             return try iterator(try value.elements(budget).reversed())
         case "join": return .string(try join(value, arguments))
         case "items":

@@ -48,7 +48,11 @@ extension Interpreter {
             return .string(
                 try replace(
                     in: try text(value), try old.printed(budget), by: try new.printed(budget), count: count))
-        case "indent": return .string(try indent(try text(value), arguments))
+        case "indent":
+            guard let text = value.text else {
+                throw .evaluation("found a \(value.typeName) for 'indent', expected a string")
+            }
+            return .string(try indent(text, arguments))
         case "center":
             let width = try arguments.bind(["width"], for: name)[0]?.integer ?? 80
             return .string(try pad(try text(value), to: width, with: " ", .both))

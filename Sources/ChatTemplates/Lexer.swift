@@ -98,6 +98,8 @@ struct Lexer {
 
     private mutating func skipComment(from tag: Int) throws(TemplateError) {
         var index = position
+        // Jinja does not miss the end of a comment that begins where the template ends.
+        guard index < source.count else { return }
         while index + 1 < source.count {
             if source[index] == "#", source[index + 1] == "}" {
                 let sign = index > position ? signAt(index - 1) : nil

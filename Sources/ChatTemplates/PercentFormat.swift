@@ -41,7 +41,11 @@ extension String {
             try budget.spend(bytes: text.utf8.count)
             result.append(contentsOf: text.unicodeScalars)
         }
-        if case .mapping = value { return String(result) }
+        // Python lets what has subscripts go unused.
+        switch value {
+        case .mapping, .list, .range, .undefined: return String(result)
+        default: break
+        }
         guard next == values.count else {
             throw .evaluation("found \(values.count) values to format, expected \(next)")
         }

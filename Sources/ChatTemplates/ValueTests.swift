@@ -5,7 +5,10 @@ extension Interpreter {
     /// Whether `value is name arguments` holds.
     func test(_ name: String, _ value: Value, _ arguments: Arguments) throws(TemplateError) -> Bool {
         try budget.spend()
-        if let result = testKind(name, value) { return result }
+        if let result = testKind(name, value) {
+            _ = try arguments.bind([], for: name)
+            return result
+        }
         if let symbol = comparison(name) {
             guard let other = try arguments.bind(["other"], for: name)[0] else {
                 throw .evaluation("expected an argument for the test '\(name)'")
