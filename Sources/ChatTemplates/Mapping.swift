@@ -58,6 +58,16 @@ final class Mapping {
 
     subscript(key: String) -> Value? { self[.string(key)] }
 
+    /// The value of a key, or nil where there is none.
+    ///
+    /// - Throws: If the key is a list or a mapping, which Python cannot look up.
+    func value(for key: Value) throws(TemplateError) -> Value? {
+        switch key {
+        case .undefined, .tuple, .range, .namespace, .macro, .function, .method, .loop, .iterator: nil
+        default: self[try MappingKey(key)]
+        }
+    }
+
     /// Sets a key while the mapping is built; an existing key keeps its place.
     func set(_ key: Value, _ value: Value, _ budget: Budget) throws(TemplateError) {
         try budget.spend(elements: 2)

@@ -78,7 +78,7 @@ extension Value {
             try budget.spend(bytes: text.utf8.count + part.utf8.count)
             return part.isEmpty || !Array(text.utf8).offsets(of: Array(part.utf8), limit: 1).isEmpty
         }
-        if case .mapping(let mapping) = self { return mapping[try MappingKey(element)] != nil }
+        if case .mapping(let mapping) = self { return try mapping.value(for: element) != nil }
         for item in try elements(budget) where try item.equals(element, budget) { return true }
         return false
     }

@@ -55,7 +55,7 @@ EXPRESSIONS = {
         "1 < 2 < 3", "1 < 3 < 2", "3 > 2 > 1", "1 == 1.0", "'a' < 'b'", "'B' < 'a'", "'é' > 'z'", "[1, 2] < [1, 3]", "[1] < [1, 0]",
         "(1, 'a') <= (1, 'a')", "1 != 2", "'1' == 1", "[1, 2] == (1, 2)", "{'a': 1, 'b': 2} == {'b': 2, 'a': 1.0}", "1 in [1, 2]",
         "'ell' in 'hello'", "'' in 'x'", "'b' in mapping", "1 not in [2]", "none in [none]", "missing == missing", "missing == none",
-        "1 >= 1.0", "not 1 == 2", "2 in (1, 2)", "'x' in missing", "1 in range(3)",
+        "1 >= 1.0", "not 1 == 2", "2 in (1, 2)", "'x' in missing", "1 in range(3)", "missing in mapping", "(1, 2) in mapping", "mapping.get(missing)",
     ],
     "logic": [
         "1 and 2", "0 and 2", "0 or 'x'", "'' or [] or {}", "not ''", "not not 1", "none or missing or 'z'", "1 if true else 2",
