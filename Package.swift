@@ -4,9 +4,9 @@
 import PackageDescription
 
 /// Kernels are compiled once for each CPU family. Checks on indices are off there, and only there:
-/// `Kernels` validates every size before it calls them.
-func instructionSetFlags(_ march: String...) -> [SwiftSetting] {
-    [.unsafeFlags(["-Ounchecked"] + march.flatMap { ["-Xcc", $0] })]
+/// `Kernels` validates every size before it calls them. The extensions are those that `CPUFeatures` looks for.
+func instructionSetFlags(_ extensions: String...) -> [SwiftSetting] {
+    [.unsafeFlags(["-Ounchecked"] + extensions.flatMap { ["-Xcc", $0] })]
 }
 
 let package = Package(
@@ -33,21 +33,24 @@ let package = Package(
 
         // Layer 2: bytes to values and back; the kernels' source
         .target(name: "Formats", dependencies: ["Platform", "JSON", "Quantization"]),
-        .target(name: "KernelCore", dependencies: ["Quantization"]),
+        .target(name: "KernelCore"),
 
         // Layer 3: one conformance for each instruction set
         .target(name: "KernelsPortable", dependencies: ["KernelCore"], swiftSettings: instructionSetFlags()),
         .target(
             name: "KernelsAVX2", dependencies: ["CIntrinsics", "KernelCore"],
-            swiftSettings: instructionSetFlags("-march=x86-64-v3")),
+            swiftSettings: instructionSetFlags("-mavx2", "-mfma", "-mf16c")),
         .target(
             name: "KernelsAVX512", dependencies: ["CIntrinsics", "KernelCore"],
-            swiftSettings: instructionSetFlags("-march=x86-64-v4", "-mavx512vnni")),
+            swiftSettings: instructionSetFlags(
+                "-mavx2", "-mfma", "-mf16c", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni")),
 
         // Layer 4: the instruction set chosen at run time, rows spread over threads
         .target(
             name: "Kernels",
-            dependencies: ["Platform", "Quantization", "KernelsPortable", "KernelsAVX2", "KernelsAVX512"]),
+            dependencies: [
+                "Platform", "Quantization", "KernelCore", "KernelsPortable", "KernelsAVX2", "KernelsAVX512",
+            ]),
 
         // Layer 5: profiles and their operations
         .target(name: "Steering", dependencies: ["Formats", "JSON", "Kernels", "Platform"]),

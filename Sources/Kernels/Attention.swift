@@ -27,8 +27,11 @@ struct Attention {
 
     /// Query heads that share a head of the cache.
     var groupSize: Int { headCount / cache.keyValueHeadCount }
-    /// Tokens of a block.
-    var blockTokens: Int { min(max(1, Self.blockRows / groupSize), tokenCount) }
+    /// Tokens of a block, in eights where possible: kernels take so many rows at a time.
+    var blockTokens: Int {
+        let tokens = max(1, Self.blockRows / groupSize)
+        return min(tokens < 8 ? tokens : tokens / 8 * 8, tokenCount)
+    }
     var blockCount: Int { (tokenCount + blockTokens - 1) / blockTokens }
     /// Rows of a block.
     var rowCount: Int { blockTokens * groupSize }

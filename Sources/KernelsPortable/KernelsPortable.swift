@@ -177,7 +177,8 @@ private enum Portable: InstructionSet {
     @inline(__always) static func floats(_ sum: NibbleSum) -> Floats { floats(CodeSum(total(sum.pairs))) }
 
     @inline(__always) static func loadCodes(_ p: UnsafeRawPointer) -> Weights {
-        signedHalves(p.loadUnaligned(as: Words.self) ^ 0x8080_8080)
+        let q = p.loadUnaligned(as: Words.self)
+        return Weights(even: extended(q), odd: extended(q &>> 8))
     }
     @inline(__always) static func emptyCodeSum(correction: Int32) -> CodeSum { CodeSum(SIMD16(repeating: 0)) }
     @inline(__always) static func add(_ sum: CodeSum, _ w: Weights, times a: Int32) -> CodeSum {
@@ -196,8 +197,13 @@ private enum Portable: InstructionSet {
     }
     /// The signed bytes of each word, bytes 0 and 2 apart from bytes 1 and 3.
     @inline(__always) private static func signedHalves(_ words: Words) -> Weights {
-        let h = halves(words)
-        return Weights(even: (h &<< 8) &>> 8, odd: h &>> 8)
+        let shifted = words ^ 0x8080_8080
+        return Weights(even: extended(shifted), odd: extended(shifted &>> 8))
+    }
+    /// Byte − 128 for the bytes 0 and 2 of each word. (Shifts of 32 lanes, which would extend a sign, and operations
+    /// between a vector and a scalar run lane by lane through memory.)
+    @inline(__always) private static func extended(_ words: Words) -> Halves {
+        halves(words & 0x00FF_00FF) &+ Halves(repeating: -128)
     }
     /// The sum of the two halves of each word.
     @inline(__always) private static func total(_ pairs: Halves) -> SIMD16<Int32> {

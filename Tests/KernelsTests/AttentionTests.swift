@@ -140,12 +140,17 @@ func attentionIsTheSameForAnyThreadCountAndBatch(kernels: KernelSet, encoding: C
         let count = problem.positions * problem.width
         let expected = problem.run(kernels).bits(count)
         for threads in [2, 3, 5] { #expect(problem.run(kernels, threads: threads).bits(count) == expected) }
-        let ones = Array(repeating: 1, count: problem.positions)
-        for threads in [1, 3] {
-            #expect(problem.run(kernels, threads: threads, batches: ones).bits(count) == expected)
-        }
         let uneven = [1, 5, 17, problem.positions - 30, 7]
         #expect(problem.run(kernels, threads: 2, batches: uneven).bits(count) == expected)
+    }
+    // Token by token, across a chunk's end.
+    var problem = problems[3]
+    problem.encoding = encoding
+    let batches = [115] + Array(repeating: 1, count: 35)
+    let count = problem.positions * problem.width
+    let expected = problem.run(kernels).bits(count)
+    for threads in [1, 3] {
+        #expect(problem.run(kernels, threads: threads, batches: batches).bits(count) == expected)
     }
 }
 

@@ -40,7 +40,8 @@ func productsAreWithinTheRoundingBound(kernels: KernelSet, encoding: TensorEncod
         for rows in rowCounts {
             let matrix = TestMatrix(
                 encoding, rows: rows, columns: columns, seed: UInt64(rows * 1000 + columns))
-            for tokens in tokenCounts where columns < 500 || tokens == 1 || tokens == 17 {
+            // The longest rows only where they add something: the reference is slow under emulation.
+            for tokens in tokenCounts where columns < 500 || tokens == 1 || (tokens == 17 && rows == 33) {
                 let x = randomActivations(tokens: tokens, columns: columns)
                 let output = multiply(kernels, matrix, x, tokens: tokens)
                 // One rounding for each product and each sum (integer groups need fewer), and the scales'.

@@ -65,7 +65,7 @@ func unusualActivationsDoNotTrap(kernels: KernelSet) {
     let x = Activations(capacity: 1, columns: 160)
     for c in 0..<32 { x.values[c] = .nan }
     for c in 32..<64 { x.values[c] = .infinity }
-    for c in 64..<96 { x.values[c] = 1e-42 }
+    for c in 64..<96 { x.values[c] = .leastNonzeroMagnitude }
     for c in 96..<128 { x.values[c] = .greatestFiniteMagnitude }
     for c in 128..<160 { x.values[c] = -0.0 }
     let compute = Compute(kernels: kernels, threadCount: 1)

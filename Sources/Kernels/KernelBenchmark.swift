@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the kernels reach on this machine: a token is bound by the speed at which weights are read, a prompt by that of
+// multiplication.
+
+import KernelCore
+import Platform
+import Quantization
+
+/// Speeds of one kernel set on some threads.
+package struct KernelBenchmark: Sendable {
+    /// Plain reading of memory, GB/s: what a matrix × vector product can at best reach.
+    package let readBandwidth: Double
+    /// Matrix × vector with weights in memory, GB/s of weights.
+    package let int8VectorBandwidth: Double
+    package let int4VectorBandwidth: Double
+    /// Matrix [2048 × columns] × 512 tokens, 10⁹ multiply-adds per second.
+    package let int8MatrixRate: Double
+    package let int4MatrixRate: Double
+
+    /// Takes about a second for each thread count, and 128 MB.
+    /// - Parameter columns: of the matrices; a multiple of 32.
+    /// - Precondition: `threadCount` is positive, `columns` a positive multiple of 32.
+    package init(kernels: KernelSet, threadCount: Int, columns: Int = 2048) {
+        precondition(columns > 0 && columns % groupColumns == 0, "KernelBenchmark: columns in groups of 32")
+        let compute = Compute(kernels: kernels, threadCount: threadCount)
+        // Larger than the last cache of most processors.
+        let memory = AlignedBuffer<UInt32>(count: 32 << 20)
+        compute.pool.run { thread in
+            // Every byte in 0x10...0x3F: ordinary numbers in any encoding.
+            for i in Platform.split(memory.count, thread: thread, of: threadCount) {
+                memory.baseAddress[i] = 0x1020_3021 &+ UInt32(truncatingIfNeeded: i &* 0x9E37) & 0x0F0F_0F0F
+            }
+        }
+        let x = Activations(capacity: 512, columns: columns)
+        for i in 0..<x.values.count { x.values.baseAddress[i] = Float((i &* 7919) % 255 - 127) }
+        compute.quantize(x, tokenCount: 512)
+
+        readBandwidth =
+            Double(memory.count * 4) / 1e9
+            / Self.fastest(of: 5) {
+                compute.pool.run { thread in
+                    let part = Platform.split(
+                        memory.count, thread: thread, of: threadCount, granularity: 1024)
+                    let start = UnsafeRawPointer(memory.baseAddress + part.lowerBound).assumingMemoryBound(
+                        to: Float.self)
+                    _ = kernels.table.largest(start, part.count)
+                }
+            }
+        func vectorBandwidth(_ encoding: TensorEncoding) -> Double {
+            let tile = encoding.tileByteCount(columns: columns) ?? 1
+            let rows = memory.count * 4 / tile * laneCount
+            let matrix = Self.matrix(encoding, rows: rows, columns: columns, memory)
+            let output = AlignedBuffer<Float>(count: rows)
+            let seconds = Self.fastest(of: 5) {
+                compute.multiply(Projection(matrix, into: output), by: x, tokenCount: 1)
+            }
+            return Double(rows / laneCount * tile) / 1e9 / seconds
+        }
+        func matrixRate(_ encoding: TensorEncoding) -> Double {
+            let matrix = Self.matrix(encoding, rows: 2048, columns: columns, memory)
+            let output = AlignedBuffer<Float>(count: 512 * 2048)
+            let seconds = Self.fastest(of: 5) {
+                compute.multiply(Projection(matrix, into: output), by: x, tokenCount: 512)
+            }
+            return Double(512 * 2048 * columns) / 1e9 / seconds
+        }
+        int8VectorBandwidth = vectorBandwidth(.int8)
+        int4VectorBandwidth = vectorBandwidth(.int4)
+        int8MatrixRate = matrixRate(.int8)
+        int4MatrixRate = matrixRate(.int4)
+    }
+
+    private static func matrix(
+        _ encoding: TensorEncoding, rows: Int, columns: Int, _ memory: AlignedBuffer<UInt32>
+    ) -> WeightMatrix {
+        let bytes = UnsafeRawBufferPointer(
+            start: memory.baseAddress, count: encoding.byteCount(rows: rows, columns: columns) ?? 0)
+        precondition(bytes.count <= memory.count * 4, "KernelBenchmark: too many columns")
+        return WeightMatrix(encoding: encoding, rows: rows, columns: columns, bytes: bytes)
+    }
+
+    /// Seconds of the fastest of some runs.
+    private static func fastest(of count: Int, _ body: () -> Void) -> Double {
+        var best = Double.infinity
+        for _ in 0..<count {
+            let start = MonotonicClock.now()
+            body()
+            best = min(best, MonotonicClock.now() - start)
+        }
+        return best
+    }
+}
