@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a CPU family must offer: sixteen lanes of Float, and exact integer products of four bytes for each lane.
 
-/// One CPU family's vector operations. A conformance holds nothing but intrinsics.
+/// One CPU family's vector operations.
+///
+/// A conformance holds nothing but intrinsics.
 ///
 /// All operations on `Floats` are lane by lane and correctly rounded, except that `multiplyAdd` and `subtractProduct`
 /// may round once (a fused operation) or twice. Integer products are exact and equal on every instruction set.
@@ -18,6 +20,8 @@ public protocol InstructionSet {
     associatedtype CodeSum
 
     // Moving
+    /// Asks for the cache line of an address, which need not exist; may do nothing.
+    static func prefetch(_ p: UnsafeRawPointer)
     static func broadcast(_ x: Float) -> Floats
     static func load(_ p: UnsafePointer<Float>) -> Floats
     /// The first `count` (0...16) lanes from memory, the others from `fill`; reads no byte beyond.
@@ -70,7 +74,7 @@ public protocol InstructionSet {
     static func floats(_ sum: NibbleSum) -> Floats
     /// From 64 bytes q: the weights q − 128.
     static func loadCodes(_ p: UnsafeRawPointer) -> Codes
-    /// - Parameter correction: −128 · Σ a over all columns that this sum will cover, for instruction sets that
+    /// - correction: −128 · Σ a over all columns that this sum will cover, for instruction sets that
     ///   multiply by q itself.
     static func emptyCodeSum(correction: Int32) -> CodeSum
     /// sum[lane] + Σ w[lane][i] · a[i] over the four signed bytes (−127…127) of `a`.

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tiles of 8-bit and 4-bit codes. Each group of 32 columns gives an exact integer sum; only then come scales and Float.
 
+/// How far ahead of a product with a single token weights are asked for: memory answers late, and the processor's own
+/// look-ahead ends before the next cache lines when each of them takes many instructions.
+@inlinable public var prefetchDistance: Int { @inline(__always) get { 4096 } }
+
 /// Weights of `TensorEncoding.int8`: w = rowScale · scale · (q − 128).
 public enum Int8Tile<Set: InstructionSet>: TileKernel {
     @inlinable @inline(__always)
@@ -40,13 +44,16 @@ public enum Int8Tile<Set: InstructionSet>: TileKernel {
         block.beginCodes(x, stride: stride)
         var j = 0
         while j < 8 {
+            if Block.tokenCount == 1 { Set.prefetch(codes + (j &* 64 &+ prefetchDistance)) }
             block.add(Set.loadCodes(codes + j &* 64), times: x, stride: stride, j)
             j &+= 1
         }
     }
 }
 
-/// Keys of an 8-bit cache: w = scale · (q − 128). A tile is, for each group, 16 × binary16 scale (this block padded to
+/// Keys of an 8-bit cache: w = scale · (q − 128).
+///
+/// A tile is, for each group, 16 × binary16 scale (this block padded to
 /// a multiple of 64 bytes), then the codes as in `TensorEncoding.int8`.
 public enum KeyTile<Set: InstructionSet>: TileKernel {
     @inlinable @inline(__always)
@@ -93,6 +100,7 @@ public enum Int4Tile<Set: InstructionSet>: TileKernel {
             block.beginNibbles()
             var j = 0
             while j < 4 {
+                if Block.tokenCount == 1 { Set.prefetch(nibbles + (j &* 64 &+ prefetchDistance)) }
                 let w = Set.loadNibbles(nibbles + j &* 64)
                 block.add(w.low, times: x, stride: p.inputStride, 2 &* j)
                 block.add(w.high, times: x, stride: p.inputStride, 2 &* j &+ 1)

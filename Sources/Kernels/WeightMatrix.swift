@@ -36,7 +36,7 @@ package struct WeightMatrix: @unchecked Sendable {
     /// Whether products read the 8-bit form of the activations.
     var readsCodes: Bool { encoding == .int8 || encoding == .int4 }
 
-    /// output[c] = scale · w[row, c]
+    /// output[c] = scale · w[row, c].
     func copyRow(_ row: Int, scale: Float, into output: UnsafeMutablePointer<Float>) {
         let tile = baseAddress + row / laneCount * tileByteCount
         let lane = row % laneCount

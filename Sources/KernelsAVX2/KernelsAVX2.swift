@@ -53,6 +53,7 @@ private enum AVX2: InstructionSet {
 
     // MARK: - Moving
 
+    @inline(__always) static func prefetch(_ p: UnsafeRawPointer) { tiller_prefetch(p) }
     @inline(__always) static func broadcast(_ x: Float) -> Floats16 {
         let v = _mm256_set1_ps(x)
         return Floats16(v, v)

@@ -38,6 +38,7 @@ private enum Portable: InstructionSet {
 
     // MARK: - Moving
 
+    @inline(__always) static func prefetch(_ p: UnsafeRawPointer) {}
     @inline(__always) static func broadcast(_ x: Float) -> Floats { Floats(repeating: x) }
     @inline(__always) static func load(_ p: UnsafePointer<Float>) -> Floats {
         UnsafeRawPointer(p).loadUnaligned(as: Floats.self)

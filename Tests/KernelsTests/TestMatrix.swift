@@ -9,13 +9,13 @@ import TestSupport
 /// A matrix in tiles and the same values as plain rows.
 struct TestMatrix {
     let weights: WeightMatrix
-    /// [rows × columns]
+    /// [rows × columns].
     let values: [Double]
     /// Bounds of what is added up for each weight, [rows × columns]; |values| where a weight is one number.
     let magnitudes: [Double]
     private let bytes: AlignedBuffer<UInt8>
 
-    /// - Parameter extreme: largest codes everywhere instead of random ones.
+    /// - extreme: largest codes everywhere instead of random ones.
     init(
         _ encoding: TensorEncoding, rows: Int, columns: Int, seed: UInt64 = 1, extreme: Bool = false,
         unitScales: Bool = false
