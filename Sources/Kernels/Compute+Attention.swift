@@ -92,7 +92,7 @@ extension Compute {
                 all[thread], tokens, head: head, chunk: chunk, part: parts + unit * size,
                 states: states + unit * rowCount)
         }
-        let mergeChunks = { (index: Int, thread: Int) in
+        func mergeChunks(_ index: Int, _ thread: Int) {
             let tokens = attention.tokens(ofBlock: index / heads)
             attention.clear(all[thread], tokens)
             for chunk in attention.chunks(attention.visible(tokens)) {
