@@ -5,8 +5,8 @@
 ///
 /// A conformance holds nothing but intrinsics.
 ///
-/// All operations on `Floats` are lane by lane and correctly rounded, except that `multiplyAdd` and `subtractProduct`
-/// may round once (a fused operation) or twice. Integer products are exact and equal on every instruction set.
+/// All operations on `Floats` are lane by lane and correctly rounded, `multiplyAdd` and `subtractProduct` once (fused).
+/// Integer products are exact. So every instruction set computes the same bits.
 public protocol InstructionSet {
     /// Sixteen Float lanes.
     associatedtype Floats
@@ -49,9 +49,9 @@ public protocol InstructionSet {
     static func subtract(_ a: Floats, _ b: Floats) -> Floats
     static func multiply(_ a: Floats, _ b: Floats) -> Floats
     static func divide(_ a: Floats, _ b: Floats) -> Floats
-    /// a · b + c
+    /// a · b + c, rounded once
     static func multiplyAdd(_ a: Floats, _ b: Floats, _ c: Floats) -> Floats
-    /// c − a · b
+    /// c − a · b, rounded once
     static func subtractProduct(_ a: Floats, _ b: Floats, from c: Floats) -> Floats
     static func minimum(_ a: Floats, _ b: Floats) -> Floats
     static func maximum(_ a: Floats, _ b: Floats) -> Floats
