@@ -35,6 +35,8 @@ public protocol InstructionSet {
     static func storeHalves(_ x: Floats, to p: UnsafeMutableRawPointer)
     /// One binary16 value in every lane.
     static func broadcastHalf(_ p: UnsafeRawPointer) -> Floats
+    /// Sixteen bfloat16 values, upper halves of Float32.
+    static func loadBrainFloats(_ p: UnsafeRawPointer) -> Floats
     /// Sixteen unsigned bytes as Float.
     static func loadUnsignedBytes(_ p: UnsafeRawPointer) -> Floats
     /// Sixteen signed bytes as Float.

@@ -12,8 +12,8 @@ public enum Int8Tile<Set: InstructionSet>: TileKernel {
     where Block.Set == Set {
         let start = p.tiles + tile &* p.tileByteCount
         let groupCount = p.columnCount / groupColumns
-        var scales = start + 64
-        var codes = scales + (groupCount &* 16 &+ 63) / 64 &* 64
+        var scales = start + 32
+        var codes = start + (32 &+ groupCount &* 16 &+ 63) / 64 &* 64
         var x = p.input.assumingMemoryBound(to: QuantizedGroup.self) + token &* p.inputStride
         let end = x + groupCount
         var block = Block()
@@ -24,7 +24,7 @@ public enum Int8Tile<Set: InstructionSet>: TileKernel {
             codes += 512
             x += 1
         }
-        block.scale(by: Set.load(start.assumingMemoryBound(to: Float.self)))
+        block.scale(by: Set.loadBrainFloats(start))
         block.store(
             to: p.output(tile: tile, token: token), stride: p.outputStride, rowCount: p.rowCount(ofTile: tile)
         )
@@ -91,8 +91,8 @@ public enum Int4Tile<Set: InstructionSet>: TileKernel {
     where Block.Set == Set {
         let start = p.tiles + tile &* p.tileByteCount
         let groupCount = p.columnCount / groupColumns
-        var scales = start + 128
-        var nibbles = scales + (groupCount &* 32 &+ 63) / 64 &* 64
+        var scales = start + 64
+        var nibbles = start + (64 &+ groupCount &* 32 &+ 63) / 64 &* 64
         var x = p.input.assumingMemoryBound(to: QuantizedGroup.self) + token &* p.inputStride
         let end = x + groupCount
         var block = Block()
@@ -113,9 +113,8 @@ public enum Int4Tile<Set: InstructionSet>: TileKernel {
             nibbles += 256
             x += 1
         }
-        let rowScales = start.assumingMemoryBound(to: Float.self)
-        block.scale(by: Set.load(rowScales))
-        block.subtractMinimum(times: Set.load(rowScales + laneCount))
+        block.scale(by: Set.loadBrainFloats(start))
+        block.subtractMinimum(times: Set.loadBrainFloats(start + 32))
         block.store(
             to: p.output(tile: tile, token: token), stride: p.outputStride, rowCount: p.rowCount(ofTile: tile)
         )

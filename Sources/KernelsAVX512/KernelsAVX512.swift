@@ -40,6 +40,10 @@ private enum AVX512: InstructionSet {
     @inline(__always) static func broadcastHalf(_ p: UnsafeRawPointer) -> __m512 {
         _mm512_cvtph_ps(_mm256_set1_epi16(p.loadUnaligned(as: Int16.self)))
     }
+    @inline(__always) static func loadBrainFloats(_ p: UnsafeRawPointer) -> __m512 {
+        let words = _mm512_cvtepu16_epi32(_mm256_loadu_si256(p.assumingMemoryBound(to: __m256i_u.self)))
+        return _mm512_castsi512_ps(_mm512_slli_epi32(words, 16))
+    }
     @inline(__always) static func loadUnsignedBytes(_ p: UnsafeRawPointer) -> __m512 {
         _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(p.assumingMemoryBound(to: __m128i_u.self))))
     }

@@ -84,6 +84,9 @@ private enum Portable: InstructionSet {
     @inline(__always) static func broadcastHalf(_ p: UnsafeRawPointer) -> Floats {
         Floats(repeating: float(halfBits: p.loadUnaligned(as: UInt16.self)))
     }
+    @inline(__always) static func loadBrainFloats(_ p: UnsafeRawPointer) -> Floats {
+        unsafeBitCast(widen16(p) &<< 16, to: Floats.self)
+    }
     @inline(__always) static func loadUnsignedBytes(_ p: UnsafeRawPointer) -> Floats {
         // The byte in the lowest bits of 2²³ is 2²³ + byte.
         unsafeBitCast(widen8(p) | 0x4B00_0000, to: Floats.self) - 0x1p23
