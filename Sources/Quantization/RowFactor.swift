@@ -12,6 +12,7 @@ extension LaneRows {
     /// however narrow the others are.
     ///
     /// - Parameters:
+    ///   - groupCount: Groups of the rows.
     ///   - largestMultiple: Multiple that the largest number becomes with the smallest factor.
     ///   - number: The number of each group, not negative.
     /// - Returns: The factor as it is stored.
