@@ -57,7 +57,8 @@ let package = Package(
         .target(name: "Steering", dependencies: ["Formats", "JSON", "Kernels", "Platform"]),
 
         // Layer 6: the model, and the way to it
-        .target(name: "Transformer", dependencies: ["Formats", "Kernels", "Platform", "Steering"]),
+        .target(
+            name: "Transformer", dependencies: ["Formats", "Kernels", "Platform", "Quantization", "Steering"]),
         .target(
             name: "Conversion",
             dependencies: ["Formats", "JSON", "Platform", "Quantization", "Tokenization"]),
@@ -66,31 +67,40 @@ let package = Package(
         .target(
             name: "Tiller",
             dependencies: [
-                "ChatTemplates", "Formats", "JSON", "Kernels", "Platform", "Steering", "Tokenization",
+                "ChatTemplates", "Formats", "JSON", "Kernels", "Platform", "Quantization", "Steering",
+                "Tokenization", "Transformer",
+            ]),
+        .target(name: "ExpertSteer"),
+        .target(name: "Evaluation", dependencies: ["JSON", "Kernels", "Platform", "Tiller"]),
+        .target(
+            name: "Training",
+            dependencies: [
+                "Evaluation", "ExpertSteer", "Formats", "JSON", "Platform", "Steering", "Tiller",
                 "Transformer",
             ]),
-        .target(name: "ExpertSteer", dependencies: ["Platform"]),
-        .target(name: "Evaluation", dependencies: ["JSON", "Platform", "Tiller"]),
-        .target(name: "Training", dependencies: ["Evaluation", "ExpertSteer", "Formats", "JSON", "Tiller"]),
 
         // Layer 8: the command line
         .executableTarget(
             name: "TillerCommand",
             dependencies: [
-                "Conversion", "Evaluation", "Terminal", "Tiller", "Training",
+                "Conversion", "Evaluation", "ExpertSteer", "Formats", "JSON", "Kernels", "Platform",
+                "Quantization", "Steering", "Terminal", "Tiller", "Training",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
         // Tests
         .target(name: "TestSupport", path: "Tests/TestSupport"),
         .testTarget(name: "PlatformTests", dependencies: ["Platform", "TestSupport"]),
-        .testTarget(name: "TerminalTests", dependencies: ["Terminal", "TestSupport"]),
+        .testTarget(name: "TerminalTests", dependencies: ["Platform", "Terminal", "TestSupport"]),
         .testTarget(name: "JSONTests", dependencies: ["JSON", "TestSupport"]),
         .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "TestSupport"]),
         .testTarget(
-            name: "TokenizationTests", dependencies: ["Tokenization", "Conversion", "Formats", "TestSupport"]),
+            name: "TokenizationTests",
+            dependencies: ["Tokenization", "Conversion", "Formats", "JSON", "TestSupport"]),
         .testTarget(name: "ChatTemplatesTests", dependencies: ["ChatTemplates", "JSON", "TestSupport"]),
-        .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"]),
+        .testTarget(
+            name: "FormatsTests",
+            dependencies: ["Formats", "JSON", "Platform", "Quantization", "TestSupport"]),
         .testTarget(
             name: "SteeringTests",
             dependencies: ["Formats", "Kernels", "Platform", "Steering", "TestSupport"]),
@@ -104,6 +114,7 @@ let package = Package(
             ]),
         .testTarget(
             name: "KernelsTests", dependencies: ["Kernels", "Platform", "Quantization", "TestSupport"]),
+        .testTarget(name: "ArchitectureTests", dependencies: ["Platform", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )

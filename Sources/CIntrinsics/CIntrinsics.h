@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The compiler's own vector intrinsics, and functions for those few that are macros there (Swift imports no macros).
 #pragma once
 #if defined(__x86_64__)
