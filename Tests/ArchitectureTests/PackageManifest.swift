@@ -31,7 +31,7 @@ struct ManifestTarget {
         let dependencies = declaration.range(between: "dependencies: [", and: "]") ?? ""
         // In .product(name: "A", package: "b") the product's name is what is imported.
         self.dependencies = dependencies.split(separator: ",")
-            .filter { !$0.contains("package:") }
+            .filter { !$0.contains(".product(") && !$0.contains("package:") }
             .compactMap { $0.range(between: "\"", and: "\"").map(String.init) }
         isForInstructionSet = declaration.contains("instructionSetFlags(")
     }
