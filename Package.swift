@@ -98,6 +98,7 @@ let package = Package(
                 "Conversion", "Formats", "JSON", "Kernels", "Platform", "Quantization", "Steering", "Tiller",
                 "TestSupport",
             ]),
+        .testTarget(name: "CommandTests", dependencies: ["Formats", "JSON", "TestSupport", "TillerCommand"]),
         .testTarget(
             name: "KernelsTests", dependencies: ["Kernels", "Platform", "Quantization", "TestSupport"]),
     ],
