@@ -43,7 +43,8 @@ let package = Package(
         .target(
             name: "KernelsAVX512", dependencies: ["CIntrinsics", "KernelCore"],
             swiftSettings: instructionSetFlags(
-                "-mavx2", "-mfma", "-mf16c", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni")),
+                "-mavx2", "-mfma", "-mf16c", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl",
+                "-mavx512vnni")),
 
         // Layer 4: the instruction set chosen at run time, rows spread over threads
         .target(
@@ -90,6 +91,9 @@ let package = Package(
             name: "TokenizationTests", dependencies: ["Tokenization", "Conversion", "Formats", "TestSupport"]),
         .testTarget(name: "ChatTemplatesTests", dependencies: ["ChatTemplates", "JSON", "TestSupport"]),
         .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"]),
+        .testTarget(
+            name: "SteeringTests",
+            dependencies: ["Formats", "Kernels", "Platform", "Steering", "TestSupport"]),
         .testTarget(name: "ExpertSteerTests", dependencies: ["ExpertSteer", "TestSupport"]),
         .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "TestSupport"]),
         .testTarget(

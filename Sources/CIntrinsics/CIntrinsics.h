@@ -5,6 +5,9 @@
 
 #define TILLER_INTRINSIC static inline __attribute__((always_inline))
 
+/// Asks for the cache line of an address, which need not exist.
+TILLER_INTRINSIC void tiller_prefetch(const void *p) { _mm_prefetch((const char *)p, _MM_HINT_T0); }
+
 #if defined(__AVX2__) && defined(__F16C__)
 /// The upper four lanes.
 TILLER_INTRINSIC __m128 tiller_high_ps(__m256 x) { return _mm256_extractf128_ps(x, 1); }

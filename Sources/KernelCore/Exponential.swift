@@ -23,7 +23,7 @@ public func exponential<Set: InstructionSet>(_: Set.Type, _ x: Set.Floats) -> Se
     return Set.zero(Set.scale(p, byPowerOfTwoIn: biased), where: x, isBelow: lowest)
 }
 
-/// x · σ(x) = x / (1 + e⁻ˣ)
+/// x · σ(x) = x / (1 + e⁻ˣ).
 @inlinable @inline(__always)
 public func silu<Set: InstructionSet>(_: Set.Type, _ x: Set.Floats) -> Set.Floats {
     let exponential = exponential(Set.self, Set.subtract(Set.broadcast(0), x))

@@ -40,7 +40,9 @@ public struct Float16Columns<Set: InstructionSet>: ColumnReader {
     }
 }
 
-/// Values of an 8-bit cache. A column (position) is `rowCount` × Int8, then a binary16 scale for each 32 of them.
+/// Values of an 8-bit cache.
+///
+/// A column (position) is `rowCount` × Int8, then a binary16 scale for each 32 of them.
 public struct ScaledByteColumns<Set: InstructionSet>: ColumnReader {
     public let codes: UnsafeRawPointer
     public let scales: UnsafeRawPointer

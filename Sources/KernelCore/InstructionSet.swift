@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a CPU family must offer: sixteen lanes of Float, and exact integer products of four bytes for each lane.
 
-/// One CPU family's vector operations. A conformance holds nothing but intrinsics.
+/// One CPU family's vector operations.
 ///
-/// All operations on `Floats` are lane by lane and correctly rounded, except that `multiplyAdd` and `subtractProduct`
-/// may round once (a fused operation) or twice. Integer products are exact and equal on every instruction set.
+/// A conformance holds nothing but intrinsics.
+///
+/// All operations on `Floats` are lane by lane and correctly rounded, `multiplyAdd` and `subtractProduct` once (fused).
+/// Integer products are exact. So every instruction set computes the same bits.
 public protocol InstructionSet {
     /// Sixteen Float lanes.
     associatedtype Floats
@@ -18,6 +20,8 @@ public protocol InstructionSet {
     associatedtype CodeSum
 
     // Moving
+    /// Asks for the cache line of an address, which need not exist; may do nothing.
+    static func prefetch(_ p: UnsafeRawPointer)
     static func broadcast(_ x: Float) -> Floats
     static func load(_ p: UnsafePointer<Float>) -> Floats
     /// The first `count` (0...16) lanes from memory, the others from `fill`; reads no byte beyond.
@@ -31,6 +35,8 @@ public protocol InstructionSet {
     static func storeHalves(_ x: Floats, to p: UnsafeMutableRawPointer)
     /// One binary16 value in every lane.
     static func broadcastHalf(_ p: UnsafeRawPointer) -> Floats
+    /// Sixteen bfloat16 values, upper halves of Float32.
+    static func loadBrainFloats(_ p: UnsafeRawPointer) -> Floats
     /// Sixteen unsigned bytes as Float.
     static func loadUnsignedBytes(_ p: UnsafeRawPointer) -> Floats
     /// Sixteen signed bytes as Float.
@@ -45,9 +51,9 @@ public protocol InstructionSet {
     static func subtract(_ a: Floats, _ b: Floats) -> Floats
     static func multiply(_ a: Floats, _ b: Floats) -> Floats
     static func divide(_ a: Floats, _ b: Floats) -> Floats
-    /// a · b + c
+    /// a · b + c, rounded once
     static func multiplyAdd(_ a: Floats, _ b: Floats, _ c: Floats) -> Floats
-    /// c − a · b
+    /// c − a · b, rounded once
     static func subtractProduct(_ a: Floats, _ b: Floats, from c: Floats) -> Floats
     static func minimum(_ a: Floats, _ b: Floats) -> Floats
     static func maximum(_ a: Floats, _ b: Floats) -> Floats
@@ -70,7 +76,7 @@ public protocol InstructionSet {
     static func floats(_ sum: NibbleSum) -> Floats
     /// From 64 bytes q: the weights q − 128.
     static func loadCodes(_ p: UnsafeRawPointer) -> Codes
-    /// - Parameter correction: −128 · Σ a over all columns that this sum will cover, for instruction sets that
+    /// - correction: −128 · Σ a over all columns that this sum will cover, for instruction sets that
     ///   multiply by q itself.
     static func emptyCodeSum(correction: Int32) -> CodeSum
     /// sum[lane] + Σ w[lane][i] · a[i] over the four signed bytes (−127…127) of `a`.

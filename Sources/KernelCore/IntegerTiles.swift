@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tiles of 8-bit and 4-bit codes. Each group of 32 columns gives an exact integer sum; only then come scales and Float.
 
+/// How far ahead of a product with a single token weights are asked for: memory answers late, and the processor's own
+/// look-ahead ends before the next cache lines when each of them takes many instructions.
+@inlinable public var prefetchDistance: Int { @inline(__always) get { 4096 } }
+
 /// Weights of `TensorEncoding.int8`: w = rowScale · scale · (q − 128).
 public enum Int8Tile<Set: InstructionSet>: TileKernel {
     @inlinable @inline(__always)
@@ -8,8 +12,8 @@ public enum Int8Tile<Set: InstructionSet>: TileKernel {
     where Block.Set == Set {
         let start = p.tiles + tile &* p.tileByteCount
         let groupCount = p.columnCount / groupColumns
-        var scales = start + 64
-        var codes = scales + (groupCount &* 16 &+ 63) / 64 &* 64
+        var scales = start + 32
+        var codes = start + (32 &+ groupCount &* 16 &+ 63) / 64 &* 64
         var x = p.input.assumingMemoryBound(to: QuantizedGroup.self) + token &* p.inputStride
         let end = x + groupCount
         var block = Block()
@@ -20,7 +24,7 @@ public enum Int8Tile<Set: InstructionSet>: TileKernel {
             codes += 512
             x += 1
         }
-        block.scale(by: Set.load(start.assumingMemoryBound(to: Float.self)))
+        block.scale(by: Set.loadBrainFloats(start))
         block.store(
             to: p.output(tile: tile, token: token), stride: p.outputStride, rowCount: p.rowCount(ofTile: tile)
         )
@@ -40,13 +44,16 @@ public enum Int8Tile<Set: InstructionSet>: TileKernel {
         block.beginCodes(x, stride: stride)
         var j = 0
         while j < 8 {
+            if Block.tokenCount == 1 { Set.prefetch(codes + (j &* 64 &+ prefetchDistance)) }
             block.add(Set.loadCodes(codes + j &* 64), times: x, stride: stride, j)
             j &+= 1
         }
     }
 }
 
-/// Keys of an 8-bit cache: w = scale · (q − 128). A tile is, for each group, 16 × binary16 scale (this block padded to
+/// Keys of an 8-bit cache: w = scale · (q − 128).
+///
+/// A tile is, for each group, 16 × binary16 scale (this block padded to
 /// a multiple of 64 bytes), then the codes as in `TensorEncoding.int8`.
 public enum KeyTile<Set: InstructionSet>: TileKernel {
     @inlinable @inline(__always)
@@ -84,8 +91,8 @@ public enum Int4Tile<Set: InstructionSet>: TileKernel {
     where Block.Set == Set {
         let start = p.tiles + tile &* p.tileByteCount
         let groupCount = p.columnCount / groupColumns
-        var scales = start + 128
-        var nibbles = scales + (groupCount &* 32 &+ 63) / 64 &* 64
+        var scales = start + 64
+        var nibbles = start + (64 &+ groupCount &* 32 &+ 63) / 64 &* 64
         var x = p.input.assumingMemoryBound(to: QuantizedGroup.self) + token &* p.inputStride
         let end = x + groupCount
         var block = Block()
@@ -93,6 +100,7 @@ public enum Int4Tile<Set: InstructionSet>: TileKernel {
             block.beginNibbles()
             var j = 0
             while j < 4 {
+                if Block.tokenCount == 1 { Set.prefetch(nibbles + (j &* 64 &+ prefetchDistance)) }
                 let w = Set.loadNibbles(nibbles + j &* 64)
                 block.add(w.low, times: x, stride: p.inputStride, 2 &* j)
                 block.add(w.high, times: x, stride: p.inputStride, 2 &* j &+ 1)
@@ -105,9 +113,8 @@ public enum Int4Tile<Set: InstructionSet>: TileKernel {
             nibbles += 256
             x += 1
         }
-        let rowScales = start.assumingMemoryBound(to: Float.self)
-        block.scale(by: Set.load(rowScales))
-        block.subtractMinimum(times: Set.load(rowScales + laneCount))
+        block.scale(by: Set.loadBrainFloats(start))
+        block.subtractMinimum(times: Set.loadBrainFloats(start + 32))
         block.store(
             to: p.output(tile: tile, token: token), stride: p.outputStride, rowCount: p.rowCount(ofTile: tile)
         )

@@ -30,9 +30,8 @@ public struct QuantizedGroup: BitwiseCopyable, Sendable {
 
 /// groups[g] = x[32g …< 32g + 32] with scale = max|x| / 127 and codes = round(x · 127 / max|x|).
 ///
-/// - Parameters:
-///   - x: [32 · groupCount]
-///   - groups: [groupCount], must not alias x.
+/// - x: [32 · groupCount]
+/// - groups: [groupCount], must not alias x.
 @inlinable @inline(__always)
 public func quantize<Set: InstructionSet>(
     _: Set.Type, _ x: UnsafePointer<Float>, _ groups: UnsafeMutablePointer<QuantizedGroup>, _ groupCount: Int

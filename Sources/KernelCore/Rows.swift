@@ -2,7 +2,9 @@
 // Operations on rows of Float, sixteen elements at a time. Reductions keep two vectors of partial sums and add their
 // lanes in a fixed order, so that they are the same on every instruction set with fused multiply-add.
 
-/// output[i] = x[i] · w[i] / √(Σ x² / n + ε), RMSNorm (arXiv:1910.07467). All [n]; output may be x.
+/// output[i] = x[i] · w[i] / √(Σ x² / n + ε), RMSNorm (arXiv:1910.07467).
+///
+/// All [n]; output may be x.
 @inlinable @inline(__always)
 public func normalize<Set: InstructionSet>(
     _: Set.Type, _ x: UnsafePointer<Float>, _ weight: UnsafePointer<Float>,
@@ -165,7 +167,9 @@ public func largest<Set: InstructionSet>(_: Set.Type, _ x: UnsafePointer<Float>,
     return Set.largest(result)
 }
 
-/// Σ e^(x[i] − offset), x [count]. Meant for short rows: sums are in Float.
+/// Σ e^(x[i] − offset), x [count].
+///
+/// Meant for short rows: sums are in Float.
 @inlinable @inline(__always)
 public func sumExponentials<Set: InstructionSet>(
     _: Set.Type, _ x: UnsafePointer<Float>, _ offset: Float, _ count: Int

@@ -6,7 +6,7 @@
 public struct SoftmaxState: BitwiseCopyable, Sendable {
     /// The largest score; −∞ when nothing is visible.
     public var largest: Float
-    /// Σ e^(score − largest)
+    /// Σ e^(score − largest).
     public var sum: Float
 
     @inlinable @inline(__always) public init(largest: Float, sum: Float) {
@@ -17,9 +17,8 @@ public struct SoftmaxState: BitwiseCopyable, Sendable {
 
 /// Turns scores into e^(score − largest) in place, and into 0 outside of the visible range.
 ///
-/// - Parameters:
-///   - scores: [count], count a multiple of 16.
-///   - firstVisible, endVisible: what may be seen, within 0...count; what lies outside may hold anything.
+/// - scores: [count], count a multiple of 16.
+/// - firstVisible, endVisible: what may be seen, within 0...count; what lies outside may hold anything.
 @inlinable @inline(__always)
 public func softmax<Set: InstructionSet>(
     _: Set.Type, _ scores: UnsafeMutablePointer<Float>, _ count: Int, _ firstVisible: Int, _ endVisible: Int,
@@ -51,9 +50,8 @@ public func softmax<Set: InstructionSet>(
 
 /// Adds the next chunk to a running attention output: total = total · e^(M − N) + part · e^(m − N), N = max(M, m).
 ///
-/// - Parameters:
-///   - part, partState: the chunk's Σ e^(score − m) · value [count] and its softmax; must see something.
-///   - total, totalState: what came before, updated; a largest score of −∞ stands for nothing yet.
+/// - part, partState: the chunk's Σ e^(score − m) · value [count] and its softmax; must see something.
+/// - total, totalState: what came before, updated; a largest score of −∞ stands for nothing yet.
 @inlinable @inline(__always)
 public func mergeSoftmax<Set: InstructionSet>(
     _: Set.Type, _ part: UnsafePointer<Float>, _ partState: UnsafePointer<SoftmaxState>,

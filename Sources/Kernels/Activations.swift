@@ -9,7 +9,7 @@ package final class Activations: @unchecked Sendable {
     /// Most tokens.
     package let capacity: Int
     package let columns: Int
-    /// [capacity × columns]
+    /// [capacity × columns].
     package let values: AlignedBuffer<Float>
     /// The 8-bit form [capacity × columns / 32], valid after `Compute.quantize`; only where 32 divides `columns`.
     let groups: AlignedBuffer<QuantizedGroup>?

@@ -7,7 +7,9 @@ import Platform
 
 /// The shape of one attention call, and the work on its parts.
 struct Attention {
-    /// Positions of a chunk. Chunks lie at fixed positions: results depend neither on how a prompt was cut into batches
+    /// Positions of a chunk.
+    ///
+    /// Chunks lie at fixed positions: results depend neither on how a prompt was cut into batches
     /// nor on the number of threads.
     static let chunkSize = 128
     /// Rows (query heads of tokens) that go through together where there are many tokens.
@@ -72,9 +74,8 @@ struct Attention {
 
     /// part[r] = Σ_p e^(score[r, p] − max) · value[p] over the positions of one chunk, states[r] = (max, Σ e^…).
     ///
-    /// - Parameters:
-    ///   - part: [rows × padded headSize]
-    ///   - states: [rows]; a row that sees nothing of the chunk gets −∞.
+    /// - part: [rows × padded headSize]
+    /// - states: [rows]; a row that sees nothing of the chunk gets −∞.
     func attend(
         _ rows: AttentionRows, _ tokens: Range<Int>, head: Int, chunk: Int, part: UnsafeMutablePointer<Float>,
         states: UnsafeMutablePointer<SoftmaxState>
@@ -160,7 +161,7 @@ struct Attention {
         }
     }
 
-    /// output[t, head · groupSize + h] = total / Σ e^…
+    /// output[t, head · groupSize + h] = total / Σ e^(score − max).
     func finish(_ rows: AttentionRows, _ tokens: Range<Int>, head: Int) {
         for (i, token) in tokens.enumerated() {
             for h in 0..<groupSize {

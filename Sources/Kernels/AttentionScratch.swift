@@ -7,16 +7,16 @@ import Platform
 
 /// The work of one thread on a block of tokens and one head of the cache; a row is one query head of one token.
 struct AttentionRows {
-    /// Queries, scaled [rows × headSize]
+    /// Queries, scaled [rows × headSize].
     var queries = AlignedBuffer<Float>(count: 0)
-    /// The queries as codes [rows × headSize / 32]
+    /// The queries as codes [rows × headSize / 32].
     var codes = AlignedBuffer<QuantizedGroup>(count: 0)
-    /// Scores of one chunk [rows × chunkSize]
+    /// Scores of one chunk [rows × chunkSize].
     var scores = AlignedBuffer<Float>(count: 0)
-    /// Output of one chunk, and of all chunks so far [rows × padded headSize]
+    /// Output of one chunk, and of all chunks so far [rows × padded headSize].
     var part = AlignedBuffer<Float>(count: 0)
     var total = AlignedBuffer<Float>(count: 0)
-    /// [rows]
+    /// [rows].
     var partStates = AlignedBuffer<SoftmaxState>(count: 0)
     var totalStates = AlignedBuffer<SoftmaxState>(count: 0)
 

@@ -9,13 +9,12 @@ import Synchronization
 extension Compute {
     /// output[t, h] = Σ_p softmax_p(scale · q[t, h] · k[p]) v[p], causal, with grouped heads.
     ///
-    /// - Parameters:
-    ///   - query: [tokenCount × headCount × headSize], already rotated; head h reads head
-    ///     h · keyValueHeadCount / headCount of the cache.
-    ///   - cache: holds all positions up to the last token's.
-    ///   - firstPosition: of the first token; the others follow.
-    ///   - window: the token at position p sees max(0, p − window + 1)...p; nil for 0...p.
-    ///   - output: `values` are written; [tokenCount × headCount · headSize].
+    /// - query: [tokenCount × headCount × headSize], already rotated; head h reads head
+    ///   h · keyValueHeadCount / headCount of the cache.
+    /// - cache: holds all positions up to the last token's.
+    /// - firstPosition: of the first token; the others follow.
+    /// - window: the token at position p sees max(0, p − window + 1)...p; nil for 0...p.
+    /// - output: `values` are written; [tokenCount × headCount · headSize].
     package func attend(
         query: AlignedBuffer<Float>, cache: KeyValueCache, layer: Int, firstPosition: Int, tokenCount: Int,
         headCount: Int, scale: Float, window: Int?, into output: Activations
@@ -75,10 +74,12 @@ extension Compute {
         let chunks = attention.chunks(attention.visible(0..<attention.tokenCount))
         let rowCount = attention.rowCount, size = rowCount * attention.paddedHeadSize
         let blockUnits = heads * chunks.count
-        // Sized for a full cache, so that a growing sequence does not come back for more.
-        let allChunks = (attention.cache.capacity - 1) / Attention.chunkSize + 1
+        // A single token's are sized for a full cache, so that a growing sequence does not come back for more.
+        let capacityChunks = (attention.cache.capacity - 1) / Attention.chunkSize + 1
+        let reservedChunks = attention.tokenCount == 1 ? capacityChunks : chunks.count
         attentionScratch.reserveParts(
-            rowCount: attention.blockCount * heads * allChunks * rowCount, headSize: attention.cache.headSize)
+            rowCount: attention.blockCount * heads * reservedChunks * rowCount,
+            headSize: attention.cache.headSize)
         let parts = attentionScratch.parts.baseAddress, states = attentionScratch.partStates.baseAddress
         let all = attentionScratch.rows
 
@@ -91,7 +92,7 @@ extension Compute {
                 all[thread], tokens, head: head, chunk: chunk, part: parts + unit * size,
                 states: states + unit * rowCount)
         }
-        let mergeChunks = { (index: Int, thread: Int) in
+        func mergeChunks(_ index: Int, _ thread: Int) {
             let tokens = attention.tokens(ofBlock: index / heads)
             attention.clear(all[thread], tokens)
             for chunk in attention.chunks(attention.visible(tokens)) {

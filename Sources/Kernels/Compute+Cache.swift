@@ -7,9 +7,8 @@ import Platform
 extension Compute {
     /// Stores the keys (already rotated) and values of consecutive positions.
     ///
-    /// - Parameters:
-    ///   - key, value: [tokenCount × keyValueHeadCount × headSize]
-    ///   - firstPosition: of the first token; all must be within the cache's capacity.
+    /// - key, value: [tokenCount × keyValueHeadCount × headSize]
+    /// - firstPosition: of the first token; all must be within the cache's capacity.
     package func append(
         key: AlignedBuffer<Float>, value: AlignedBuffer<Float>, to cache: KeyValueCache, layer: Int,
         firstPosition: Int, tokenCount: Int

@@ -8,7 +8,7 @@ import Quantization
 /// One matrix and where its product goes.
 package struct Projection {
     package let weights: WeightMatrix
-    /// [tokens × weights.rows]
+    /// [tokens × weights.rows].
     package let output: AlignedBuffer<Float>
 
     package init(_ weights: WeightMatrix, into output: AlignedBuffer<Float>) {
@@ -18,11 +18,10 @@ package struct Projection {
 }
 
 extension Compute {
-    /// hidden[t, c] = scale · table[tokens[t], c]
+    /// hidden[t, c] = scale · table[tokens[t], c].
     ///
-    /// - Parameters:
-    ///   - tokens: row numbers, each in 0..<table.rows.
-    ///   - hidden: [tokens.count × table.columns]
+    /// - tokens: row numbers, each in 0..<table.rows.
+    /// - hidden: [tokens.count × table.columns]
     package func embed(
         _ tokens: UnsafeBufferPointer<Int32>, from table: WeightMatrix, scale: Float,
         into hidden: AlignedBuffer<Float>
@@ -43,7 +42,7 @@ extension Compute {
     /// output[t, r] = Σ_c w[r, c] · x[t, c] for up to three matrices that read the same activations.
     ///
     /// Integer weights read the 8-bit form, which `quantize` must have filled; others read `x.values`.
-    /// - Parameter x: [tokenCount × columns], columns those of all matrices; no output may alias it.
+    /// - x: [tokenCount × columns], columns those of all matrices; no output may alias it.
     package func multiply(
         _ a: Projection, _ b: Projection? = nil, _ c: Projection? = nil, by x: Activations, tokenCount: Int
     ) {

@@ -16,9 +16,8 @@ package enum GateActivation: Sendable {
 extension Compute {
     /// output[t, c] = x[t, c] · weight[c] / √(Σ_c x[t, c]² / columns + ε), RMSNorm.
     ///
-    /// - Parameters:
-    ///   - x: [tokenCount × columns], columns those of the output.
-    ///   - output: its `values` are written.
+    /// - x: [tokenCount × columns], columns those of the output.
+    /// - output: its `values` are written.
     package func normalize(
         _ x: AlignedBuffer<Float>, weight: WeightVector, epsilon: Float, tokenCount: Int,
         into output: Activations
@@ -37,7 +36,7 @@ extension Compute {
     }
 
     /// RMSNorm in place of rows as long as the weight: queries and keys by head, or outputs of a block.
-    /// - Parameter x: [rowCount × weight.count]
+    /// - x: [rowCount × weight.count]
     package func normalizeInPlace(
         _ x: AlignedBuffer<Float>, weight: WeightVector, epsilon: Float, rowCount: Int
     ) {
@@ -67,8 +66,8 @@ extension Compute {
         }
     }
 
-    /// x[t, c] += bias[c]
-    /// - Parameter x: [tokenCount × bias.count]
+    /// x[t, c] += bias[c].
+    /// - x: [tokenCount × bias.count]
     package func addBias(_ bias: WeightVector, to x: AlignedBuffer<Float>, tokenCount: Int) {
         check(x, holds: tokenCount, by: bias.count, "addBias")
         split(tokenCount, elementCount: tokenCount * bias.count) { part in
@@ -76,7 +75,7 @@ extension Compute {
         }
     }
 
-    /// x[i] += y[i]
+    /// x[i] += y[i].
     package func add(_ y: AlignedBuffer<Float>, to x: AlignedBuffer<Float>, count: Int) {
         check(y, holds: count, by: 1, "add")
         check(x, holds: count, by: 1, "add")
@@ -85,11 +84,10 @@ extension Compute {
         }
     }
 
-    /// output[t, c] = activation(gate[t, c]) · up[t, c]
+    /// output[t, c] = activation(gate[t, c]) · up[t, c].
     ///
-    /// - Parameters:
-    ///   - gate, up: [tokenCount × columns], columns those of the output.
-    ///   - output: its `values` are written.
+    /// - gate, up: [tokenCount × columns], columns those of the output.
+    /// - output: its `values` are written.
     package func gate(
         _ gate: AlignedBuffer<Float>, _ up: AlignedBuffer<Float>, activation: GateActivation, tokenCount: Int,
         into output: Activations

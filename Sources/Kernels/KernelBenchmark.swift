@@ -18,7 +18,7 @@ package struct KernelBenchmark: Sendable {
     package let int4MatrixRate: Double
 
     /// Takes about a second for each thread count, and 128 MB.
-    /// - Parameter columns: of the matrices; a multiple of 32.
+    /// - columns: of the matrices; a multiple of 32.
     /// - Precondition: `threadCount` is positive, `columns` a positive multiple of 32.
     package init(kernels: KernelSet, threadCount: Int, columns: Int = 2048) {
         precondition(columns > 0 && columns % groupColumns == 0, "KernelBenchmark: columns in groups of 32")

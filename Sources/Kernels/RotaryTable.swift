@@ -20,9 +20,8 @@ package struct RotaryTable: Sendable {
     }
     let storage: Storage
 
-    /// - Parameters:
-    ///   - inverseFrequencies: [rotated elements of a head / 2], with all scaling applied.
-    ///   - magnitude: factor of all cosines and sines; 1, or the attention factor of YaRN (arXiv:2309.00071).
+    /// - inverseFrequencies: [rotated elements of a head / 2], with all scaling applied.
+    /// - magnitude: factor of all cosines and sines; 1, or the attention factor of YaRN (arXiv:2309.00071).
     package init(inverseFrequencies: [Float], magnitude: Float = 1) {
         storage = Storage(inverseFrequencies: inverseFrequencies, magnitude: magnitude)
     }
@@ -33,7 +32,7 @@ final class RotaryAngles {
     let table: RotaryTable.Storage
     private(set) var firstPosition = 0
     private(set) var count = 0
-    /// [count × half] each
+    /// [count × half] each.
     private(set) var cosines = AlignedBuffer<Float>(count: 0)
     private(set) var sines = AlignedBuffer<Float>(count: 0)
 
@@ -68,9 +67,8 @@ final class RotaryAngles {
 extension Compute {
     /// Rotates pairs (i, i + half) of every head in place by the angles of its token's position (NeoX order).
     ///
-    /// - Parameters:
-    ///   - x: [tokenCount × headCount × headSize]; elements beyond twice the table's frequencies stay as they are.
-    ///   - firstPosition: of the first token; the others follow.
+    /// - x: [tokenCount × headCount × headSize]; elements beyond twice the table's frequencies stay as they are.
+    /// - firstPosition: of the first token; the others follow.
     package func rotate(
         _ x: AlignedBuffer<Float>, table rotary: RotaryTable, firstPosition: Int, tokenCount: Int,
         headCount: Int,

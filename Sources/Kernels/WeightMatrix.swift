@@ -36,7 +36,7 @@ package struct WeightMatrix: @unchecked Sendable {
     /// Whether products read the 8-bit form of the activations.
     var readsCodes: Bool { encoding == .int8 || encoding == .int4 }
 
-    /// output[c] = scale · w[row, c]
+    /// output[c] = scale · w[row, c].
     func copyRow(_ row: Int, scale: Float, into output: UnsafeMutablePointer<Float>) {
         let tile = baseAddress + row / laneCount * tileByteCount
         let lane = row % laneCount
@@ -56,14 +56,19 @@ package struct WeightMatrix: @unchecked Sendable {
         }
     }
 
+    /// A number of the block of bfloat16 that a tile of integers starts with.
+    private func rowFactor(_ tile: UnsafeRawPointer, _ index: Int) -> Float {
+        Float16Bits.float(brain: tile.load(fromByteOffset: index * 2, as: UInt16.self))
+    }
+
     private func copyInt8Row(
         _ tile: UnsafeRawPointer, _ lane: Int, _ scale: Float, _ output: UnsafeMutablePointer<Float>
     ) {
-        let groupCount = columns / groupColumns
-        let rowScale = scale * tile.load(fromByteOffset: lane * 4, as: Float.self)
-        let scales = tile + 64
-        let codes = scales + (groupCount * 16).roundedUp(to: 64)
-        for g in 0..<groupCount {
+        let layout = TileLayout(.int8, columns: columns)
+        let rowScale = scale * rowFactor(tile, lane)
+        let scales = tile + layout.scaleByteOffset
+        let codes = tile + layout.codeByteOffset
+        for g in 0..<layout.groupCount {
             let groupScale = rowScale * Float(scales.load(fromByteOffset: g * 16 + lane, as: UInt8.self))
             for c in 0..<groupColumns {
                 let q = codes.load(fromByteOffset: g * 512 + c / 4 * 64 + lane * 4 + c % 4, as: UInt8.self)
@@ -75,12 +80,12 @@ package struct WeightMatrix: @unchecked Sendable {
     private func copyInt4Row(
         _ tile: UnsafeRawPointer, _ lane: Int, _ scale: Float, _ output: UnsafeMutablePointer<Float>
     ) {
-        let groupCount = columns / groupColumns
-        let rowScale = scale * tile.load(fromByteOffset: lane * 4, as: Float.self)
-        let rowMinimum = scale * tile.load(fromByteOffset: 64 + lane * 4, as: Float.self)
-        let scales = tile + 128
-        let nibbles = scales + (groupCount * 32).roundedUp(to: 64)
-        for g in 0..<groupCount {
+        let layout = TileLayout(.int4, columns: columns)
+        let rowScale = scale * rowFactor(tile, lane)
+        let rowMinimum = scale * rowFactor(tile, laneCount + lane)
+        let scales = tile + layout.scaleByteOffset
+        let nibbles = tile + layout.codeByteOffset
+        for g in 0..<layout.groupCount {
             let groupScale = rowScale * Float(scales.load(fromByteOffset: g * 32 + lane, as: UInt8.self))
             let minimum = rowMinimum * Float(scales.load(fromByteOffset: g * 32 + 16 + lane, as: UInt8.self))
             for c in 0..<groupColumns {

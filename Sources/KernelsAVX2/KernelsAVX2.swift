@@ -53,6 +53,7 @@ private enum AVX2: InstructionSet {
 
     // MARK: - Moving
 
+    @inline(__always) static func prefetch(_ p: UnsafeRawPointer) { tiller_prefetch(p) }
     @inline(__always) static func broadcast(_ x: Float) -> Floats16 {
         let v = _mm256_set1_ps(x)
         return Floats16(v, v)
@@ -94,6 +95,11 @@ private enum AVX2: InstructionSet {
     @inline(__always) static func broadcastHalf(_ p: UnsafeRawPointer) -> Floats16 {
         let v = _mm256_cvtph_ps(_mm_set1_epi16(p.loadUnaligned(as: Int16.self)))
         return Floats16(v, v)
+    }
+    @inline(__always) static func loadBrainFloats(_ p: UnsafeRawPointer) -> Floats16 {
+        Floats16(
+            _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(load16(p)), 16)),
+            _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(load16(p + 16)), 16)))
     }
     @inline(__always) static func loadUnsignedBytes(_ p: UnsafeRawPointer) -> Floats16 {
         let bytes = load16(p)

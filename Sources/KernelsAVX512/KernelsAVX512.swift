@@ -19,16 +19,17 @@ private enum AVX512: InstructionSet {
 
     // MARK: - Moving
 
+    @inline(__always) static func prefetch(_ p: UnsafeRawPointer) { tiller_prefetch(p) }
     @inline(__always) static func broadcast(_ x: Float) -> __m512 { _mm512_set1_ps(x) }
     @inline(__always) static func load(_ p: UnsafePointer<Float>) -> __m512 { _mm512_loadu_ps(p) }
     @inline(__always) static func load(_ p: UnsafePointer<Float>, count: Int, fill: __m512) -> __m512 {
-        _mm512_mask_loadu_ps(fill, mask(count), p)
+        count == 16 ? load(p) : _mm512_mask_loadu_ps(fill, mask(count), p)
     }
     @inline(__always) static func store(_ x: __m512, to p: UnsafeMutablePointer<Float>) {
         _mm512_storeu_ps(p, x)
     }
     @inline(__always) static func store(_ x: __m512, to p: UnsafeMutablePointer<Float>, count: Int) {
-        _mm512_mask_storeu_ps(p, mask(count), x)
+        if count == 16 { store(x, to: p) } else { _mm512_mask_storeu_ps(p, mask(count), x) }
     }
     @inline(__always) static func loadHalves(_ p: UnsafeRawPointer) -> __m512 {
         _mm512_cvtph_ps(_mm256_loadu_si256(p.assumingMemoryBound(to: __m256i_u.self)))
@@ -38,6 +39,10 @@ private enum AVX512: InstructionSet {
     }
     @inline(__always) static func broadcastHalf(_ p: UnsafeRawPointer) -> __m512 {
         _mm512_cvtph_ps(_mm256_set1_epi16(p.loadUnaligned(as: Int16.self)))
+    }
+    @inline(__always) static func loadBrainFloats(_ p: UnsafeRawPointer) -> __m512 {
+        let words = _mm512_cvtepu16_epi32(_mm256_loadu_si256(p.assumingMemoryBound(to: __m256i_u.self)))
+        return _mm512_castsi512_ps(_mm512_slli_epi32(words, 16))
     }
     @inline(__always) static func loadUnsignedBytes(_ p: UnsafeRawPointer) -> __m512 {
         _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(p.assumingMemoryBound(to: __m128i_u.self))))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any CPU: Swift's own SIMD types, from which the compiler makes what the target has. Products are rounded before they
-// are added (no fused operation), so results differ from the other instruction sets by rounding only.
+// Any CPU: Swift's own SIMD types, from which the compiler makes what the target has. Fused multiply-add is computed
+// exactly, so that results equal those of the other instruction sets bit for bit, at the price of some speed.
 //
 // Swift's conversions between SIMD types run lane by lane through memory, hundreds of times slower; integers become
 // Float and bytes become words by shifts, masks and bit patterns instead.
@@ -38,6 +38,7 @@ private enum Portable: InstructionSet {
 
     // MARK: - Moving
 
+    @inline(__always) static func prefetch(_ p: UnsafeRawPointer) {}
     @inline(__always) static func broadcast(_ x: Float) -> Floats { Floats(repeating: x) }
     @inline(__always) static func load(_ p: UnsafePointer<Float>) -> Floats {
         UnsafeRawPointer(p).loadUnaligned(as: Floats.self)
@@ -83,6 +84,9 @@ private enum Portable: InstructionSet {
     @inline(__always) static func broadcastHalf(_ p: UnsafeRawPointer) -> Floats {
         Floats(repeating: float(halfBits: p.loadUnaligned(as: UInt16.self)))
     }
+    @inline(__always) static func loadBrainFloats(_ p: UnsafeRawPointer) -> Floats {
+        unsafeBitCast(widen16(p) &<< 16, to: Floats.self)
+    }
     @inline(__always) static func loadUnsignedBytes(_ p: UnsafeRawPointer) -> Floats {
         // The byte in the lowest bits of 2²³ is 2²³ + byte.
         unsafeBitCast(widen8(p) | 0x4B00_0000, to: Floats.self) - 0x1p23
@@ -127,9 +131,49 @@ private enum Portable: InstructionSet {
     @inline(__always) static func subtract(_ a: Floats, _ b: Floats) -> Floats { a - b }
     @inline(__always) static func multiply(_ a: Floats, _ b: Floats) -> Floats { a * b }
     @inline(__always) static func divide(_ a: Floats, _ b: Floats) -> Floats { a / b }
-    @inline(__always) static func multiplyAdd(_ a: Floats, _ b: Floats, _ c: Floats) -> Floats { a * b + c }
+    @inline(__always) static func multiplyAdd(_ a: Floats, _ b: Floats, _ c: Floats) -> Floats {
+        Floats(
+            lowHalf: fused(a.lowHalf, b.lowHalf, c.lowHalf),
+            highHalf: fused(a.highHalf, b.highHalf, c.highHalf))
+    }
     @inline(__always) static func subtractProduct(_ a: Floats, _ b: Floats, from c: Floats) -> Floats {
-        c - a * b
+        multiplyAdd(-a, b, c)
+    }
+
+    /// a · b + c rounded once, on processors without such an instruction.
+    ///
+    /// The product of two Floats is exact in Double. Their sum is rounded to odd (Boldo and Melquiond 2008): where it is
+    /// not exact and its last bit is even, it moves to the neighbour on the side of the error. Rounding that to
+    /// Float is then correct, as rounding the nearest Double again would not be.
+    @inline(__always) private static func fused(
+        _ a: SIMD8<Float>, _ b: SIMD8<Float>, _ c: SIMD8<Float>
+    ) -> SIMD8<Float> {
+        let product = widen(a) * widen(b)
+        let addend = widen(c)
+        let sum = product + addend
+        // The exact error of the sum (Knuth's TwoSum).
+        let part = sum - product
+        let error = (product - (sum - part)) + (addend - part)
+        let bits = unsafeBitCast(sum, to: SIMD8<Int64>.self)
+        let errorBits = unsafeBitCast(error, to: SIMD8<Int64>.self)
+        // All ones where the error is a number other than zero; it is NaN where the sum is infinite.
+        let magnitude = errorBits & .max
+        let isInexact =
+            ((SIMD8(repeating: 0) &- magnitude) &>> 63) & ~((0x7FF0_0000_0000_0000 &- magnitude) &>> 63)
+        let isEven = (bits & 1) &- 1
+        // +1 away from zero where error and sum have the same sign, else −1.
+        let step = ((bits ^ errorBits) &>> 63) | 1
+        return narrow(unsafeBitCast(bits &+ (step & isInexact & isEven), to: SIMD8<Double>.self))
+    }
+    @inline(__always) private static func widen(_ x: SIMD8<Float>) -> SIMD8<Double> {
+        SIMD8<Double>(
+            Double(x[0]), Double(x[1]), Double(x[2]), Double(x[3]), Double(x[4]), Double(x[5]), Double(x[6]),
+            Double(x[7]))
+    }
+    @inline(__always) private static func narrow(_ x: SIMD8<Double>) -> SIMD8<Float> {
+        SIMD8<Float>(
+            Float(x[0]), Float(x[1]), Float(x[2]), Float(x[3]), Float(x[4]), Float(x[5]), Float(x[6]),
+            Float(x[7]))
     }
     @inline(__always) static func minimum(_ a: Floats, _ b: Floats) -> Floats {
         b.replacing(with: a, where: a .< b)

@@ -8,13 +8,8 @@ extension Int4Search {
         into tile: UnsafeMutableRawPointer, firstRow: Int
     ) {
         let bytes = tile.assumingMemoryBound(to: UInt8.self)
-        let rowScales = rows.rowScale * values.unscaling
-        let rowMinimums = rows.rowMinimum * values.unscaling
-        for lane in 0..<Lanes.scalarCount {
-            tile.storeBytes(of: rowScales[lane], toByteOffset: (firstRow &+ lane) &* 4, as: Float.self)
-            tile.storeBytes(
-                of: rowMinimums[lane], toByteOffset: (firstRow &+ lane &+ 16) &* 4, as: Float.self)
-        }
+        values.storeFactors(rows.rowScale, to: tile, index: firstRow)
+        values.storeFactors(rows.rowMinimum, to: tile, index: firstRow &+ TensorEncoding.tileRows)
         for index in 0..<layout.groupCount {
             let x = values.values + index &* 32
             let group = rows.groups[index]

@@ -5,10 +5,8 @@
 // factors fitted to all codes by least squares, and the codes chosen again.
 
 enum Int4Search {
-    /// Row factors tried; each is a little larger than the one before.
-    private static let factorCount = 24
-    /// Room that the largest scale and minimum of a row keep below 255, so that they too can be varied.
-    private static let headroom: Float = 2
+    /// What the largest scale and minimum of a row become at most: room below 255, so that they too can be varied.
+    private static let largestCode: Float = 253
     /// A group's scale is varied by up to this many steps.
     private static let reach = 2
 
@@ -47,8 +45,12 @@ enum Int4Search {
             rows.groups[group].s = s
             rows.groups[group].m = m
         }
-        rows.rowScale = values.asStored(bestFactor(rows, layout.groupCount) { $0.s })
-        rows.rowMinimum = values.asStored(bestFactor(rows, layout.groupCount) { $0.m })
+        rows.rowScale = values.bestFactor(groupCount: layout.groupCount, largestMultiple: largestCode) {
+            rows.groups[$0].s
+        }
+        rows.rowMinimum = values.bestFactor(groupCount: layout.groupCount, largestMultiple: largestCode) {
+            rows.groups[$0].m
+        }
         let sums = chooseCodes(&rows, values, weights, layout.groupCount, isRefinement: false)
 
         var refined = Rows(groupCount: layout.groupCount)
@@ -66,34 +68,6 @@ enum Int4Search {
             rows.groups[group].minimum.replace(with: refined.groups[group].minimum, where: isBetter)
         }
         store(rows, values, layout, into: tile, firstRow: firstRow)
-    }
-
-    /// The row factor whose multiples come closest to one number of every group.
-    ///
-    /// Only factors are tried that reach the largest number: cutting off the widest group never paid in squared error,
-    /// however narrow the others are.
-    @inline(__always)
-    private static func bestFactor(
-        _ rows: borrowing Rows, _ groupCount: Int, _ number: (Group) -> Lanes
-    ) -> Lanes {
-        var largest = Lanes()
-        for group in 0..<groupCount { largest = upper(largest, number(rows.groups[group])) }
-        var best = Lanes()
-        var bestError = Lanes(repeating: .infinity)
-        for candidate in 0..<factorCount {
-            let factor = largest / (255 - headroom - Float(Int32(truncatingIfNeeded: candidate)))
-            let inverse = inverseOrZero(factor)
-            var error = Lanes()
-            for group in 0..<groupCount {
-                let value = number(rows.groups[group])
-                let difference = value - nearest(value * inverse) * factor
-                error += difference * difference
-            }
-            let isBetter = error .< bestError
-            best.replace(with: factor, where: isBetter)
-            bestError.replace(with: error, where: isBetter)
-        }
-        return best
     }
 
     /// Sums over a row, w being the weights, S and M the 8-bit scale and minimum of each group.

@@ -7,28 +7,32 @@
 enum Int8Search {
     /// Scales tried for each group, from one below the smallest that clips nothing.
     private static let candidateCount = 16
-    /// Scales that the widest group of a row has above its smallest.
-    private static let headroom: Float = 14
+    /// The widest group's smallest scale at most: 14 more are left above it.
+    private static let largestScale: Float = 241
 
     /// Encodes eight rows of a tile, the first of which is `firstRow`.
     ///
-    /// The row's scale follows from its widest group; each group then takes the scale with the least weighted error.
+    /// The row's scale follows from its widest groups; each group then takes the scale with the least weighted error.
     static func encode(
         _ rows: borrowing LaneRows, _ weights: borrowing ColumnWeights, _ layout: TileLayout,
         into tile: UnsafeMutableRawPointer, firstRow: Int
     ) {
         let values = rows.values
-        var widest = Lanes()
-        for column in 0..<(layout.groupCount &* 32) { widest = upper(widest, magnitude(values[column])) }
-        let rowScale = rows.asStored(widest / (127 * (255 - headroom)))
+        // The steps that clip nothing.
+        let steps = UnsafeMutablePointer<Lanes>.allocate(capacity: layout.groupCount)
+        defer { steps.deallocate() }
+        for group in 0..<layout.groupCount {
+            (steps + group).initialize(to: largestMagnitude(values + group &* 32) / 127)
+        }
+        let rowScale = rows.bestFactor(groupCount: layout.groupCount, largestMultiple: largestScale) {
+            steps[$0]
+        }
         let inverseRowScale = inverseOrZero(rowScale)
 
         for group in 0..<layout.groupCount {
             let x = values + group &* 32
             let w = weights.values + group &* 32
-            var largest = Lanes()
-            for column in 0..<32 { largest = upper(largest, magnitude(x[column])) }
-            let base = nearest(largest * inverseRowScale / 127)
+            let base = nearest(steps[group] * inverseRowScale)
 
             var bestScale = Lanes()
             var bestError = Lanes(repeating: .infinity)
@@ -39,17 +43,18 @@ enum Int8Search {
                 bestScale.replace(with: scale, where: error .< bestError)
                 bestError = lower(bestError, error)
             }
-            bestScale.replace(with: 0, where: largest .== 0)
+            bestScale.replace(with: 0, where: steps[group] .== 0)
             store(x, scale: bestScale, rowScale: rowScale, tile, layout, group: group, firstRow: firstRow)
         }
-        let rowScales = (rowScale * rows.unscaling).replacing(with: 0, where: widest .== 0)
-        for lane in 0..<Lanes.scalarCount {
-            tile.storeBytes(of: rowScales[lane], toByteOffset: (firstRow &+ lane) &* 4, as: Float.self)
-        }
+        rows.storeFactors(rowScale, to: tile, index: firstRow)
     }
 
     @inline(__always)
-    private static func magnitude(_ a: Lanes) -> Lanes { upper(a, -a) }
+    private static func largestMagnitude(_ x: UnsafePointer<Lanes>) -> Lanes {
+        var largest = Lanes()
+        for column in 0..<32 { largest = upper(largest, upper(x[column], -x[column])) }
+        return largest
+    }
 
     @inline(__always)
     private static func code(_ x: Lanes, _ inverseStep: Lanes) -> Lanes {

@@ -65,9 +65,5 @@ struct LaneRows: ~Copyable {
         }
     }
 
-    /// What a row scale becomes when it is stored as Float32 of the row's own size (subnormal numbers lose bits).
-    @inline(__always)
-    func asStored(_ scale: Lanes) -> Lanes { (scale * unscaling) * scaling }
-
     deinit { values.deallocate() }
 }

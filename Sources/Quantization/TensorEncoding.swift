@@ -5,7 +5,9 @@
 /// The encoding of one tensor; raw values are those of `formats/tiller.md`.
 ///
 /// A matrix is [rows × columns]. All but `vector` cut it into tiles of 16 consecutive rows
-/// (the last one padded with zero rows) and store tile after tile, each tile holding all columns.
+/// (the last one padded with zero rows) and store tile after tile, each tile holding all columns. A bfloat16 is the
+/// upper half of a Float32: row factors need its range, but no more than its 8 bits, because the scales below them are
+/// chosen for the factor as it is stored.
 package enum TensorEncoding: UInt8, Sendable, CaseIterable {
     /// Plain row-major Float32: norm gains, biases, RoPE factors.
     case vector = 0
@@ -15,14 +17,14 @@ package enum TensorEncoding: UInt8, Sendable, CaseIterable {
     case float16 = 2
     /// w[r, c] = rowScale[r] · scale[r, g] · (q[r, c] − 128), with g = c / 32, q in 1…255.
     ///
-    /// Tile: 16 × Float32 `rowScale`; for each group 16 × UInt8 `scale` (this block padded with zeros to a
+    /// Tile: 16 × bfloat16 `rowScale`, then for each group 16 × UInt8 `scale` (all this padded with zeros to a
     /// multiple of 64 bytes); for each group 512 bytes of q: for each j in 0..<8, 16 rows × 4 bytes that hold
     /// the columns 32g + 4j … 32g + 4j + 3.
     case int8 = 3
     /// w[r, c] = rowScale[r] · scale[r, g] · q[r, c] − rowMinimum[r] · minimum[r, g], with g = c / 32, q in 0…15.
     ///
-    /// Tile: 16 × Float32 `rowScale`, 16 × Float32 `rowMinimum`; for each group 16 × UInt8 `scale` followed by
-    /// 16 × UInt8 `minimum` (this block padded with zeros to a multiple of 64 bytes); for each group 256 bytes of
+    /// Tile: 16 × bfloat16 `rowScale`, 16 × bfloat16 `rowMinimum`; for each group 16 × UInt8 `scale` followed by
+    /// 16 × UInt8 `minimum` (all this padded with zeros to a multiple of 64 bytes); for each group 256 bytes of
     /// nibbles: for each j in 0..<4, 16 rows × 4 bytes whose low nibbles hold the columns 32g + 8j … + 3 and whose
     /// high nibbles hold the columns 32g + 8j + 4 … + 7.
     case int4 = 4
@@ -50,8 +52,8 @@ extension TensorEncoding {
         case .vector: nil
         case .float32: columns * 64
         case .float16: columns * 32
-        case .int8: 64 + (groups * 16).roundedUp(to: 64) + groups * 512
-        case .int4: 128 + (groups * 32).roundedUp(to: 64) + groups * 256
+        case .int8: (32 + groups * 16).roundedUp(to: 64) + groups * 512
+        case .int4: (64 + groups * 32).roundedUp(to: 64) + groups * 256
         }
     }
 

@@ -50,11 +50,18 @@ extension TileCodec {
         }
     }
 
+    /// A number of the block of bfloat16 that a tile starts with.
+    @inline(__always)
+    private static func rowFactor(_ tile: UnsafeRawPointer, _ index: Int) -> Float {
+        let bits = tile.loadUnaligned(fromByteOffset: index &* 2, as: UInt16.self)
+        return Float16Bits.float(brain: UInt16(littleEndian: bits))
+    }
+
     private static func decodeInt8Row(
         _ row: Int, _ tile: UnsafeRawPointer, _ layout: TileLayout, _ output: UnsafeMutablePointer<Float>
     ) {
         let bytes = tile.assumingMemoryBound(to: UInt8.self)
-        let rowScale = tile.loadUnaligned(fromByteOffset: row &* 4, as: Float.self)
+        let rowScale = rowFactor(tile, row)
         for group in 0..<layout.groupCount {
             let scale = rowScale * Float(Int32(bytes[layout.scaleOffset(group: group) &+ row]))
             let codes = bytes + (layout.codeOffset(group: group) &+ row &* 4)
@@ -71,8 +78,8 @@ extension TileCodec {
         _ row: Int, _ tile: UnsafeRawPointer, _ layout: TileLayout, _ output: UnsafeMutablePointer<Float>
     ) {
         let bytes = tile.assumingMemoryBound(to: UInt8.self)
-        let rowScale = tile.loadUnaligned(fromByteOffset: row &* 4, as: Float.self)
-        let rowMinimum = tile.loadUnaligned(fromByteOffset: 64 &+ row &* 4, as: Float.self)
+        let rowScale = rowFactor(tile, row)
+        let rowMinimum = rowFactor(tile, row &+ TensorEncoding.tileRows)
         for group in 0..<layout.groupCount {
             let scales = bytes + (layout.scaleOffset(group: group) &+ row)
             let scale = rowScale * Float(Int32(scales[0]))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where things lie inside a tile of int8 or int4 weights: the offsets behind `TensorEncoding`'s description.
 
-/// Byte offsets in one tile of 16 rows; the tile starts with 16 × Float32 row scales (int4: then 16 row minimums).
+/// Byte offsets in one tile of 16 rows; the tile starts with 16 × bfloat16 row scales (int4: then 16 row minimums).
 package struct TileLayout: Sendable {
     /// Groups of 32 columns.
     package let groupCount: Int
@@ -22,7 +22,7 @@ package struct TileLayout: Sendable {
         else { preconditionFailure("TileLayout: \(encoding) has no groups, or not with \(columns) columns") }
         let isInt4 = encoding == .int4
         groupCount = columns / TensorEncoding.groupSize
-        scaleByteOffset = isInt4 ? 128 : 64
+        scaleByteOffset = isInt4 ? 64 : 32
         scaleStride = isInt4 ? 32 : 16
         codeStride = isInt4 ? 256 : 512
         codeByteOffset = byteCount - groupCount * codeStride

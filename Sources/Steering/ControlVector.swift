@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // GGUF control vectors, llama.cpp's form of steering: one vector for each layer, added as it is to the residual
-// stream after that layer. formats/gguf.md §Control vectors.
+// stream after that layer. formats/gguf.md §7.
 
 import Formats
 import JSON

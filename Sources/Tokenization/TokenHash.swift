@@ -2,7 +2,7 @@
 // The hash of the tables in a tokenizer section: part of the format, so it never changes within a version.
 // A multiplication mixes upwards, the shift brings the mixed bits down to where the slot number is taken.
 
-/// A hash whose low bits choose a slot and whose top 12 bits tell most unequal entries apart.
+/// A hash whose lower half chooses a slot and whose top 12 bits tell most unequal entries apart.
 struct TokenHash {
     private(set) var value: UInt64
 
@@ -50,8 +50,12 @@ struct TokenHash {
     @inline(__always)
     var tag: UInt32 { UInt32(truncatingIfNeeded: value >> 52) }
 
+    /// The lower half as a fraction of 2^32, times the number of slots: any number will do, at the cost of a
+    /// multiplication.
     @inline(__always)
-    func slot(mask: Int) -> Int { Int(truncatingIfNeeded: value) & mask }
+    func slot(count: Int) -> Int {
+        Int(truncatingIfNeeded: ((value & 0xFFFF_FFFF) &* UInt64(truncatingIfNeeded: count)) >> 32)
+    }
 }
 
 /// One entry of an open-addressing table: twelve bits of the hash above twenty bits of an index.
@@ -62,20 +66,19 @@ struct TableSlot {
     @inline(__always)
     static func packed(tag: UInt32, index: Int) -> UInt32 { tag << 20 | UInt32(truncatingIfNeeded: index) }
 
-    /// The number of slots for a count of entries: the power of two that leaves at least a quarter empty.
-    static func count(entries: Int) -> Int {
-        guard entries > 0 else { return 0 }
-        var slots = 4
-        while slots * 3 < entries * 4 { slots *= 2 }
-        return slots
-    }
+    /// The number of slots for a count of entries: the smallest that leaves a quarter empty.
+    static func count(entries: Int) -> Int { (entries * 4 + 2) / 3 }
+
+    /// The slot behind a slot.
+    @inline(__always)
+    static func next(_ slot: Int, count: Int) -> Int { slot + 1 < count ? slot + 1 : 0 }
 
     /// Places entries by linear probing.
     static func table(hashes: [(hash: TokenHash, index: Int)]) -> [UInt32] {
         var slots = [UInt32](repeating: empty, count: count(entries: hashes.count))
         for (hash, index) in hashes {
-            var slot = hash.slot(mask: slots.count - 1)
-            while slots[slot] != empty { slot = (slot + 1) & (slots.count - 1) }
+            var slot = hash.slot(count: slots.count)
+            while slots[slot] != empty { slot = next(slot, count: slots.count) }
             slots[slot] = packed(tag: hash.tag, index: index)
         }
         return slots

@@ -165,13 +165,15 @@ extension TokenizerBuilder {
 
     private func hash(of text: [UInt8]) -> TokenHash { TokenHash(text.span, text.indices) }
 
-    private func textOffsets() -> [UInt32] {
-        var end: UInt32 = 0
-        return [0]
-            + texts.map { text in
-                end += UInt32(text.count)
-                return end
-            }
+    /// Three bytes each.
+    private func textOffsets() -> [UInt8] {
+        var bytes: [UInt8] = [0, 0, 0]
+        var end = 0
+        for text in texts {
+            end += text.count
+            for shift in [0, 8, 16] { bytes.append(UInt8(truncatingIfNeeded: end >> shift)) }
+        }
+        return bytes
     }
 
     private func byteTokens() -> [Int32] {

@@ -100,11 +100,6 @@ extension TokenizerLayout {
         try check(
             textSlotCount, in: 0...(needsTexts ? TableSlot.count(entries: tokenCount) : 0),
             "the size of the text table")
-        guard textSlotCount & (textSlotCount - 1) == 0 else {
-            throw TokenizerError(
-                .limits, found: "\(textSlotCount)", expected: "a power of two",
-                at: "the size of the text table")
-        }
     }
 
     private func checkSpecialIds() throws(TokenizerError) {

@@ -11,7 +11,7 @@ struct TokenizerLayout: Sendable {
     static let maximumTokenCount = 1 << 20 - 1
     static let maximumMergeCount = 1 << 20 - 1
     static let maximumTokenByteCount = 1 << 16 - 1
-    static let maximumTextByteCount = 1 << 28
+    static let maximumTextByteCount = 1 << 24 - 1
     static let maximumEndOfGenerationCount = 1024
 
     struct Flags: OptionSet, Sendable {
@@ -65,7 +65,7 @@ struct TokenizerLayout: Sendable {
         var padding: [Range<Int>] = []
     }
 
-    /// Every array's place. Cannot overflow: all counts are below 2^28.
+    /// Every array's place. Cannot overflow: all counts are below 2^24.
     var offsets: Offsets {
         var offsets = Offsets()
         var next = Self.headerByteCount
@@ -78,7 +78,7 @@ struct TokenizerLayout: Sendable {
         offsets.merges = place(8 * mergeCount)
         offsets.mergeSlots = place(4 * mergeSlotCount)
         offsets.textSlots = place(4 * textSlotCount)
-        offsets.textOffsets = place(4 * (tokenCount + 1))
+        offsets.textOffsets = place(3 * (tokenCount + 1))
         offsets.scores = place(kind == .sentencePieceBPE ? 4 * tokenCount : 0)
         offsets.byteTokens = place(4 * 256)
         offsets.firstBytes = place(4 * 257)

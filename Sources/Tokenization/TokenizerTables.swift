@@ -32,7 +32,11 @@ struct TokenizerTables: @unchecked Sendable {
 
     /// Where a token's text begins in the text bytes; the count of tokens gives where the last one ends.
     @inline(__always)
-    func textOffset(_ index: Int) -> Int { Int(word(offsets.textOffsets, index)) }
+    func textOffset(_ index: Int) -> Int {
+        // Three bytes, and one that does not count: of the next entry, or of the byte tokens that always follow.
+        let word = base.loadUnaligned(fromByteOffset: offsets.textOffsets + 3 * index, as: UInt32.self)
+        return Int(UInt32(littleEndian: word) & 0xFF_FFFF)
+    }
 
     /// - Precondition: `id` is a token.
     @inline(__always)
@@ -99,16 +103,15 @@ struct TokenizerTables: @unchecked Sendable {
     @inline(__always)
     func token(_ text: Span<UInt8>, _ range: Range<Int>) -> Int32 {
         guard range.count <= layout.longestTokenByteCount && layout.textSlotCount > 0 else { return -1 }
-        let mask = layout.textSlotCount - 1
         let hash = TokenHash(text, range)
         let tag = hash.tag
-        var index = hash.slot(mask: mask)
+        var index = hash.slot(count: layout.textSlotCount)
         while true {
             let slot = textSlot(index)
             if slot == TableSlot.empty { return -1 }
             let id = Int32(bitPattern: slot & TableSlot.indexMask)
             if slot >> 20 == tag && hasText(id, text, range) { return id }
-            index = (index + 1) & mask
+            index = TableSlot.next(index, count: layout.textSlotCount)
         }
     }
 
@@ -129,11 +132,10 @@ struct TokenizerTables: @unchecked Sendable {
     @inline(__always)
     func merge(left: Int32, right: Int32) -> (rank: UInt32, merged: Int32)? {
         guard layout.mergeSlotCount > 0 else { return nil }
-        let mask = layout.mergeSlotCount - 1
         let pair = UInt64(UInt32(bitPattern: left)) | UInt64(UInt32(bitPattern: right)) << 20
         let hash = TokenHash(left: UInt64(UInt32(bitPattern: left)), right: UInt64(UInt32(bitPattern: right)))
         let tag = hash.tag
-        var index = hash.slot(mask: mask)
+        var index = hash.slot(count: layout.mergeSlotCount)
         while true {
             let slot = mergeSlot(index)
             if slot == TableSlot.empty { return nil }
@@ -142,7 +144,7 @@ struct TokenizerTables: @unchecked Sendable {
                 let merge = merge(Int(rank))
                 if merge & 0xFF_FFFF_FFFF == pair { return (rank, Int32(truncatingIfNeeded: merge >> 40)) }
             }
-            index = (index + 1) & mask
+            index = TableSlot.next(index, count: layout.mergeSlotCount)
         }
     }
 }

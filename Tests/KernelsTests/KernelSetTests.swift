@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which kernels run here, and that no object built for a newer CPU can lend its code to an older one.
+// Which kernels run here. Older processors are emulated, after `swift build -c release --build-tests`, by
+//   TILLER_EXPECTED_KERNELS="portable" qemu-x86_64 -cpu Nehalem .build/release/tillerPackageTests.xctest \
+//     --testing-library swift-testing --filter KernelsTests
+// and with `-cpu Haswell` and "portable avx2".
 
 import Glibc
 import Kernels

@@ -9,13 +9,13 @@ import TestSupport
 /// A matrix in tiles and the same values as plain rows.
 struct TestMatrix {
     let weights: WeightMatrix
-    /// [rows × columns]
+    /// [rows × columns].
     let values: [Double]
     /// Bounds of what is added up for each weight, [rows × columns]; |values| where a weight is one number.
     let magnitudes: [Double]
     private let bytes: AlignedBuffer<UInt8>
 
-    /// - Parameter extreme: largest codes everywhere instead of random ones.
+    /// - extreme: largest codes everywhere instead of random ones.
     init(
         _ encoding: TensorEncoding, rows: Int, columns: Int, seed: UInt64 = 1, extreme: Bool = false,
         unitScales: Bool = false
@@ -83,9 +83,14 @@ private struct TileBuilder {
     }
 
     private mutating func appendRowScales() -> [Float] {
-        let scales = (0..<16).map { _ in unitScales ? 1 : Float.random(in: 1e-5...2e-4, using: &random) }
-        for scale in scales { withUnsafeBytes(of: scale) { bytes += $0 } }
-        return scales
+        // bfloat16: the upper half of a Float32.
+        let halves = (0..<16).map { _ in
+            UInt16(
+                truncatingIfNeeded: (unitScales ? 1 : Float.random(in: 1e-5...2e-4, using: &random))
+                    .bitPattern >> 16)
+        }
+        for half in halves { withUnsafeBytes(of: half) { bytes += $0 } }
+        return halves.map { Float(bitPattern: UInt32($0) << 16) }
     }
 
     private mutating func code(_ range: ClosedRange<UInt8>) -> UInt8 {
@@ -97,7 +102,8 @@ private struct TileBuilder {
         for tile in 0..<tileCount {
             let rowScales = appendRowScales()
             let scales = (0..<groups * 16).map { _ in unitScales ? 1 : code(0...255) }
-            bytes += scales + Array(repeating: 0, count: (groups * 16).roundedUp(to: 64) - groups * 16)
+            bytes +=
+                scales + Array(repeating: 0, count: (32 + groups * 16).roundedUp(to: 64) - 32 - groups * 16)
             for g in 0..<groups {
                 for j in 0..<8 {
                     for lane in 0..<16 {
@@ -119,7 +125,8 @@ private struct TileBuilder {
         for tile in 0..<tileCount {
             let rowScales = appendRowScales(), rowMinima = appendRowScales()
             let scales = (0..<groups * 32).map { _ in unitScales ? 1 : code(0...255) }
-            bytes += scales + Array(repeating: 0, count: (groups * 32).roundedUp(to: 64) - groups * 32)
+            bytes +=
+                scales + Array(repeating: 0, count: (64 + groups * 32).roundedUp(to: 64) - 64 - groups * 32)
             for g in 0..<groups {
                 for j in 0..<4 {
                     for lane in 0..<16 {

@@ -84,24 +84,25 @@ struct EncodedTile {
 
     // MARK: - The layout as `TensorEncoding` words it
 
+    /// A bfloat16.
     private func float(at offset: Int) -> Float {
-        Float(bitPattern: Fixture.words(Array(bytes[offset..<offset + 4]))[0])
+        Float(bitPattern: UInt32(bytes[offset]) << 16 | UInt32(bytes[offset + 1]) << 24)
     }
 
     private var groups: Int { columns / 32 }
-    private var scales: Int { encoding == .int8 ? 64 : 128 }
+    private var scales: Int { encoding == .int8 ? 32 : 64 }
     private var codes: Int {
-        scales + (groups * (encoding == .int8 ? 16 : 32) + 63) / 64 * 64
+        (scales + groups * (encoding == .int8 ? 16 : 32) + 63) / 64 * 64
     }
 
     /// rowScale · scale of a group.
     func step(row: Int, group: Int) -> Float {
-        float(at: row * 4) * Float(bytes[scales + group * (encoding == .int8 ? 16 : 32) + row])
+        float(at: row * 2) * Float(bytes[scales + group * (encoding == .int8 ? 16 : 32) + row])
     }
 
     /// rowMinimum · minimum of a group of int4.
     func minimum(row: Int, group: Int) -> Float {
-        float(at: 64 + row * 4) * Float(bytes[scales + group * 32 + 16 + row])
+        float(at: 32 + row * 2) * Float(bytes[scales + group * 32 + 16 + row])
     }
 
     /// The code of one weight of int8 or int4.

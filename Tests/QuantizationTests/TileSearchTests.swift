@@ -20,6 +20,11 @@ import Testing
         Distribution.heavyTailed.values(columns, seed: seed).map { $0 * $0 + 0.001 }
     }
 
+    /// The smallest bfloat16 that is not below a positive number.
+    private func brainFloat(reaching value: Float) -> Float {
+        Float(bitPattern: (value.bitPattern + 0xFFFF) & 0xFFFF_0000)
+    }
+
     /// Plain quantization of one row in the same format: ranges from minimum and maximum, nearest everywhere.
     private func plainInt4(_ row: [Float]) -> [Float] {
         let starts = Array(stride(from: 0, to: row.count, by: 32))
@@ -28,8 +33,8 @@ import Testing
             let low = min(group.min() ?? 0, 0)
             return (((group.max() ?? 0) - low) / 15, -low)
         }
-        let rowScale = (ranges.map(\.scale).max() ?? 0) / 255
-        let rowMinimum = (ranges.map(\.minimum).max() ?? 0) / 255
+        let rowScale = brainFloat(reaching: (ranges.map(\.scale).max() ?? 0) / 255)
+        let rowMinimum = brainFloat(reaching: (ranges.map(\.minimum).max() ?? 0) / 255)
         return zip(starts, ranges).flatMap { start, range -> [Float] in
             let scale = rowScale == 0 ? 0 : rowScale * (range.scale / rowScale).rounded()
             let minimum = rowMinimum == 0 ? 0 : rowMinimum * (range.minimum / rowMinimum).rounded()
@@ -44,7 +49,7 @@ import Testing
     private func plainInt8(_ row: [Float]) -> [Float] {
         let starts = Array(stride(from: 0, to: row.count, by: 32))
         let steps = starts.map { start in (row[start..<start + 32].map(abs).max() ?? 0) / 127 }
-        let rowScale = (steps.max() ?? 0) / 255
+        let rowScale = brainFloat(reaching: (steps.max() ?? 0) / 255)
         return zip(starts, steps).flatMap { start, step -> [Float] in
             let scale = rowScale == 0 ? 0 : rowScale * (step / rowScale).rounded()
             return row[start..<start + 32].map { value in
@@ -53,18 +58,20 @@ import Testing
         }
     }
 
+    /// Of a tile: a single row of one or two groups can be lucky with the plain rule's row factor.
     @Test(arguments: Distribution.all, [32, 96, 576, 1536])
     func searchIsNeverWorseThanMinimumAndMaximum(distribution: Distribution, columns: Int) throws {
         let rows = distribution.values(16 * columns, seed: UInt64(columns) + 77)
         let equal = [Float](repeating: 1, count: columns)
         for (encoding, plain) in [(TensorEncoding.int4, plainInt4), (.int8, plainInt8)] {
             let decoded = try EncodedTile(rows, 16, columns, encoding).decoded()
+            var searched = 0.0, ruled = 0.0
             for row in 0..<16 {
                 let range = row * columns..<(row + 1) * columns
-                let searched = error(rows[range], decoded[range], equal)
-                let ruled = error(rows[range], plain(Array(rows[range]))[...], equal)
-                #expect(searched <= ruled * 1.0001, "\(encoding), row \(row): \(searched) against \(ruled)")
+                searched += error(rows[range], decoded[range], equal)
+                ruled += error(rows[range], plain(Array(rows[range]))[...], equal)
             }
+            #expect(searched <= ruled * 1.0001, "\(encoding): \(searched) against \(ruled)")
         }
     }
 
@@ -123,7 +130,7 @@ import Testing
 
     /// A grid of 16 levels is met but for the 8-bit scale and minimum.
     ///
-    /// Each is off by half a step of 1/230 (the coarsest row factor tried) of the largest: 15 s / 460 and 8 s / 460,
+    /// Each is off by half a step of 1/213 (the coarsest row factor tried) of the largest: 15 s / 426 and 8 s / 426,
     /// and half as much again because codes are chosen by the sum of squares, not by the largest error.
     @Test func fourBitGridsAreRecovered() throws {
         let rows = Distribution.gridOf4Bits.values(16 * 320, seed: 31)
@@ -131,17 +138,18 @@ import Testing
         let decoded = encoded.decoded()
         let largestStep: Float = 0.125 + 4 * 0.0625
         for index in rows.indices {
-            #expect(abs(rows[index] - decoded[index]) <= largestStep * (15 + 8) / 460 * 1.5)
+            #expect(abs(rows[index] - decoded[index]) <= largestStep * (15 + 8) / 426 * 1.5)
         }
         #expect(encoded.error.relativeRMS < 0.006)
     }
 
+    /// A constant becomes a row factor times an integer of at least 213 (int4) or about 241 (int8: times 127, too).
     @Test(arguments: [-3, -1e-3, 1e-3, 0.7, 42] as [Float])
     func constantsAreMetToEightBits(value: Float) throws {
         let rows = [Float](repeating: value, count: 64)
         for encoding in [TensorEncoding.int4, .int8] {
             let encoded = try EncodedTile(rows, 1, 64, encoding)
-            #expect(encoded.error.relativeRMS < 1e-6, "\(encoding) \(encoded.error.relativeRMS)")
+            #expect(encoded.error.relativeRMS < 0.5 / 213, "\(encoding) \(encoded.error.relativeRMS)")
         }
     }
 

@@ -28,6 +28,11 @@ struct SectionMap {
         for index in 0..<4 { bytes[offset + index] = UInt8(truncatingIfNeeded: value >> (8 * index)) }
     }
 
+    /// Three bytes, as in the text offsets.
+    mutating func setThree(_ offset: Int, _ value: Int) {
+        for index in 0..<3 { bytes[offset + index] = UInt8(truncatingIfNeeded: value >> (8 * index)) }
+    }
+
     /// The first bytes of the arrays, in file order, and the end of the section.
     var arrays:
         (
@@ -43,7 +48,7 @@ struct SectionMap {
         }
         return (
             place(8 * word(Self.mergeCount)), place(4 * word(Self.mergeSlotCount)),
-            place(4 * word(Self.textSlotCount)), place(4 * (tokens + 1)),
+            place(4 * word(Self.textSlotCount)), place(3 * (tokens + 1)),
             place(bytes[Self.kind] == 2 ? 4 * tokens : 0),
             place(1024), place(1028), place(4 * word(Self.specialCount)),
             place(4 * word(Self.endOfGenerationCount)),

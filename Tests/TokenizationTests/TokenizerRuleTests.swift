@@ -32,10 +32,10 @@ private let breakages: [Breakage] = [
         $0.set(SectionMap.mergeSlotCount, $0.word(SectionMap.mergeSlotCount) / 2)
     },
     Breakage(rule: .limits, what: "a text table that nobody reads") { $0.set(SectionMap.textSlotCount, 4) },
-    Breakage(rule: .limits, what: "2^31 bytes of text") { $0.set(SectionMap.textByteCount, 1 << 31) },
+    Breakage(rule: .limits, what: "2^24 bytes of text") { $0.set(SectionMap.textByteCount, 1 << 24) },
     Breakage(rule: .limits, what: "1025 end tokens") { $0.set(SectionMap.endOfGenerationCount, 1025) },
-    Breakage(rule: .limits, what: "three text slots", kind: .sentencePieceBPE) {
-        $0.set(SectionMap.textSlotCount, 3)
+    Breakage(rule: .limits, what: "more text slots than all tokens need", kind: .sentencePieceBPE) {
+        $0.set(SectionMap.textSlotCount, $0.word(SectionMap.tokenCount) * 4 / 3 + 2)
     },
     Breakage(rule: .size, what: "one byte more") { $0.bytes.append(0) },
     Breakage(rule: .size, what: "one byte less") { $0.bytes.removeLast() },
@@ -48,11 +48,11 @@ private let breakages: [Breakage] = [
     Breakage(rule: .specialIds, what: "no begin of sequence to add", kind: .sentencePieceBPE) {
         $0.set(SectionMap.beginOfSequence, -1)
     },
-    Breakage(rule: .texts, what: "first offset") { $0.set($0.arrays.textOffsets, 1) },
-    Breakage(rule: .texts, what: "descending offsets") { $0.set($0.arrays.textOffsets + 8, 0x0FFF_FFFF) },
+    Breakage(rule: .texts, what: "first offset") { $0.setThree($0.arrays.textOffsets, 1) },
+    Breakage(rule: .texts, what: "descending offsets") { $0.setThree($0.arrays.textOffsets + 6, 0xFF_FFFF) },
     Breakage(rule: .texts, what: "last offset") {
-        $0.set(
-            $0.arrays.textOffsets + 4 * $0.word(SectionMap.tokenCount), $0.word(SectionMap.textByteCount) - 1)
+        $0.setThree(
+            $0.arrays.textOffsets + 3 * $0.word(SectionMap.tokenCount), $0.word(SectionMap.textByteCount) - 1)
     },
     Breakage(rule: .texts, what: "longest text") { $0.bytes[SectionMap.longestToken] += 1 },
     Breakage(rule: .types, what: "type 0") { $0.bytes[$0.arrays.types + 5] = 0 },
