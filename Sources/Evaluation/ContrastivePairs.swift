@@ -8,16 +8,24 @@ import Tiller
 package struct ContrastivePair: Sendable, Equatable {
     package let prompt: String?
     package let positive, negative: String
+
+    package init(prompt: String? = nil, positive: String, negative: String) {
+        self.prompt = prompt
+        self.positive = positive
+        self.negative = negative
+    }
 }
 
 extension ContrastivePair {
-    /// Reads JSON lines; other fields are ignored.
+    /// Reads JSON lines; other fields are ignored, and rows with a side that is null, which contrast nothing,
+    /// are left out.
     ///
     /// - Throws: `TillerError.invalidOption` that names the row and what it lacks.
     package static func read(_ bytes: [UInt8], fileName: String) throws(TillerError) -> [ContrastivePair] {
         var pairs: [ContrastivePair] = []
         var rows = JSONLines(bytes)
         while let row = try nextRow(of: &rows, fileName) {
+            if row.value["positive"] == .null || row.value["negative"] == .null { continue }
             guard let positive = row.value["positive"]?.stringValue,
                 let negative = row.value["negative"]?.stringValue
             else {
@@ -39,17 +47,52 @@ extension ContrastivePair {
         do { return try rows.next() } catch { throw .invalidOption("\(fileName): \(error)") }
     }
 
-    /// Tokens of one side, and where the side's own text begins.
+    /// Tokens of both sides.
     ///
-    /// With a prompt, the side is the assistant's answer in the model's chat format; alone it is plain text.
-    package func tokens(of side: String, engine: Engine) throws(TillerError) -> (tokens: [Int32], start: Int)
-    {
-        guard let prompt else {
-            let tokens = engine.encode(side)
+    /// With a prompt, a side is the assistant's answer in the model's chat format; alone it is plain text.
+    /// - Parameter limit: tokens of each side beyond which it is cut.
+    /// - Returns: nil where a side has no token of its own within the limit.
+    package func tokenized(engine: Engine, limit: Int) throws(TillerError) -> TokenizedPair? {
+        var (positive, negative, start): ([Int32], [Int32], Int)
+        if let prompt {
+            let question = try engine.encode(conversation: [Message(role: "user", content: prompt)])
+            positive = question + engine.encode(self.positive, addingSpecial: false)
+            negative = question + engine.encode(self.negative, addingSpecial: false)
+            start = question.count
+        } else {
+            (positive, negative) = (engine.encode(self.positive), engine.encode(self.negative))
             // Nothing predicts the first token, and its state is the attention's sink.
-            return (tokens, 1)
+            start = 1
         }
-        let question = try engine.encode(conversation: [Message(role: "user", content: prompt)])
-        return (question + engine.encode(side, addingSpecial: false), question.count)
+        positive = Array(positive.prefix(limit))
+        negative = Array(negative.prefix(limit))
+        guard start > 0, start < min(positive.count, negative.count) else { return nil }
+        return TokenizedPair(positive: positive, negative: negative, start: start)
+    }
+}
+
+/// Both sides of a pair as the model reads them.
+package struct TokenizedPair: Sendable {
+    /// Prompt and side.
+    package let positive, negative: [Int32]
+    /// Where the side's own text begins; the tokens before it are the same in both where there is a prompt.
+    package let start: Int
+
+    /// The tokens that both sides answer.
+    package var prompt: ArraySlice<Int32> { positive[..<start] }
+
+    /// Both sides cut to their first own tokens.
+    package func prefix(_ count: Int) -> TokenizedPair {
+        TokenizedPair(
+            positive: Array(positive.prefix(start + count)), negative: Array(negative.prefix(start + count)),
+            start: start)
+    }
+}
+
+extension Array {
+    /// `count` elements spread evenly over the array, in their order; all where there are no more.
+    package func spread(_ count: Int) -> [Element] {
+        guard count < self.count else { return self }
+        return (0..<Swift.max(count, 0)).map { self[$0 * self.count / count] }
     }
 }

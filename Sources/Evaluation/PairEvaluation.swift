@@ -2,6 +2,8 @@
 // Does steering move a model from the negative to the positive side of contrastive pairs?
 
 import JSON
+import Kernels
+import Steering
 import Tiller
 
 /// Log-odds of the positive over the negative side, in nats by token, plain and steered.
@@ -34,26 +36,27 @@ public struct PairEvaluation: Sendable {
 }
 
 extension PairEvaluation {
-    /// Scores every pair without and with steering.
+    /// Scores every pair without and with steering; pairs with a side that has no token of its own are left out.
     ///
     /// - Parameter onPair: called after each pair with (pairs done, pairs in all).
     package static func measure(
         _ pairs: [ContrastivePair], engine: Engine, steering: [Steer],
         onPair: (Int, Int) -> Void = { _, _ in }
     ) throws(TillerError) -> PairEvaluation {
-        var scorer = try PairScorer(engine: engine, pairs: pairs)
+        let scorer = try PairScorer(engine: engine)
         let steeredPlan = try engine.plan(steering)
         var plain: [Double] = [], steered: [Double] = []
         for (index, pair) in pairs.enumerated() {
-            scorer.session.setPlan(.none)
-            plain.append(try scorer.logOdds(of: pair))
-            if steeredPlan.isEmpty {
-                steered.append(plain[index])
-            } else {
-                scorer.session.setPlan(steeredPlan)
-                steered.append(try scorer.logOdds(of: pair))
+            if let tokens = try scorer.tokenized(pair) {
+                let before = try scorer.logOdds(of: tokens, under: .none)
+                plain.append(before)
+                steered.append(
+                    steeredPlan.isEmpty ? before : try scorer.logOdds(of: tokens, under: steeredPlan))
             }
             onPair(index + 1, pairs.count)
+        }
+        guard !plain.isEmpty else {
+            throw .invalidOption("no pair has a token to score on both sides")
         }
         return PairEvaluation(plain: plain, steered: steered, isSteered: !steeredPlan.isEmpty)
     }
@@ -61,31 +64,45 @@ extension PairEvaluation {
 
 /// Scores sides of pairs with one session.
 package struct PairScorer {
-    package let session: Session
+    private let session: Session
     /// Longer sides are scored over their first tokens.
     package static let tokenLimit = 1024
 
-    package init(engine: Engine, pairs: [ContrastivePair]) throws(TillerError) {
+    package init(engine: Engine) throws(TillerError) {
         session = try engine.makeSession(contextLength: min(Self.tokenLimit, max(engine.contextLength, 16)))
     }
 
-    /// mean ln P(positive | prompt) − mean ln P(negative | prompt)
-    package mutating func logOdds(of pair: ContrastivePair) throws(TillerError) -> Double {
-        try logLikelihood(pair, pair.positive) - logLikelihood(pair, pair.negative)
+    /// The pair's tokens, cut to what can be scored; nil where a side has none of its own.
+    package func tokenized(_ pair: ContrastivePair) throws(TillerError) -> TokenizedPair? {
+        try pair.tokenized(engine: session.engine, limit: session.contextLength)
     }
 
-    private func logLikelihood(_ pair: ContrastivePair, _ side: String) throws(TillerError) -> Double {
-        let (tokens, start) = try pair.tokens(of: side, engine: session.engine)
-        let scored = Array(tokens.prefix(session.contextLength))
-        guard start < scored.count else {
-            throw .invalidOption(
-                "a side has no token to score within \(session.contextLength): '\(side.prefix(40))'")
+    /// mean ln P(positive | prompt) − mean ln P(negative | prompt), in nats by token.
+    package func logOdds(of pair: TokenizedPair, under plan: SteeringPlan) throws(TillerError) -> Double {
+        session.setPlan(plan)
+        session.rewind(to: 0)
+        let end = pair.start + 1
+        if pair.positive.count == end, pair.negative.count == end,
+            pair.positive[..<pair.start] == pair.negative[..<pair.start]
+        {
+            // Answers of one token: both are in the distribution after the prompt.
+            try session.evaluate(Array(pair.prompt))
+            let logits = session.currentLogits
+            return Double(logits[Int(pair.positive[pair.start])] - logits[Int(pair.negative[pair.start])])
         }
+        return logLikelihood(pair.positive, from: pair.start) - logLikelihood(pair.negative, from: pair.start)
+    }
+
+    private func logLikelihood(_ tokens: [Int32], from start: Int) -> Double {
         var sum = 0.0
-        session.evaluateAll(scored) { position, logProbability in
-            guard position + 1 >= start, position + 1 < scored.count else { return }
-            sum += Double(logProbability(scored[position + 1]))
+        session.evaluateAllLogits(tokens) { position, logits in
+            // A softmax over the vocabulary costs as much as a layer: only where a token is scored.
+            guard position + 1 >= start, position + 1 < tokens.count, let base = logits.baseAddress else {
+                return
+            }
+            let normalizer = session.engine.compute.logSumExp(base, count: logits.count)
+            sum += Double(logits[Int(tokens[position + 1])] - normalizer)
         }
-        return sum / Double(scored.count - start)
+        return sum / Double(tokens.count - start)
     }
 }

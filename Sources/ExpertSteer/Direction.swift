@@ -28,6 +28,11 @@ package struct PairedStates: Sendable {
         self.width = width
     }
 
+    /// The same pairs with their sides exchanged.
+    package var reversed: PairedStates {
+        PairedStates(positive: negative, negative: positive, pairCount: pairCount, width: width)
+    }
+
     /// Differences positive − negative, [pairCount × width].
     var differences: [Double] { zip(positive, negative).map { Double($0) - Double($1) } }
 }

@@ -15,8 +15,9 @@ struct ProfileTrainCommand: ParsableCommand {
         commandName: "train", abstract: "Train a profile from contrastive pairs and store it in the file.",
         discussion: """
             Pairs are JSON lines {"positive": …, "negative": …} with an optional "prompt" that both sides answer. \
-            States are read from the very weights of the file; the strength is calibrated so that text which has \
-            nothing to do with the profile hardly changes.
+            States are read from the very weights of the file. Where the concept is read and which layers are steered \
+            is tried out on a part of the pairs; the strength is calibrated so that text which has nothing to do \
+            with the profile hardly changes.
             """)
 
     @Argument(help: "The model, a .tiller file.")
@@ -35,8 +36,17 @@ struct ProfileTrainCommand: ParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Steered layers, as in 10-18 or 8,12; the middle ones unless given.", valueName: "layers"))
+            "Steered layers, as in 10-18 or 8,12; chosen by effect unless given.", valueName: "layers"))
     var layers: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Where the concept is read: answers (all tokens of a side), last (its last one) or prompts (those with "
+                + "one of two fixed answers against those with the other); chosen by effect unless given."))
+    var source: StateSource?
+
+    @Option(help: "Use at most so many pairs, spread evenly over the file.")
+    var maxPairs = TrainingOptions(name: "").maximumPairCount
 
     @Option(help: ArgumentHelp("Where it steers.", valueName: "site"))
     var site = SteeringProfile.Site.residual
@@ -62,6 +72,8 @@ struct ProfileTrainCommand: ParsableCommand {
         options.description = description
         options.method = method
         options.layers = try layers.map(parseLayers)
+        options.source = source
+        options.maximumPairCount = maxPairs
         options.site = site
         options.phase = phase
         options.keepsNorm = keepNorm
@@ -77,17 +89,27 @@ struct ProfileTrainCommand: ParsableCommand {
             throw TillerError.invalidOption("--layers names layer \(last), expected 0...\(layerCount - 1)")
         }
         let trainer = try ProfileTrainer(engine: engine, options: options)
-        let bar = ProgressBar(label: "train \(name)", total: rows.count)
+        let capture = ProgressBar(label: "read \(name)", total: min(rows.count, maxPairs))
+        let choice = ProgressBar(label: "choose \(name)", total: 1)
+        var hasChosen = false
         let profile = try blaming(pairs) {
             try trainer.train(on: rows, dataHash: SHA256.digest(of: data).description) { event in
-                if case .capturing(let pair, let count) = event { bar.update(pair, total: count) }
+                switch event {
+                case .capturing(let pair, let count):
+                    capture.update(pair, total: count)
+                    if pair == count { capture.finish() }
+                case .choosing(let candidate, let count):
+                    choice.update(candidate - 1, total: count)
+                    hasChosen = true
+                }
             }
         }
-        bar.finish()
+        if hasChosen { choice.finish() }
         try TillerProfileStore.add(profile, in: file, replacesExisting: force)
         printLine(
-            "trained '\(name)' on \(rows.count) pairs, layers \(profile.layersText); recommended strength "
-                + "\(profile.recommendedStrength), up to \(profile.maximumStrength)")
+            "trained '\(name)' on \(profile.provenance["pairs"]?.intValue ?? rows.count) pairs, read in "
+                + "\(profile.evaluation["source"]?.stringValue ?? "answers"), layers \(profile.layersText); "
+                + "recommended strength \(profile.recommendedStrength), up to \(profile.maximumStrength)")
     }
 }
 
@@ -109,6 +131,7 @@ func parseLayers(_ text: String) throws -> [Int] {
 
 extension DirectionMethod: ExpressibleByArgument {}
 extension SteeringProfile.Phase: ExpressibleByArgument {}
+extension StateSource: ExpressibleByArgument {}
 extension SteeringProfile.Site: ExpressibleByArgument {
     /// Sites as they are typed; the profile's own names are in camel case.
     private static let names: [(name: String, site: Self)] = [

@@ -15,8 +15,12 @@ package struct TrainingOptions: Sendable {
     package var name: String
     package var description = ""
     package var method = DirectionMethod.meanDifference
-    /// Steered layers; nil takes those between 35 % and 65 % of the depth.
+    /// Steered layers; nil chooses among a few ranges by their effect.
     package var layers: [Int]?
+    /// Where the concept is read; nil chooses by effect.
+    package var source: StateSource?
+    /// Pairs that are used, spread evenly over all: beyond a few hundred a mean hardly moves.
+    package var maximumPairCount = 512
     package var site = SteeringProfile.Site.residual
     package var phase = SteeringProfile.Phase.both
     /// Rescales each steered state to the norm that it had.
@@ -28,79 +32,161 @@ package struct TrainingOptions: Sendable {
 /// What training reports while it runs.
 package enum TrainingProgress: Sendable {
     case capturing(pair: Int, of: Int)
-    case calibrating(strength: Float, divergence: Double)
+    case choosing(candidate: Int, of: Int)
 }
 
 /// Trains profiles on one model.
 package struct ProfileTrainer {
     private let engine: Engine
     private let options: TrainingOptions
-    private let layers: [Int]
+    /// Ranges of layers to choose from.
+    private let layerRanges: [[Int]]
 
-    /// - Throws: `TillerError.invalidOption` for layers that the model does not have.
+    /// - Throws: `TillerError.invalidOption` for layers that the model does not have, or no pairs to use.
     package init(engine: Engine, options: TrainingOptions) throws(TillerError) {
         let layerCount = engine.model.configuration.layerCount
-        let layers = options.layers ?? Self.middleLayers(of: layerCount)
-        guard let last = layers.max(), let first = layers.min(), first >= 0, last < layerCount else {
-            throw .invalidOption("layers \(layers) are not all in 0...\(layerCount - 1)")
+        if let layers = options.layers {
+            guard let last = layers.max(), let first = layers.min(), first >= 0, last < layerCount else {
+                throw .invalidOption("layers \(layers) are not all in 0...\(layerCount - 1)")
+            }
+            layerRanges = [Array(Set(layers)).sorted()]
+        } else {
+            layerRanges = ProfileChoice.layerRanges(of: layerCount)
+        }
+        guard options.maximumPairCount >= 1 else {
+            throw .invalidOption(
+                "at most \(options.maximumPairCount) pairs are to be used, expected 1 or more")
         }
         self.engine = engine
         self.options = options
-        self.layers = Array(Set(layers)).sorted()
-    }
-
-    /// Layers whose states are neither still the words nor already the next token.
-    package static func middleLayers(of layerCount: Int) -> [Int] {
-        let first = layerCount * 35 / 100
-        return Array(first...max(first, min(layerCount - 1, layerCount * 65 / 100)))
     }
 
     /// Trains a profile.
     ///
     /// - Parameter dataHash: SHA-256 of the file of pairs, for the record.
+    /// - Throws: `TillerError.invalidOption` for pairs from which nothing can be learned.
     package func train(
         on pairs: [ContrastivePair], dataHash: String, progress: (TrainingProgress) -> Void
     ) throws(TillerError) -> SteeringProfile {
-        let states = try StateCapture(engine: engine, layers: layers).capture(pairs, progress: progress)
-        let directions = layers.map { options.method.direction(of: states.pairs(layer: $0)) }
-        guard directions.contains(where: { $0.contains { $0 != 0 } }) else {
+        let set = try TrainingSet(
+            pairs, maximumCount: options.maximumPairCount, engine: engine, limit: StateCapture.tokenLimit)
+        let captured = try StateCapture(engine: engine, layers: Set(layerRanges.joined()).sorted())
+            .capture(set, progress: progress)
+        if let source = options.source, !captured.sources.contains(source) {
+            throw .invalidOption(
+                source == .prompts
+                    ? "prompts tell nothing here: the sides are not two fixed answers, each right for some prompts"
+                    : "the last token tells nothing here: the sides are two fixed answers")
+        }
+        let calibration = try StrengthCalibration(engine: engine)
+        let measured = try measureChoices(set, captured, calibration, progress)
+        let choice =
+            measured.max { $0.score < $1.score }?.choice
+            ?? ProfileChoice(
+                source: options.source ?? .answers,
+                layers: options.layers == nil
+                    ? ProfileChoice.standardLayers(of: engine.model.configuration.layerCount) : layerRanges[0]
+            )
+        var profile = makeProfile(choice, captured, part: nil)
+        guard profile.hasDirection else {
             throw .invalidOption(
                 "positive and negative sides are equal in every pair; there is nothing to learn")
         }
-        var profile = makeProfile(
-            directions, residualRMS: states.residualRMS, pairs: pairs, dataHash: dataHash)
-        let calibration = try StrengthCalibration(engine: engine).calibrate(profile, progress: progress)
-        profile.recommendedStrength = calibration.recommended
-        profile.maximumStrength = calibration.maximum
-        profile.minimumStrength = -calibration.maximum
-        let separations = zip(layers, directions).map { layer, direction in
-            Separation(of: direction, on: states.pairs(layer: layer)).pairAccuracy
-        }
-        profile.evaluation = [
-            "divergence_at_recommended": .number(calibration.divergence),
-            "training_pair_accuracy": .array(separations.map { .number($0) }),
-        ]
+        let strengths = calibration.calibrate(profile)
+        profile.recommendedStrength = strengths.recommended
+        profile.maximumStrength = strengths.maximum
+        profile.minimumStrength = -strengths.maximum
+        profile.provenance = provenance(of: set, dataHash: dataHash)
+        profile.evaluation = evaluation(of: profile, choice, captured, strengths, measured)
         return profile
     }
 
-    private func makeProfile(
-        _ directions: [[Float]], residualRMS: [Float], pairs: [ContrastivePair], dataHash: String
-    ) -> SteeringProfile {
+    /// What the possible choices do; empty where there is nothing to choose, or too little to choose by.
+    private func measureChoices(
+        _ set: TrainingSet, _ captured: CapturedStates, _ calibration: StrengthCalibration,
+        _ progress: (TrainingProgress) -> Void
+    ) throws(TillerError) -> [MeasuredChoice] {
+        let sources = options.source.map { [$0] } ?? captured.sources
+        let choices = sources.flatMap { source in
+            layerRanges.map { ProfileChoice(source: source, layers: $0) }
+        }
+        // Prompts must be measured even alone: only that gives them a sign.
+        guard choices.count > 1 || sources == [.prompts] else { return [] }
+        guard set.pairs.count >= ChoiceMeasurement.leastPairCount else {
+            guard sources != [.prompts] else {
+                throw .invalidOption(
+                    "\(set.pairs.count) balanced pairs are too few to learn from prompts, expected at least "
+                        + "\(ChoiceMeasurement.leastPairCount)")
+            }
+            return []
+        }
+        let measurement = try ChoiceMeasurement(engine: engine, set: set, calibration: calibration)
+        var measured: [MeasuredChoice] = []
+        for (index, choice) in choices.enumerated() {
+            progress(.choosing(candidate: index + 1, of: choices.count))
+            let profile = makeProfile(choice, captured, part: 0)
+            guard profile.hasDirection else { continue }
+            let result = try measurement.measure(choice, profile: profile)
+            measured.append(result)
+            guard choice.source == .prompts, result.effect.mean < 0 else { continue }
+            var reversed = choice
+            reversed.isReversed = true
+            let reversedProfile = makeProfile(reversed, captured, part: 0)
+            measured.append(try measurement.measure(reversed, profile: reversedProfile))
+        }
+        return measured
+    }
+
+    /// - Parameter part: the half of the states that the directions are fitted to; nil takes all.
+    private func makeProfile(_ choice: ProfileChoice, _ captured: CapturedStates, part: Int?)
+        -> SteeringProfile
+    {
         let configuration = engine.model.configuration
-        let operations = layers.enumerated().map { index, layer in
+        let operations = choice.layers.enumerated().map { index, layer in
             SteeringProfile.Operation(
                 .add, site: options.site, layer: layer, vector: index, keepsNorm: options.keepsNorm)
+        }
+        let directions = choice.layers.map { layer in
+            options.method.direction(of: choice.states(captured, layer: layer, part: part))
         }
         return SteeringProfile(
             name: options.name, description: options.description,
             sourceHash: engine.file.manifest.source.sha256, hiddenSize: configuration.hiddenSize,
             layerCount: configuration.layerCount, method: options.method.rawValue, phase: options.phase,
-            operations: operations, residualRMS: residualRMS, recommendedStrength: 1, minimumStrength: -1,
-            maximumStrength: 1,
-            provenance: [
-                "program": .string("tiller \(tillerVersion)"), "date": .string(WallClock.isoDate()),
-                "pairs": .integer(pairs.count), "data_sha256": .string(dataHash),
-                "weights": .string("\(engine.model.blocks[0].feedForward.up.encoding)"),
-            ], vectors: directions)
+            operations: operations, residualRMS: captured.residualRMS, recommendedStrength: 1,
+            minimumStrength: -1, maximumStrength: 1, vectors: directions)
     }
+
+    // MARK: - The record
+
+    private func provenance(of set: TrainingSet, dataHash: String) -> JSON {
+        var record: JSON.Object = [
+            "program": .string("tiller \(tillerVersion)"), "date": .string(WallClock.isoDate()),
+            "pairs": .integer(set.pairs.count), "data_sha256": .string(dataHash),
+            "weights": .string("\(engine.model.blocks[0].feedForward.up.encoding)"),
+        ]
+        if let answers = set.fixedAnswers {
+            record["positive_answers"] = .array(
+                answers.map { ["answer": .string($0.text), "count": .integer($0.count)] })
+        }
+        return .object(record)
+    }
+
+    private func evaluation(
+        of profile: SteeringProfile, _ choice: ProfileChoice, _ captured: CapturedStates,
+        _ strengths: CalibratedStrength, _ measured: [MeasuredChoice]
+    ) -> JSON {
+        let accuracies = zip(choice.layers, profile.vectors).map { layer, direction in
+            Separation(of: direction, on: choice.states(captured, layer: layer)).pairAccuracy
+        }
+        return [
+            "damage_at_recommended": .number(strengths.damage), "source": .string(choice.source.rawValue),
+            "training_pair_accuracy": .array(accuracies.map { .number($0) }),
+            "choices": .array(measured.map(\.json)),
+        ]
+    }
+}
+
+extension SteeringProfile {
+    fileprivate var hasDirection: Bool { vectors.contains { $0.contains { $0 != 0 } } }
 }

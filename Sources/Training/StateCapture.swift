@@ -6,72 +6,141 @@ import ExpertSteer
 import Tiller
 import Transformer
 
-/// Mean states of both sides of pairs, by layer.
+/// States of both sides of pairs, by source and layer.
 struct CapturedStates {
-    fileprivate var positive: [Int: [Float]] = [:]
-    fileprivate var negative: [Int: [Float]] = [:]
-    fileprivate var pairCount = 0
-    fileprivate let hiddenSize: Int
-    /// Mean root mean square of the stream after each layer of the model.
+    /// One state [hiddenSize] for each pair and side, row after row.
+    private struct Matrices {
+        var positive: [Float] = []
+        var negative: [Float] = []
+    }
+
+    private var matrices: [StateSource: [Int: Matrices]] = [:]
+    private let hiddenSize: Int
+    /// Mean root mean square of the stream after each layer of the model, over the sides' own tokens.
     fileprivate(set) var residualRMS: [Float]
 
-    /// The paired states of one of the captured layers.
-    func pairs(layer: Int) -> PairedStates {
-        PairedStates(
-            positive: positive[layer] ?? [], negative: negative[layer] ?? [], pairCount: pairCount,
+    fileprivate init(layerCount: Int, hiddenSize: Int) {
+        self.hiddenSize = hiddenSize
+        residualRMS = Array(repeating: 0, count: layerCount)
+    }
+
+    /// The sources that were captured.
+    var sources: [StateSource] { StateSource.allCases.filter { matrices[$0] != nil } }
+
+    fileprivate mutating func add(_ positive: [Float], _ negative: [Float], _ source: StateSource, layer: Int)
+    {
+        matrices[source, default: [:]][layer, default: Matrices()].positive += positive
+        matrices[source, default: [:]][layer, default: Matrices()].negative += negative
+    }
+
+    /// Contrasted states of a layer.
+    ///
+    /// - Parameter part: 0 or 1 takes one half of the rows, in turns of two so that couples of `.prompts` stay
+    ///   together; nil takes all.
+    func pairs(_ source: StateSource, layer: Int, part: Int? = nil) -> PairedStates {
+        let all = matrices[source]?[layer] ?? Matrices()
+        // A couple of prompts is two pairs.
+        let turn = source == .prompts ? 1 : 2
+        let rows = (0..<all.positive.count / hiddenSize).filter { part == nil || $0 / turn % 2 == part }
+        func take(_ matrix: [Float]) -> [Float] {
+            rows.flatMap { matrix[$0 * hiddenSize..<($0 + 1) * hiddenSize] }
+        }
+        return PairedStates(
+            positive: take(all.positive), negative: take(all.negative), pairCount: rows.count,
             width: hiddenSize)
     }
 }
 
-/// Runs texts through the model and keeps the mean state over each side's own tokens.
+/// Runs pairs through the model; what both sides share is computed once.
 struct StateCapture {
-    let engine: Engine
-    let layers: [Int]
     /// Longer texts are read up to here; a concept shows early.
-    private let tokenLimit = 512
+    static let tokenLimit = 512
 
-    init(engine: Engine, layers: [Int]) {
-        self.engine = engine
+    private let session: Session
+    private let layers: [Int]
+    private let layerCount, hiddenSize: Int
+
+    /// - Parameter layers: those whose states are kept.
+    init(engine: Engine, layers: [Int]) throws(TillerError) {
+        session = try engine.makeSession(contextLength: Self.tokenLimit)
         self.layers = layers
+        layerCount = engine.model.configuration.layerCount
+        hiddenSize = engine.model.configuration.hiddenSize
     }
 
-    func capture(_ pairs: [ContrastivePair], progress: (TrainingProgress) -> Void) throws(TillerError)
-        -> CapturedStates
-    {
-        let configuration = engine.model.configuration
-        let session = try engine.makeSession(contextLength: tokenLimit)
-        var states = CapturedStates(
-            hiddenSize: configuration.hiddenSize,
-            residualRMS: Array(repeating: 0, count: configuration.layerCount))
-        for (index, pair) in pairs.enumerated() {
-            let positive = try record(pair, pair.positive, session)
-            let negative = try record(pair, pair.negative, session)
+    func capture(_ set: TrainingSet, progress: (TrainingProgress) -> Void) -> CapturedStates {
+        var states = CapturedStates(layerCount: layerCount, hiddenSize: hiddenSize)
+        let promptPositions = set.fixedAnswers == nil ? nil : set.promptPositions
+        var earlierPrompt: ResidualRecorder?
+        for (index, pair) in set.pairs.enumerated() {
+            let prompt = makeRecorder()
+            if let promptPositions { prompt.positions = promptPositions[index] }
+            // Cached for both sides; the first tokens of sides without a prompt may differ.
+            let shared = pair.negative[..<pair.start] == pair.prompt ? pair.start : 0
+            evaluate(pair.positive, 0..<shared, prompt)
+            let positive = record(pair.positive, from: shared, start: pair.start)
+            let negative = record(pair.negative, from: shared, start: pair.start)
             for layer in layers {
-                states.positive[layer, default: []] += positive.mean(layer: layer)
-                states.negative[layer, default: []] += negative.mean(layer: layer)
+                states.add(positive.mean(layer: layer), negative.mean(layer: layer), .answers, layer: layer)
+                if set.fixedAnswers == nil {
+                    let (a, b) = (positive.last.mean(layer: layer), negative.last.mean(layer: layer))
+                    states.add(a, b, .last, layer: layer)
+                }
+                // Pairs alternate between both answers.
+                if promptPositions != nil, index % 2 == 1, let first = earlierPrompt {
+                    states.add(first.mean(layer: layer), prompt.mean(layer: layer), .prompts, layer: layer)
+                }
             }
-            for layer in 0..<configuration.layerCount {
+            for layer in 0..<layerCount {
                 states.residualRMS[layer] += (positive.rms(layer: layer) + negative.rms(layer: layer)) / 2
             }
-            states.pairCount += 1
-            progress(.capturing(pair: index + 1, of: pairs.count))
+            earlierPrompt = prompt
+            progress(.capturing(pair: index + 1, of: set.pairs.count))
         }
-        states.residualRMS = states.residualRMS.map { $0 / Float(pairs.count) }
+        states.residualRMS = states.residualRMS.map { $0 / Float(set.pairs.count) }
         return states
     }
 
-    private func record(_ pair: ContrastivePair, _ side: String, _ session: Session) throws(TillerError)
-        -> ResidualRecorder
-    {
-        let (tokens, start) = try pair.tokens(of: side, engine: engine)
-        let kept = Array(tokens.prefix(tokenLimit))
-        guard start < kept.count else {
-            throw .invalidOption("a side has no token of its own within \(tokenLimit): '\(side.prefix(40))'")
+    /// States of one side: of its last token, and of those before.
+    private struct Side {
+        let before, last: ResidualRecorder
+
+        /// The mean state over the side's own tokens [hiddenSize].
+        func mean(layer: Int) -> [Float] {
+            let count = Float(before.count(layer: layer))
+            return zip(before.mean(layer: layer), last.mean(layer: layer)).map {
+                ($0 * count + $1) / (count + 1)
+            }
         }
-        let recorder = ResidualRecorder(
-            layerCount: engine.model.configuration.layerCount,
-            hiddenSize: engine.model.configuration.hiddenSize, positions: start..<kept.count)
-        session.record(kept, with: recorder)
-        return recorder
+
+        func rms(layer: Int) -> Float {
+            let count = Float(before.count(layer: layer))
+            return (before.rms(layer: layer) * count + last.rms(layer: layer)) / (count + 1)
+        }
+    }
+
+    /// - Parameters:
+    ///   - first: the first position that is not cached.
+    ///   - start: where the side's own tokens begin.
+    private func record(_ tokens: [Int32], from first: Int, start: Int) -> Side {
+        let side = Side(before: makeRecorder(), last: makeRecorder())
+        side.before.positions = start..<tokens.count
+        side.last.positions = start..<tokens.count
+        evaluate(tokens, first..<tokens.count - 1, side.before)
+        evaluate(tokens, tokens.count - 1..<tokens.count, side.last)
+        return side
+    }
+
+    private func makeRecorder() -> ResidualRecorder {
+        ResidualRecorder(layerCount: layerCount, hiddenSize: hiddenSize, positions: 0..<0)
+    }
+
+    private func evaluate(_ tokens: [Int32], _ range: Range<Int>, _ recorder: ResidualRecorder) {
+        guard !range.isEmpty else { return }
+        tokens.withUnsafeBufferPointer { all in
+            session.engine.evaluate(
+                UnsafeBufferPointer(rebasing: all[range]), cache: session.cache,
+                Evaluation(firstPosition: range.lowerBound, recorder: recorder), request: .none)
+        }
     }
 }

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pairs as the trainer reads them. Two kinds need different care: pairs of texts, which carry the concept
+// themselves, and pairs of two fixed answers such as Yes and No, which only point at prompts that carry it.
+
+import Evaluation
+import Tiller
+
+/// Where the concept is read.
+package enum StateSource: String, Sendable, CaseIterable {
+    /// In the sides' own tokens: the mean state of each side.
+    case answers
+    /// At each side's last token, which has read all of it: where sides differ in a word or two, most of the mean
+    /// is states that do not know of it.
+    case last
+    /// In the prompts: those to which one of two fixed answers is right, against those with the other.
+    case prompts
+}
+
+/// Usable pairs; those of two fixed answers are balanced.
+struct TrainingSet {
+    let pairs: [TokenizedPair]
+    /// Two fixed answers, and how often each was the positive one before balancing; nil for other pairs. Then
+    /// `pairs` alternate: the positive side is the first answer at even indices, the second at odd ones.
+    let fixedAnswers: [(text: String, count: Int)]?
+
+    /// - Parameters:
+    ///   - limit: tokens of a side that are read.
+    ///   - maximumCount: pairs that are used, spread evenly over all.
+    /// - Throws: `TillerError.invalidOption` where no pair has tokens of its own on both sides.
+    init(_ pairs: [ContrastivePair], maximumCount: Int, engine: Engine, limit: Int) throws(TillerError) {
+        var chosen = pairs
+        fixedAnswers = Self.fixedAnswers(of: pairs)
+        if let fixedAnswers {
+            // The state on an answer's token is first of all that token's. With as many of one answer as of the
+            // other, the token cancels out of the mean and what it answers remains.
+            let count = min(fixedAnswers[0].count, fixedAnswers[1].count, max(maximumCount / 2, 1))
+            let halves = fixedAnswers.map { answer in
+                pairs.filter { $0.positive == answer.text }.spread(count)
+            }
+            chosen = zip(halves[0], halves[1]).flatMap { [$0, $1] }
+        }
+        var usable: [TokenizedPair] = []
+        for pair in chosen.spread(maximumCount) {
+            guard let tokens = try pair.tokenized(engine: engine, limit: limit) else {
+                // Half of a balanced couple would shift the balance.
+                if fixedAnswers != nil, usable.count % 2 == 1 { usable.removeLast() }
+                continue
+            }
+            usable.append(tokens)
+        }
+        guard !usable.isEmpty else {
+            throw .invalidOption("no pair has a token of its own on both sides within \(limit) tokens")
+        }
+        self.pairs = usable
+    }
+
+    /// Two texts of which every pair takes one as positive and the other as negative side, each at least four times.
+    private static func fixedAnswers(of pairs: [ContrastivePair]) -> [(text: String, count: Int)]? {
+        guard let first = pairs.first, first.positive != first.negative else { return nil }
+        let same = pairs.count { $0.positive == first.positive && $0.negative == first.negative }
+        let other = pairs.count { $0.positive == first.negative && $0.negative == first.positive }
+        guard same >= 4, other >= 4, same + other == pairs.count, pairs.allSatisfy({ $0.prompt != nil })
+        else {
+            return nil
+        }
+        return [(first.positive, same), (first.negative, other)]
+    }
+
+    /// Positions of each prompt without what all prompts have in common at both ends: the template and the question
+    /// that frames them. nil where a prompt has nothing of its own.
+    var promptPositions: [Range<Int>]? {
+        guard let first = pairs.first?.prompt else { return nil }
+        var (prefix, suffix) = (first.count, first.count)
+        for pair in pairs {
+            prefix = min(prefix, zip(pair.prompt, first).prefix { $0 == $1 }.count)
+            suffix = min(suffix, zip(pair.prompt.reversed(), first.reversed()).prefix { $0 == $1 }.count)
+        }
+        let ranges = pairs.map { prefix..<max(prefix, $0.start - suffix) }
+        return ranges.contains(where: \.isEmpty) ? nil : ranges
+    }
+}
