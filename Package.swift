@@ -71,11 +71,11 @@ let package = Package(
                 "Tokenization", "Transformer",
             ]),
         .target(name: "ExpertSteer"),
-        .target(name: "Evaluation", dependencies: ["JSON", "Kernels", "Platform", "Tiller"]),
+        .target(name: "Evaluation", dependencies: ["JSON", "Kernels", "Platform", "Steering", "Tiller"]),
         .target(
             name: "Training",
             dependencies: [
-                "Evaluation", "ExpertSteer", "Formats", "JSON", "Platform", "Steering", "Tiller",
+                "Evaluation", "ExpertSteer", "Formats", "JSON", "Kernels", "Platform", "Steering", "Tiller",
                 "Transformer",
             ]),
 
