@@ -2,6 +2,7 @@
 // A GGUF becomes a .tiller file, tensor by tensor. The file appears under its name when it is whole.
 
 import Formats
+import Glibc
 import JSON
 import Platform
 import Quantization
@@ -25,23 +26,24 @@ package struct Converter: Sendable {
     /// Reads a GGUF and writes a `.tiller` file.
     ///
     /// - Parameter progress: called with (bytes of the source done, bytes in all); false stops, and nothing is left.
-    /// - Throws: `ConversionError`, or what reading and writing the files throws. What lay at `output` stays.
+    /// - Throws: `ConversionError`, `CancellationError` when stopped, or what reading and writing the files
+    ///   throws. What lay at `output` stays.
     package func convert(
         _ source: String, to output: String, progress: (Int, Int) -> Bool = { _, _ in true }
     ) throws -> ConversionSummary {
         let start = MonotonicClock.now()
         let mapped = try MappedFile(path: source)
         try requireGGUF(mapped, path: source)
+        try requireOther(output, than: source)
         let file = try GGUFFile(mapped: mapped)
-        let configuration = try ModelConfiguration(gguf: file)
-        let plan = try TensorPlan(gguf: file, configuration: configuration, encodings: encodings)
-        let tokenizer = try TokenizerBuilder(vocabulary: importTokenizer(from: file)).build()
+        let (configuration, plan, tokenizer) = try prepare(file, path: source)
         var summary = ConversionSummary()
         summary.sourceByteCount = mapped.bytes.count
 
         let writer = try TillerFileWriter(path: output, replaceExisting: replacesExisting)
         try write(plan, of: file, with: writer, into: &summary, progress)
         let manifest = try makeManifest(file, mapped, source, configuration, summary)
+        guard progress(1, 1) else { throw CancellationError() }
         try writer.finish(
             manifest: manifest, tokenizer: tokenizer,
             chatTemplate: file.metadata["tokenizer.chat_template"]?.string)
@@ -68,9 +70,7 @@ package struct Converter: Sendable {
                 try writer.write(bytes)
                 written += bytes.count
                 let share = Double(written) / Double(max(size, 1)) * Double(tensor.source.byteCount)
-                guard progress(done + Int(share), total) else {
-                    throw ConversionError("interrupted; nothing was written")
-                }
+                guard progress(done + Int(share), total) else { throw CancellationError() }
             }
             writer.endTensor()
             done += tensor.source.byteCount
@@ -96,11 +96,42 @@ package struct Converter: Sendable {
             statistics: .object(summary.json))
     }
 
+    /// What can be found wrong before anything is written.
+    private func prepare(_ file: GGUFFile, path: String) throws -> (ModelConfiguration, TensorPlan, [UInt8]) {
+        do {
+            let configuration = try ModelConfiguration(gguf: file)
+            let plan = try TensorPlan(gguf: file, configuration: configuration, encodings: encodings)
+            return (
+                configuration, plan, try TokenizerBuilder(vocabulary: importTokenizer(from: file)).build()
+            )
+        } catch let error as FormatError {
+            throw error.path.isEmpty ? ConversionError("\(path): \(error)") : error
+        } catch { throw ConversionError("\(path): \(error)") }
+    }
+
     private func requireGGUF(_ mapped: MappedFile, path: String) throws {
-        guard mapped.bytes.starts(with: "GGUF".utf8) else {
-            throw ConversionError(
-                "\(path) is no GGUF file: it begins with \(mapped.bytes.prefix(4).map { String($0, radix: 16) }), "
-                    + "expected 'GGUF'")
+        guard !mapped.bytes.starts(with: "GGUF".utf8) else { return }
+        let found =
+            if mapped.bytes.isEmpty {
+                "is empty"
+            } else if mapped.bytes.dropFirst().starts(with: "TILLER\n".utf8) {
+                "is a .tiller file already"
+            } else {
+                "begins with the bytes \(mapped.bytes.prefix(4).map { hexadecimal($0) }.joined(separator: " "))"
+            }
+        throw ConversionError("\(path) \(found), expected a GGUF file, which begins with 47 47 55 46")
+    }
+
+    private func hexadecimal(_ byte: UInt8) -> String {
+        (byte < 16 ? "0" : "") + String(byte, radix: 16)
+    }
+
+    /// The source must survive, also under another of its names.
+    private func requireOther(_ output: String, than source: String) throws {
+        var (first, second) = (stat(), stat())
+        guard stat(source, &first) == 0, stat(output, &second) == 0 else { return }
+        guard first.st_dev != second.st_dev || first.st_ino != second.st_ino else {
+            throw ConversionError("\(output) is the source itself; name another file for the output")
         }
     }
 }

@@ -20,6 +20,11 @@ extension Engine {
     /// Whether the model brings a chat template; others are prompted as a plain dialogue.
     public var hasChatTemplate: Bool { file.chatTemplate != nil }
 
+    /// Texts that end an answer besides the model's own ends of a turn.
+    ///
+    /// A model without a template continues the dialogue, and would go on to speak for the user.
+    public var turnStops: [String] { hasChatTemplate ? [] : ["\nUser:", "\nAssistant:"] }
+
     /// The tokens of a conversation, ready for the assistant's answer.
     ///
     /// Only the template's own text may form special tokens: those written out in a message's content stay text.

@@ -3,6 +3,7 @@
 
 import ChatTemplates
 import Formats
+import Glibc
 import Kernels
 import Platform
 import Quantization
@@ -51,9 +52,7 @@ public final class Engine: Sendable {
     ///
     /// - Throws: `TillerError` that says what is wrong with the file or an option.
     public convenience init(path: String, options: Options = .init()) throws(TillerError) {
-        let file: TillerFile
-        do { file = try TillerFile(path: path) } catch { throw .invalidFile("\(path): \(error)") }
-        try self.init(file: file, path: path, options: options)
+        try self.init(file: openModelFile(path), path: path, options: options)
     }
 
     package init(file: TillerFile, path: String, options: Options) throws(TillerError) {
@@ -150,7 +149,25 @@ public final class Engine: Sendable {
         guard length >= 1, length <= 1 << 20 else {
             throw .invalidOption("context is \(length), expected 1...\(1 << 20)")
         }
+        let byteCount = KeyValueCache.byteCount(
+            layerCount: model.configuration.layerCount,
+            keyValueHeadCount: model.configuration.keyValueHeadCount,
+            headSize: model.configuration.headSize, capacity: length, encoding: cacheEncoding)
+        guard Self.hasAddressSpace(byteCount: byteCount) else {
+            throw .invalidOption(
+                "a context of \(length) tokens needs \(byteCount) bytes, which the system refuses; "
+                    + "choose a smaller one")
+        }
         return Session(engine: self, contextLength: length)
+    }
+
+    /// Whether the system would hand out this much at all; limits of a process (`ulimit -v`) are met here.
+    private static func hasAddressSpace(byteCount: Int) -> Bool {
+        let mapped = mmap(
+            nil, max(byteCount, 1), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+        guard let mapped, mapped != MAP_FAILED else { return false }
+        munmap(mapped, max(byteCount, 1))
+        return true
     }
 
     /// Runs one evaluation, alone.

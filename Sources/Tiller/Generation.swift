@@ -61,6 +61,10 @@ extension Session {
         _ options: GenerationOptions, onToken: (GeneratedToken) -> Bool = { _ in true }
     ) throws(TillerError) -> GenerationResult {
         try options.sampling.validate()
+        if let token = options.sampling.logitBias.keys.first(where: { !(0..<logits.count).contains(Int($0)) })
+        {
+            throw .invalidOption("logit bias for token \(token), expected ids in 0..<\(logits.count)")
+        }
         guard !tokens.isEmpty else {
             throw .invalidOption("there is nothing to continue; evaluate a prompt first")
         }

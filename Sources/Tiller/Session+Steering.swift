@@ -17,7 +17,7 @@ public struct Steer: Sendable, Equatable {
 
     /// Parses `NAME` or `NAME=STRENGTH`.
     ///
-    /// - Throws: `TillerError.invalidOption` where the strength is not a finite number.
+    /// - Throws: `TillerError.invalidOption` where the strength is not a number of reasonable size.
     public init(parsing text: String) throws(TillerError) {
         let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
         guard let name = parts.first, !name.isEmpty else {
@@ -27,11 +27,16 @@ public struct Steer: Sendable, Equatable {
             self.init(String(name))
             return
         }
-        guard let strength = Float(parts[1]), strength.isFinite else {
-            throw .invalidOption("'\(parts[1])' is not a strength, expected a number as in \(name)=0.8")
+        guard let strength = Float(parts[1]), abs(strength) <= Self.largestStrength else {
+            throw .invalidOption(
+                "'\(parts[1])' is not a strength, expected a number of at most ±\(Int(Self.largestStrength)) as in "
+                    + "\(name)=0.8")
         }
         self.init(String(name), strength: strength)
     }
+
+    /// Far beyond anything that leaves text intact, and far from what overflows.
+    package static let largestStrength: Float = 1000
 }
 
 extension Engine {

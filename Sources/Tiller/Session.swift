@@ -44,6 +44,9 @@ public final class Session {
     /// Tokens that still fit.
     public var remainingContext: Int { contextLength - tokens.count }
 
+    /// How many of the leading tokens have valid keys and values: what is beyond is computed when it is needed.
+    package var cachedTokenCount: Int { validCount }
+
     /// Logits of the next token [vocabularySize]; empty before anything is evaluated.
     public var currentLogits: [Float] { hasLogits ? Array(logits.elements) : [] }
 

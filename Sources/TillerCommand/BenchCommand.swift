@@ -14,25 +14,31 @@ struct BenchCommand: ParsableCommand {
     @Argument(help: "The model, a .tiller file.")
     var file: String
 
-    @Option(help: "Tokens of the prefill; 0 skips it.")
+    @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of the prefill; 0 skips it.", valueName: "n"))
     var promptTokens = 512
 
-    @Option(help: "Tokens to decode; 0 skips it.")
+    @Option(parsing: .unconditional, help: ArgumentHelp("Tokens to decode; 0 skips it.", valueName: "n"))
     var generatedTokens = 128
 
-    @Option(help: "Tokens in the cache before each measurement.")
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Tokens in the cache before each measurement.", valueName: "n"))
     var depth = 0
 
-    @Option(help: "Repetitions; medians are reported.")
+    @Option(parsing: .unconditional, help: ArgumentHelp("Repetitions; medians are reported.", valueName: "n"))
     var repetitions = 5
 
     @Flag(help: "Print one JSON object.")
     var json = false
 
-    @OptionGroup var steering: SteeringOptions
-    @OptionGroup var engineOptions: EngineOptions
+    @OptionGroup(title: "Steering") var steering: SteeringOptions
+    @OptionGroup(title: "Machine") var engineOptions: EngineOptions
 
     func run() throws {
+        try require(promptTokens, in: 0...1 << 18, option: "--prompt-tokens")
+        try require(generatedTokens, in: 0...1 << 18, option: "--generated-tokens")
+        try require(depth, in: 0...1 << 18, option: "--depth")
+        try require(repetitions, in: 1...1000, option: "--repetitions")
         var options = BenchmarkOptions()
         options.promptTokens = promptTokens
         options.generatedTokens = generatedTokens
@@ -45,19 +51,22 @@ struct BenchCommand: ParsableCommand {
         let result = try benchmark.run { done, _ in bar.update(done) }
         bar.finish()
         if json {
-            print(JSON.object(result.json).serialized())
+            printLine(JSON.object(result.json).serialized())
             return
         }
-        print("model          \(engine.modelName), weights \(formatted(bytes: result.weightsByteCount))")
-        print("kernels        \(result.kernels), \(result.threads) threads")
+        printLine(
+            "model          \(engine.modelName.printableLine), weights \(formatted(bytes: result.weightsByteCount))"
+        )
+        printLine("kernels        \(result.kernels), \(result.threads) threads")
         if let speed = result.prefillTokensPerSecond {
-            print("prefill \(promptTokens)    \(formatted(speed, digits: 1)) tokens/s")
+            printLine("\("prefill \(promptTokens)".padded(to: 14)) \(formatted(speed, digits: 1)) tokens/s")
         }
         if let speed = result.decodeTokensPerSecond {
-            print("decode \(generatedTokens)     \(formatted(speed, digits: 1)) tokens/s")
+            printLine("\("decode \(generatedTokens)".padded(to: 14)) \(formatted(speed, digits: 1)) tokens/s")
         }
-        print("first token    \(formatted(result.firstTokenMilliseconds, digits: 1)) ms after a prompt of 16")
-        print("load           \(formatted(result.loadMilliseconds, digits: 1)) ms")
-        print("peak memory    \(formatted(bytes: result.peakMemoryByteCount))")
+        printLine(
+            "first token    \(formatted(result.firstTokenMilliseconds, digits: 1)) ms after a prompt of 16")
+        printLine("load           \(formatted(result.loadMilliseconds, digits: 1)) ms")
+        printLine("peak memory    \(formatted(bytes: result.peakMemoryByteCount))")
     }
 }

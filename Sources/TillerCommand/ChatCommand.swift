@@ -9,23 +9,35 @@ import Tiller
 
 struct ChatCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "chat", abstract: "Chat with a model; /help lists what can be typed.")
+        commandName: "chat", abstract: "Chat with a model; /help lists what can be typed.",
+        discussion: """
+            Ctrl-C stops an answer, Ctrl-D ends the chat. Lines can also come through a pipe, one message or \
+            command each; the first that fails ends the chat then.
+            """)
 
     @Argument(help: "The model, a .tiller file.")
     var file: String
 
-    @Option(help: "A system message.")
+    @Option(parsing: .unconditional, help: ArgumentHelp("A system message.", valueName: "text"))
     var system: String?
 
-    @Option(help: "Tokens of context.")
-    var context = 4096
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Tokens of the whole conversation; 4096 unless given.", valueName: "n"))
+    var context: Int?
 
-    @Option(help: "The most tokens of an answer.")
+    @Option(parsing: .unconditional, help: ArgumentHelp("The most tokens of an answer.", valueName: "n"))
     var maxTokens = 1024
 
-    @OptionGroup var sampling: SamplingCommandOptions
-    @OptionGroup var steering: SteeringOptions
-    @OptionGroup var engineOptions: EngineOptions
+    @OptionGroup(title: "Sampling") var sampling: SamplingCommandOptions
+    @OptionGroup(title: "Steering") var steering: SteeringOptions
+    @OptionGroup(title: "Machine") var engineOptions: EngineOptions
+
+    func validate() throws {
+        guard maxTokens >= 1 else {
+            throw ValidationError("--max-tokens is \(maxTokens), expected 1 or more")
+        }
+    }
 
     func run() throws {
         var generation = GenerationOptions()
@@ -33,8 +45,9 @@ struct ChatCommand: ParsableCommand {
         generation.maximumTokens = maxTokens
         let steer = try steering.parsed()
         let (engine, seconds) = try engineOptions.load(file)
-        let session = try engine.makeSession(contextLength: min(context, engine.contextLength))
+        let session = try engine.makeSession(contextLength: engine.context(context, usual: 4096))
         try session.steer(steer)
+        generation.stopStrings = engine.turnStops
         let chat = Conversation(session: session, system: system, generation: generation)
         let isTerminal = isatty(STDIN_FILENO) == 1
         var loop = ChatLoop(conversation: chat, isTerminal: isTerminal)
@@ -63,15 +76,18 @@ struct ChatLoop {
     func greet(loadSeconds: Double) {
         let engine = conversation.session.engine
         let profiles = engine.profileNames
-        print(
-            "\(engine.modelName) · \(engine.threadCount) threads · \(engine.kernelName) · loaded in "
+        printLine(
+            "\(Style.bold(engine.modelName.printableLine)) · \(engine.threadCount) threads · \(engine.kernelName) · loaded in "
                 + "\(formatted(loadSeconds * 1000, digits: 0)) ms")
         if profiles.isEmpty {
-            print("no profiles in this file; see 'tiller profile train --help'")
+            printLine("no profiles in this file; see 'tiller profile train --help'")
         } else {
-            print("profiles: \(profiles.joined(separator: ", ")) — try /steer \(profiles[0]) or /compare")
+            printLine("profiles: \(profiles.joined(separator: ", ")) — try /steer \(profiles[0]) or /compare")
         }
-        print(Style.dim("/help lists the commands, Ctrl-C stops an answer, Ctrl-D ends the chat"))
+        if !engine.hasChatTemplate {
+            printLine("this model has no chat format: it is prompted as a dialogue of User and Assistant")
+        }
+        printLine(Style.dim("/help lists the commands, Ctrl-C stops an answer, Ctrl-D ends the chat"))
     }
 
     mutating func run() throws {
@@ -81,7 +97,8 @@ struct ChatLoop {
             case .endOfInput:
                 return
             case .interrupted:
-                print(Style.dim("Ctrl-D or /quit ends the chat"))
+                guard isTerminal else { throw CancellationError() }
+                printLine(Style.dim("Ctrl-D or /quit ends the chat"))
             case .line(let line):
                 let text = line.trimmed
                 guard !text.isEmpty else { continue }
@@ -96,10 +113,19 @@ struct ChatLoop {
         do {
             if text.hasPrefix("/") { return try commands.execute(text) }
             try conversation.answer(text)
-        } catch let error as TillerError {
+            if Interrupt.isRequested { throw CancellationError() }
+        } catch var error as TillerError {
+            if case .contextOverflow(let needed, _) = error {
+                error = .invalidOption(
+                    "the conversation needs \(needed) tokens of \(conversation.session.contextLength); /undo or /reset "
+                        + "makes room, --context gives more")
+            }
             // A script that pipes its turns in must learn of the failure.
             guard isTerminal else { throw error }
-            writeError("tiller: \(error)")
+            writeError("tiller: \("\(error)".printableLine)")
+        } catch is CancellationError {
+            guard isTerminal else { throw CancellationError() }
+            printLine(Style.dim("stopped"))
         }
         return true
     }

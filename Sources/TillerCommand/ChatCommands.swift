@@ -13,7 +13,7 @@ struct ChatCommands {
 
     private static let help: [(usage: String, meaning: String)] = [
         ("/steer", "show the steering; /steer NAME[=STRENGTH] … sets it, /steer off ends it"),
-        ("/compare", "answer the last question again, plain and steered side by side, with one seed"),
+        ("/compare", "the last question answered plain and steered; /compare NAME[=STRENGTH] …"),
         ("/system TEXT", "set the system message; without text, remove it"),
         ("/regenerate", "replace the last answer"),
         ("/undo", "take the last question and its answer back"),
@@ -26,7 +26,7 @@ struct ChatCommands {
 
     /// Completions of a line for the Tab key.
     static func completions(of line: String, profiles: [String]) -> [String] {
-        if line.hasPrefix("/steer ") {
+        if line.hasPrefix("/steer ") || line.hasPrefix("/compare ") {
             let prefix = line.split(separator: " ", omittingEmptySubsequences: false).last ?? ""
             let head = line.dropLast(prefix.count)
             return (profiles + ["off"]).filter { $0.hasPrefix(prefix) }.map { head + $0 }
@@ -35,32 +35,32 @@ struct ChatCommands {
     }
 
     /// Returns false when the chat is over.
-    func execute(_ line: String) throws(TillerError) -> Bool {
+    func execute(_ line: String) throws -> Bool {
         let parts = line.split(separator: " ", maxSplits: 1)
         let argument = parts.count > 1 ? String(parts[1]).trimmed : ""
         switch parts[0] {
         case "/quit", "/exit": return false
         case "/help", "/?": printHelp()
         case "/steer", "/profile": try steer(argument)
-        case "/compare": try compare()
+        case "/compare": try compare(argument)
         case "/system":
             conversation.setSystem(argument)
-            print(argument.isEmpty ? "no system message" : "system message set")
+            printLine(argument.isEmpty ? "no system message" : "system message set")
         case "/regenerate", "/regen": try conversation.regenerate()
-        case "/undo": print("took back: \(try conversation.undo())")
+        case "/undo": printLine("took back: \(try conversation.undo())")
         case "/reset", "/clear":
             conversation.replaceMessages(conversation.messages.filter { $0.role == "system" })
-            print("a new conversation")
+            printLine("a new conversation")
         case "/save": try save(argument)
         case "/load": try load(argument)
         case "/stats": printStatistics()
-        default: throw .invalidOption("unknown command \(parts[0]); /help lists what there is")
+        default: throw TillerError.invalidOption("unknown command \(parts[0]); /help lists what there is")
         }
         return true
     }
 
     private func printHelp() {
-        for (usage, meaning) in Self.help { print("\(usage.padded(to: 14)) \(meaning)") }
+        for (usage, meaning) in Self.help { printLine("\(usage.padded(to: 14)) \(meaning)") }
     }
 
     // MARK: - Steering
@@ -70,16 +70,20 @@ struct ChatCommands {
         if argument == "off" {
             try session.steer([])
         } else if !argument.isEmpty {
-            var selection: [Steer] = []
-            for word in argument.split(separator: " ") { selection.append(try Steer(parsing: String(word))) }
-            try session.steer(selection)
+            try session.steer(selection(argument))
         }
         if session.steering.isEmpty {
             let names = session.engine.profileNames
-            print("no steering; profiles: \(names.isEmpty ? "none" : names.joined(separator: ", "))")
+            printLine("no steering; profiles: \(names.isEmpty ? "none" : names.joined(separator: ", "))")
         } else {
-            print("steering: \(try describe(session.steering))")
+            printLine("steering: \(try describe(session.steering))")
         }
+    }
+
+    private func selection(_ argument: String) throws(TillerError) -> [Steer] {
+        var selection: [Steer] = []
+        for word in argument.split(separator: " ") { selection.append(try Steer(parsing: String(word))) }
+        return selection
     }
 
     private func describe(_ steering: [Steer]) throws(TillerError) -> String {
@@ -90,26 +94,33 @@ struct ChatCommands {
             let isSafe = strength >= profile.minimumStrength && strength <= profile.maximumStrength
             let warning =
                 " (outside \(profile.minimumStrength) … \(profile.maximumStrength): text may fall apart)"
-            texts.append("\(steer.name)=\(strength)\(isSafe ? "" : warning)")
+            texts.append("\(steer.name)=\(strength)\(isSafe ? "" : Style.yellow(warning))")
         }
         return texts.joined(separator: " ")
     }
 
-    private func compare() throws(TillerError) {
-        guard !conversation.session.steering.isEmpty else {
-            throw .invalidOption("nothing steers; /steer NAME first")
+    private func compare(_ argument: String) throws {
+        let steering = argument.isEmpty ? conversation.session.steering : try selection(argument)
+        guard !steering.isEmpty else {
+            throw TillerError.invalidOption("nothing steers; /steer NAME first, or /compare NAME")
         }
-        let (plain, steered) = try conversation.compare()
-        let title = try describe(conversation.session.steering)
-        print(
+        let title = try describe(steering)
+        let (plain, steered) = try conversation.compare(with: steering)
+        printLine(
             SideBySide.render(
-                left: plain, right: steered, titles: ("plain", title), width: TerminalSize.columns))
+                left: plain.printable, right: steered.printable, titles: ("plain", title),
+                width: TerminalSize.columns))
     }
 
     // MARK: - Files
 
-    private func save(_ path: String) throws(TillerError) {
-        guard !path.isEmpty else { throw .invalidOption("/save needs a file name") }
+    private func save(_ argument: String) throws(TillerError) {
+        guard !argument.isEmpty else { throw .invalidOption("/save needs a file name") }
+        let path = argument.withHomeFolder
+        // Typed in passing: only what /save wrote itself is written over.
+        if access(path, F_OK) == 0, (try? Self.readMessages(path)) == nil {
+            throw .invalidFile("\(path) exists and is no saved conversation; choose another name")
+        }
         let list = conversation.messages.map {
             JSON.object(["role": .string($0.role), "content": .string($0.content)])
         }
@@ -119,15 +130,21 @@ struct ChatCommands {
             try Array(text.utf8).withUnsafeBytes { try writer.write($0) }
             try writer.commit()
         } catch { throw .invalidFile("\(error)") }
-        print("saved \(list.count) messages to \(path)")
+        printLine("saved \(list.count) message\(list.count == 1 ? "" : "s") to \(path)")
     }
 
-    private func load(_ path: String) throws(TillerError) {
-        guard !path.isEmpty else { throw .invalidOption("/load needs a file name") }
+    private func load(_ argument: String) throws(TillerError) {
+        guard !argument.isEmpty else { throw .invalidOption("/load needs a file name") }
+        let messages = try Self.readMessages(argument.withHomeFolder)
+        conversation.replaceMessages(messages)
+        printLine("loaded \(messages.count) message\(messages.count == 1 ? "" : "s")")
+    }
+
+    private static func readMessages(_ path: String) throws(TillerError) -> [Message] {
+        let bytes: [UInt8]
+        do { bytes = try readFile(path: path, limit: 1 << 26) } catch { throw .invalidFile("\(error)") }
         let parsed: JSON
-        do { parsed = try JSON.parse(readFile(path: path, limit: 1 << 26)) } catch {
-            throw .invalidFile("\(path): \(error)")
-        }
+        do { parsed = try JSON.parse(bytes) } catch { throw .invalidFile("\(path): \(error)") }
         var messages: [Message] = []
         for entry in parsed["messages"]?.arrayValue ?? [] {
             guard let role = entry["role"]?.stringValue, let content = entry["content"]?.stringValue,
@@ -136,23 +153,31 @@ struct ChatCommands {
             messages.append(Message(role: role, content: content))
         }
         guard !messages.isEmpty else { throw .invalidFile("\(path) holds no messages") }
-        conversation.replaceMessages(messages)
-        print("loaded \(messages.count) messages")
+        return messages
     }
 
     private func printStatistics() {
         let turn = conversation.statistics
         let session = conversation.session
         func speed(_ count: Int, _ seconds: Double) -> String {
-            seconds > 0 && count > 0 ? formatted(Double(count) / seconds, digits: 1) : "-"
+            guard seconds > 0, count > 0 else { return "" }
+            return ", \(formatted(Double(count) / seconds, digits: 1)) tokens/s"
         }
-        print(
-            "prompt     \(turn.promptTokens) new tokens, \(speed(turn.promptTokens, turn.promptSeconds)) tokens/s"
+        printLine(
+            "prompt     \(turn.promptTokens) new tokens\(speed(turn.promptTokens, turn.promptSeconds))"
         )
-        print(
-            "answer     \(turn.generatedTokens) tokens, \(speed(turn.generatedTokens, turn.generatedSeconds)) tokens/s"
+        printLine(
+            "answer     \(turn.generatedTokens) tokens\(speed(turn.generatedTokens, turn.generatedSeconds))"
         )
-        print("context    \(session.tokens.count) of \(session.contextLength) tokens")
-        print("memory     \(formatted(bytes: ProcessMemory.residentByteCount())) resident")
+        printLine("context    \(session.tokens.count) of \(session.contextLength) tokens")
+        printLine("memory     \(formatted(bytes: ProcessMemory.residentByteCount())) resident")
+    }
+}
+
+extension String {
+    /// With "~/" at the start as the shell reads it, which takes no part in a chat.
+    fileprivate var withHomeFolder: String {
+        guard hasPrefix("~/"), let home = getenv("HOME") else { return self }
+        return String(cString: home) + dropFirst()
     }
 }

@@ -37,10 +37,11 @@ final class Conversation {
 
     func replaceMessages(_ newMessages: [Message]) { messages = newMessages }
 
-    /// Appends a user's message and the model's answer to it.
+    /// Appends a user's message and the model's answer to it; an interrupted answer counts as far as it came.
     ///
-    /// - Throws: `TillerError`; the conversation is then as it was.
-    func answer(_ text: String) throws(TillerError) {
+    /// - Throws: `TillerError`, or `CancellationError` where an interrupt came before the answer began; the
+    ///   conversation is then as it was.
+    func answer(_ text: String) throws {
         messages.append(Message(role: "user", content: text))
         do { try generateAnswer() } catch {
             messages.removeLast()
@@ -49,9 +50,9 @@ final class Conversation {
     }
 
     /// Drops the last answer and generates another one.
-    func regenerate() throws(TillerError) {
+    func regenerate() throws {
         guard messages.last?.role == "assistant" else {
-            throw .invalidOption("there is no answer to generate anew")
+            throw TillerError.invalidOption("there is no answer to generate anew")
         }
         let old = messages.removeLast()
         do { try generateAnswer() } catch {
@@ -71,41 +72,54 @@ final class Conversation {
     }
 
     /// Answers the last question twice, plain and steered, with the same seed; the conversation stays as it is.
-    func compare() throws(TillerError) -> (plain: String, steered: String) {
+    func compare(with steering: [Steer]) throws -> (plain: String, steered: String) {
         guard let index = messages.lastIndex(where: { $0.role == "user" }) else {
-            throw .invalidOption("ask something first; /compare answers it plain and steered")
+            throw TillerError.invalidOption("ask something first; /compare answers it plain and steered")
         }
         let tokens = try session.engine.encode(conversation: Array(messages[...index]))
         var options = generation
         options.sampling.seed = options.sampling.seed ?? 1
-        let plain = try text(of: tokens, steering: [], options)
-        return (plain, try text(of: tokens, steering: session.steering, options))
+        let plain = try text(of: tokens, steering: [], options, label: "plain")
+        return (plain, try text(of: tokens, steering: steering, options, label: "steered"))
     }
 
-    private func text(of tokens: [Int32], steering: [Steer], _ options: GenerationOptions) throws(TillerError)
+    private func text(of tokens: [Int32], steering: [Steer], _ options: GenerationOptions, label: String)
+        throws
         -> String
     {
         let copy = try session.engine.makeSession(contextLength: session.contextLength)
         try copy.steer(steering)
         try copy.advance(to: tokens, while: { !Interrupt.isRequested })
-        guard !Interrupt.isRequested else { return "" }
-        return try copy.generate(options) { _ in !Interrupt.isRequested }.text
+        guard !Interrupt.isRequested else { throw CancellationError() }
+        // Both texts are shown together at the end; until then there is something to look at.
+        let isWatched = isatty(STDERR_FILENO) == 1 && Style.isEnabled
+        var count = 0
+        let result = try copy.generate(options) { _ in
+            count += 1
+            if isWatched { writeError("\r\(label): \(count) tokens", terminator: "\u{1B}[K") }
+            return !Interrupt.isRequested
+        }
+        if isWatched { writeError("\r", terminator: "\u{1B}[K") }
+        guard !Interrupt.isRequested else { throw CancellationError() }
+        return session.engine.hasChatTemplate ? result.text : result.text.trimmed
     }
 
-    private func generateAnswer() throws(TillerError) {
+    private func generateAnswer() throws {
         let tokens = try session.engine.encode(conversation: messages)
         var turn = TurnStatistics()
         let start = MonotonicClock.now()
-        let known = zip(session.tokens, tokens).prefix { $0 == $1 }.count
+        // What a change of steering made invalid is computed again, and counts.
+        let known = min(zip(session.tokens, tokens).prefix { $0 == $1 }.count, session.cachedTokenCount)
         try session.advance(to: tokens, while: { !Interrupt.isRequested })
         turn.promptTokens = tokens.count - known
         turn.promptSeconds = MonotonicClock.now() - start
-        guard !Interrupt.isRequested else { throw .invalidOption("stopped before the answer began") }
+        guard !Interrupt.isRequested else { throw CancellationError() }
+        var stream = AnswerStream(trims: !session.engine.hasChatTemplate)
         let result = try session.generate(generation) { token in
-            writeOutput(token.text)
+            stream.show(token.text)
             return !Interrupt.isRequested
         }
-        print()
+        printLine()
         turn.generatedTokens = result.tokens.count
         turn.generatedSeconds = MonotonicClock.now() - start - turn.promptSeconds
         statistics = turn

@@ -10,7 +10,9 @@ import Tiller
 
 struct ConvertCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "convert", abstract: "Convert a GGUF model to a .tiller file.")
+        commandName: "convert", abstract: "Convert a GGUF model to a .tiller file.",
+        discussion:
+            "The file appears under its name when it is whole; what lay there before stays until then.")
 
     @Argument(help: "The model to convert: a GGUF file of the Llama, Qwen or Gemma 3 family.")
     var source: String
@@ -18,25 +20,30 @@ struct ConvertCommand: ParsableCommand {
     @Argument(help: "The .tiller file to write.")
     var output: String
 
-    @Option(help: "Weights: int4, int8, f16 or f32.")
+    @Option(help: ArgumentHelp("Weights: int4, int8, f16 or f32.", valueName: "encoding"))
     var weights = "int4"
 
-    @Option(help: "Embedding and head: int4, int8, f16 or f32; int8 for int4 weights, else like the weights.")
+    @Option(
+        help: ArgumentHelp(
+            "Embedding and head, likewise; int8 for int4 weights, else like the weights, unless given.",
+            valueName: "encoding"))
     var head: String?
 
     @Flag(help: "Overwrite the output.")
     var force = false
 
-    @Option(help: "Threads; the physical cores allowed to the process unless given.")
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Threads; the physical cores allowed to the process unless given.", valueName: "n")
+    )
     var threads: Int?
 
     func run() throws {
         let body = try encoding(weights, option: "--weights")
         let headEncoding =
             try head.map { try encoding($0, option: "--head") } ?? (body == .int4 ? .int8 : body)
-        if let threads, !(1...256).contains(threads) {
-            throw TillerError.invalidOption("--threads is \(threads), expected 1...256")
-        }
+        try require(threads ?? 1, in: 1...256, option: "--threads")
+        try requireFree(output, force: force)
         let converter = Converter(
             encodings: EncodingChoice(weights: body, head: headEncoding), replacesExisting: force,
             threadCount: threads ?? Processor.physicalCoreCount(), program: "tiller \(tillerVersion)")
@@ -59,24 +66,26 @@ struct ConvertCommand: ParsableCommand {
 
     private func report(_ summary: ConversionSummary) {
         let ratio = Double(summary.fileByteCount) / Double(max(summary.sourceByteCount, 1))
-        print(
+        printLine(
             "size      \(formatted(bytes: summary.sourceByteCount)) -> \(formatted(bytes: summary.fileByteCount))"
                 + " (\(formatted(ratio * 100, digits: 0)) %)")
-        print(
+        printLine(
             "weights   \(formatted(Double(summary.weightCount) / 1e6, digits: 1)) M at "
                 + "\(formatted(summary.bitsPerWeight, digits: 2)) bits")
         for share in summary.shares where share.encoding != .vector {
-            print(
-                "  \(share.encoding.name.padded(to: 7)) \(share.tensorCount) tensors, \(formatted(bytes: share.byteCount)),"
-                    + " relative error \(formatted(share.error.relativeRMS * 100, digits: 3)) %")
+            let tensors = "\(share.tensorCount) tensor\(share.tensorCount == 1 ? "" : "s")"
+            printLine(
+                "  \(share.encoding.name.padded(to: 7)) \(tensors.padded(to: 11)) "
+                    + "\(formatted(bytes: share.byteCount).padded(to: 9)) relative error "
+                    + "\(formatted(share.error.relativeRMS * 100, digits: 3)) %")
         }
         if !summary.widened.isEmpty {
-            print(
+            printLine(
                 "wider     \(summary.widened.count) tensors have rows that are no multiple of 32 and are stored as "
                     + "f16: \(summary.widened.prefix(3).joined(separator: ", "))\(summary.widened.count > 3 ? ", …" : "")"
             )
         }
-        print("time      \(formatted(summary.seconds, digits: 1)) s")
-        print("written   \(output)")
+        printLine("time      \(formatted(summary.seconds, digits: 1)) s")
+        printLine("written   \(output)")
     }
 }

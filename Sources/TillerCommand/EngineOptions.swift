@@ -6,17 +6,26 @@ import Platform
 import Tiller
 
 struct EngineOptions: ParsableArguments {
-    @Option(help: "Threads; the physical cores allowed to the process unless given.")
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Threads; the physical cores allowed to the process unless given.", valueName: "n")
+    )
     var threads: Int?
 
-    @Option(help: "Instruction set: portable, avx2 or avx512; the best one unless given.")
+    @Option(
+        help: ArgumentHelp(
+            "Instruction set: portable, avx2 or avx512; the best one unless given.", valueName: "name"))
     var kernels: String?
 
-    @Option(help: "Cache of keys and values: int8, f16 or f32.")
+    @Option(
+        help: ArgumentHelp(
+            "Cache of keys and values; int8, or f32 for a model of f32 weights, unless given.",
+            valueName: "type"))
     var cache: Engine.CacheType?
 
     /// Loads a model; returns it with the seconds that took.
     func load(_ path: String) throws -> (engine: Engine, seconds: Double) {
+        try require(threads ?? 1, in: 1...256, option: "--threads")
         var options = Engine.Options()
         options.threads = threads
         options.kernels = kernels
@@ -29,12 +38,32 @@ struct EngineOptions: ParsableArguments {
 
 extension Engine.CacheType: ExpressibleByArgument {}
 
+/// Refuses a number outside its range.
+func require(_ value: Int, in range: ClosedRange<Int>, option: String) throws(TillerError) {
+    guard range.contains(value) else {
+        throw .invalidOption("\(option) is \(value), expected \(range.lowerBound)...\(range.upperBound)")
+    }
+}
+
+extension Engine {
+    /// The context that an option asks for: at most what the model was trained for, and `usual` unless given.
+    func context(_ wanted: Int?, usual: Int) throws(TillerError) -> Int {
+        let limit = min(contextLength, 1 << 20)
+        guard let wanted else { return min(usual, limit) }
+        guard (1...limit).contains(wanted) else {
+            throw .invalidOption("--context is \(wanted), expected 1...\(limit) for this model")
+        }
+        return wanted
+    }
+}
+
 /// Options of commands that steer.
 struct SteeringOptions: ParsableArguments {
     @Option(
         name: .customLong("steer"),
         help: ArgumentHelp(
-            "Apply a profile, at its recommended strength unless given.", valueName: "name[=strength]"))
+            "Apply a profile, at its recommended strength unless given; several add up.",
+            valueName: "name[=strength]"))
     var profiles: [String] = []
 
     func parsed() throws -> [Steer] { try profiles.map { try Steer(parsing: $0) } }
@@ -42,31 +71,48 @@ struct SteeringOptions: ParsableArguments {
 
 /// Options that choose the next token.
 struct SamplingCommandOptions: ParsableArguments {
-    @Option(help: "Randomness; 0 always takes the most likely token.")
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Randomness; 0 always takes the most likely token.", valueName: "t"))
     var temperature: Float = SamplingOptions().temperature
 
-    @Option(help: "Keep the k most likely tokens; 0 keeps all.")
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Keep the k most likely tokens; 0 keeps all.", valueName: "k"))
     var topK: Int = SamplingOptions().topK
 
-    @Option(help: "Keep the most likely tokens up to this total probability.")
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Keep the most likely tokens up to this total probability.", valueName: "p"))
     var topP: Float = SamplingOptions().topP
 
-    @Option(help: "Keep tokens at least this likely relative to the best.")
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Keep tokens at least this likely relative to the best.", valueName: "p"))
     var minP: Float = SamplingOptions().minP
 
-    @Option(help: "Divide the logits of recent tokens; 1 is off.")
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Divide the logits of recent tokens; 1 is off.", valueName: "x"))
     var repetitionPenalty: Float = 1
 
-    @Option(help: "Subtract from the logits of recent tokens.")
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Subtract from the logits of recent tokens.", valueName: "x"))
     var presencePenalty: Float = 0
 
-    @Option(help: "Subtract from recent tokens' logits for each occurrence.")
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Subtract from recent tokens' logits for each occurrence.", valueName: "x"))
     var frequencyPenalty: Float = 0
 
-    @Option(help: ArgumentHelp("Add to one token's logit.", valueName: "token=bias"))
+    @Option(
+        parsing: .unconditionalSingleValue,
+        help: ArgumentHelp("Add to the logit of a token id.", valueName: "token=bias"))
     var logitBias: [String] = []
 
-    @Option(help: "Seed; the same one repeats the same text.")
+    @Option(
+        parsing: .unconditional, help: ArgumentHelp("The same seed repeats the same text.", valueName: "n"))
     var seed: UInt64?
 
     func parsed() throws -> SamplingOptions {
@@ -78,6 +124,9 @@ struct SamplingCommandOptions: ParsableArguments {
         options.repetitionPenalty = repetitionPenalty
         options.presencePenalty = presencePenalty
         options.frequencyPenalty = frequencyPenalty
+        if let seed, seed > UInt64(Int.max) {
+            throw TillerError.invalidOption("--seed is \(seed), expected 0...\(Int.max)")
+        }
         options.seed = seed
         for entry in logitBias {
             let parts = entry.split(separator: "=", maxSplits: 1)

@@ -23,20 +23,20 @@ struct PerplexityCommand: ParsableCommand {
     @Argument(help: "The model, a .tiller file.")
     var file: String
 
-    @Option(help: "The text, a UTF-8 file.")
+    @Option(help: ArgumentHelp("The text, a UTF-8 file.", valueName: "path"))
     var text: String
 
-    @Option(help: "Tokens of a chunk.")
+    @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of a chunk.", valueName: "n"))
     var context = 512
 
-    @Option(help: "Chunks to score; all unless given.")
+    @Option(parsing: .unconditional, help: ArgumentHelp("Chunks to score; all unless given.", valueName: "n"))
     var chunks: Int?
 
     @Flag(help: "Print one JSON object.")
     var json = false
 
-    @OptionGroup var steering: SteeringOptions
-    @OptionGroup var engineOptions: EngineOptions
+    @OptionGroup(title: "Steering") var steering: SteeringOptions
+    @OptionGroup(title: "Machine") var engineOptions: EngineOptions
 
     func validate() throws {
         if let chunks, chunks < 1 { throw ValidationError("--chunks is \(chunks), expected at least 1") }
@@ -44,17 +44,20 @@ struct PerplexityCommand: ParsableCommand {
 
     func run() throws {
         let steer = try steering.parsed()
+        try require(context, in: 4...1 << 20, option: "--context")
+        let content = try readText(path: text)
         let (engine, _) = try engineOptions.load(file)
-        let content = String(decoding: try readFile(path: text, limit: 1 << 30), as: UTF8.self)
         let bar = ProgressBar(label: "perplexity", total: chunks ?? 1)
-        let result = try Perplexity.measure(
-            content, engine: engine, steering: steer, contextLength: context, chunkLimit: chunks
-        ) { done, total, _ in bar.update(done, total: total) }
+        let result = try blaming(text) {
+            try Perplexity.measure(
+                content, engine: engine, steering: steer, contextLength: context, chunkLimit: chunks
+            ) { done, total, _ in bar.update(done, total: total) }
+        }
         bar.finish()
         if json {
-            print(JSON.object(result.json).serialized())
+            printLine(JSON.object(result.json).serialized())
         } else {
-            print(
+            printLine(
                 "perplexity \(formatted(result.perplexity, digits: 4)) over \(result.tokenCount) tokens, mean "
                     + "\(formatted(result.mean, digits: 5)) ± \(formatted(result.meanError, digits: 5)) nats")
         }
@@ -73,38 +76,39 @@ struct PairsCommand: ParsableCommand {
     @Argument(help: "The model, a .tiller file.")
     var file: String
 
-    @Option(help: "JSON lines with prompt (optional), positive and negative.")
+    @Option(
+        help: ArgumentHelp("JSON lines with prompt (optional), positive and negative.", valueName: "path"))
     var items: String
 
     @Flag(help: "Print one JSON object.")
     var json = false
 
-    @OptionGroup var steering: SteeringOptions
-    @OptionGroup var engineOptions: EngineOptions
+    @OptionGroup(title: "Steering") var steering: SteeringOptions
+    @OptionGroup(title: "Machine") var engineOptions: EngineOptions
 
     func run() throws {
         let steer = try steering.parsed()
-        let pairs = try ContrastivePair.read(readFile(path: items, limit: 1 << 30), fileName: items)
+        let pairs = try readPairs(path: items).pairs
         let (engine, _) = try engineOptions.load(file)
         let bar = ProgressBar(label: "pairs", total: pairs.count)
-        let result = try PairEvaluation.measure(pairs, engine: engine, steering: steer) { done, _ in
-            bar.update(done)
+        let result = try blaming(items) {
+            try PairEvaluation.measure(pairs, engine: engine, steering: steer) { done, _ in bar.update(done) }
         }
         bar.finish()
         let report = result.json
         if json {
-            print(JSON.object(report).serialized())
+            printLine(JSON.object(report).serialized())
             return
         }
         let interval = report["interval"]?.arrayValue?.compactMap(\.doubleValue) ?? []
         let range = interval.map { formatted($0, digits: 4) }.joined(separator: " … ")
-        print(
+        printLine(
             "mean log-odds  \(formatted(result.meanLogOdds, digits: 4)) nats by token, \(pairs.count) pairs")
         if steer.isEmpty {
-            print("interval       \(range)")
+            printLine("interval       \(range)")
         } else {
-            print("shift          \(formatted(result.meanShift, digits: 4)), interval \(range)")
-            print("right way      \(formatted(result.shareShifted * 100, digits: 1)) % of the pairs")
+            printLine("shift          \(formatted(result.meanShift, digits: 4)), interval \(range)")
+            printLine("right way      \(formatted(result.shareShifted * 100, digits: 1)) % of the pairs")
         }
     }
 }
@@ -121,28 +125,34 @@ struct LogitsCommand: ParsableCommand {
     @Argument(help: "The model, a .tiller file.")
     var file: String
 
-    @Option(help: "JSON file with lists of token ids.")
+    @Option(help: ArgumentHelp("JSON file with lists of token ids.", valueName: "path"))
     var tokens: String
 
-    @Option(help: "The file to write.")
+    @Option(help: ArgumentHelp("The file to write.", valueName: "path"))
     var output: String
 
     @Flag(help: "Overwrite the output.")
     var force = false
 
-    @OptionGroup var steering: SteeringOptions
-    @OptionGroup var engineOptions: EngineOptions
+    @OptionGroup(title: "Steering") var steering: SteeringOptions
+    @OptionGroup(title: "Machine") var engineOptions: EngineOptions
 
     func run() throws {
         let steer = try steering.parsed()
         let lists = try readTokenLists()
+        try requireFree(output, force: force)
         let (engine, _) = try engineOptions.load(file)
+        Interrupt.install(includingTermination: true)
         let writer = try AtomicFileWriter(path: output, replaceExisting: force)
         let bar = ProgressBar(label: "logits", total: lists.count)
         for (index, list) in lists.enumerated() {
             guard list.allSatisfy({ $0 >= 0 && Int($0) < engine.vocabularySize }) else {
-                throw TillerError.invalidOption(
-                    "list \(index) holds ids outside 0..<\(engine.vocabularySize)")
+                throw TillerError.invalidFile(
+                    "\(tokens): list \(index) holds ids outside 0..<\(engine.vocabularySize)")
+            }
+            guard list.count <= 1 << 20 else {
+                throw TillerError.invalidFile(
+                    "\(tokens): list \(index) holds \(list.count) ids, expected at most \(1 << 20)")
             }
             let session = try engine.makeSession(contextLength: max(list.count, 1))
             try session.steer(steer)
@@ -152,6 +162,7 @@ struct LogitsCommand: ParsableCommand {
                 do { try writer.write(UnsafeRawBufferPointer(logits)) } catch { failure = error }
             }
             if let failure { throw failure }
+            guard !Interrupt.isRequested else { throw CancellationError() }
             bar.update(index + 1)
         }
         bar.finish()
@@ -159,13 +170,15 @@ struct LogitsCommand: ParsableCommand {
     }
 
     private func readTokenLists() throws -> [[Int32]] {
-        let parsed = try JSON.parse(readFile(path: tokens, limit: 1 << 28))
+        let bytes = try readFile(path: tokens, limit: 1 << 28)
+        let parsed: JSON
+        do { parsed = try JSON.parse(bytes) } catch { throw TillerError.invalidFile("\(tokens): \(error)") }
         let lists = parsed.arrayValue?.map {
             $0.arrayValue?.compactMap(\.intValue).compactMap { Int32(exactly: $0) }
         }
         guard let lists, let flat = lists as? [[Int32]], !flat.isEmpty, flat.allSatisfy({ !$0.isEmpty })
         else {
-            throw TillerError.invalidOption(
+            throw TillerError.invalidFile(
                 "\(tokens): expected lists of token ids as in [[1, 2, 3], [4, 5]]")
         }
         return flat

@@ -16,7 +16,9 @@ struct InspectCommand: ParsableCommand {
     @Argument(help: "The model, a .tiller file.")
     var file: String
 
-    @Option(help: "Tokens of context for the prediction of memory.")
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Tokens of context for the prediction of memory.", valueName: "n"))
     var context = 2048
 
     @Flag(help: "Also list every tensor.")
@@ -32,9 +34,9 @@ struct InspectCommand: ParsableCommand {
     }
 
     func run() throws {
-        let model = try TillerFile(path: file)
+        let model = try openModelFile(file)
         if json {
-            print(JSON.object(report(model)).serialized())
+            printLine(JSON.object(report(model)).serialized())
         } else {
             printReport(model)
         }
@@ -74,39 +76,41 @@ struct InspectCommand: ParsableCommand {
 
     private func printReport(_ model: TillerFile) {
         let (manifest, configuration) = (model.manifest, model.manifest.configuration)
-        print("name        \(manifest.name)")
-        if !manifest.license.isEmpty { print("license     \(manifest.license)") }
-        print(
+        printLine("name        \(manifest.name.printableLine)")
+        if !manifest.license.isEmpty { printLine("license     \(manifest.license.printableLine)") }
+        printLine(
             "model       \(configuration.family.rawValue), \(configuration.layerCount) layers of width "
                 + "\(configuration.hiddenSize), \(configuration.headCount)/\(configuration.keyValueHeadCount) heads of "
                 + "\(configuration.headSize), vocabulary \(configuration.vocabularySize), context "
                 + "\(configuration.contextLength)")
-        print("source      \(manifest.source.fileName), \(formatted(bytes: manifest.source.byteCount))")
-        print("            sha256 \(manifest.source.sha256)")
-        print("converted   \(manifest.created) by \(manifest.converter)")
+        printLine(
+            "source      \(manifest.source.fileName.printableLine), \(formatted(bytes: manifest.source.byteCount))"
+        )
+        printLine("            sha256 \(manifest.source.sha256)")
+        printLine("converted   \(manifest.created.printableLine) by \(manifest.converter.printableLine)")
         for (encoding, bytes) in model.byteCountByEncoding {
-            print("weights     \(encoding.name.padded(to: 6)) \(formatted(bytes: bytes))")
+            printLine("weights     \(encoding.name.padded(to: 6)) \(formatted(bytes: bytes))")
         }
-        print("template    \(model.chatTemplate == nil ? "none" : "yes")")
+        printLine("template    \(model.chatTemplate == nil ? "none" : "yes")")
         let names = model.profiles.map(\.name)
-        print("profiles    \(names.isEmpty ? "none" : names.joined(separator: ", "))")
+        printLine("profiles    \(names.isEmpty ? "none" : names.joined(separator: ", "))")
         for section in model.sections {
-            print(
+            printLine(
                 "section     \(section.kind.name.padded(to: 14)) at \(String(section.byteOffset).padded(to: 11)) "
                     + formatted(bytes: section.byteCount))
         }
         if model.tornByteCount > 0 {
-            print("torn        \(model.tornByteCount) bytes of an unfinished append are ignored")
+            printLine("torn        \(model.tornByteCount) bytes of an unfinished append are ignored")
         }
         let memory = memory(model)
-        print(
+        printLine(
             "memory      \(formatted(bytes: memory.total)) at context \(context): file \(formatted(bytes: memory.file)), "
                 + "cache \(formatted(bytes: memory.cache)), scratch \(formatted(bytes: memory.scratch)), program "
                 + formatted(bytes: memory.program))
         if tensors {
             for entry in model.tensorIndex.entries {
                 let layer = entry.layer.map { "\($0)" } ?? ""
-                print(
+                printLine(
                     "tensor      \("\(entry.role)".padded(to: 20)) \(layer.padded(to: 4)) \(entry.encoding.name.padded(to: 6)) "
                         + "\(entry.rows) × \(entry.columns)")
             }

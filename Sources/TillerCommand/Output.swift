@@ -1,23 +1,62 @@
 // SPDX-License-Identifier: Apache-2.0
-// Standard output and error, written at once: streamed text must not wait in a buffer.
+// Standard output and error, written at once: streamed text must not wait in a buffer, and a disk that is full
+// must not pass for success.
 
 import Glibc
+import Platform
 
 /// Writes a line to standard error.
-func writeError(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
+func writeError(_ text: String, terminator: String = "\n") {
+    // Nobody is left to be told if this fails.
+    _ = write(text + terminator, to: STDERR_FILENO)
+}
 
-/// Writes text to standard output at once.
-func writeOutput(_ text: String) { write(text, to: STDOUT_FILENO) }
+/// Writes text to standard output at once, or ends the program.
+///
+/// A reader that has gone away, as in `tiller … | head -1`, has all it wants: the end is then a quiet one.
+func writeOutput(_ text: String) {
+    guard let code = write(text, to: STDOUT_FILENO) else { return }
+    guard code != EPIPE else { exit(0) }
+    let reason = FileError(path: "standard output", operation: .write, code: code)
+    writeError("tiller: \(reason)")
+    exit(1)
+}
 
-/// A reader that has gone away, as in a closed pipe, is no error: the next write to it ends the program.
-private func write(_ text: String, to descriptor: Int32) {
-    // What `print` has buffered comes first.
-    fflush(nil)
+/// Writes a line to standard output at once, or ends the program.
+func printLine(_ text: String = "") { writeOutput(text + "\n") }
+
+/// Writes all of `text`; returns the system's error number where that fails.
+private func write(_ text: String, to descriptor: Int32) -> Int32? {
     var rest = Array(text.utf8)[...]
     while !rest.isEmpty {
         let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
         if count < 0, errno == EINTR { continue }
-        guard count > 0 else { return }
+        guard count > 0 else { return count < 0 ? errno : EIO }
         rest = rest.dropFirst(count)
+    }
+    return nil
+}
+
+extension String {
+    /// Text out of a file or a model on its way to people: control characters could move the cursor or ask the
+    /// terminal for more than showing them.
+    var printable: String { withControls { $0 == "\n" || $0 == "\t" } }
+
+    /// The same in one line.
+    var printableLine: String {
+        let lines = split(whereSeparator: \.isNewline).map { String($0).trimmed }
+        return lines.joined(separator: " ").withControls { _ in false }
+    }
+
+    private func withControls(_ isKept: (Unicode.Scalar) -> Bool) -> String {
+        func isControl(_ scalar: Unicode.Scalar) -> Bool {
+            scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
+        }
+        guard unicodeScalars.contains(where: { isControl($0) && !isKept($0) }) else { return self }
+        var result = String.UnicodeScalarView()
+        for scalar in unicodeScalars {
+            result.append(isControl(scalar) && !isKept(scalar) ? "\u{FFFD}" : scalar)
+        }
+        return String(result)
     }
 }

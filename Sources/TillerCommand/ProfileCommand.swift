@@ -29,21 +29,25 @@ struct ProfileListCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        let profiles = try TillerFile(path: file).profiles.map { try $0.decoded() }
+        let profiles = try openModelFile(file).profiles.map { try $0.decoded() }
         if json {
             let list = profiles.map { JSON.object($0.summary) }
-            print(JSON.object(["profiles": .array(list)]).serialized())
+            printLine(JSON.object(["profiles": .array(list)]).serialized())
             return
         }
         guard !profiles.isEmpty else {
-            print("no profiles; train one with: tiller profile train \(file) --pairs PAIRS.jsonl --name NAME")
+            printLine(
+                "no profiles; train one with: tiller profile train \(file) --pairs PAIRS.jsonl --name NAME")
             return
         }
         let width = profiles.map(\.name.count).max() ?? 0
+        let layersWidth = profiles.map(\.layersText.count).max() ?? 0
         for profile in profiles {
-            print(
-                "\(profile.name.padded(to: width))  strength \(profile.recommendedStrength), layers "
-                    + "\(profile.layersText)  \(profile.description)")
+            let description = profile.description.printableLine
+            printLine(
+                "\(profile.name.padded(to: width))  strength \("\(profile.recommendedStrength)".padded(to: 5)) "
+                    + "layers \(profile.layersText.padded(to: layersWidth))"
+                    + (description.isEmpty ? "" : "  \(description)"))
         }
     }
 }
@@ -60,25 +64,25 @@ struct ProfileShowCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        let profile = try TillerFile(path: file).requireProfile(named: name)
+        let profile = try openModelFile(file).requireProfile(named: name)
         if json {
-            print(JSON.object(profile.summary).serialized())
+            printLine(JSON.object(profile.summary).serialized())
             return
         }
-        print("name         \(profile.name)")
-        if !profile.description.isEmpty { print("description  \(profile.description)") }
-        print("method       \(profile.method)")
-        print(
+        printLine("name         \(profile.name)")
+        if !profile.description.isEmpty { printLine("description  \(profile.description.printableLine)") }
+        printLine("method       \(profile.method.printableLine)")
+        printLine(
             "operations   \(profile.operations.count) on layers \(profile.layersText), phase \(profile.phase.rawValue)"
         )
-        print(
+        printLine(
             "strength     \(profile.recommendedStrength) recommended, \(profile.minimumStrength) … "
                 + "\(profile.maximumStrength) safe")
-        print(
+        printLine(
             "fits         \(profile.layerCount) layers of width \(profile.hiddenSize), source \(profile.sourceHash)"
         )
-        print("provenance   \(profile.provenance.serialized())")
-        print("evaluation   \(profile.evaluation.serialized())")
+        printLine("provenance   \(profile.provenance.serialized().printableLine)")
+        printLine("evaluation   \(profile.evaluation.serialized().printableLine)")
     }
 }
 
@@ -91,8 +95,9 @@ struct ProfileRemoveCommand: ParsableCommand {
     var name: String
 
     func run() throws {
+        _ = try openModelFile(file).requireProfile(named: name)
         try TillerProfileStore.remove(name, in: file)
-        print("removed '\(name)'; 'tiller compact' gives its bytes back")
+        printLine("removed '\(name)'; 'tiller compact' gives its bytes back")
     }
 }
 
@@ -107,8 +112,14 @@ struct ProfileRenameCommand: ParsableCommand {
     var newName: String
 
     func run() throws {
+        try requireValid(profileName: newName)
+        let model = try openModelFile(file)
+        _ = try model.requireProfile(named: name)
+        guard newName == name || !model.profiles.contains(where: { $0.name == newName }) else {
+            throw TillerError.invalidProfile("there is a profile '\(newName)' already; remove it first")
+        }
         try TillerProfileStore.rename(name, to: newName, in: file)
-        print("renamed '\(name)' to '\(newName)'")
+        printLine("renamed '\(name)' to '\(newName)'")
     }
 }
 

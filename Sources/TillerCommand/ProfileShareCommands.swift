@@ -22,15 +22,23 @@ struct ProfileExportCommand: ParsableCommand {
     @Argument(help: "The file to write.")
     var output: String
 
-    @Option(help: "Strength of a control vector; the recommended one unless given.")
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Strength of a control vector; the recommended one unless given.", valueName: "x"))
     var strength: Float?
 
     @Flag(help: "Overwrite the output.")
     var force = false
 
     func run() throws {
-        let model = try TillerFile(path: file)
+        let model = try openModelFile(file)
         let profile = try model.requireProfile(named: name)
+        if let strength, !(abs(strength) <= Steer.largestStrength) {
+            throw TillerError.invalidOption(
+                "--strength is \(strength), expected a number of at most ±\(Int(Steer.largestStrength))")
+        }
+        try requireFree(output, force: force)
         if output.hasSuffix(".gguf") {
             let architecture = model.manifest.configuration.family.rawValue
             let vector = try ControlVector(
@@ -43,7 +51,7 @@ struct ProfileExportCommand: ParsableCommand {
             }
             try TillerProfileFile.write(profile, to: output, replaceExisting: force)
         }
-        print("exported '\(name)' to \(output)")
+        printLine("exported '\(name)' to \(output)")
     }
 }
 
@@ -57,7 +65,9 @@ struct ProfileImportCommand: ParsableCommand {
     @Argument(help: "The profile's file.")
     var input: String
 
-    @Option(help: "The profile's name here; its own, or the file's, unless given.")
+    @Option(
+        help: ArgumentHelp(
+            "The profile's name here; its own, or the file's, unless given.", valueName: "name"))
     var name: String?
 
     @Flag(
@@ -65,17 +75,39 @@ struct ProfileImportCommand: ParsableCommand {
     var force = false
 
     func run() throws {
-        let model = try TillerFile(path: file)
+        let model = try openModelFile(file)
         var profile = try read(for: model)
         if let name { profile.name = name }
         try requireValid(profileName: profile.name)
+        guard force || !model.profiles.contains(where: { $0.name == profile.name }) else {
+            throw TillerError.invalidProfile(
+                "there is a profile '\(profile.name)' already; choose another --name, or --force to replace it"
+            )
+        }
+        guard force || profile.sourceHash == model.manifest.source.sha256 else {
+            throw TillerError.invalidProfile(
+                "'\(profile.name)' was trained on another model (source \(profile.sourceHash.description.prefix(12))…, "
+                    + "this one is \(model.manifest.source.sha256.description.prefix(12))…); "
+                    + "--force imports it if the shapes fit")
+        }
         try TillerProfileStore.add(profile, in: file, replacesExisting: force, acceptsOtherSource: force)
-        print("imported '\(profile.name)'")
+        printLine("imported '\(profile.name)'")
+    }
+
+    private func readProfileFile() throws -> SteeringProfile {
+        do { return try TillerProfileFile.read(input) } catch let error as FormatError
+            where error.rule == .tillerMagic
+        {
+            throw TillerError.invalidProfile(
+                "\(input) holds no profile; expected a .tillerprofile file or a GGUF control vector (\(error.rule))"
+            )
+        }
     }
 
     private func read(for model: TillerFile) throws -> SteeringProfile {
-        let head = try readFile(path: input, limit: 1 << 28).prefix(4)
-        guard head.elementsEqual("GGUF".utf8) else { return try TillerProfileFile.read(input) }
+        let mapped = try MappedFile(path: input)
+        let isGGUF = withExtendedLifetime(mapped) { mapped.bytes.starts(with: "GGUF".utf8) }
+        guard isGGUF else { return try readProfileFile() }
         let vector = try ControlVector(readingFrom: input)
         let fileName = input.split(separator: "/").last.map(String.init) ?? input
         return try vector.profile(

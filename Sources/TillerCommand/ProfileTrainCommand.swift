@@ -22,36 +22,40 @@ struct ProfileTrainCommand: ParsableCommand {
     @Argument(help: "The model, a .tiller file.")
     var file: String
 
-    @Option(help: "JSON lines with prompt (optional), positive and negative.")
+    @Option(
+        help: ArgumentHelp("JSON lines with prompt (optional), positive and negative.", valueName: "path"))
     var pairs: String
 
-    @Option(help: "The profile's name.")
+    @Option(help: ArgumentHelp("The profile's name.", valueName: "name"))
     var name: String
 
-    @Option(help: "How the direction is found: mean-difference or pca.")
+    @Option(help: ArgumentHelp("How the direction is found.", valueName: "method"))
     var method = DirectionMethod.meanDifference
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "Steered layers, as in 10-18 or 8,12; the middle ones unless given.", valueName: "layers"))
     var layers: String?
 
-    @Option(help: "Where: residual, attention-output or feed-forward-output.")
+    @Option(help: ArgumentHelp("Where it steers.", valueName: "site"))
     var site = SteeringProfile.Site.residual
 
-    @Option(help: "When: prompt, generation or both.")
+    @Option(help: ArgumentHelp("When it steers.", valueName: "phase"))
     var phase = SteeringProfile.Phase.both
 
     @Flag(help: "Keep the norm of steered states.")
     var keepNorm = false
 
-    @Option(help: "What the profile does, in a sentence.")
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("What the profile does, in a sentence.", valueName: "text"))
     var description = ""
 
     @Flag(help: "Replace a profile of the same name.")
     var force = false
 
-    @OptionGroup var engineOptions: EngineOptions
+    @OptionGroup(title: "Machine") var engineOptions: EngineOptions
 
     func run() throws {
         var options = TrainingOptions(name: name)
@@ -62,21 +66,26 @@ struct ProfileTrainCommand: ParsableCommand {
         options.phase = phase
         options.keepsNorm = keepNorm
         try requireValid(profileName: name)
-        let data = try readFile(path: pairs, limit: 1 << 30)
-        let rows = try ContrastivePair.read(data, fileName: pairs)
+        let (rows, data) = try readPairs(path: pairs)
         let (engine, _) = try engineOptions.load(file)
         // Known before the work begins rather than after it.
         guard force || !engine.profileNames.contains(name) else {
-            throw TillerError.invalidOption("there is a profile '\(name)' already; --force replaces it")
+            throw TillerError.invalidProfile("there is a profile '\(name)' already; --force replaces it")
+        }
+        let layerCount = engine.model.configuration.layerCount
+        if let last = options.layers?.max(), last >= layerCount {
+            throw TillerError.invalidOption("--layers names layer \(last), expected 0...\(layerCount - 1)")
         }
         let trainer = try ProfileTrainer(engine: engine, options: options)
         let bar = ProgressBar(label: "train \(name)", total: rows.count)
-        let profile = try trainer.train(on: rows, dataHash: SHA256.digest(of: data).description) { event in
-            if case .capturing(let pair, let count) = event { bar.update(pair, total: count) }
+        let profile = try blaming(pairs) {
+            try trainer.train(on: rows, dataHash: SHA256.digest(of: data).description) { event in
+                if case .capturing(let pair, let count) = event { bar.update(pair, total: count) }
+            }
         }
         bar.finish()
         try TillerProfileStore.add(profile, in: file, replacesExisting: force)
-        print(
+        printLine(
             "trained '\(name)' on \(rows.count) pairs, layers \(profile.layersText); recommended strength "
                 + "\(profile.recommendedStrength), up to \(profile.maximumStrength)")
     }
@@ -100,4 +109,18 @@ func parseLayers(_ text: String) throws -> [Int] {
 
 extension DirectionMethod: ExpressibleByArgument {}
 extension SteeringProfile.Phase: ExpressibleByArgument {}
-extension SteeringProfile.Site: ExpressibleByArgument {}
+extension SteeringProfile.Site: ExpressibleByArgument {
+    /// Sites as they are typed; the profile's own names are in camel case.
+    private static let names: [(name: String, site: Self)] = [
+        ("residual", .residual), ("attention-output", .attentionOutput),
+        ("feed-forward-output", .feedForwardOutput),
+    ]
+
+    package init?(argument: String) {
+        guard let entry = Self.names.first(where: { $0.name == argument }) else { return nil }
+        self = entry.site
+    }
+
+    package static var allValueStrings: [String] { names.map(\.name) }
+    package var defaultValueDescription: String { Self.names.first { $0.site == self }?.name ?? rawValue }
+}

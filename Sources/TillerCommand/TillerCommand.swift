@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The command line: each command is one file; here is what they share, the way out.
+// The command line: each command is one file; `Ending` has what they share, the way out.
 
 import ArgumentParser
 import Glibc
@@ -10,37 +10,31 @@ struct TillerCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tiller",
         abstract: "Small, steerable language models on modest CPUs.",
+        discussion: """
+            A GGUF model becomes one .tiller file with 'convert', learns to be steered with 'profile train', and \
+            answers with 'chat' and 'generate'.
+
+            Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+            """,
         version: tillerVersion,
-        subcommands: [
-            ConvertCommand.self, ChatCommand.self, GenerateCommand.self, ProfileCommand.self,
-            InspectCommand.self,
-            VerifyCommand.self, BenchCommand.self, EvaluateCommand.self, CompactCommand.self,
+        groupedSubcommands: [
+            CommandGroup(
+                name: "Making models",
+                subcommands: [ConvertCommand.self, ProfileCommand.self, CompactCommand.self]),
+            CommandGroup(name: "Running them", subcommands: [ChatCommand.self, GenerateCommand.self]),
+            CommandGroup(
+                name: "Looking at them",
+                subcommands: [
+                    InspectCommand.self, VerifyCommand.self, BenchCommand.self, EvaluateCommand.self,
+                ]),
         ])
 
-    /// Exit codes: 0 done, 1 failed, 2 wrong usage.
     static func main() {
+        Signals.install()
         do {
+            try requireTextArguments()
             var command = try parseAsRoot()
             try command.run()
-        } catch let error as TillerError {
-            if case .invalidOption = error { fail(error, code: 2) }
-            fail(error, code: 1)
-        } catch let error where exitCode(for: error) == .success {
-            // --help and --version arrive as errors whose message is the answer.
-            print(message(for: error))
-            Glibc.exit(0)
-        } catch let error where exitCode(for: error) == .validationFailure {
-            writeError(fullMessage(for: error))
-            Glibc.exit(2)
-        } catch let error as ExitCode {
-            Glibc.exit(error.rawValue)
-        } catch {
-            fail(error, code: 1)
-        }
-    }
-
-    private static func fail(_ error: any Error, code: Int32) -> Never {
-        writeError("tiller: \(error)")
-        Glibc.exit(code)
+        } catch { end(with: error) }
     }
 }

@@ -18,7 +18,7 @@ struct VerifyCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        let model = try TillerFile(path: file)
+        let model = try openModelFile(file)
         let bar = ProgressBar(label: "verify", total: model.byteCount, unit: .bytes)
         Interrupt.install()
         let isComplete = try model.verify { done, total in
@@ -26,32 +26,35 @@ struct VerifyCommand: ParsableCommand {
             return !Interrupt.isRequested
         }
         bar.finish()
-        guard isComplete else { throw ExitCode(130) }
+        guard isComplete else { throw CancellationError() }
         // Opening an engine checks what checksums cannot: shapes, token tables, profiles.
         let engine = try Engine(path: file)
         for name in engine.profileNames { _ = try engine.profile(named: name) }
         if json {
-            print(
+            printLine(
                 "{\"valid\":true,\"sections\":\(model.sections.count),\"torn_bytes\":\(model.tornByteCount)}")
         } else {
             let torn = model.tornByteCount
             let note = torn > 0 ? "; \(torn) bytes of an unfinished append at the end are ignored" : ""
-            print("\(file): valid, \(model.sections.count) sections\(note)")
+            printLine("\(file): valid, \(model.sections.count) sections\(note)")
         }
     }
 }
 
 struct CompactCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "compact", abstract: "Rewrite a file without the bytes of removed profiles.")
+        commandName: "compact", abstract: "Rewrite a file without the bytes of removed profiles.",
+        discussion: "The new file takes the old one's place when it is whole.")
 
     @Argument(help: "The model, a .tiller file.")
     var file: String
 
     func run() throws {
-        let before = try TillerFile(path: file).byteCount
+        let before = try openModelFile(file).byteCount
+        // The copy beside the file is finished or fails: an interrupt that left it there would help nobody.
+        Interrupt.install(includingTermination: true)
         try TillerStore.compact(file)
-        let freed = before - (try TillerFile(path: file).byteCount)
-        print("\(file): \(formatted(bytes: freed)) given back")
+        let freed = before - (try openModelFile(file).byteCount)
+        printLine("\(file): \(formatted(bytes: freed)) given back")
     }
 }

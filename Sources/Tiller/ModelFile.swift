@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opening model files for people: whoever names another kind of file is told what to do with it.
+
+import Formats
+import Platform
+
+/// Opens the `.tiller` file at `path`.
+///
+/// - Throws: `TillerError.invalidFile` that names the file and says what it is instead.
+package func openModelFile(_ path: String) throws(TillerError) -> TillerFile {
+    do {
+        let mapped = try MappedFile(path: path)
+        guard !mapped.bytes.isEmpty else {
+            throw TillerError.invalidFile("\(path) is empty, expected a .tiller file")
+        }
+        guard !mapped.bytes.starts(with: "GGUF".utf8) else {
+            throw TillerError.invalidFile(
+                "\(path) is a GGUF file, expected a .tiller file; 'tiller convert' makes one of the other")
+        }
+        return try TillerFile(mapped: mapped)
+    } catch let error as FormatError where error.rule == .tillerMagic {
+        throw .invalidFile(
+            "\(path) is no .tiller file; expected one that 'tiller convert' wrote (\(error.rule))")
+    } catch let error as FormatError where error.rule == .tillerFooter {
+        throw .invalidFile("\(error); the file is cut short or damaged, copy or convert it again")
+    } catch let error as TillerError {
+        throw error
+    } catch { throw .invalidFile("\(error)") }
+}
