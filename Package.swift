@@ -112,6 +112,7 @@ let package = Package(
                 "Conversion", "Formats", "JSON", "Kernels", "Platform", "Quantization", "Steering", "Tiller",
                 "TestSupport",
             ]),
+        .testTarget(name: "CommandTests", dependencies: ["Formats", "JSON", "TestSupport", "TillerCommand"]),
         .testTarget(
             name: "KernelsTests", dependencies: ["Kernels", "Platform", "Quantization", "TestSupport"]),
         .testTarget(name: "ArchitectureTests", dependencies: ["Platform", "TestSupport"]),
