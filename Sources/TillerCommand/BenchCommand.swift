@@ -9,7 +9,8 @@ import Tiller
 
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "bench", abstract: "Measure prefill, decoding, loading and memory.")
+        commandName: "bench", abstract: "Measure prefill, decoding, loading and memory.",
+        usage: "tiller bench [<options>] <file>")
 
     @Argument(help: "The model, a .tiller file.")
     var file: String

@@ -11,6 +11,7 @@ import Tiller
 struct ConvertCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "convert", abstract: "Convert a GGUF model to a .tiller file.",
+        usage: "tiller convert [<options>] <source> <output>",
         discussion:
             "The file appears under its name when it is whole; what lay there before stays until then.")
 

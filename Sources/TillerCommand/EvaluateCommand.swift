@@ -116,6 +116,7 @@ struct PairsCommand: ParsableCommand {
 struct LogitsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "logits", abstract: "Write the logits of every position as raw float32.",
+        usage: "tiller evaluate logits [<options>] <file> --tokens <path> --output <path>",
         discussion: """
             Reads a JSON file with token ids, [[id, …], …]; each list is evaluated from an empty context. The \
             output is [positions × vocabulary], little-endian, list after list: what a comparison with another \

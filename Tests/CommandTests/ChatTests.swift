@@ -35,7 +35,7 @@ import Testing
             #expect(outcome.output.contains(text), "\(text)")
         }
         #expect(!outcome.output.contains("\u{1B}"), "colours are for terminals")
-        #expect(place.bytes(of: "c.json") == place.bytes(of: "d.json"))
+        #expect(place.digest(of: "c.json") == place.digest(of: "d.json"))
         let saved = try JSON.parse(place.bytes(of: "c.json"))["messages"]?.arrayValue ?? []
         #expect(saved.map { $0["role"]?.stringValue } == ["system", "user", "assistant"])
     }

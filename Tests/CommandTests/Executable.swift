@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The built executable as a subprocess: what a user sees, from the outside.
 
+import Formats
 import Glibc
 import JSON
 import TestSupport
@@ -84,7 +85,11 @@ struct Workplace {
         sigemptyset(&usual)
         for signal in [SIGINT, SIGTERM, SIGPIPE] { sigaddset(&usual, signal) }
         posix_spawnattr_setsigdefault(&attributes, &usual)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF))
+        // Threads that run tests block signals, and children inherit that.
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
 
         let words: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) } + [nil]
         defer { for word in words { free(word) } }
@@ -134,6 +139,9 @@ struct Workplace {
         while case let count = fread(&chunk, 1, chunk.count, file), count > 0 { result += chunk[..<count] }
         return result
     }
+
+    /// What tells whether a file has changed; short, because a failed expectation prints it.
+    func digest(of name: String) -> String { SHA256.digest(of: bytes(of: name)).description }
 
     func exists(_ name: String) -> Bool { access(path(name), F_OK) == 0 }
 

@@ -80,7 +80,7 @@ let somePairs = """
         let model = place.convert("llama")
         let vector = Workplace.fixtures + "/llama.steering.gguf"
         #expect(place.tiller("profile", "import", model, vector, "--name", "v").status == 0)
-        let plain = ["generate", model, "--prompt", "a b c", "--temperature", "0", "--json", "--logprobs"]
+        let plain = ["generate", model, "--prompt", "a b c", "--seed", "1", "--json", "--logprobs"]
         let without = place.tiller(plain)
         #expect(place.tiller(plain + ["--steer", "v=0"]).output == without.output)
         #expect(place.tiller(plain + ["--steer", "v=4"]).output != without.output)
@@ -134,7 +134,7 @@ let somePairs = """
 
     @Test func thePromptMayComeFromStandardInput() throws {
         let model = place.convert("llama")
-        let options = ["--temperature", "0", "--max-tokens", "8", "--json"]
+        let options = ["--seed", "1", "--max-tokens", "8", "--json"]
         let piped = place.tiller(
             ["generate", model, "--prompt", "-"] + options, input: Array("hello there".utf8))
         #expect(

@@ -19,7 +19,7 @@ extension Workplace {
         writer.set("tokenizer.ggml.model", .string("gpt2"))
         writer.set("tokenizer.ggml.pre", .string("smollm"))
         for key in ["tokens", "merges"] {
-            let texts = source.metadata["tokenizer.ggml." + key]?.strings ?? []
+            guard let texts = source.metadata["tokenizer.ggml." + key]?.strings else { continue }
             writer.set("tokenizer.ggml." + key, .strings(texts.map { String(decoding: $0, as: UTF8.self) }))
         }
         writer.set("tokenizer.ggml.eos_token_id", .uint32(289))
