@@ -32,8 +32,8 @@ struct BenchCommand: ParsableCommand {
     @Flag(help: "Print one JSON object.")
     var json = false
 
-    @OptionGroup(title: "Steering") var steering: SteeringOptions
-    @OptionGroup(title: "Machine") var engineOptions: EngineOptions
+    @OptionGroup var steering: SteeringOptions
+    @OptionGroup var engineOptions: EngineOptions
 
     func run() throws {
         try require(promptTokens, in: 0...1 << 18, option: "--prompt-tokens")

@@ -35,8 +35,8 @@ struct PerplexityCommand: ParsableCommand {
     @Flag(help: "Print one JSON object.")
     var json = false
 
-    @OptionGroup(title: "Steering") var steering: SteeringOptions
-    @OptionGroup(title: "Machine") var engineOptions: EngineOptions
+    @OptionGroup var steering: SteeringOptions
+    @OptionGroup var engineOptions: EngineOptions
 
     func validate() throws {
         if let chunks, chunks < 1 { throw ValidationError("--chunks is \(chunks), expected at least 1") }
@@ -83,8 +83,8 @@ struct PairsCommand: ParsableCommand {
     @Flag(help: "Print one JSON object.")
     var json = false
 
-    @OptionGroup(title: "Steering") var steering: SteeringOptions
-    @OptionGroup(title: "Machine") var engineOptions: EngineOptions
+    @OptionGroup var steering: SteeringOptions
+    @OptionGroup var engineOptions: EngineOptions
 
     func run() throws {
         let steer = try steering.parsed()
@@ -135,8 +135,8 @@ struct LogitsCommand: ParsableCommand {
     @Flag(help: "Overwrite the output.")
     var force = false
 
-    @OptionGroup(title: "Steering") var steering: SteeringOptions
-    @OptionGroup(title: "Machine") var engineOptions: EngineOptions
+    @OptionGroup var steering: SteeringOptions
+    @OptionGroup var engineOptions: EngineOptions
 
     func run() throws {
         let steer = try steering.parsed()

@@ -51,9 +51,9 @@ struct GenerateCommand: ParsableCommand {
     @Flag(help: "Print one JSON object instead of streaming text.")
     var json = false
 
-    @OptionGroup(title: "Sampling") var sampling: SamplingCommandOptions
-    @OptionGroup(title: "Steering") var steering: SteeringOptions
-    @OptionGroup(title: "Machine") var engineOptions: EngineOptions
+    @OptionGroup var sampling: SamplingCommandOptions
+    @OptionGroup var steering: SteeringOptions
+    @OptionGroup var engineOptions: EngineOptions
 
     func validate() throws {
         guard maxTokens >= 0 else {

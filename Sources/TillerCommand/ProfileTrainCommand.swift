@@ -55,7 +55,7 @@ struct ProfileTrainCommand: ParsableCommand {
     @Flag(help: "Replace a profile of the same name.")
     var force = false
 
-    @OptionGroup(title: "Machine") var engineOptions: EngineOptions
+    @OptionGroup var engineOptions: EngineOptions
 
     func run() throws {
         var options = TrainingOptions(name: name)
