@@ -29,9 +29,9 @@ struct ChatCommand: ParsableCommand {
     @Option(parsing: .unconditional, help: ArgumentHelp("The most tokens of an answer.", valueName: "n"))
     var maxTokens = 1024
 
-    @OptionGroup(title: "Sampling") var sampling: SamplingCommandOptions
-    @OptionGroup(title: "Steering") var steering: SteeringOptions
-    @OptionGroup(title: "Machine") var engineOptions: EngineOptions
+    @OptionGroup var sampling: SamplingCommandOptions
+    @OptionGroup var steering: SteeringOptions
+    @OptionGroup var engineOptions: EngineOptions
 
     func validate() throws {
         guard maxTokens >= 1 else {
@@ -82,7 +82,9 @@ struct ChatLoop {
         if profiles.isEmpty {
             printLine("no profiles in this file; see 'tiller profile train --help'")
         } else {
-            printLine("profiles: \(profiles.joined(separator: ", ")) — try /steer \(profiles[0]) or /compare")
+            printLine(
+                "profiles: \(profiles.joined(separator: ", ")) — try /steer \(profiles[0]) or /compare \(profiles[0])"
+            )
         }
         if !engine.hasChatTemplate {
             printLine("this model has no chat format: it is prompted as a dialogue of User and Assistant")

@@ -19,11 +19,11 @@ struct TillerCommand: ParsableCommand {
         version: tillerVersion,
         groupedSubcommands: [
             CommandGroup(
-                name: "Making models",
+                name: "Model",
                 subcommands: [ConvertCommand.self, ProfileCommand.self, CompactCommand.self]),
-            CommandGroup(name: "Running them", subcommands: [ChatCommand.self, GenerateCommand.self]),
+            CommandGroup(name: "Text", subcommands: [ChatCommand.self, GenerateCommand.self]),
             CommandGroup(
-                name: "Looking at them",
+                name: "Report",
                 subcommands: [
                     InspectCommand.self, VerifyCommand.self, BenchCommand.self, EvaluateCommand.self,
                 ]),
