@@ -177,7 +177,8 @@ import Testing
     @Test(arguments: [
         ("{\"positive\": \"a\", \"negative\": \"b\"}\n{\"positive\": \"a\"}\n", "line 2"),
         ("{\"positive\": \"a\", \"negative\": \"b\"}\n\nnonsense\n", "line 3"),
-        ("[1, 2]\n", "line 1"), ("", "no pairs"), ("{\"positive\": \"\", \"negative\": \"\"}\n", "no pair has a token"),
+        ("[1, 2]\n", "line 1"), ("", "no pairs"),
+        ("{\"positive\": \"\", \"negative\": \"\"}\n", "no pair has a token"),
     ])
     func badPairsAreShownWithTheirLine(content: String, word: String) {
         let model = place.convert("llama")
