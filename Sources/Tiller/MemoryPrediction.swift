@@ -14,7 +14,7 @@ package struct MemoryPrediction: Sendable {
     package let cache: Int
     package let scratch: Int
     /// Code, stacks and the C library, measured on Linux for x86-64.
-    package let program = 9_000_000
+    package let program = 13_500_000
 
     package var total: Int { file + cache + scratch + program }
 

@@ -50,7 +50,7 @@ package final class ForwardPass: @unchecked Sendable {
     private let scratch: Scratch
 
     /// Tokens of a batch unless told otherwise: enough to keep the kernels busy, little enough to stay in the cache.
-    package static let defaultBatchSize = 256
+    package static let defaultBatchSize = 128
 
     package init(model: Model, compute: Compute, batchSize: Int = defaultBatchSize) {
         self.model = model
