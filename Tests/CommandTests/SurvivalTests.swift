@@ -34,11 +34,14 @@ import Testing
 
     @Test func interruptedTrainingLeavesTheModelAsItWas() {
         let model = place.convert("llama")
-        place.write(String(repeating: somePairs, count: 3000), to: "pairs.jsonl")
+        place.write(String(repeating: somePairs, count: 20_000), to: "pairs.jsonl")
         let before = place.digest(of: "model.tiller")
         let process = place.start(
             Workplace.executable,
-            ["profile", "train", model, "--pairs", place.path("pairs.jsonl"), "--name", "n"])
+            [
+                "profile", "train", model, "--pairs", place.path("pairs.jsonl"), "--name", "n", "--max-pairs",
+                "1000000",
+            ])
         usleep(200_000)
         kill(process, SIGINT)
         expectRefusal(place.finish(process), code: 130, saying: "interrupted")
