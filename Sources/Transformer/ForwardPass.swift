@@ -49,8 +49,9 @@ package final class ForwardPass: @unchecked Sendable {
 
     private let scratch: Scratch
 
-    /// Tokens of a batch unless told otherwise: enough to keep the kernels busy, little enough to stay in the cache.
-    package static let defaultBatchSize = 128
+    /// Tokens of a batch unless told otherwise: a full context of 2,048 then stays within 40 MB beside the file.
+    /// Batches of 128 prefill a fifth faster and take 4 MB more for a model of 135M.
+    package static let defaultBatchSize = 32
 
     package init(model: Model, compute: Compute, batchSize: Int = defaultBatchSize) {
         self.model = model
