@@ -50,7 +50,10 @@ struct SpecificationTests {
         #expect(try TillerProfileFile.profile(in: ByteView(copying: bytes)) == Self.example)
     }
 
-    @Test(arguments: [("gguf.md", FormatRule.gguf), ("tiller.md", FormatRule.tiller)])
+    @Test(arguments: [
+        ("gguf.md", FormatRule.gguf), ("safetensors.md", FormatRule.safetensors),
+        ("tiller.md", FormatRule.tiller),
+    ])
     func everyRuleStandsInItsDocument(name: String, rules: [FormatRule]) {
         let rows = lines(name).filter { $0.hasPrefix("| R") }
         #expect(rows.count == rules.count)
