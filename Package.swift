@@ -90,6 +90,12 @@ let package = Package(
 
         // Tests
         .target(name: "TestSupport", path: "Tests/TestSupport"),
+        .target(
+            name: "ModelFixtures",
+            dependencies: [
+                "Conversion", "Formats", "JSON", "Platform", "Quantization", "Tiller", "TestSupport",
+            ],
+            path: "Tests/ModelFixtures"),
         .testTarget(name: "PlatformTests", dependencies: ["Platform", "TestSupport"]),
         .testTarget(name: "TerminalTests", dependencies: ["Platform", "Terminal", "TestSupport"]),
         .testTarget(name: "JSONTests", dependencies: ["JSON", "TestSupport"]),
@@ -109,7 +115,13 @@ let package = Package(
         .testTarget(
             name: "TillerTests",
             dependencies: [
-                "Conversion", "Formats", "JSON", "Kernels", "Platform", "Quantization", "Steering", "Tiller",
+                "Conversion", "Formats", "JSON", "Kernels", "ModelFixtures", "Platform", "Quantization",
+                "Steering", "Tiller", "TestSupport",
+            ]),
+        .testTarget(
+            name: "TrainingTests",
+            dependencies: [
+                "Evaluation", "ExpertSteer", "Formats", "ModelFixtures", "Steering", "Tiller", "Training",
                 "TestSupport",
             ]),
         .testTarget(name: "CommandTests", dependencies: ["Formats", "JSON", "TestSupport", "TillerCommand"]),

@@ -33,9 +33,14 @@ extension ContrastivePair {
                     "\(fileName), line \(row.line): expected an object with the texts 'positive' and 'negative'"
                 )
             }
+            let prompt = row.value["prompt"] ?? .null
+            guard prompt == .null || prompt.stringValue != nil else {
+                throw .invalidOption(
+                    "\(fileName), line \(row.line): 'prompt' is \(prompt.kindName), expected a text or nothing"
+                )
+            }
             pairs.append(
-                ContrastivePair(
-                    prompt: row.value["prompt"]?.stringValue, positive: positive, negative: negative))
+                ContrastivePair(prompt: prompt.stringValue, positive: positive, negative: negative))
         }
         guard !pairs.isEmpty else { throw .invalidOption("\(fileName) holds no pairs") }
         return pairs

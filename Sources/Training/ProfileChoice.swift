@@ -18,9 +18,9 @@ struct ProfileChoice {
     /// Exchanges the sides: which of two groups of prompts is the positive one, only the effect tells.
     var isReversed = false
 
-    /// Ranges of layers in percent of the depth: early, middle, upper half, late. Below are words rather than
-    /// concepts, above the next token.
-    private static let ranges = [(20, 40), (35, 65), (40, 80), (67, 87)]
+    /// Ranges of layers in percent of the depth: early, middle, upper half, late, nearly all. Below are words rather
+    /// than concepts, above the next token.
+    private static let ranges = [(20, 40), (35, 65), (40, 80), (67, 87), (20, 80)]
 
     /// The ranges of layers to choose from; layer 0 is left out, since control vectors cannot hold it.
     static func layerRanges(of layerCount: Int) -> [[Int]] {
@@ -69,7 +69,7 @@ struct ChoiceMeasurement {
     /// Fewer pairs than this say nothing about a choice.
     static let leastPairCount = 16
     /// Pairs that are scored. Fixed answers cost one pass of the prompt, and differ more from pair to pair.
-    private static let scoredPairCount = 32, scoredFixedPairCount = 96
+    private static let scoredPairCount = 64, scoredFixedPairCount = 96
     /// Tokens of a side that are scored.
     private static let tokenLimit = 160
 

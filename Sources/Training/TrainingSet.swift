@@ -40,13 +40,15 @@ struct TrainingSet {
             chosen = zip(halves[0], halves[1]).flatMap { [$0, $1] }
         }
         var usable: [TokenizedPair] = []
-        for pair in chosen.spread(maximumCount) {
-            guard let tokens = try pair.tokenized(engine: engine, limit: limit) else {
-                // Half of a balanced couple would shift the balance.
-                if fixedAnswers != nil, usable.count % 2 == 1 { usable.removeLast() }
-                continue
+        // Half of a balanced couple would shift the balance: both or none.
+        let couple = fixedAnswers == nil ? 1 : 2
+        let units = stride(from: 0, to: chosen.count, by: couple).map { chosen[$0..<$0 + couple] }
+        for unit in units.spread(max(maximumCount / couple, 1)) {
+            var tokens: [TokenizedPair] = []
+            for pair in unit {
+                if let pair = try pair.tokenized(engine: engine, limit: limit) { tokens.append(pair) }
             }
-            usable.append(tokens)
+            if tokens.count == couple { usable += tokens }
         }
         guard !usable.isEmpty else {
             throw .invalidOption("no pair has a token of its own on both sides within \(limit) tokens")

@@ -7,6 +7,9 @@ struct LayerTests {
     /// Modules of the system that any target may import. Foundation is not among them: it would triple the executable.
     static let system: Set<String> = ["Glibc", "Synchronization", "Testing"]
 
+    /// What several test targets share.
+    static let testSupport: Set<String> = ["TestSupport", "ModelFixtures"]
+
     let targets: [ManifestTarget]
 
     init() throws { targets = ManifestTarget.all(in: try ProjectFile("Package.swift")) }
@@ -29,7 +32,8 @@ struct LayerTests {
     }
 
     private func imports(of target: ManifestTarget) throws -> [String: String] {
-        let folder = target.kind == .testTarget || target.name == "TestSupport" ? "Tests" : "Sources"
+        let folder =
+            target.kind == .testTarget || Self.testSupport.contains(target.name) ? "Tests" : "Sources"
         var result: [String: String] = [:]
         for file in try ProjectTree.files(under: "\(folder)/\(target.name)", ".swift") {
             for line in file.lines {

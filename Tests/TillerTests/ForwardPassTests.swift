@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The whole way from a GGUF to logits, against values that two independent implementations agree on.
 
+import ModelFixtures
 import Formats
 import Kernels
 import Platform

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A session's timeline: whatever way leads to the same tokens and steering leads to the same logits.
 
+import ModelFixtures
 import Formats
 import Platform
 import Steering

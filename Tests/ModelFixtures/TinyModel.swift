@@ -10,21 +10,21 @@ import Quantization
 import TestSupport
 import Tiller
 
-struct TinyModel {
-    static let names = [
+package struct TinyModel {
+    package static let names = [
         "llama", "llama-linear", "llama3", "llama-yarn", "mistral", "qwen2", "qwen3", "gemma3",
     ]
-    static let folder = packageRoot + "/Tests/Fixtures/models"
+    package static let folder = packageRoot + "/Tests/Fixtures/models"
 
-    let name: String
-    let tokens: [Int32]
-    let positions: [Int]
-    let greedyPrompt: [Int32]
-    let greedyContinuation: [Int32]
-    let text: String
-    let textTokens: [Int32]
+    package let name: String
+    package let tokens: [Int32]
+    package let positions: [Int]
+    package let greedyPrompt: [Int32]
+    package let greedyContinuation: [Int32]
+    package let text: String
+    package let textTokens: [Int32]
 
-    init(_ name: String) throws {
+    package init(_ name: String) throws {
         let json = try JSON.parse(readFile(path: "\(Self.folder)/\(name).json", limit: 1 << 20))
         func integers(_ key: String) -> [Int] { json[key]?.arrayValue?.compactMap(\.intValue) ?? [] }
         self.name = name
@@ -37,7 +37,7 @@ struct TinyModel {
     }
 
     /// Logits [positions × vocabulary] of a golden file.
-    func goldenLogits(_ kind: String) throws -> [Float] {
+    package func goldenLogits(_ kind: String) throws -> [Float] {
         let bytes = try readFile(path: "\(Self.folder)/\(name).\(kind).bin", limit: 1 << 24)
         return bytes.withUnsafeBytes { raw in
             (0..<raw.count / 4).map { raw.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
@@ -45,7 +45,7 @@ struct TinyModel {
     }
 
     /// The model converted into a temporary folder that the caller removes.
-    func convert(
+    package func convert(
         _ weights: TensorEncoding = .float32, head: TensorEncoding? = nil, in folder: TemporaryFolder
     ) throws -> String {
         let output = "\(folder.path)/\(name)-\(weights).tiller"
@@ -56,7 +56,7 @@ struct TinyModel {
         return output
     }
 
-    func engine(
+    package func engine(
         _ weights: TensorEncoding = .float32, in folder: TemporaryFolder,
         _ change: (inout Engine.Options) -> Void = { _ in }
     ) throws -> Engine {
@@ -69,7 +69,7 @@ struct TinyModel {
 
 extension Session {
     /// Logits after each of the given positions, row after row.
-    func logits(of tokens: [Int32], at positions: [Int]) -> [Float] {
+    package func logits(of tokens: [Int32], at positions: [Int]) -> [Float] {
         var rows: [Float] = []
         evaluateAllLogits(tokens) { position, logits in
             if positions.contains(position) { rows += logits }
@@ -78,7 +78,7 @@ extension Session {
     }
 }
 
-func largestDifference(_ a: [Float], _ b: [Float]) -> Float {
+package func largestDifference(_ a: [Float], _ b: [Float]) -> Float {
     precondition(a.count == b.count)
     return zip(a, b).reduce(0) { max($0, abs($1.0 - $1.1)) }
 }

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// Training on a random tiny model: that what is learned from some pairs holds for others, and what is refused.
+
+import Evaluation
+import ExpertSteer
+import Formats
+import ModelFixtures
+import Steering
+import TestSupport
+import Testing
+import Tiller
+import Training
+
+@Suite struct ProfileTrainerTests {
+    private let folder = TemporaryFolder()
+
+    /// Texts of different letters: a model with tied embeddings expects what it has read.
+    private func pairs(_ count: Int, seed: UInt64) -> [ContrastivePair] {
+        var random = SeededGenerator(seed: seed)
+        func text(_ letters: [String]) -> String {
+            (0..<12).map { _ in letters.randomElement(using: &random) ?? "" }.joined(separator: " ")
+        }
+        return (0..<count).map { _ in
+            ContrastivePair(positive: text(["a", "e", "i"]), negative: text(["t", "s", "n"]))
+        }
+    }
+
+    /// One prompt in two answers: Yes is right where the prompt speaks of vowels, No elsewhere.
+    private func questions(_ count: Int, seed: UInt64) -> [ContrastivePair] {
+        pairs(count, seed: seed).enumerated().map { index, pair in
+            index % 2 == 0
+                ? ContrastivePair(prompt: pair.positive, positive: "Yes", negative: "No")
+                : ContrastivePair(prompt: pair.negative, positive: "No", negative: "Yes")
+        }
+    }
+
+    /// The family whose head is its embedding.
+    private func engine() throws -> Engine { try TinyModel("gemma3").engine(in: folder) }
+
+    private func train(
+        _ pairs: [ContrastivePair], _ engine: Engine, _ change: (inout TrainingOptions) -> Void = { _ in }
+    ) throws -> SteeringProfile {
+        var options = TrainingOptions(name: "vowels")
+        change(&options)
+        return try ProfileTrainer(engine: engine, options: options)
+            .train(on: pairs, dataHash: "0", progress: { _ in })
+    }
+
+    @Test(arguments: [DirectionMethod.meanDifference, .pca])
+    func raisesTheLogOddsOfPairsThatItHasNotSeen(method: DirectionMethod) throws {
+        let engine = try engine()
+        let profile = try train(pairs(24, seed: 1), engine) { $0.method = method }
+        #expect(profile.recommendedStrength > 0)
+        #expect(profile.maximumStrength >= profile.recommendedStrength)
+        #expect(profile.minimumStrength == -profile.maximumStrength)
+
+        let scorer = try PairScorer(engine: engine)
+        let layerCount = engine.model.configuration.layerCount
+        var shifts: [Double] = []
+        for pair in try pairs(24, seed: 2).compactMap(scorer.tokenized) {
+            func logOdds(_ strength: Float) throws -> Double {
+                let active = ActiveProfile(profile: profile, strength: strength)
+                return try scorer.logOdds(
+                    of: pair, under: SteeringPlan(active: [active], layerCount: layerCount))
+            }
+            let plain = try logOdds(0)
+            shifts.append(try logOdds(profile.recommendedStrength) - plain)
+            #expect(try logOdds(-profile.recommendedStrength) < plain)
+        }
+        #expect(shifts.count == 24)
+        #expect(bootstrapInterval(of: shifts).lowerBound > 0)
+    }
+
+    @Test func survivesTheFile() throws {
+        let path = try TinyModel("llama").convert(in: folder)
+        let engine = try Engine(path: path)
+        let profile = try train(pairs(8, seed: 1), engine) { $0.layers = [1] }
+        try TillerProfileStore.add(profile, in: path)
+        let stored = try Engine(path: path).file.profile(named: "vowels")
+        #expect(stored == profile)
+    }
+
+    @Test func steersTheLayersThatItIsTold() throws {
+        let profile = try train(pairs(8, seed: 1), engine()) {
+            $0.layers = [1, 0, 1]
+            $0.site = .attentionOutput
+            $0.keepsNorm = true
+        }
+        #expect(profile.operations.map(\.layer) == [0, 1])
+        #expect(profile.operations.allSatisfy { $0.site == .attentionOutput && $0.keepsNorm })
+    }
+
+    @Test func recordsWhatItWasMadeOf() throws {
+        let profile = try train(questions(80, seed: 3), engine())
+        #expect(profile.provenance["pairs"] == 80)
+        #expect(profile.provenance["positive_answers"]?.arrayValue?.count == 2)
+        // Every source and range of layers was tried, and is on record.
+        #expect((profile.evaluation["choices"]?.arrayValue?.count ?? 0) >= 2)
+    }
+
+    @Test func takesNoMorePairsThanItIsTold() throws {
+        let profile = try train(questions(80, seed: 3), engine()) { $0.maximumPairCount = 37 }
+        #expect(profile.provenance["pairs"] == 36, "balanced answers come in twos")
+    }
+
+    // MARK: - Refusals
+
+    private func refusal(_ body: () throws -> SteeringProfile) -> String {
+        do {
+            _ = try body()
+            return "not refused"
+        } catch { return "\(error)" }
+    }
+
+    @Test func equalSidesTeachNothing() throws {
+        let engine = try engine()
+        let same = (0..<8).map { _ in ContrastivePair(positive: "same words", negative: "same words") }
+        #expect(refusal { try train(same, engine) }.contains("equal in every pair"))
+    }
+
+    @Test func sidesWithoutTokensTeachNothing() throws {
+        let engine = try engine()
+        #expect(
+            refusal { try train([ContrastivePair(positive: "", negative: "")], engine) }
+                .contains("no pair has a token"))
+    }
+
+    @Test(arguments: [[99], [-1, 0], []])
+    func layersMustExist(layers: [Int]) throws {
+        let engine = try engine()
+        #expect(refusal { try train(pairs(2, seed: 1), engine) { $0.layers = layers } }.contains("layers"))
+    }
+
+    @Test func sourcesMustExist() throws {
+        let engine = try engine()
+        #expect(
+            refusal { try train(pairs(20, seed: 1), engine) { $0.source = .prompts } }.contains("prompts"))
+        #expect(
+            refusal { try train(questions(40, seed: 1), engine) { $0.source = .last } }.contains("last"))
+        #expect(
+            refusal { try train(questions(10, seed: 1), engine) { $0.source = .prompts } }.contains("too few")
+        )
+    }
+}
