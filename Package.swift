@@ -5,8 +5,14 @@ import PackageDescription
 
 /// Kernels are compiled once for each CPU family. Checks on indices are off there, and only there:
 /// `Kernels` validates every size before it calls them. The extensions are those that `CPUFeatures` looks for.
-func instructionSetFlags(_ extensions: String...) -> [SwiftSetting] {
-    [.unsafeFlags(["-Ounchecked"] + extensions.flatMap { ["-Xcc", $0] })]
+/// Modules for the other architecture are empty.
+func instructionSetFlags(x86: [String] = [], arm: [String] = []) -> [SwiftSetting] {
+    #if arch(arm64)
+    let extensions = arm
+    #else
+    let extensions = x86
+    #endif
+    return [.unsafeFlags(["-Ounchecked"] + extensions.flatMap { ["-Xcc", $0] })]
 }
 
 let package = Package(
@@ -39,18 +45,26 @@ let package = Package(
         .target(name: "KernelsPortable", dependencies: ["KernelCore"], swiftSettings: instructionSetFlags()),
         .target(
             name: "KernelsAVX2", dependencies: ["CIntrinsics", "KernelCore"],
-            swiftSettings: instructionSetFlags("-mavx2", "-mfma", "-mf16c")),
+            swiftSettings: instructionSetFlags(x86: ["-mavx2", "-mfma", "-mf16c"])),
         .target(
             name: "KernelsAVX512", dependencies: ["CIntrinsics", "KernelCore"],
-            swiftSettings: instructionSetFlags(
+            swiftSettings: instructionSetFlags(x86: [
                 "-mavx2", "-mfma", "-mf16c", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl",
-                "-mavx512vnni")),
+                "-mavx512vnni",
+            ])),
+        .target(
+            name: "KernelsNEON", dependencies: ["CIntrinsics", "KernelCore"],
+            swiftSettings: instructionSetFlags()),
+        .target(
+            name: "KernelsNEONDotProduct", dependencies: ["CIntrinsics", "KernelCore", "KernelsNEON"],
+            swiftSettings: instructionSetFlags(arm: ["-march=armv8-a+dotprod"])),
 
         // Layer 4: the instruction set chosen at run time, rows spread over threads
         .target(
             name: "Kernels",
             dependencies: [
                 "Platform", "Quantization", "KernelCore", "KernelsPortable", "KernelsAVX2", "KernelsAVX512",
+                "KernelsNEON", "KernelsNEONDotProduct",
             ]),
 
         // Layer 5: profiles and their operations
@@ -96,6 +110,7 @@ let package = Package(
                 "Conversion", "Formats", "JSON", "Platform", "Quantization", "Tiller", "TestSupport",
             ],
             path: "Tests/ModelFixtures"),
+        .target(name: "KernelVectors", dependencies: ["KernelCore"], path: "Tests/KernelVectors"),
         .testTarget(name: "PlatformTests", dependencies: ["Platform", "TestSupport"]),
         .testTarget(name: "TerminalTests", dependencies: ["Platform", "Terminal", "TestSupport"]),
         .testTarget(name: "JSONTests", dependencies: ["JSON", "TestSupport"]),
@@ -126,7 +141,8 @@ let package = Package(
             ]),
         .testTarget(name: "CommandTests", dependencies: ["Formats", "JSON", "TestSupport", "TillerCommand"]),
         .testTarget(
-            name: "KernelsTests", dependencies: ["Kernels", "Platform", "Quantization", "TestSupport"]),
+            name: "KernelsTests",
+            dependencies: ["KernelVectors", "Kernels", "Platform", "Quantization", "TestSupport"]),
         .testTarget(name: "ArchitectureTests", dependencies: ["Platform", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]

@@ -11,6 +11,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
 #endif
 
 /// Tells the core that this is a spin loop: the other hardware thread gets the execution units.
@@ -64,4 +66,18 @@ static inline uint64_t platform_xcr0(void) {
 #else
     return 0;
 #endif
+}
+
+typedef struct {
+    uint32_t first, second;
+} platform_capability_words;
+
+/// What the system says about a 64-bit ARM processor (AT_HWCAP, AT_HWCAP2); zero elsewhere.
+static inline platform_capability_words platform_hardware_capabilities(void) {
+    platform_capability_words words = {0, 0};
+#if defined(__aarch64__)
+    words.first = (uint32_t)getauxval(AT_HWCAP);
+    words.second = (uint32_t)getauxval(AT_HWCAP2);
+#endif
+    return words;
 }

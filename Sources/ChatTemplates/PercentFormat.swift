@@ -179,7 +179,7 @@ extension Double {
             vsnprintf(&buffer, buffer.count, "%.*\(conversion)", arguments)
         }
         return String(
-            decoding: buffer.prefix(max(0, Int(count))).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            decoding: buffer.prefix(max(0, Int(count))).map { UInt8(truncatingIfNeeded: $0) }, as: UTF8.self)
     }
 }
 

@@ -11,10 +11,11 @@ public struct KernelTable: Sendable {
 
     public let multiplyFloat32: Product
     public let multiplyFloat16: Product
-    public let multiplyInt8: Product
-    public let multiplyInt4: Product
+    // Those of integers are variables: what is new in a processor is often these alone.
+    public var multiplyInt8: Product
+    public var multiplyInt4: Product
     /// Keys and values of an 8-bit cache.
-    public let multiplyKeys: Product
+    public var multiplyKeys: Product
     public let multiplyValues: Product
 
     public let quantize: @Sendable (Input, UnsafeMutablePointer<QuantizedGroup>, _ groupCount: Int) -> Void

@@ -4,20 +4,40 @@
 import KernelCore
 import KernelsAVX2
 import KernelsAVX512
+import KernelsNEON
+import KernelsNEONDotProduct
 import KernelsPortable
 import Platform
 
 /// The kernels of one CPU family.
 package struct KernelSet: Sendable, Equatable {
-    /// "portable", "avx2" or "avx512".
+    /// One of `allNames`.
     package let name: String
-    let table: KernelTable
+    package let table: KernelTable
+
+    /// What this program was built with, slowest first.
+    package static var allNames: [String] {
+        #if arch(x86_64)
+        ["portable", "avx2", "avx512"]
+        #elseif arch(arm64)
+        ["portable", "neon", "neon-dotproduct"]
+        #else
+        ["portable"]
+        #endif
+    }
 
     /// Those that run on this processor and system, slowest first.
     package static let available: [KernelSet] = {
         var sets = [KernelSet(name: "portable", table: portableKernels)]
+        #if arch(x86_64)
         if CPUFeatures.current.hasAVX2FMA { sets.append(KernelSet(name: "avx2", table: avx2Kernels)) }
         if CPUFeatures.current.hasAVX512VNNI { sets.append(KernelSet(name: "avx512", table: avx512Kernels)) }
+        #elseif arch(arm64)
+        sets.append(KernelSet(name: "neon", table: neonKernels))
+        if CPUFeatures.current.hasDotProduct {
+            sets.append(KernelSet(name: "neon-dotproduct", table: neonDotProductKernels))
+        }
+        #endif
         return sets
     }()
 
@@ -28,7 +48,7 @@ package struct KernelSet: Sendable, Equatable {
     /// - Throws: `KernelError` for a name that does not exist or does not run here.
     package static func named(_ name: String) throws(KernelError) -> KernelSet {
         guard let set = available.first(where: { $0.name == name }) else {
-            throw KernelError(requested: name, available: available.map(\.name))
+            throw KernelError(requested: name, available: available.map { $0.name })
         }
         return set
     }
@@ -43,7 +63,7 @@ package struct KernelError: Error, Equatable, CustomStringConvertible {
 
     package var description: String {
         let reason =
-            ["portable", "avx2", "avx512"].contains(requested)
+            KernelSet.allNames.contains(requested)
             ? "need instructions that this processor (or system) does not have" : "do not exist"
         return "kernels “\(requested)” \(reason); available here: \(available.joined(separator: ", "))"
     }

@@ -3,6 +3,8 @@
 // the same order, so both give the same bits.
 // One file: what two files share would be emitted as weak symbols. No arrays, closures or strings: see KernelCore.swift.
 
+#if arch(x86_64)
+
 import CIntrinsics
 import KernelCore
 
@@ -325,3 +327,5 @@ private func mergeSoftmax(
 ) {
     KernelCore.mergeSoftmax(AVX2.self, part, new, total, state, count)
 }
+
+#endif

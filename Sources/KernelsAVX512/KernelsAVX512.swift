@@ -2,6 +2,8 @@
 // x86-64-v4 with VNNI: a vector register holds the sixteen lanes, `vpdpbusd` adds four byte products to each.
 // One file: what two files share would be emitted as weak symbols. No arrays, closures or strings: see KernelCore.swift.
 
+#if arch(x86_64)
+
 import CIntrinsics
 import KernelCore
 
@@ -201,3 +203,5 @@ private func mergeSoftmax(
 ) {
     KernelCore.mergeSoftmax(AVX512.self, part, new, total, state, count)
 }
+
+#endif

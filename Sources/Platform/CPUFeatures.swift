@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which kernels this machine can run. An instruction set counts only if the processor has it and the system
-// saves its registers when it switches threads. Bits: Intel SDM vol. 2A, CPUID; vol. 1, 13.3 (XCR0).
+// saves its registers when it switches threads. Bits: Intel SDM vol. 2A, CPUID; vol. 1, 13.3 (XCR0); on ARM the system
+// tells both at once, Linux's Documentation/arch/arm64/elf_hwcaps.rst.
 
 import CPlatform
 
@@ -10,6 +11,10 @@ package struct CPUFeatures: Equatable, Sendable {
     package let hasAVX2FMA: Bool
     /// AVX-512 F, BW, DQ, VL and VNNI.
     package let hasAVX512VNNI: Bool
+    /// 64-bit ARM's SDOT and UDOT (FEAT_DotProd).
+    package let hasDotProduct: Bool
+    /// 64-bit ARM's SMMLA (FEAT_I8MM).
+    package let hasMatrixProduct: Bool
 
     /// What this processor and system offer.
     package static let current = CPUFeatures()
@@ -20,7 +25,7 @@ package struct CPUFeatures: Equatable, Sendable {
         let hasSavedState = basic.ecx.bit(27)  // OSXSAVE: XCR0 can be read
         self.init(
             basic: basic.ecx, extended: highestLeaf >= 7 ? platform_cpuid(7, 0) : .init(),
-            savedState: hasSavedState ? platform_xcr0() : 0)
+            savedState: hasSavedState ? platform_xcr0() : 0, arm: platform_hardware_capabilities())
     }
 
     /// The features from the registers that tell them.
@@ -28,7 +33,11 @@ package struct CPUFeatures: Equatable, Sendable {
     ///   - basic: ECX of CPUID leaf 1.
     ///   - extended: the registers of CPUID leaf 7, subleaf 0.
     ///   - savedState: XCR0, or 0 when it cannot be read.
-    private init(basic: UInt32, extended: platform_cpuid_registers, savedState: UInt64) {
+    ///   - arm: both words of capabilities; 0 on other processors.
+    private init(
+        basic: UInt32, extended: platform_cpuid_registers, savedState: UInt64,
+        arm: platform_capability_words
+    ) {
         let savesYMM = savedState & 0b110 == 0b110  // XMM, upper halves of YMM
         let savesZMM = savedState & 0b1110_0110 == 0b1110_0110  // and opmask, upper ZMM, ZMM16-31
         hasAVX2FMA =
@@ -38,6 +47,8 @@ package struct CPUFeatures: Equatable, Sendable {
             hasAVX2FMA && savesZMM
             && [16, 17, 30, 31].allSatisfy { extended.ebx.bit($0) }  // F, DQ, BW, VL
             && extended.ecx.bit(11)  // VNNI
+        hasDotProduct = arm.first.bit(20)  // HWCAP_ASIMDDP
+        hasMatrixProduct = hasDotProduct && arm.second.bit(13)  // HWCAP2_I8MM
     }
 }
 

@@ -2,6 +2,7 @@
 // Options of every command that runs a model.
 
 import ArgumentParser
+import Kernels
 import Platform
 import Tiller
 
@@ -14,7 +15,8 @@ struct EngineOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Instruction set: portable, avx2 or avx512; the best one unless given.", valueName: "name"))
+            "Instruction set, one of \(KernelSet.allNames.joined(separator: ", ")); the best one unless given.",
+            valueName: "name"))
     var kernels: String?
 
     @Option(

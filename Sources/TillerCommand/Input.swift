@@ -11,7 +11,7 @@ func requireTextArguments() throws(TillerError) {
     for index in 1..<max(Int(CommandLine.argc), 1) {
         guard let argument = CommandLine.unsafeArgv[index] else { return }
         let bytes = UnsafeBufferPointer(start: argument, count: strlen(argument)).map {
-            UInt8(bitPattern: $0)
+            UInt8(truncatingIfNeeded: $0)
         }
         do { _ = try text(of: bytes, from: "argument \(index)") } catch {
             throw .invalidOption("\(error)")

@@ -7,9 +7,6 @@ struct LayerTests {
     /// Modules of the system that any target may import. Foundation is not among them: it would triple the executable.
     static let system: Set<String> = ["Glibc", "Synchronization", "Testing"]
 
-    /// What several test targets share.
-    static let testSupport: Set<String> = ["TestSupport", "ModelFixtures"]
-
     let targets: [ManifestTarget]
 
     init() throws { targets = ManifestTarget.all(in: try ProjectFile("Package.swift")) }
@@ -32,10 +29,8 @@ struct LayerTests {
     }
 
     private func imports(of target: ManifestTarget) throws -> [String: String] {
-        let folder =
-            target.kind == .testTarget || Self.testSupport.contains(target.name) ? "Tests" : "Sources"
         var result: [String: String] = [:]
-        for file in try ProjectTree.files(under: "\(folder)/\(target.name)", ".swift") {
+        for file in try ProjectTree.files(under: target.folder, ".swift") {
             for line in file.lines {
                 if let module = Self.importedModule(line.text) {
                     result[module] = "\(file.path):\(line.number)"
@@ -83,7 +78,9 @@ struct LayerTests {
     @Test func unsafeFlagsAreForInstructionSetsOnly() throws {
         #expect(
             Set(targets.filter(\.isForInstructionSet).map(\.name))
-                == ["KernelsPortable", "KernelsAVX2", "KernelsAVX512"])
+                == [
+                    "KernelsPortable", "KernelsAVX2", "KernelsAVX512", "KernelsNEON", "KernelsNEONDotProduct",
+                ])
         let uses = try ProjectFile("Package.swift").text.split(separator: "unsafeFlags").count - 1
         #expect(uses == 1, "unsafe flags come from instructionSetFlags and from nowhere else")
     }

@@ -10,6 +10,8 @@ struct ManifestTarget {
     let kind: Kind
     let name: String
     let dependencies: [String]
+    /// Where its sources are.
+    let folder: String
     /// Whether it is compiled for an instruction set, with unsafe flags.
     let isForInstructionSet: Bool
 
@@ -33,6 +35,8 @@ struct ManifestTarget {
         self.dependencies = dependencies.split(separator: ",")
             .filter { !$0.contains(".product(") && !$0.contains("package:") }
             .compactMap { $0.range(between: "\"", and: "\"").map(String.init) }
+        let usual = "\(kind == .testTarget ? "Tests" : "Sources")/\(name)"
+        folder = declaration.range(between: "path: \"", and: "\"").map(String.init) ?? usual
         isForInstructionSet = declaration.contains("instructionSetFlags(")
     }
 }

@@ -72,8 +72,10 @@ enum ProjectTree {
 let productFolder: String = {
     var path = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
     let count = readlink("/proc/self/exe", &path, Int(PATH_MAX))
-    let parts = String(decoding: path.prefix(max(count, 0)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        .split(separator: "/")
+    let parts = String(
+        decoding: path.prefix(max(count, 0)).map { UInt8(truncatingIfNeeded: $0) }, as: UTF8.self
+    )
+    .split(separator: "/")
     return "/" + parts.dropLast().joined(separator: "/")
 }()
 

@@ -11,10 +11,15 @@ import Testing
 
 @Test func kernelSetsAreWhatTheProcessorOffers() throws {
     var expected = ["portable"]
+    #if arch(arm64)
+    expected.append("neon")
+    #endif
     if CPUFeatures.current.hasAVX2FMA { expected.append("avx2") }
     if CPUFeatures.current.hasAVX512VNNI { expected.append("avx512") }
+    if CPUFeatures.current.hasDotProduct { expected.append("neon-dotproduct") }
     #expect(KernelSet.available.map(\.name) == expected)
     #expect(KernelSet.best.name == expected.last)
+    #expect(KernelSet.allNames.filter(expected.contains) == expected)
     for name in expected { #expect(try KernelSet.named(name).name == name) }
     // An emulator that names its processor must offer exactly that processor's kernels.
     switch getenv("TILLER_EXPECTED_KERNELS").map({ String(cString: $0) }) {

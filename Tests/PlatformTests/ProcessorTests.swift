@@ -47,13 +47,18 @@ import Testing
     /// Linux reports the same features, by its own reading of the same registers.
     @Test func featuresAgreeWithTheSystem() throws {
         let information = String(decoding: try readFile(path: "/proc/cpuinfo", limit: 1 << 24), as: UTF8.self)
-        let flags = information.split(separator: "\n").first { $0.hasPrefix("flags") }
+        // The line is "flags" on x86 and "Features" on ARM.
+        let flags = information.split(separator: "\n").first {
+            $0.hasPrefix("flags") || $0.hasPrefix("Features")
+        }
         let names = Set(flags?.split(whereSeparator: \.isWhitespace) ?? [])
         let features = CPUFeatures.current
         #expect(features.hasAVX2FMA == names.isSuperset(of: ["avx2", "fma", "f16c"]))
         #expect(
             features.hasAVX512VNNI
                 == names.isSuperset(of: ["avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni"]))
+        #expect(features.hasDotProduct == names.contains("asimddp"))
+        #expect(features.hasMatrixProduct == names.isSuperset(of: ["asimddp", "i8mm"]))
     }
 }
 

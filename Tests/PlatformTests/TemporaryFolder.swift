@@ -11,7 +11,7 @@ final class TemporaryFolder {
         let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
         var template = Array("\(parent)/tiller-test-XXXXXX".utf8CString)
         precondition(mkdtemp(&template) != nil, "no folder for temporary files")
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        path = String(decoding: template.dropLast().map { UInt8(truncatingIfNeeded: $0) }, as: UTF8.self)
     }
 
     deinit {

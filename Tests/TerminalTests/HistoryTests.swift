@@ -12,7 +12,7 @@ import Testing
         init() {
             var template = Array("/tmp/tiller-history-XXXXXX".utf8CString)
             close(mkstemp(&template))
-            path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            path = String(decoding: template.dropLast().map { UInt8(truncatingIfNeeded: $0) }, as: UTF8.self)
             unlink(path)
         }
         deinit { unlink(path) }

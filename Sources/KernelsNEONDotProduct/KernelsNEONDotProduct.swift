@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// 64-bit ARM with SDOT (FEAT_DotProd, most processors since 2018): each of its four lanes adds four products of bytes,
+// which is the layout of a tile. All but the integer products is what older processors run.
+// No arrays, closures or strings: see KernelCore.swift.
+
+#if arch(arm64)
+
+import CIntrinsics
+import KernelCore
+import KernelsNEON
+
+private enum DotProduct: NEON {
+    struct NibbleSum {
+        var lanes: Integers16
+        @inline(__always) init(_ lanes: Integers16) { self.lanes = lanes }
+    }
+    struct CodeSum {
+        var lanes: Integers16
+        @inline(__always) init(_ lanes: Integers16) { self.lanes = lanes }
+    }
+
+    @inline(__always) static func emptyNibbleSum() -> NibbleSum { NibbleSum(zero()) }
+    @inline(__always) static func add(_ sum: NibbleSum, _ w: Bytes64, times a: Int32) -> NibbleSum {
+        NibbleSum(add(sum.lanes, w, a))
+    }
+    @inline(__always) static func floats(_ sum: NibbleSum) -> Floats16 { floats(sum.lanes) }
+
+    @inline(__always) static func emptyCodeSum(correction: Int32) -> CodeSum { CodeSum(zero()) }
+    @inline(__always) static func add(_ sum: CodeSum, _ w: Bytes64, times a: Int32) -> CodeSum {
+        CodeSum(add(sum.lanes, w, a))
+    }
+    @inline(__always) static func floats(_ sum: CodeSum) -> Floats16 { floats(sum.lanes) }
+
+    @inline(__always) private static func zero() -> Integers16 {
+        let zero = vdupq_n_s32(0)
+        return Integers16(zero, zero, zero, zero)
+    }
+    @inline(__always) private static func add(_ sum: Integers16, _ w: Bytes64, _ a: Int32) -> Integers16 {
+        let a = activations(a)
+        return Integers16(
+            vdotq_s32(sum.a, w.a, a), vdotq_s32(sum.b, w.b, a), vdotq_s32(sum.c, w.c, a),
+            vdotq_s32(sum.d, w.d, a))
+    }
+}
+
+/// The kernels of this instruction set.
+package var neonDotProductKernels: KernelTable {
+    var kernels = neonKernels
+    kernels.multiplyInt8 = multiplyInt8
+    kernels.multiplyInt4 = multiplyInt4
+    kernels.multiplyKeys = multiplyKeys
+    return kernels
+}
+
+private typealias Wide = Four<DotProduct>
+
+private func multiplyInt8(_ p: TileProduct, _ first: Int, _ end: Int) {
+    multiply(Int8Tile<DotProduct>.self, Wide.self, p, first, end)
+}
+private func multiplyInt4(_ p: TileProduct, _ first: Int, _ end: Int) {
+    multiply(Int4Tile<DotProduct>.self, Wide.self, p, first, end)
+}
+private func multiplyKeys(_ p: TileProduct, _ first: Int, _ end: Int) {
+    multiply(KeyTile<DotProduct>.self, Wide.self, p, first, end)
+}
+
+#endif
