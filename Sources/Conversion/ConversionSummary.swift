@@ -23,6 +23,8 @@ package struct ConversionSummary: Sendable {
     package internal(set) var shares: [EncodingShare] = []
     /// Tensors whose rows the encoding asked for cannot hold, stored as float16 instead.
     package internal(set) var widened: [String] = []
+    /// What the user should know about the source, a sentence each.
+    package internal(set) var remarks: [String] = []
 
     /// Bits of the file's weights by weight.
     package var bitsPerWeight: Double { Double(weightByteCount) * 8 / Double(max(weightCount, 1)) }

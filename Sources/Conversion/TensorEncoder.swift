@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One tensor from the source's blocks to tiles: dequantized, put in order and encoded sixteen rows at a time,
+// One tensor from the source's rows to tiles: decoded, put in order and encoded sixteen rows at a time,
 // so that no more than a few tiles of it are ever held as floats.
 
 import Formats
@@ -8,15 +8,11 @@ import Quantization
 
 /// Encodes planned tensors on all threads.
 struct TensorEncoder {
-    private let file: GGUFFile
     private let pool: ThreadPool
     /// Tiles that are encoded before they are written out.
     private let tilesPerBatch = 64
 
-    init(file: GGUFFile, pool: ThreadPool) {
-        self.file = file
-        self.pool = pool
-    }
+    init(pool: ThreadPool) { self.pool = pool }
 
     /// Encodes a tensor piece by piece.
     ///
@@ -26,7 +22,20 @@ struct TensorEncoder {
     func encode(_ tensor: PlannedTensor, write: (UnsafeRawBufferPointer) throws -> Void) throws
         -> QuantizationError
     {
-        tensor.encoding == .vector ? try encodeVector(tensor, write) : try encodeMatrix(tensor, write)
+        if tensor.isCopied { return try copy(tensor, write) }
+        return tensor.encoding == .vector ? try encodeVector(tensor, write) : try encodeMatrix(tensor, write)
+    }
+
+    /// The same tiles again: encoding their numbers anew would change them.
+    private func copy(_ tensor: PlannedTensor, _ write: (UnsafeRawBufferPointer) throws -> Void) throws
+        -> QuantizationError
+    {
+        let bytes = tensor.source.bytes.bytes
+        let chunk = 1 << 20
+        for start in stride(from: 0, to: bytes.count, by: chunk) {
+            try write(UnsafeRawBufferPointer(rebasing: bytes[start..<min(start + chunk, bytes.count)]))
+        }
+        return QuantizationError()
     }
 
     private func encodeVector(_ tensor: PlannedTensor, _ write: (UnsafeRawBufferPointer) throws -> Void)
@@ -34,13 +43,12 @@ struct TensorEncoder {
         -> QuantizationError
     {
         let source = tensor.source
-        let count = source.rows * source.columns
-        let values = AlignedBuffer<Float>(count: count)
-        let ordered = AlignedBuffer<Float>(count: count)
-        guard let bytes = file.bytes(of: source).baseAddress else { return QuantizationError() }
-        source.type.dequantize(bytes, count: count, into: values.baseAddress)
-        for index in 0..<count {
-            let value = values[tensor.sourceRow(index)]
+        // A vector is one row, but for RoPE's order its numbers are rows.
+        let values = AlignedBuffer<Float>(count: source.columns)
+        let ordered = AlignedBuffer<Float>(count: source.columns)
+        source.decode(row: 0, into: values.baseAddress)
+        for index in 0..<source.columns {
+            let value = values[source.sourceRow(index)]
             guard value.isFinite else { throw notFinite(source, row: 0, column: index) }
             ordered[index] = value
         }
@@ -52,11 +60,11 @@ struct TensorEncoder {
         throws
         -> QuantizationError
     {
-        let (rows, columns) = (tensor.source.rows, tensor.source.columns)
-        guard let tileBytes = tensor.encoding.tileByteCount(columns: columns),
-            let rowBytes = tensor.source.type.byteCount(elements: columns),
-            let source = file.bytes(of: tensor.source).baseAddress
-        else { throw ConversionError("tensor \(tensor.source.name): rows of \(columns) cannot be stored") }
+        let source = tensor.source
+        let (rows, columns) = (source.rows, source.columns)
+        guard let tileBytes = tensor.encoding.tileByteCount(columns: columns) else {
+            throw ConversionError("tensor \(source.name): rows of \(columns) cannot be stored")
+        }
         let tileCount = (rows + TensorEncoding.tileRows - 1) / TensorEncoding.tileRows
         let batch = min(tilesPerBatch, tileCount)
         let encoded = AlignedBuffer<UInt8>(count: batch * tileBytes)
@@ -73,9 +81,7 @@ struct TensorEncoder {
                         let firstRow = (first + slot) * TensorEncoding.tileRows
                         let validRows = min(TensorEncoding.tileRows, rows - firstRow)
                         for row in 0..<validRows {
-                            tensor.source.type.dequantize(
-                                source + tensor.sourceRow(firstRow + row) * rowBytes, count: columns,
-                                into: own + row * columns)
+                            source.decode(row: firstRow + row, into: own + row * columns)
                         }
                         outcomes[slot] = TileOutcome(
                             encoding: own, validRows: validRows, columns: columns, as: tensor.encoding,
@@ -83,9 +89,9 @@ struct TensorEncoder {
                     }
                 }
             }
-            for outcome in outcomes[..<count] {
+            for (slot, outcome) in outcomes[..<count].enumerated() {
                 if let failure = outcome.failure {
-                    throw ConversionError("tensor \(tensor.source.name): \(failure)")
+                    throw refusal(failure, source, firstRow: (first + slot) * TensorEncoding.tileRows)
                 }
                 total.merge(outcome.error)
             }
@@ -95,11 +101,20 @@ struct TensorEncoder {
         return total
     }
 
-    private func notFinite(_ source: GGUFTensor, row: Int, column: Int) -> ConversionError {
+    /// A tile counts its own rows; people count the tensor's.
+    private func refusal(_ failure: QuantizationFailure, _ source: SourceTensor, firstRow: Int)
+        -> ConversionError
+    {
+        if case .nonFinite(let row, let column, _) = failure {
+            return notFinite(source, row: firstRow + row, column: column)
+        }
+        return ConversionError("tensor \(source.name): \(failure)")
+    }
+
+    private func notFinite(_ source: SourceTensor, row: Int, column: Int) -> ConversionError {
         ConversionError("tensor \(source.name) is not finite at row \(row), column \(column)")
     }
 }
-
 /// What came of one tile; threads cannot throw, so failures wait for the caller.
 private struct TileOutcome {
     var error = QuantizationError()

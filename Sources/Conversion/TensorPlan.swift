@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which tensor of a GGUF becomes which tensor of the file, in which encoding.
+// Which encoding each tensor of a source gets, checked before anything is written.
 
 import Formats
 import Quantization
@@ -17,23 +17,28 @@ package struct EncodingChoice: Sendable {
 
 /// One tensor's way from the source to the file.
 package struct PlannedTensor: Sendable {
-    package let source: GGUFTensor
-    package let role: TensorRole
-    package let layer: Int?
+    package let source: SourceTensor
     package let encoding: TensorEncoding
-    /// Head size of rows that GGUF stores with RoPE's pairs side by side, and that are put back into halves.
-    package let interleavedHeadSize: Int?
     /// Whether the rows are too odd for the encoding asked for, so that a wider one is taken.
     package let isWidened: Bool
 
-    /// The source row of a row of the file.
-    ///
-    /// llama.cpp interleaves the rows of Llama's query and key heads: (i, i + headSize/2) lie side by side.
-    package func sourceRow(_ row: Int) -> Int {
-        guard let headSize = interleavedHeadSize else { return row }
-        let (head, index) = row.quotientAndRemainder(dividingBy: headSize)
-        let (half, pair) = index.quotientAndRemainder(dividingBy: headSize / 2)
-        return head * headSize + 2 * pair + half
+    init(_ source: SourceTensor, _ encodings: EncodingChoice) {
+        // The embedding is the head where both are tied, and so is treated like it everywhere.
+        let isHead = source.role == .output || source.role == .tokenEmbedding
+        let wanted = isHead ? encodings.head : encodings.weights
+        self.source = source
+        if source.role.isVector {
+            encoding = .vector
+        } else {
+            encoding = wanted.accepts(columns: source.columns) ? wanted : .float16
+        }
+        isWidened = !source.role.isVector && encoding != wanted
+    }
+
+    /// Whether the source's bytes are already what is written.
+    var isCopied: Bool {
+        guard case .tiles(let stored) = source.storage else { return false }
+        return stored == encoding && source.addend == 0 && source.interleavedHeadSize == nil
     }
 }
 
@@ -41,83 +46,41 @@ package struct PlannedTensor: Sendable {
 package struct TensorPlan: Sendable {
     package let tensors: [PlannedTensor]
 
-    /// - Throws: `ConversionError` where the source lacks a tensor, or has one that has no place.
-    package init(gguf file: GGUFFile, configuration: ModelConfiguration, encodings: EncodingChoice) throws {
-        var tensors: [PlannedTensor] = []
-        var unused = Set(file.tensors.map(\.name))
-        func add(_ name: String, _ role: TensorRole, layer: Int? = nil, isRequired: Bool = true) throws {
-            guard let source = file.tensor(named: name) else {
-                guard !isRequired else { throw ConversionError("tensor \(name) is missing") }
-                return
-            }
-            unused.remove(name)
-            tensors.append(
-                PlannedTensor(source, role, layer: layer, configuration: configuration, encodings: encodings))
-        }
-        try add("token_embd.weight", .tokenEmbedding)
-        for layer in 0..<configuration.layerCount {
-            for (suffix, role) in Self.blockTensors(of: configuration) {
-                try add("blk.\(layer).\(suffix)", role, layer: layer)
-            }
-        }
-        try add("output_norm.weight", .outputNorm)
-        try add("output.weight", .output, isRequired: false)
-        try add("rope_freqs.weight", .ropeFactors, isRequired: false)
-        guard unused.isEmpty else {
-            let names = unused.sorted()
-            throw ConversionError(
-                "the source holds \(names.count) tensors that this architecture does not use, first '\(names[0])'"
-            )
-        }
-        self.tensors = tensors
+    /// What encoding a second time means for the weights; nil where nothing is encoded twice.
+    var remark: String? {
+        let names = Set(
+            tensors.compactMap { tensor -> String? in
+                guard case .tiles(let stored) = tensor.source.storage, !tensor.isCopied else { return nil }
+                return stored == .int8 || stored == .int4 ? stored.name : nil
+            })
+        guard !names.isEmpty else { return nil }
+        return
+            "the source is quantized already (\(names.sorted().joined(separator: ", "))): its errors stay and new "
+            + "ones come on top; the model that it was made from gives better weights"
     }
 
-    private static func blockTensors(of configuration: ModelConfiguration) -> [(String, TensorRole)] {
-        var tensors: [(String, TensorRole)] = [
-            ("attn_norm.weight", .attentionNorm), ("attn_q.weight", .query), ("attn_k.weight", .key),
-            ("attn_v.weight", .value), ("attn_output.weight", .attentionOutput),
-            ("ffn_norm.weight", .feedForwardNorm),
-            ("ffn_gate.weight", .gate), ("ffn_up.weight", .up), ("ffn_down.weight", .down),
-        ]
-        if configuration.hasAttentionBias {
-            tensors += [("attn_q.bias", .queryBias), ("attn_k.bias", .keyBias), ("attn_v.bias", .valueBias)]
-        }
-        if configuration.hasAttentionOutputBias { tensors.append(("attn_output.bias", .attentionOutputBias)) }
-        if configuration.hasQueryKeyNorm {
-            tensors += [("attn_q_norm.weight", .queryNorm), ("attn_k_norm.weight", .keyNorm)]
-        }
-        if configuration.hasPostNorms {
-            tensors += [
-                ("post_attention_norm.weight", .postAttentionNorm),
-                ("post_ffw_norm.weight", .postFeedForwardNorm),
-            ]
-        }
-        return tensors
+    /// - Throws: `ConversionError` where a tensor has not the shape that the configuration asks for.
+    package init(_ source: ModelSource, encodings: EncodingChoice) throws {
+        try Self.requireShapes(of: source.tensors, source.configuration)
+        tensors = source.tensors.map { PlannedTensor($0, encodings) }
     }
-}
 
-extension PlannedTensor {
-    fileprivate init(
-        _ source: GGUFTensor, _ role: TensorRole, layer: Int?, configuration: ModelConfiguration,
-        encodings: EncodingChoice
-    ) {
-        let isHead = role == .output || (role == .tokenEmbedding && configuration.hasTiedEmbeddings)
-        let wanted = isHead || role == .tokenEmbedding ? encodings.head : encodings.weights
-        let encoding: TensorEncoding
-        if role.isVector {
-            encoding = .vector
-        } else if wanted.accepts(columns: source.columns) {
-            encoding = wanted
-        } else {
-            encoding = .float16
+    static func requireShapes(of tensors: [SourceTensor], _ configuration: ModelConfiguration) throws {
+        for tensor in tensors {
+            guard let shape = tensor.role.shape(in: configuration) else {
+                throw ConversionError(
+                    "tensor \(tensor.name) is there, but the configuration asks for none of its kind")
+            }
+            guard tensor.rows == shape.rows, tensor.columns == shape.columns else {
+                throw ConversionError(
+                    "tensor \(tensor.name) is [\(tensor.rows) × \(tensor.columns)], "
+                        + "expected [\(shape.rows) × \(shape.columns)] for this configuration")
+            }
+            guard tensor.isWhole else {
+                throw ConversionError(
+                    "tensor \(tensor.name) has \(tensor.bytes.count) bytes, "
+                        + "which do not fit [\(tensor.rows) × \(tensor.columns)]")
+            }
         }
-        self.source = source
-        self.role = role
-        self.layer = layer
-        self.encoding = encoding
-        isWidened = !role.isVector && encoding != wanted
-        let isInterleaved =
-            configuration.family == .llama && [.query, .key, .queryBias, .keyBias].contains(role)
-        interleavedHeadSize = isInterleaved ? configuration.headSize : nil
     }
 }

@@ -72,11 +72,15 @@ package struct GGUFFile: Sendable {
 
     /// A tensor's encoded values, valid as long as this file is open.
     /// - Precondition: the tensor is one of this file's.
-    package func bytes(of tensor: GGUFTensor) -> UnsafeRawBufferPointer {
+    package func bytes(of tensor: GGUFTensor) -> UnsafeRawBufferPointer { unsafe view(of: tensor).bytes }
+
+    /// The same bytes, which keep the file open.
+    /// - Precondition: the tensor is one of this file's.
+    package func view(of tensor: GGUFTensor) -> ByteView {
         guard let view = file.slice(tensor.byteOffset, count: tensor.byteCount) else {
             preconditionFailure("GGUFFile: a tensor of another file")
         }
-        return unsafe view.bytes
+        return view
     }
 }
 

@@ -84,11 +84,15 @@ extension TillerFile {
 
     /// A tensor's bytes; valid as long as the file is open.
     /// - Precondition: the entry is one of this file's index.
-    package func bytes(of tensor: TensorEntry) -> UnsafeRawBufferPointer {
+    package func bytes(of tensor: TensorEntry) -> UnsafeRawBufferPointer { unsafe view(of: tensor).bytes }
+
+    /// The same bytes, which keep the file open.
+    /// - Precondition: the entry is one of this file's index.
+    package func view(of tensor: TensorEntry) -> ByteView {
         guard let view = weightsView.slice(tensor.byteOffset, count: tensor.byteCount) else {
             preconditionFailure("TillerFile: a tensor of another file")
         }
-        return unsafe view.bytes
+        return view
     }
 
     /// The profile of this name, nil if there is none.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// tiller convert: a GGUF becomes one .tiller file.
+// tiller convert: a GGUF, a model folder or a .tiller file becomes one .tiller file.
 
 import ArgumentParser
 import Conversion
@@ -10,12 +10,22 @@ import Tiller
 
 struct ConvertCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "convert", abstract: "Convert a GGUF model to a .tiller file.",
+        commandName: "convert", abstract: "Convert a model to a .tiller file.",
         usage: "tiller convert [<options>] <source> <output>",
         discussion:
-            "The file appears under its name when it is whole; what lay there before stays until then.")
+            """
+            The source is one of three:
+              a GGUF file,
+              a folder as Hugging Face's transformers saves a model: config.json,
+                tokenizer.json and safetensors files, one or several with an index,
+              a .tiller file, whose weights get another encoding; profiles that
+                belong to them go along.
 
-    @Argument(help: "The model to convert: a GGUF file of the Llama, Qwen or Gemma 3 family.")
+            The file appears under its name when it is whole; what lay there before
+            stays until then.
+            """)
+
+    @Argument(help: "The model: a GGUF file, a model folder or a .tiller file.")
     var source: String
 
     @Argument(help: "The .tiller file to write.")
@@ -86,6 +96,7 @@ struct ConvertCommand: ParsableCommand {
                     + "f16: \(summary.widened.prefix(3).joined(separator: ", "))\(summary.widened.count > 3 ? ", …" : "")"
             )
         }
+        for remark in summary.remarks { printLine("note      \(remark.printableLine)") }
         printLine("time      \(formatted(summary.seconds, digits: 1)) s")
         printLine("written   \(output)")
     }

@@ -93,8 +93,19 @@ package struct Vocabulary: Sendable {
     }
 }
 
+extension Vocabulary {
+    /// The first token with a text, compared byte by byte.
+    package func id(of text: String) -> Int32? {
+        let bytes = text.utf8
+        return texts.firstIndex { $0.utf8.elementsEqual(bytes) }.map { Int32($0) }
+    }
+
+    /// All tokens by their texts.
+    package var textIndex: TokenIndex { TokenIndex(texts: texts) }
+}
+
 /// Token ids by the bytes of their texts. Swift's strings would take canonically equal texts for the same one.
-struct TokenIndex {
+package struct TokenIndex {
     private var ids: [ArraySlice<UInt8>: Int32]
 
     /// Where two tokens have the same text, the first is found.
@@ -107,4 +118,7 @@ struct TokenIndex {
     }
 
     func id(of text: ArraySlice<UInt8>) -> Int32? { ids[text] }
+
+    /// The token with these bytes.
+    package subscript(text: some Sequence<UInt8>) -> Int32? { ids[Array(text)[...]] }
 }

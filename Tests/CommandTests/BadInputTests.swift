@@ -122,8 +122,8 @@ import Testing
         }
     }
 
-    @Test(arguments: ["missing", "folder", "empty", "text", "photo", "tiller"])
-    func whatIsNoGGUFIsNotConverted(kind: String) {
+    @Test(arguments: ["missing", "folder", "empty", "text", "photo"])
+    func whatIsNoSourceIsNotConverted(kind: String) {
         let path = file(kind)
         expectRefusal(place.tiller("convert", path, place.path("new")), code: 1, saying: path)
         #expect(!place.exists("new") && !place.exists("new.partial"))
@@ -140,6 +140,20 @@ import Testing
         default: break
         }
         return place.path(kind)
+    }
+
+    @Test func aDamagedFolderIsNotConverted() {
+        for (file, old, new, word) in [
+            ("config.json", "\"hidden_size\"", "\"hidden\"", "hidden_size is missing"),
+            ("tokenizer.json", "\"BPE\"", "\"WordPiece\"", "'WordPiece'"),
+            ("model.safetensors.index.json", "00003-of", "00033-of", "model-00033-of-00004.safetensors"),
+        ] {
+            let copy = FolderCopy("llama")
+            copy.replace(old, by: new, in: file)
+            expectRefusal(
+                place.tiller("convert", copy.path, place.path("new")), code: 1, saying: copy.path, word)
+            #expect(!place.exists("new") && !place.exists("new.partial"))
+        }
     }
 
     @Test(arguments: [1, 3, 4, 8, 23, 24, 100, 5000, 5400, 7000, 100_000, 402_335])

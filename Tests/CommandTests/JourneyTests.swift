@@ -63,6 +63,23 @@ let somePairs = """
         #expect(list.compactMap { $0["name"]?.stringValue } == ["again", "renamed"])
     }
 
+    @Test(arguments: ["llama", "mistral", "gemma3-vision"])
+    func aFolderGoesTheSameWay(name: String) throws {
+        let first = place.path("first.tiller"), second = place.path("second.tiller")
+        let conversion = place.tiller("convert", "\(FolderCopy.fixtures)/\(name)", first, "--weights", "f32")
+        #expect(conversion.status == 0, "\(conversion.error)")
+        #expect(conversion.output.contains("images") == (name == "gemma3-vision"))
+        #expect(place.tiller("convert", first, second, "--weights", "int8").status == 0)
+        #expect(place.bytes(of: "second.tiller").count < place.bytes(of: "first.tiller").count)
+        for model in [first, second] {
+            #expect(place.tiller("verify", model).status == 0)
+            let generate = ["generate", model, "--prompt", "It was", "--chat", "--max-tokens", "4", "--json"]
+            #expect(place.tiller(generate).status == 0)
+        }
+        let again = place.tiller("convert", second, place.path("third.tiller"), "--weights", "int4")
+        #expect(again.status == 0 && again.output.contains("quantized already (int8)"))
+    }
+
     @Test func aSeedRepeatsItsText() throws {
         let model = place.convert("llama")
         func run(_ seed: String) throws -> String? {

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which kind of source a path leads to: a folder, or a file that its first bytes name.
+
+import Formats
+import Glibc
+import Platform
+
+extension ModelSource {
+    /// Opens a source.
+    ///
+    /// - Parameters:
+    ///   - path: a GGUF file, a model folder or a `.tiller` file.
+    ///   - output: the file to be written, which must not be a part of the source.
+    /// - Throws: `ConversionError`, `FileError`, or what the kind of source throws.
+    package init(path: String, output: String? = nil) throws {
+        var status = stat()
+        if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+            let folder = try ModelFolder(path: path)
+            for file in folder.fileNames { try Self.requireOther(output, than: "\(path)/\(file)") }
+            try self.init(folder: folder)
+            return
+        }
+        let mapped = try MappedFile(path: path)
+        try Self.requireOther(output, than: path)
+        if mapped.bytes.starts(with: "GGUF".utf8) {
+            try self.init(
+                gguf: GGUFFile(mapped: mapped), bytes: ByteView(mapped.bytes, owner: mapped), path: path)
+        } else if mapped.bytes.starts(with: [0x89, 0x54, 0x49, 0x4C, 0x4C, 0x45, 0x52, 0x0A]) {
+            try self.init(tiller: TillerFile(mapped: mapped))
+        } else {
+            let first = mapped.bytes.prefix(4).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
+            let found =
+                mapped.bytes.isEmpty ? "is empty" : "begins with the bytes \(first.joined(separator: " "))"
+            throw ConversionError(
+                "\(path) \(found), expected a GGUF file, which begins with 47 47 55 46, a .tiller file or the "
+                    + "folder of a model with safetensors files")
+        }
+    }
+
+    /// The source must survive, also under another of its names.
+    private static func requireOther(_ output: String?, than source: String) throws {
+        var (first, second) = (stat(), stat())
+        guard let output, stat(source, &first) == 0, stat(output, &second) == 0 else { return }
+        guard first.st_dev != second.st_dev || first.st_ino != second.st_ino else {
+            throw ConversionError("\(output) is the source itself; name another file for the output")
+        }
+    }
+}

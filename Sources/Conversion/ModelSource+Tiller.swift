@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// A .tiller file as a source: its weights get another encoding, everything else goes along.
+
+import Formats
+import Quantization
+
+extension ModelSource {
+    /// Reads everything of a model but its tensors' numbers.
+    ///
+    /// The new file has the old one's source, so that profiles that are bound to it go with it.
+    package init(tiller file: TillerFile) throws {
+        let manifest = file.manifest
+        var tensors: [SourceTensor] = []
+        for entry in file.tensorIndex.entries {
+            let isVector = entry.encoding == .vector
+            tensors.append(
+                SourceTensor(
+                    name: entry.name, role: entry.role, layer: entry.layer, rows: entry.rows,
+                    columns: entry.columns, storage: isVector ? .blocks(.f32) : .tiles(entry.encoding),
+                    bytes: file.view(of: entry)))
+        }
+        self.init(
+            name: manifest.name, architecture: manifest.architecture, license: manifest.license,
+            fileName: manifest.source.fileName, format: manifest.source.format,
+            byteCount: manifest.source.byteCount, types: manifest.source.types,
+            hash: .known(manifest.source.sha256), configuration: manifest.configuration,
+            tokenizer: file.tokenizerBytes.map { Array($0) }, chatTemplate: file.chatTemplate,
+            generation: manifest.generation, tensors: tensors, readByteCount: file.byteCount)
+        // Damaged weights must not get a new digest that fits them.
+        _ = try file.verify()
+        for stored in file.profiles {
+            let profile = try stored.decoded()
+            if profile.sourceHash == manifest.source.sha256 {
+                profiles.append(profile)
+            } else {
+                remarks.append(
+                    "profile '\(stored.name)' stays behind: it was made for another source model, "
+                        + "\(profile.sourceHash.description.prefix(12))…")
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every kind of source is turned into before it is converted: a GGUF, a model folder and a .tiller file
+// differ up to here and nowhere behind.
+
+import Formats
+import JSON
+import Platform
+import Quantization
+
+/// A model that can be converted, checked but for the numbers in its tensors.
+package struct ModelSource: Sendable {
+    /// What steering profiles are bound to.
+    enum Hash: Sendable {
+        /// SHA-256 of these bytes, one after the other.
+        case bytes([ByteView])
+        /// Of a file that is not there any more.
+        case known(SHA256.Digest)
+    }
+
+    var name: String
+    /// The source's own name of its architecture.
+    var architecture: String
+    var license: String
+    /// As in the manifest.
+    var fileName: String
+    var format: String
+    var byteCount: Int
+    var types: [String]
+    var hash: Hash
+    package internal(set) var configuration: ModelConfiguration
+    /// The section as module Tokenization encodes it.
+    package internal(set) var tokenizer: [UInt8]?
+    package internal(set) var chatTemplate: String?
+    /// Recommended sampling, as in the manifest.
+    var generation = JSON.null
+    /// In the order in which they are written.
+    package internal(set) var tensors: [SourceTensor]
+    /// Profiles that go with the weights.
+    var profiles: [SteeringProfile] = []
+    /// What the user should know, a sentence each.
+    var remarks: [String] = []
+    /// Bytes that are read, for the summary.
+    var readByteCount: Int
+
+    /// The manifest's part about the source.
+    func manifestSource() -> Manifest.Source {
+        let digest: SHA256.Digest
+        switch hash {
+        case .known(let known): digest = known
+        case .bytes(let parts):
+            var hash = SHA256()
+            for part in parts { hash.update(part) }
+            digest = hash.finalize()
+        }
+        return Manifest.Source(
+            fileName: fileName, sha256: digest, format: format, byteCount: byteCount, types: types)
+    }
+}
+
+/// A tensor as it lies in the source, and what must be done to its rows.
+package struct SourceTensor: Sendable {
+    enum Storage: Sendable {
+        /// Rows of ggml's blocks, one after the other.
+        case blocks(GGMLType)
+        /// Tiles of a .tiller file.
+        case tiles(TensorEncoding)
+    }
+
+    /// The source's own name.
+    package let name: String
+    package let role: TensorRole
+    package let layer: Int?
+    package let rows: Int
+    package let columns: Int
+    let storage: Storage
+    let bytes: ByteView
+    /// Head size of rows that are stored with RoPE's pairs side by side, and that are put back into halves.
+    var interleavedHeadSize: Int?
+    /// Added to every number: Hugging Face stores Gemma's norms less by 1.
+    var addend: Float = 0
+
+    var elementCount: Int { rows * columns }
+
+    /// The source row of a row of the file.
+    ///
+    /// llama.cpp interleaves the rows of Llama's query and key heads: (i, i + headSize/2) lie side by side.
+    func sourceRow(_ row: Int) -> Int {
+        guard let headSize = interleavedHeadSize else { return row }
+        let (head, index) = row.quotientAndRemainder(dividingBy: headSize)
+        let (half, pair) = index.quotientAndRemainder(dividingBy: headSize / 2)
+        return head * headSize + 2 * pair + half
+    }
+
+    /// Bytes between rows of blocks, or between tiles; nil when such rows cannot be stored.
+    private var stride: Int? {
+        switch storage {
+        case .blocks(let type): type.byteCount(elements: columns)
+        case .tiles(let encoding): encoding.tileByteCount(columns: columns)
+        }
+    }
+
+    /// Whether the bytes are as many as rows and columns need.
+    var isWhole: Bool {
+        guard let stride, rows > 0 else { return false }
+        let count =
+            switch storage {
+            case .blocks: rows
+            case .tiles: (rows + TensorEncoding.tileRows - 1) / TensorEncoding.tileRows
+            }
+        let (needed, overflow) = stride.multipliedReportingOverflow(by: count)
+        return !overflow && needed == bytes.count
+    }
+
+    /// Decodes one row of the file.
+    ///
+    /// - Parameter output: [columns], written.
+    /// - Precondition: the tensor is whole and has the row.
+    func decode(row: Int, into output: UnsafeMutablePointer<Float>) {
+        guard let stride, let base = bytes.bytes.baseAddress else {
+            preconditionFailure("SourceTensor: \(name) is not whole")
+        }
+        let row = sourceRow(row)
+        switch storage {
+        case .blocks(let type): type.dequantize(base + row * stride, count: columns, into: output)
+        case .tiles(let encoding):
+            let (tile, lane) = row.quotientAndRemainder(dividingBy: TensorEncoding.tileRows)
+            TileCodec.decodeRow(
+                lane, tile: base + tile * stride, columns: columns, encoding: encoding, into: output)
+        }
+        guard addend != 0 else { return }
+        for column in 0..<columns { output[column] += addend }
+    }
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// The JSON files of a model folder. People edit them, so every error names the file and the member.
+
+import Glibc
+import JSON
+import Platform
+
+/// An object in a JSON file.
+struct Settings {
+    /// The file's name, such as "config.json".
+    let file: String
+    /// Names of the objects around this one, each with a point behind it.
+    let path: String
+    let object: JSON.Object
+
+    /// Vocabularies of a quarter of a million tokens take some 35 MB.
+    static let maximumByteCount = 256 << 20
+
+    /// Reads a file of a folder; nil when there is none.
+    /// - Throws: `FileError`, or `ConversionError` when it holds no JSON object.
+    init?(folder: String, file: String) throws {
+        let path = "\(folder)/\(file)"
+        guard access(path, F_OK) == 0 else { return nil }
+        let bytes = try readFile(path: path, limit: Self.maximumByteCount)
+        do {
+            try self.init(file: file, path: "", JSON.parse(bytes, maximumDepth: 64))
+        } catch let error as JSONError {
+            throw ConversionError("\(file), \(error)")
+        }
+    }
+
+    init(file: String, path: String, _ json: JSON) throws {
+        self.file = file
+        self.path = path
+        guard let object = json.objectValue else {
+            let place = path.isEmpty ? "" : ": \(path.dropLast())"
+            throw ConversionError("\(file)\(place) is \(json.kindName), expected an object")
+        }
+        self.object = object
+    }
+
+    /// A member; nil when it is missing or null.
+    subscript(key: String) -> JSON? {
+        guard let value = object[key], !value.isNull else { return nil }
+        return value
+    }
+
+    func refusal(_ key: String, _ found: String, expected: String) -> ConversionError {
+        ConversionError("\(file): \(path)\(key) is \(found), expected \(expected)")
+    }
+
+    private func typed<Value>(_ key: String, _ expected: String, _ value: (JSON) -> Value?) throws -> Value? {
+        guard let json = self[key] else { return nil }
+        guard let value = value(json) else { throw refusal(key, json.kindName, expected: expected) }
+        return value
+    }
+
+    private func required<Value>(_ key: String, _ expected: String, _ value: Value?) throws -> Value {
+        guard let value else { throw refusal(key, "missing", expected: expected) }
+        return value
+    }
+
+    func optionalInteger(_ key: String) throws -> Int? { try typed(key, "an integer", \.intValue) }
+    func integer(_ key: String) throws -> Int {
+        try required(key, "an integer", optionalInteger(key))
+    }
+
+    /// A number that is finite as a Float.
+    func optionalFloat(_ key: String) throws -> Float? {
+        try typed(key, "a number") { $0.doubleValue.map { Float($0) }.flatMap { $0.isFinite ? $0 : nil } }
+    }
+    func float(_ key: String) throws -> Float { try required(key, "a number", optionalFloat(key)) }
+
+    func optionalBool(_ key: String) throws -> Bool? { try typed(key, "true or false", \.boolValue) }
+    func optionalString(_ key: String) throws -> String? { try typed(key, "a string", \.stringValue) }
+    func string(_ key: String) throws -> String { try required(key, "a string", optionalString(key)) }
+    func optionalArray(_ key: String) throws -> [JSON]? { try typed(key, "an array", \.arrayValue) }
+    func array(_ key: String) throws -> [JSON] { try required(key, "an array", optionalArray(key)) }
+
+    func optionalObject(_ key: String) throws -> Settings? {
+        try self[key].map { try Settings(file: file, path: "\(path)\(key).", $0) }
+    }
+    func object(_ key: String) throws -> Settings {
+        try required(key, "an object", optionalObject(key))
+    }
+
+    /// The elements of an array as objects.
+    func objects(_ key: String) throws -> [Settings] {
+        try (optionalArray(key) ?? []).enumerated().map {
+            try Settings(file: file, path: "\(path)\(key)[\($0)].", $1)
+        }
+    }
+
+    /// One number or a list of them, as Hugging Face writes ends of generation.
+    func integers(_ key: String) throws -> [Int] {
+        let expected = "an integer or an array of integers"
+        return try typed(key, expected) { json in
+            if let integer = json.intValue { return [integer] }
+            guard let elements = json.arrayValue else { return nil }
+            let integers = elements.compactMap(\.intValue)
+            return integers.count == elements.count ? integers : nil
+        } ?? []
+    }
+
+    /// The text of a token: a string, or an object with the string `content`.
+    func tokenText(_ key: String) throws -> String? {
+        try typed(key, "a token: a string, or an object with a content") {
+            $0.stringValue ?? $0["content"]?.stringValue
+        }
+    }
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// A copy of a model folder of Tests/Fixtures/folders, in which a test can damage one thing.
+
+import Glibc
+
+/// A folder that is removed with the last reference.
+package final class FolderCopy: Sendable {
+    package static let fixtures = packageRoot + "/Tests/Fixtures/folders"
+
+    private let folder = TemporaryFolder()
+    package var path: String { folder.path }
+
+    /// Copies a fixture's files but for the golden ones.
+    package init(_ name: String) {
+        let source = "\(Self.fixtures)/\(name)"
+        guard let stream = opendir(source) else { preconditionFailure("no fixture \(source)") }
+        defer { closedir(stream) }
+        while let entry = readdir(stream) {
+            let file = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if !file.hasPrefix("."), !file.hasPrefix("golden") {
+                write(Self.bytes(at: "\(source)/\(file)"), to: file)
+            }
+        }
+    }
+
+    package func bytes(of file: String) -> [UInt8] { Self.bytes(at: "\(path)/\(file)") }
+    package func text(of file: String) -> String { String(decoding: bytes(of: file), as: UTF8.self) }
+    package func remove(_ file: String) { unlink("\(path)/\(file)") }
+    package func exists(_ file: String) -> Bool { access("\(path)/\(file)", F_OK) == 0 }
+
+    package func write(_ bytes: [UInt8], to file: String) {
+        guard let stream = fopen("\(path)/\(file)", "wb") else { preconditionFailure("cannot write \(file)") }
+        fwrite(bytes, 1, bytes.count, stream)
+        fclose(stream)
+    }
+
+    /// Replaces the first occurrence of a text in a file.
+    package func replace(_ old: String, by new: String, in file: String) {
+        let text = text(of: file)
+        let parts = text.split(separator: old, maxSplits: 1, omittingEmptySubsequences: false)
+        precondition(parts.count == 2, "\(file) has no \(old)")
+        write(Array(parts.joined(separator: new).utf8), to: file)
+    }
+
+    package static func bytes(at path: String) -> [UInt8] {
+        guard let stream = fopen(path, "rb") else { preconditionFailure("cannot read \(path)") }
+        defer { fclose(stream) }
+        var result: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 1 << 16)
+        while case let count = fread(&chunk, 1, chunk.count, stream), count > 0 { result += chunk[..<count] }
+        return result
+    }
+}

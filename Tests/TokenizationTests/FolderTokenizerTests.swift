@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// tokenizer.json and the files beside it: the ids of transformers, the same section as through GGUF, and what is
+// refused.
+
+import Conversion
+import Formats
+import JSON
+import TestSupport
+import Testing
+import Tokenization
+
+@Suite struct FolderTokenizerTests {
+    /// The tokenizer of a model folder; its bytes are kept with it.
+    private struct Imported {
+        let bytes: ByteView
+        let tokenizer: Tokenizer
+
+        init(_ path: String) throws {
+            bytes = ByteView(copying: try #require(try ModelSource(path: path).tokenizer))
+            tokenizer = try Tokenizer(bytes: bytes.bytes)
+        }
+    }
+
+    @Test(arguments: ["llama", "llama3", "mistral", "qwen2", "gemma3"])
+    func idsAreThoseOfTransformers(name: String) throws {
+        let path = "\(FolderCopy.fixtures)/\(name)"
+        let imported = try Imported(path)
+        let golden = try JSON.parse(FolderCopy.bytes(at: "\(path)/golden.json"))
+        let rows = golden["texts"]?.arrayValue ?? []
+        #expect(rows.count == 3)
+        for row in rows {
+            let text = row["text"]?.stringValue ?? ""
+            let ids = imported.tokenizer.encode(text, addSpecial: true, parseSpecial: true)
+            #expect(ids == row.ids, "\(text)")
+        }
+    }
+
+    @Test(arguments: ["llama", "llama3", "qwen2", "qwen3"])
+    func theSectionIsTheSameAsThroughGGUF(name: String) throws {
+        let copy = FolderCopy(name)
+        // It names one more token that ends generation.
+        copy.remove("generation_config.json")
+        let ours = try Imported(copy.path).bytes
+        let theirs = try ModelSource(path: "\(packageRoot)/Tests/Fixtures/models/\(name).gguf").tokenizer
+        #expect(theirs.map { ours.elementsEqual($0) } == true)
+    }
+
+    @Test func endsOfGenerationMayBeSeveral() throws {
+        #expect(try Imported("\(FolderCopy.fixtures)/llama").tokenizer.endOfGeneration == [7, 287, 289])
+        let copy = FolderCopy("mistral")
+        #expect(try Imported(copy.path).tokenizer.endOfGeneration == [2, 7])
+        copy.replace("7\n", by: "700\n", in: "generation_config.json")
+        #expect(try Imported(copy.path).tokenizer.endOfGeneration == [2])
+    }
+
+    @Test func settingsBesideTheTokenizerWin() throws {
+        let copy = FolderCopy("gemma3")
+        #expect(try Imported(copy.path).tokenizer.addsBeginOfSequence)
+        copy.replace(
+            "{", by: "{\"add_bos_token\": false, \"add_eos_token\": true,", in: "tokenizer_config.json")
+        let tokenizer = try Imported(copy.path).tokenizer
+        #expect(!tokenizer.addsBeginOfSequence && tokenizer.addsEndOfSequence)
+        // Without them config.json has the ids, and special_tokens_map.json the texts.
+        copy.remove("tokenizer_config.json")
+        #expect(try Imported(copy.path).tokenizer.beginOfSequence == 2)
+        copy.write(
+            Array(#"{"bos_token": {"content": "<pad>"}, "pad_token": "<pad>", "eos_token": "<eos>"}"#.utf8),
+            to: "special_tokens_map.json")
+        copy.replace("\"<bos>\"", by: "\"<pad>\"", in: "tokenizer.json")
+        #expect(throws: ConversionError.self) { try Imported(copy.path) }
+    }
+
+    @Test func mergesMayBeLines() throws {
+        let copy = FolderCopy("llama")
+        let before = Array(try Imported(copy.path).bytes)
+        // ["t", "h"] on lines of their own becomes "t h".
+        let text = copy.text(of: "tokenizer.json")
+        let pairs = text.replacing(#/\[\s*("(?:[^"\\]|\\.)*"),\s*("(?:[^"\\]|\\.)*")\s*\]/#) {
+            "\($0.1.dropLast()) \($0.2.dropFirst())"
+        }
+        #expect(pairs != text && pairs.contains("\"t h\""))
+        copy.write(Array(pairs.utf8), to: "tokenizer.json")
+        #expect(try Array(Imported(copy.path).bytes) == before)
+    }
+
+    @Test func tokensThatPeopleAddedAreFoundFirst() throws {
+        let copy = FolderCopy("llama")
+        copy.replace("\"special\": true", by: "\"special\": false", in: "tokenizer.json")
+        copy.replace("\"<|endoftext|>\"", by: "\"[note]\"", in: "tokenizer.json")
+        copy.replace("<|endoftext|>", by: "[note]", in: "tokenizer.json")
+        copy.replace("<|endoftext|>", by: "[note]", in: "tokenizer_config.json")
+        let tokenizer = try Imported(copy.path).tokenizer
+        #expect(tokenizer.type(of: 287) == .userDefined && tokenizer.type(of: 288) == .control)
+        #expect(tokenizer.encode("[note]", addSpecial: false, parseSpecial: false) == [287])
+    }
+
+    /// A change of tokenizer.json, and words of the error that it must give.
+    static let refused: [(name: String, old: String, new: String, words: [String])] = [
+        ("llama", "{", "[", ["tokenizer.json, line"]),
+        ("llama", "\"model\": {", "\"models\": {", ["model is missing"]),
+        (
+            "llama", "\"type\": \"BPE\"", "\"type\": \"Unigram\"",
+            ["tokenizer.json: model.type is 'Unigram', expected 'BPE'"]
+        ),
+        ("llama", "\"vocab\": {", "\"vocab\": [], \"v\": {", ["model.vocab is an array"]),
+        ("llama", "\"!\": 0", "\"!\": \"0\"", ["model.vocab.'!' is a string"]),
+        ("llama", "\"!\": 0", "\"!\": 1", ["is 1, expected an id that no other token has"]),
+        ("llama", "\"!\": 0", "\"!\": 290", ["is 290, expected 0 to 289"]),
+        ("llama", "\"!\": 0", "\"!\": -1", ["is -1, expected 0 to 289"]),
+        ("llama", "\"id\": 287", "\"id\": -287", ["-287"]),
+        ("llama", "\"id\": 287", "\"id\": null", ["added_tokens[0].id is missing"]),
+        ("llama", "\"merges\": [", "\"merges\": {}, \"m\": [", ["model.merges is an object"]),
+        ("llama", "\"merges\": [", "\"merges\": [[\"t\"],", ["model.merges[0] is an array"]),
+        ("llama", "\"merges\": [", "\"merges\": [\"t\",", ["merge 0"]),
+        ("llama", "\"merges\": [", "\"merges\": [\"t qqq\",", ["merge 0"]),
+        (
+            "llama", "\"type\": \"Digits\"", "\"type\": \"Whitespace\"",
+            ["pretokenizers[0].type is 'Whitespace'"]
+        ),
+        ("llama", "\"individual_digits\": true", "\"individual_digits\": false", ["cuts text by"]),
+        ("llama", "\"add_prefix_space\": false", "\"add_prefix_space\": true", ["add_prefix_space is true"]),
+        ("qwen2", "\"type\": \"NFC\"", "\"type\": \"Lowercase\"", ["normalizer.type is 'Lowercase'"]),
+        ("qwen2", "p{N}|", "p{N}+|", ["cuts text by", "Qwen"]),
+        ("qwen2", "\"behavior\": \"Isolated\"", "\"behavior\": \"Removed\"", ["behavior is 'Removed'"]),
+        (
+            "llama3", "\"SpecialToken\": {\n          \"id\": \"<|endoftext|>\"",
+            "\"SpecialToken\": {\n          \"id\": \"<|im_end|>\"",
+            ["post_processor puts '<|im_end|>' before text"]
+        ),
+        (
+            "mistral", "\"byte_fallback\": true", "\"byte_fallback\": false",
+            ["pre_tokenizer is missing", "byte_fallback"]
+        ),
+        ("mistral", "\"type\": \"Prepend\"", "\"type\": \"Strip\"", ["normalizers[0].type is 'Strip'"]),
+        ("gemma3", "\"type\": \"Replace\"", "\"type\": \"NFKC\"", ["normalizer.type is 'NFKC'"]),
+        ("gemma3", "\"type\": \"Split\"", "\"type\": \"Whitespace\"", ["pre_tokenizer.type is 'Whitespace'"]),
+        (
+            "mistral", "\"merges\": [\n      [\n        \"t\",\n        \"h\"\n      ],", "\"merges\": [",
+            ["0 of the 1 ways to put 'th' together"]
+        ),
+    ]
+
+    @Test(arguments: refused.indices) func whatIsNotKnownIsNamed(index: Int) throws {
+        let (name, old, new, words) = Self.refused[index]
+        let copy = FolderCopy(name)
+        copy.replace(old, by: new, in: "tokenizer.json")
+        let error = try #require(throws: (any Error).self) { try Imported(copy.path) }
+        for word in words { #expect("\(error)".contains(word), "\(error)") }
+    }
+}
