@@ -7,6 +7,7 @@ import Formats
 import Glibc
 import JSON
 import Kernels
+import ModelFixtures
 import Platform
 import Quantization
 import TestSupport

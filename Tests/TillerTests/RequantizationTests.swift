@@ -3,6 +3,7 @@
 
 import Conversion
 import Formats
+import ModelFixtures
 import Quantization
 import Steering
 import TestSupport
