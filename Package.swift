@@ -58,13 +58,16 @@ let package = Package(
         .target(
             name: "KernelsNEONDotProduct", dependencies: ["CIntrinsics", "KernelCore", "KernelsNEON"],
             swiftSettings: instructionSetFlags(arm: ["-march=armv8-a+dotprod"])),
+        .target(
+            name: "KernelsNEONMatrixProduct", dependencies: ["CIntrinsics", "KernelCore", "KernelsNEON"],
+            swiftSettings: instructionSetFlags(arm: ["-march=armv8-a+dotprod+i8mm"])),
 
         // Layer 4: the instruction set chosen at run time, rows spread over threads
         .target(
             name: "Kernels",
             dependencies: [
                 "Platform", "Quantization", "KernelCore", "KernelsPortable", "KernelsAVX2", "KernelsAVX512",
-                "KernelsNEON", "KernelsNEONDotProduct",
+                "KernelsNEON", "KernelsNEONDotProduct", "KernelsNEONMatrixProduct",
             ]),
 
         // Layer 5: profiles and their operations

@@ -61,6 +61,10 @@ TILLER_INTRINSIC void tiller_store_some_f32(float *p, long count, float32x4_t x)
     if (count >= 3) vst1q_lane_f32(p + 2, x, 2);
 }
 TILLER_INTRINSIC int8x16_t tiller_load_s8(const void *p) { return vld1q_s8((const int8_t *)p); }
+/// Eight bytes from each of two places.
+TILLER_INTRINSIC int8x16_t tiller_load_two_s8(const void *p, const void *q) {
+    return vcombine_s8(vld1_s8((const int8_t *)p), vld1_s8((const int8_t *)q));
+}
 TILLER_INTRINSIC uint8x16_t tiller_load_u8(const void *p) { return vld1q_u8((const uint8_t *)p); }
 TILLER_INTRINSIC void tiller_store_u8(void *p, uint8x16_t x) { vst1q_u8((uint8_t *)p, x); }
 /// Four binary16 values.

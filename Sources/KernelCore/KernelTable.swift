@@ -11,11 +11,10 @@ public struct KernelTable: Sendable {
 
     public let multiplyFloat32: Product
     public let multiplyFloat16: Product
-    // Those of integers are variables: what is new in a processor is often these alone.
-    public var multiplyInt8: Product
-    public var multiplyInt4: Product
+    public let multiplyInt8: Product
+    public let multiplyInt4: Product
     /// Keys and values of an 8-bit cache.
-    public var multiplyKeys: Product
+    public let multiplyKeys: Product
     public let multiplyValues: Product
 
     public let quantize: @Sendable (Input, UnsafeMutablePointer<QuantizedGroup>, _ groupCount: Int) -> Void
@@ -82,5 +81,22 @@ public struct KernelTable: Sendable {
         self.storeHalves = storeHalves
         self.softmax = softmax
         self.mergeSoftmax = mergeSoftmax
+    }
+
+    /// This table with other products of integers: what is new in a processor is often these alone.
+    ///
+    /// It consumes the table, and is never inlined: copying or destroying one would leave weak symbols in the object of the
+    /// module that calls it.
+    @inline(never)
+    public consuming func replacing(
+        multiplyInt8: @escaping Product, multiplyInt4: @escaping Product, multiplyKeys: @escaping Product
+    ) -> KernelTable {
+        KernelTable(
+            multiplyFloat32: multiplyFloat32, multiplyFloat16: multiplyFloat16, multiplyInt8: multiplyInt8,
+            multiplyInt4: multiplyInt4, multiplyKeys: multiplyKeys, multiplyValues: multiplyValues,
+            quantize: quantize, normalize: normalize, dot: dot, add: add, addScaled: addScaled,
+            scale: scale, gateSilu: gateSilu, gateGeluTanh: gateGeluTanh, rotate: rotate, largest: largest,
+            sumExponentials: sumExponentials, storeHalves: storeHalves, softmax: softmax,
+            mergeSoftmax: mergeSoftmax)
     }
 }

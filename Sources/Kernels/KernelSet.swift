@@ -6,6 +6,7 @@ import KernelsAVX2
 import KernelsAVX512
 import KernelsNEON
 import KernelsNEONDotProduct
+import KernelsNEONMatrixProduct
 import KernelsPortable
 import Platform
 
@@ -20,7 +21,7 @@ package struct KernelSet: Sendable, Equatable {
         #if arch(x86_64)
         ["portable", "avx2", "avx512"]
         #elseif arch(arm64)
-        ["portable", "neon", "neon-dotproduct"]
+        ["portable", "neon", "neon-dotprod", "neon-i8mm"]
         #else
         ["portable"]
         #endif
@@ -35,7 +36,10 @@ package struct KernelSet: Sendable, Equatable {
         #elseif arch(arm64)
         sets.append(KernelSet(name: "neon", table: neonKernels))
         if CPUFeatures.current.hasDotProduct {
-            sets.append(KernelSet(name: "neon-dotproduct", table: neonDotProductKernels))
+            sets.append(KernelSet(name: "neon-dotprod", table: neonDotProductKernels))
+        }
+        if CPUFeatures.current.hasMatrixProduct {
+            sets.append(KernelSet(name: "neon-i8mm", table: neonMatrixProductKernels))
         }
         #endif
         return sets

@@ -10,32 +10,16 @@ import KernelCore
 import KernelsNEON
 
 private enum DotProduct: NEON {
-    struct NibbleSum {
-        var lanes: Integers16
-        @inline(__always) init(_ lanes: Integers16) { self.lanes = lanes }
-    }
-    struct CodeSum {
-        var lanes: Integers16
-        @inline(__always) init(_ lanes: Integers16) { self.lanes = lanes }
-    }
+    // One type for both sums: each operation below stands for two of the protocol.
+    typealias NibbleSum = Integers16
+    typealias CodeSum = Integers16
 
-    @inline(__always) static func emptyNibbleSum() -> NibbleSum { NibbleSum(zero()) }
-    @inline(__always) static func add(_ sum: NibbleSum, _ w: Bytes64, times a: Int32) -> NibbleSum {
-        NibbleSum(add(sum.lanes, w, a))
-    }
-    @inline(__always) static func floats(_ sum: NibbleSum) -> Floats16 { floats(sum.lanes) }
-
-    @inline(__always) static func emptyCodeSum(correction: Int32) -> CodeSum { CodeSum(zero()) }
-    @inline(__always) static func add(_ sum: CodeSum, _ w: Bytes64, times a: Int32) -> CodeSum {
-        CodeSum(add(sum.lanes, w, a))
-    }
-    @inline(__always) static func floats(_ sum: CodeSum) -> Floats16 { floats(sum.lanes) }
-
-    @inline(__always) private static func zero() -> Integers16 {
+    @inline(__always) static func emptyNibbleSum() -> Integers16 {
         let zero = vdupq_n_s32(0)
         return Integers16(zero, zero, zero, zero)
     }
-    @inline(__always) private static func add(_ sum: Integers16, _ w: Bytes64, _ a: Int32) -> Integers16 {
+    @inline(__always) static func emptyCodeSum(correction: Int32) -> Integers16 { emptyNibbleSum() }
+    @inline(__always) static func add(_ sum: Integers16, _ w: Bytes64, times a: Int32) -> Integers16 {
         let a = activations(a)
         return Integers16(
             vdotq_s32(sum.a, w.a, a), vdotq_s32(sum.b, w.b, a), vdotq_s32(sum.c, w.c, a),
@@ -45,11 +29,8 @@ private enum DotProduct: NEON {
 
 /// The kernels of this instruction set.
 package var neonDotProductKernels: KernelTable {
-    var kernels = neonKernels
-    kernels.multiplyInt8 = multiplyInt8
-    kernels.multiplyInt4 = multiplyInt4
-    kernels.multiplyKeys = multiplyKeys
-    return kernels
+    neonKernels.replacing(
+        multiplyInt8: multiplyInt8, multiplyInt4: multiplyInt4, multiplyKeys: multiplyKeys)
 }
 
 private typealias Wide = Four<DotProduct>

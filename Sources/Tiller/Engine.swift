@@ -31,8 +31,8 @@ public final class Engine: Sendable {
     public struct Options: Sendable {
         /// Threads; nil takes the physical cores allowed to this process.
         public var threads: Int?
-        /// Instruction set: "portable", on x86-64 "avx2" and "avx512", on ARM "neon" and "neon-dotproduct"; nil takes
-        /// the best.
+        /// Instruction set: "portable", on x86-64 "avx2" and "avx512", on ARM "neon", "neon-dotprod" and "neon-i8mm";
+        /// nil takes the best.
         public var kernels: String?
         /// Cache type; nil takes int8, or float32 for a model with float32 weights.
         public var cache: CacheType?

@@ -80,6 +80,7 @@ struct LayerTests {
             Set(targets.filter(\.isForInstructionSet).map(\.name))
                 == [
                     "KernelsPortable", "KernelsAVX2", "KernelsAVX512", "KernelsNEON", "KernelsNEONDotProduct",
+                    "KernelsNEONMatrixProduct",
                 ])
         let uses = try ProjectFile("Package.swift").text.split(separator: "unsafeFlags").count - 1
         #expect(uses == 1, "unsafe flags come from instructionSetFlags and from nowhere else")

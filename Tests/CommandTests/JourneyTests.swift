@@ -107,7 +107,7 @@ let somePairs = """
     func everyInstructionSetSaysTheSame(weights: String) throws {
         let model = place.convert("llama", to: "model.tiller", "--weights", weights)
         var texts: Set<String> = []
-        for kernels in ["portable", "avx2", "avx512", "neon", "neon-dotproduct"] {
+        for kernels in ["portable", "avx2", "avx512", "neon", "neon-dotprod", "neon-i8mm"] {
             let outcome = place.tiller(
                 "generate", model, "--prompt", "hello", "--temperature", "0", "--max-tokens", "16", "--json",
                 "--kernels", kernels)

@@ -16,7 +16,8 @@ import Testing
     #endif
     if CPUFeatures.current.hasAVX2FMA { expected.append("avx2") }
     if CPUFeatures.current.hasAVX512VNNI { expected.append("avx512") }
-    if CPUFeatures.current.hasDotProduct { expected.append("neon-dotproduct") }
+    if CPUFeatures.current.hasDotProduct { expected.append("neon-dotprod") }
+    if CPUFeatures.current.hasMatrixProduct { expected.append("neon-i8mm") }
     #expect(KernelSet.available.map(\.name) == expected)
     #expect(KernelSet.best.name == expected.last)
     #expect(KernelSet.allNames.filter(expected.contains) == expected)

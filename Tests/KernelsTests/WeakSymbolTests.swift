@@ -7,7 +7,7 @@ import Platform
 import Testing
 
 #if arch(arm64)
-private let modulesForNewerProcessors = ["KernelsNEONDotProduct"]
+private let modulesForNewerProcessors = ["KernelsNEONDotProduct", "KernelsNEONMatrixProduct"]
 #else
 private let modulesForNewerProcessors = ["KernelsAVX2", "KernelsAVX512"]
 #endif
