@@ -5,7 +5,8 @@ import PackageDescription
 
 /// Kernels are compiled once for each CPU family. Checks on indices are off there, and only there:
 /// `Kernels` validates every size before it calls them. The extensions are those that `CPUFeatures` looks for.
-/// Modules for the other architecture are empty.
+/// Modules for the other architecture are empty. The manifest only knows the machine that builds, so Tiller is built
+/// where it will run.
 func instructionSetFlags(x86: [String] = [], arm: [String] = []) -> [SwiftSetting] {
     #if arch(arm64)
     let extensions = arm
