@@ -86,6 +86,19 @@ struct FolderSplit {
             }
         }
 
+    /// Some files write line breaks into their expressions themselves, others as `\r` and `\n`.
+    private static func escaped(_ rule: String) -> String {
+        var result = ""
+        for scalar in rule.unicodeScalars {
+            switch scalar {
+            case "\r": result += #"\r"#
+            case "\n": result += #"\n"#
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
+    }
+
     private static func preTokenizer(_ steps: [Settings]) throws -> PreTokenizer {
         var rules: [String] = []
         for step in steps {
@@ -105,7 +118,7 @@ struct FolderSplit {
                 guard behavior == "Isolated" && !isInverted || behavior == "Removed" && isInverted else {
                     throw step.refusal("behavior", "'\(behavior)'", expected: "'Isolated'")
                 }
-                rules.append(try step.object("pattern").string("Regex"))
+                rules.append(Self.escaped(try step.object("pattern").string("Regex")))
             case let other:
                 throw step.refusal("type", "'\(other)'", expected: "Split, Digits or ByteLevel")
             }
@@ -113,7 +126,7 @@ struct FolderSplit {
         guard let match = known.first(where: { $0.rules == rules }) else {
             throw ConversionError(
                 "tokenizer.json: pre_tokenizer cuts text by \(rules.map { "'\($0)'" }.joined(separator: ", then ")), "
-                    + "expected the expressions of the Llama, SmolLM, Mistral, Qwen, DeepSeek or GPT-2 families"
+                    + "expected the expressions of the Llama, SmolLM, Mistral, Qwen, DeepSeek-Coder or GPT-2 families"
             )
         }
         return match.preTokenizer

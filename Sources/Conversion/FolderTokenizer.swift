@@ -27,12 +27,12 @@ func importTokenizer(from folder: ModelFolder, vocabularySize: Int) throws -> Vo
     vocabulary.types = texts.map { $0 == nil ? .unused : .normal }
     for (id, text) in texts.enumerated() where text == nil { vocabulary.texts[id] = "[PAD\(id)]" }
     vocabulary.unknown = try model.optionalString("unk_token").flatMap { vocabulary.id(of: $0) }
-    let merges = try mergePairs(model)
+    let merges = try merges(model, of: vocabulary)
     switch split.kind {
     case .byteLevelBPE:
         vocabulary.preTokenizer = split.preTokenizer
         vocabulary.ignoresMerges = try model.optionalBool("ignore_merges") ?? false
-        vocabulary.merges = try vocabulary.resolveMerges(merges)
+        vocabulary.merges = merges
     case .sentencePieceBPE:
         vocabulary.addsSpacePrefix = split.addsSpacePrefix
         for (id, text) in vocabulary.texts.enumerated() where isByteToken(text) {
@@ -106,17 +106,25 @@ private func tokenTexts(_ vocab: Settings, _ added: [AddedToken], vocabularySize
     return texts
 }
 
-/// Merges by rank: lines with a space between two texts, or pairs of texts.
-private func mergePairs(_ model: Settings) throws -> [String] {
-    try model.array("merges").enumerated().map { rank, merge in
-        if let line = merge.stringValue { return line }
-        guard let pair = merge.arrayValue, pair.count == 2, let left = pair[0].stringValue,
-            let right = pair[1].stringValue, !left.utf8.contains(0x20), !right.utf8.contains(0x20)
-        else {
-            throw model.refusal("merges[\(rank)]", merge.kindName, expected: "two texts without spaces")
-        }
-        return "\(left) \(right)"
+/// Merges by rank: lines with a space between two texts, or, since transformers 4.45, pairs of texts.
+private func merges(_ model: Settings, of vocabulary: Vocabulary) throws -> [Merge] {
+    let elements = try model.array("merges")
+    if elements.first?.stringValue != nil {
+        return try vocabulary.resolveMerges(
+            elements.enumerated().map { rank, merge in
+                guard let line = merge.stringValue else {
+                    throw model.refusal("merges[\(rank)]", merge.kindName, expected: "a string")
+                }
+                return line
+            })
     }
+    return try vocabulary.resolveMerges(
+        elements.enumerated().map { rank, merge in
+            guard let pair = merge.arrayValue, pair.count == 2, let left = pair[0].stringValue,
+                let right = pair[1].stringValue
+            else { throw model.refusal("merges[\(rank)]", merge.kindName, expected: "two texts") }
+            return (Array(left.utf8)[...], Array(right.utf8)[...])
+        })
 }
 
 /// Whether a text is `<0xHH>`.
@@ -130,10 +138,9 @@ private func isByteToken(_ text: String) -> Bool {
 ///
 /// - Throws: `ConversionError` where the merges are not those of a SentencePiece model, in which any two tokens
 ///   merge whose texts together are a token.
-private func scores(of vocabulary: Vocabulary, _ lines: [String], added: [AddedToken]) throws -> [Float] {
-    let merges = try vocabulary.resolveMerges(lines)
+private func scores(of vocabulary: Vocabulary, _ merges: [Merge], added: [AddedToken]) throws -> [Float] {
     let places = vocabulary.textIndex
-    let isAdded = Set(added.map { Int32($0.id) })
+    let isAdded = Set(added.compactMap { Int32(exactly: $0.id) })
     var scores = [Float](repeating: -Float(merges.count), count: vocabulary.texts.count)
     var ways = [Int](repeating: 0, count: scores.count)
     for (rank, merge) in merges.enumerated() {

@@ -17,6 +17,8 @@ struct ModelFolder {
     let tokenizerConfig: Settings?
     let specialTokens: Settings?
     let chatTemplate: String?
+    /// As the head of `README.md` names it; empty if it does not.
+    let license: String
     let weights: SafetensorsModel
     /// The files that are read.
     let fileNames: [String]
@@ -47,6 +49,7 @@ struct ModelFolder {
         }
         self.tokenizer = tokenizer
         chatTemplate = try Self.chatTemplate(in: path, tokenizerConfig)
+        license = Self.license(in: path)
         guard let weights = try SafetensorsModel(folder: path) else {
             let other = ["pytorch_model.bin", "pytorch_model.bin.index.json"]
                 .contains { access("\(path)/\($0)", F_OK) == 0 }
@@ -64,6 +67,18 @@ struct ModelFolder {
         guard realpath(path, &buffer) != nil else { return path }
         let full = buffer.withUnsafeBytes { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
         return full.split(separator: "/").last.map(String.init) ?? path
+    }
+
+    /// The line `license:` between the lines of dashes with which a model card begins.
+    private static func license(in folder: String) -> String {
+        // A card that cannot be read says nothing; the model does not depend on it.
+        guard let bytes = try? readFile(path: "\(folder)/README.md", limit: 4 << 20) else { return "" }
+        let lines = String(decoding: bytes, as: UTF8.self).split(
+            omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+        guard lines.first == "---" else { return "" }
+        let head = lines.dropFirst().prefix { $0 != "---" }
+        let value = head.first { $0.hasPrefix("license:") }?.dropFirst(8).drop { $0 == " " }
+        return value.map { String($0.prefix(64)) } ?? ""
     }
 
     /// A file of its own goes before what the tokenizer's settings say.

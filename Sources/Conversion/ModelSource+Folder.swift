@@ -24,7 +24,7 @@ extension ModelSource {
         self.init(
             name: folder.name,
             architecture: architecture,
-            license: "", fileName: folder.name, format: "safetensors", byteCount: byteCount,
+            license: folder.license, fileName: folder.name, format: "safetensors", byteCount: byteCount,
             types: Set(types).sorted(), hash: .bytes(folder.weights.files.map(\.file.bytes)),
             configuration: configuration, tokenizer: try TokenizerBuilder(vocabulary: vocabulary).build(),
             chatTemplate: folder.chatTemplate, generation: try Self.sampling(folder.generation),

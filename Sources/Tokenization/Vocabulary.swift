@@ -72,9 +72,8 @@ package struct Vocabulary: Sendable {
     /// - Parameter lines: by rank; two texts with one space between, as in GGUF and `tokenizer.json`.
     /// - Throws: `.merges` when a line has no second text, or names a token that the vocabulary lacks.
     package func resolveMerges(_ lines: [String]) throws(TokenizerError) -> [Merge] {
-        let index = TokenIndex(texts: texts)
-        var merges: [Merge] = []
-        merges.reserveCapacity(lines.count)
+        var pairs: [(left: ArraySlice<UInt8>, right: ArraySlice<UInt8>)] = []
+        pairs.reserveCapacity(lines.count)
         for (rank, line) in lines.enumerated() {
             let bytes = Array(line.utf8)
             guard let space = bytes.dropFirst().firstIndex(of: 0x20) else {
@@ -82,10 +81,25 @@ package struct Vocabulary: Sendable {
                     .merges, found: "'\(line)'", expected: "two texts with a space between",
                     at: "merge \(rank)")
             }
-            guard let left = index.id(of: bytes[..<space]), let right = index.id(of: bytes[(space + 1)...])
-            else {
+            pairs.append((bytes[..<space], bytes[(space + 1)...]))
+        }
+        return try resolveMerges(pairs)
+    }
+
+    /// The merges of pairs of texts, by rank.
+    ///
+    /// - Throws: `.merges` when a text is none of the vocabulary's.
+    package func resolveMerges(
+        _ pairs: [(left: ArraySlice<UInt8>, right: ArraySlice<UInt8>)]
+    ) throws(TokenizerError) -> [Merge] {
+        let index = TokenIndex(texts: texts)
+        var merges: [Merge] = []
+        merges.reserveCapacity(pairs.count)
+        for (rank, pair) in pairs.enumerated() {
+            guard let left = index.id(of: pair.left), let right = index.id(of: pair.right) else {
                 throw TokenizerError(
-                    .merges, found: "'\(line)'", expected: "texts of the vocabulary", at: "merge \(rank)")
+                    .merges, found: "'\(String(decoding: pair.left + [0x20] + pair.right, as: UTF8.self))'",
+                    expected: "texts of the vocabulary", at: "merge \(rank)")
             }
             merges.append(Merge(left: left, right: right))
         }

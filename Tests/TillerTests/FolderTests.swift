@@ -116,6 +116,16 @@ import Tiller
         #expect(manifest.generation["temperature"]?.doubleValue == 0.7)
     }
 
+    @Test(arguments: [
+        ("---\nlanguage: en\nlicense: apache-2.0\n---\n# A model\n", "apache-2.0"),
+        ("---\nlanguage: en\n---\nlicense: mit\n", ""), ("# A model\nlicense: mit\n", ""),
+    ])
+    func theLicenceIsThatOfTheModelCard(card: String, license: String) throws {
+        let copy = FolderCopy("qwen3")
+        copy.write(Array(card.utf8), to: "README.md")
+        #expect(try TillerFile(path: convert(copy.path).path).manifest.license == license)
+    }
+
     @Test func partsForImagesAreLeftOut() throws {
         let remarks = try convert("\(FolderCopy.fixtures)/gemma3-vision").summary.remarks
         #expect(remarks.count == 1 && remarks[0].contains("tensors for images"))

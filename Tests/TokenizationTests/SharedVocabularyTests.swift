@@ -56,7 +56,8 @@ private func split(_ text: String, _ mark: String) -> [String] {
         let lines = split(
             String(decoding: Files.contents(of: folder + "/" + name) ?? [], as: UTF8.self), "\n")
         try #require(lines.count == 4)
-        let tokenizer = try TestTokenizers.open(importTokenizer(from: GGUFFile(path: lines[0])))
+        let section = ByteView(copying: try #require(try ModelSource(path: lines[0]).tokenizer))
+        let tokenizer = try Tokenizer(bytes: section.bytes)
         let bytes = Files.contents(of: lines[1]) ?? []
         let clock = ContinuousClock()
         var ids: [Int32] = []

@@ -7,7 +7,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 
 from tokenizer import WORDS
 
-CONTROL = 3
+CONTROL, USER_DEFINED = 3, 4
 
 
 def byte_level(source) -> Tokenizer:
@@ -59,6 +59,8 @@ def write_tokenizer(source, folder: pathlib.Path) -> transformers.PreTrainedToke
     tokens, types = source.field("tokenizer.ggml.tokens"), source.field("tokenizer.ggml.token_type")
     special = [token for token, kind in zip(tokens, types) if kind == CONTROL or token == "<unk>"]
     tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in special])
+    tokenizer.add_tokens([AddedToken(token, normalized=False, special=False)
+                          for token, kind in zip(tokens, types) if kind == USER_DEFINED])
     names = {name: tokens[source.field(f"tokenizer.ggml.{name}_token_id")] for name in ("bos", "eos")}
     if source.field("tokenizer.ggml.add_bos_token"):
         tokenizer.post_processor = processors.TemplateProcessing(

@@ -6,7 +6,8 @@
       `tokenizers`, for every pre-tokenizer) and DIR/sentencepiece.json (ids by the package `sentencepiece`).
   tokenizer.py reference DIR --model M.gguf --text T.txt [--no-parse-special]
       Writes DIR/NAME.case: the model, the text, and llama.cpp's ids for it; for byte-level models also
-      checks them against `tokenizers` with the vocabulary and the merges of the model.
+      checks them against `tokenizers` with the vocabulary and the merges of the model. Where M is a model
+      folder, the ids are those of its tokenizer.json.
 
 DIR/NAME.case files are compared by `TILLER_TOKENIZER_CASES=DIR swift test -c release --filter TokenizationTests`.
 """
@@ -139,9 +140,14 @@ def tokenizers_ids(path: str, text: str) -> list[int] | None:
 
 def write_reference(options: argparse.Namespace) -> None:
     text = pathlib.Path(options.text).read_bytes()
-    ids = llama_ids(options.model, text, not options.no_parse_special)
+    is_folder = pathlib.Path(options.model).is_dir()
+    if is_folder:
+        tokenizer = Tokenizer.from_file(str(pathlib.Path(options.model) / "tokenizer.json"))
+        ids = tokenizer.encode(text.decode(), add_special_tokens=False).ids
+    else:
+        ids = llama_ids(options.model, text, not options.no_parse_special)
     name = f"{pathlib.Path(options.model).stem}-{pathlib.Path(options.text).stem}"
-    if not options.no_parse_special:
+    if not options.no_parse_special and not is_folder:
         other = tokenizers_ids(options.model, text.decode())
         if other is not None:
             first = next((i for i, pair in enumerate(zip(ids, other)) if pair[0] != pair[1]), None)
