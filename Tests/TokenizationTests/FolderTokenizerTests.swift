@@ -93,6 +93,42 @@ import Tokenization
         #expect(try Array(Imported(copy.path).bytes) == before)
     }
 
+    /// Expressions as published files have them, and the pre-tokenizer of formats/tokenizer.md §6.1.
+    static let expressions: [(rules: [String], preTokenizer: PreTokenizer)] = [
+        ([], .gpt2),
+        (
+            [
+                #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
+            ], .llama3
+        ),
+        (
+            [
+                #"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
+            ], .qwen2
+        ),
+        (
+            [
+                #"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
+            ], .tekken
+        ),
+        (["[\r\n]", #"\s?\p{L}+"#, #"\s?\p{P}+"#, "[一-龥ࠀ-一가-퟿]+", #"\p{N}"#], .deepseekCoder),
+    ]
+
+    @Test(arguments: expressions.indices) func publishedExpressionsAreKnown(index: Int) throws {
+        let (rules, preTokenizer) = Self.expressions[index]
+        var steps: [JSON] = rules.map {
+            ["type": "Split", "pattern": ["Regex": .string($0)], "behavior": "Isolated", "invert": false]
+        }
+        steps.append(["type": "ByteLevel", "add_prefix_space": false, "use_regex": .bool(rules.isEmpty)])
+        let sequence: JSON = ["type": "Sequence", "pretokenizers": .array(steps)]
+        let copy = FolderCopy("llama")
+        let text = String(decoding: sequence.serializedBytes(), as: UTF8.self)
+        copy.replace(
+            "\"pre_tokenizer\": {", by: "\"pre_tokenizer\": \(text), \"other\": {", in: "tokenizer.json")
+        // Byte 9 of a section names its pre-tokenizer.
+        #expect(try Imported(copy.path).bytes[9] == preTokenizer.rawValue)
+    }
+
     @Test func expressionsMayHaveLineBreaksOfTheirOwn() throws {
         let copy = FolderCopy("qwen2")
         let before = Array(try Imported(copy.path).bytes)
