@@ -6,7 +6,7 @@
 public struct QuantizedGroup: BitwiseCopyable, Sendable {
     /// 32 × Int8, each in −127…127, in the order of the columns.
     public var codes: (Int64, Int64, Int64, Int64)
-    /// max |x| / 127, or 0 for a group that is (almost) all zero.
+    /// max |x| / 127.
     public var scale: Float
     /// scale · Σ codes: what a constant offset of the weights is multiplied by.
     public var scaledSum: Float
@@ -28,7 +28,7 @@ public struct QuantizedGroup: BitwiseCopyable, Sendable {
 /// Adding and subtracting 1.5 · 2²³ rounds to the nearest integer (ties to even), which then lies in the lowest bits.
 @inlinable public var roundingBias: Float { @inline(__always) get { 0x1.8p23 } }
 
-/// groups[g] = x[32g …< 32g + 32] with scale = max|x| / 127 and codes = round(x · 127 / max|x|).
+/// groups[g] = x[32g …< 32g + 32] with scale = max|x| · (1 / 127) and codes = round(x · (127 / max|x|)).
 ///
 /// - x: [32 · groupCount]
 /// - groups: [groupCount], must not alias x.
@@ -44,8 +44,7 @@ public func quantize<Set: InstructionSet>(
         let low = Set.load(x), high = Set.load(x + 16)
         let largest = Set.largest(Set.maximum(Set.magnitude(low), Set.magnitude(high)))
         // Below this 127 / largest would overflow; such activations contribute nothing.
-        let isZero = largest < 0x1p-110
-        let inverse = Set.broadcast(isZero ? 0 : 127 / largest)
+        let inverse = Set.broadcast(largest < 0x1p-110 ? 0 : 127 / largest)
         // No fused operation here: the codes must be the same on every instruction set.
         let lowCodes = Set.add(Set.multiply(low, inverse), bias)
         let highCodes = Set.add(Set.multiply(high, inverse), bias)
@@ -54,7 +53,8 @@ public func quantize<Set: InstructionSet>(
         Set.storeLowBytes(highCodes, to: raw + 16)
         // Small integers: exact in Float, in any order.
         let sum = Set.sum(Set.add(Set.subtract(lowCodes, bias), Set.subtract(highCodes, bias)))
-        let scale = isZero ? 0 : largest / 127
+        // A second division would take as long as everything else.
+        let scale = largest * (1 / 127)
         group.pointee.scale = scale
         group.pointee.scaledSum = scale * sum
         // Not a conversion: a NaN among the activations must give a wrong number, not a trap.

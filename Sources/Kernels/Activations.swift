@@ -3,15 +3,31 @@
 
 import KernelCore
 import Platform
+import Quantization
+
+/// What a product reads of its input.
+package enum ActivationForm: Sendable {
+    /// `Activations.values`.
+    case values
+    /// The 8-bit form.
+    case codes
+
+    /// What products with weights of this encoding read.
+    package init(readBy encoding: TensorEncoding) {
+        self = encoding == .int8 || encoding == .int4 ? .codes : .values
+    }
+}
 
 /// Activations [capacity × columns], row-major.
+///
+/// Memory becomes resident where it is written: a form that nobody asks for costs nothing.
 package final class Activations: @unchecked Sendable {
     /// Most tokens.
     package let capacity: Int
     package let columns: Int
     /// [capacity × columns].
     package let values: AlignedBuffer<Float>
-    /// The 8-bit form [capacity × columns / 32], valid after `Compute.quantize`; only where 32 divides `columns`.
+    /// The 8-bit form [capacity × columns / 32]; only where 32 divides `columns`.
     let groups: AlignedBuffer<QuantizedGroup>?
 
     /// - Precondition: both counts are positive.
@@ -26,7 +42,7 @@ package final class Activations: @unchecked Sendable {
     }
 
     /// The code of one element, its group's scale, and the scale times the sum of the group's codes.
-    /// - Precondition: `quantize` has run over this token.
+    /// - Precondition: the 8-bit form of this token has been written.
     package func quantized(token: Int, column: Int) -> (code: Int8, scale: Float, scaledSum: Float) {
         guard let groups else {
             preconditionFailure("Activations: no 8-bit form, 32 does not divide the columns")

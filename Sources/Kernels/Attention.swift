@@ -20,6 +20,8 @@ struct Attention {
     let layer: Int
     let query: UnsafePointer<Float>
     let output: UnsafeMutablePointer<Float>
+    /// Where the output goes instead, in its 8-bit form.
+    let codes: UnsafeMutablePointer<QuantizedGroup>?
     let firstPosition: Int
     let tokenCount: Int
     let headCount: Int
@@ -166,9 +168,16 @@ struct Attention {
         for (i, token) in tokens.enumerated() {
             for h in 0..<groupSize {
                 let row = i * groupSize + h
-                table.scale(
-                    rows.total.baseAddress + row * paddedHeadSize, 1 / rows.totalStates.baseAddress[row].sum,
-                    output + (token * headCount + head * groupSize + h) * cache.headSize, cache.headSize)
+                let total = rows.total.baseAddress + row * paddedHeadSize
+                let offset = (token * headCount + head * groupSize + h) * cache.headSize
+                let factor = 1 / rows.totalStates.baseAddress[row].sum
+                guard let codes else {
+                    table.scale(total, factor, output + offset, cache.headSize)
+                    continue
+                }
+                table.scale(total, factor, total, cache.headSize)
+                table.quantize(
+                    total, codes + offset / groupColumns, cache.headSize / groupColumns)
             }
         }
     }

@@ -14,10 +14,11 @@ extension Compute {
     /// - cache: holds all positions up to the last token's.
     /// - firstPosition: of the first token; the others follow.
     /// - window: the token at position p sees max(0, p − window + 1)...p; nil for 0...p.
-    /// - output: `values` are written; [tokenCount × headCount · headSize].
+    /// - output: [tokenCount × headCount · headSize].
+    /// - form: which form of the output is written.
     package func attend(
         query: AlignedBuffer<Float>, cache: KeyValueCache, layer: Int, firstPosition: Int, tokenCount: Int,
-        headCount: Int, scale: Float, window: Int?, into output: Activations
+        headCount: Int, scale: Float, window: Int?, into output: Activations, form: ActivationForm
     ) {
         precondition(layer >= 0 && layer < cache.layerCount, "attend: no such layer")
         precondition(
@@ -31,9 +32,11 @@ extension Compute {
         check(query, holds: tokenCount, by: output.columns, "attend")
         check(output.values, holds: tokenCount, by: output.columns, "attend")
         guard tokenCount > 0 else { return }
+        let headsAreGroups = cache.headSize % groupColumns == 0
         let attention = Attention(
             table: table, cache: cache, layer: layer, query: query.baseAddress,
             output: output.values.baseAddress,
+            codes: form == .codes && headsAreGroups ? output.groups?.baseAddress : nil,
             firstPosition: firstPosition, tokenCount: tokenCount, headCount: headCount, scale: scale,
             window: window ?? .max)
         attentionScratch.reserve(
@@ -49,6 +52,10 @@ extension Compute {
             }
         } else {
             attendChunks(attention)
+        }
+        if form == .codes, !headsAreGroups {
+            // A group of 32 columns belongs to two heads: only now are both there.
+            forTokens(tokenCount, elementCount: output.columns) { $0.quantize(output) }
         }
     }
 

@@ -4,36 +4,34 @@
 import KernelCore
 import Platform
 
-extension Compute {
+extension TokenRows {
     /// Stores the keys (already rotated) and values of consecutive positions.
     ///
-    /// - key, value: [tokenCount × keyValueHeadCount × headSize]
-    /// - firstPosition: of the first token; all must be within the cache's capacity.
+    /// - key, value: [tokens × keyValueHeadCount × headSize]
+    /// - firstPosition: of the batch's first token; all must be within the cache's capacity.
     package func append(
         key: AlignedBuffer<Float>, value: AlignedBuffer<Float>, to cache: KeyValueCache, layer: Int,
-        firstPosition: Int, tokenCount: Int
+        firstPosition: Int
     ) {
         let width = cache.keyValueHeadCount * cache.headSize
-        check(key, holds: tokenCount, by: width, "append")
-        check(value, holds: tokenCount, by: width, "append")
+        check(key, width, "append")
+        check(value, width, "append")
         precondition(layer >= 0 && layer < cache.layerCount, "append: no such layer")
         precondition(
-            firstPosition >= 0 && firstPosition <= cache.capacity - tokenCount,
-            "append: positions \(firstPosition)..<\(firstPosition + tokenCount) exceed the cache")
-        split(tokenCount, elementCount: tokenCount * width * 2, granularity: laneCount) { part in
-            for t in part {
-                for head in 0..<cache.keyValueHeadCount {
-                    let offset = t * width + head * cache.headSize
-                    let position = firstPosition + t
-                    store(
-                        key: key.baseAddress + offset, cache,
-                        tile: cache.keyTiles(layer: layer, head: head)
-                            + position / laneCount * cache.keyTileByteCount,
-                        lane: position % laneCount)
-                    store(
-                        value: value.baseAddress + offset, cache,
-                        row: cache.valueRows(layer: layer, head: head) + position * cache.valueByteCount)
-                }
+            firstPosition >= 0 && firstPosition <= cache.capacity - tokens.upperBound,
+            "append: positions up to \(firstPosition + tokens.upperBound) exceed the cache")
+        for t in tokens {
+            for head in 0..<cache.keyValueHeadCount {
+                let offset = t * width + head * cache.headSize
+                let position = firstPosition + t
+                store(
+                    key: key.baseAddress + offset, cache,
+                    tile: cache.keyTiles(layer: layer, head: head)
+                        + position / laneCount * cache.keyTileByteCount,
+                    lane: position % laneCount)
+                store(
+                    value: value.baseAddress + offset, cache,
+                    row: cache.valueRows(layer: layer, head: head) + position * cache.valueByteCount)
             }
         }
     }
@@ -71,7 +69,7 @@ extension Compute {
         case .float32: row.copyMemory(from: value, byteCount: cache.headSize * 4)
         case .float16:
             let whole = cache.headSize / laneCount * laneCount
-            table.storeHalves(value, row, whole)
+            compute.table.storeHalves(value, row, whole)
             for c in whole..<cache.headSize {
                 row.storeBytes(of: halfBits(value[c]), toByteOffset: c * 2, as: UInt16.self)
             }
@@ -89,7 +87,7 @@ extension Compute {
     ) {
         for g in 0..<groupCount {
             var group = QuantizedGroup()
-            table.quantize(x + g * groupColumns, &group, 1)
+            compute.table.quantize(x + g * groupColumns, &group, 1)
             // The largest finite binary16; only keys beyond 8 million are affected.
             let scale = halfBits(min(group.scale, 65504))
             withUnsafeBytes(of: &group) { bytes in

@@ -41,7 +41,7 @@ extension Compute {
 
     /// output[t, r] = Σ_c w[r, c] · x[t, c] for up to three matrices that read the same activations.
     ///
-    /// Integer weights read the 8-bit form, which `quantize` must have filled; others read `x.values`.
+    /// Each reads the form of x that its encoding asks for, which must have been written.
     /// - x: [tokenCount × columns], columns those of all matrices; no output may alias it.
     package func multiply(
         _ a: Projection, _ b: Projection? = nil, _ c: Projection? = nil, by x: Activations, tokenCount: Int
@@ -81,9 +81,22 @@ extension Compute {
         let w = p.weights
         let first = max(tiles.lowerBound - offset, 0), end = min(tiles.upperBound - offset, w.tileCount)
         guard first < end else { return }
+        multiply(
+            w, x, tokens, first..<end, into: p.output.baseAddress + tokens.lowerBound * w.rows,
+            stride: w.rows)
+    }
+
+    /// output[t, r] = Σ_c w[r, c] · x[t, c] for some tokens and tiles, on the calling thread.
+    ///
+    /// - output: where row 0 of the matrix goes for the first of the tokens; only rows of the tiles are written.
+    /// - stride: elements from one token's output to the next.
+    func multiply(
+        _ w: WeightMatrix, _ x: Activations, _ tokens: Range<Int>, _ tiles: Range<Int>,
+        into output: UnsafeMutablePointer<Float>, stride: Int
+    ) {
         let input: UnsafeRawPointer
         let inputStride: Int
-        if w.readsCodes, let groups = x.groups {
+        if w.inputForm == .codes, let groups = x.groups {
             inputStride = x.columns / groupColumns
             input = UnsafeRawPointer(groups.baseAddress + tokens.lowerBound * inputStride)
         } else {
@@ -94,14 +107,13 @@ extension Compute {
             tiles: w.baseAddress, tileByteCount: w.tileByteCount,
             columnByteCount: w.encoding == .float16 ? 2 * laneCount : 4 * laneCount,
             columnCount: w.columns, rowCount: w.rows, input: input, inputStride: inputStride,
-            output: p.output.baseAddress + tokens.lowerBound * w.rows, outputStride: w.rows,
-            tokenCount: tokens.count)
+            output: output, outputStride: stride, tokenCount: tokens.count)
         switch w.encoding {
         case .vector: preconditionFailure("multiply: a vector has no tiles")
-        case .float32: table.multiplyFloat32(product, first, end)
-        case .float16: table.multiplyFloat16(product, first, end)
-        case .int8: table.multiplyInt8(product, first, end)
-        case .int4: table.multiplyInt4(product, first, end)
+        case .float32: table.multiplyFloat32(product, tiles.lowerBound, tiles.upperBound)
+        case .float16: table.multiplyFloat16(product, tiles.lowerBound, tiles.upperBound)
+        case .int8: table.multiplyInt8(product, tiles.lowerBound, tiles.upperBound)
+        case .int4: table.multiplyInt4(product, tiles.lowerBound, tiles.upperBound)
         }
     }
 }

@@ -17,6 +17,8 @@ package final class Compute: @unchecked Sendable {
     let nextUnit = Atomic<Int>(0)
     var attentionScratch = AttentionScratch()
     var rotaryAngles: [RotaryAngles] = []
+    /// One for each thread.
+    let gateScratch: [GateScratch]
 
     /// - Precondition: `threadCount` is positive.
     package init(kernels: KernelSet, threadCount: Int) {
@@ -25,6 +27,7 @@ package final class Compute: @unchecked Sendable {
         self.threadCount = threadCount
         table = kernels.table
         pool = ThreadPool(threadCount: threadCount)
+        gateScratch = (0..<threadCount).map { _ in GateScratch() }
     }
 
     /// Below this many elements waking other threads costs more than they save.
@@ -32,11 +35,19 @@ package final class Compute: @unchecked Sendable {
 
     /// Runs `body` over 0..<count, in parts of one thread each where the work of `elementCount` elements is worth it.
     func split(_ count: Int, elementCount: Int, granularity: Int = 1, _ body: (Range<Int>) -> Void) {
+        split(count, elementCount: elementCount, granularity: granularity) { part, _ in body(part) }
+    }
+
+    /// The same; `body` also gets the number of its thread.
+    func split(
+        _ count: Int, elementCount: Int, granularity: Int = 1, _ body: (Range<Int>, _ thread: Int) -> Void
+    ) {
         if elementCount < Self.smallWork || threadCount == 1 || count < 2 {
-            body(0..<count)
+            body(0..<count, 0)
         } else {
             pool.run { thread in
-                body(Platform.split(count, thread: thread, of: threadCount, granularity: granularity))
+                body(
+                    Platform.split(count, thread: thread, of: threadCount, granularity: granularity), thread)
             }
         }
     }

@@ -33,7 +33,7 @@ package struct KernelBenchmark: Sendable {
         }
         let x = Activations(capacity: 512, columns: columns)
         for i in 0..<x.values.count { x.values.baseAddress[i] = Float((i &* 7919) % 255 - 127) }
-        compute.quantize(x, tokenCount: 512)
+        compute.forTokens(512, elementCount: x.columns) { $0.quantize(x) }
 
         readBandwidth =
             Double(memory.count * 4) / 1e9

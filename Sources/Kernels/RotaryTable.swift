@@ -27,19 +27,24 @@ package struct RotaryTable: Sendable {
     }
 }
 
-/// Cosines and sines of the batch of positions that a table was last used for.
-final class RotaryAngles {
+/// Cosines and sines of a batch of positions, those that a table was last used for.
+package final class RotaryAngles {
     let table: RotaryTable.Storage
-    private(set) var firstPosition = 0
-    private(set) var count = 0
-    /// [count × half] each.
-    private(set) var cosines = AlignedBuffer<Float>(count: 0)
-    private(set) var sines = AlignedBuffer<Float>(count: 0)
+    private(set) var positions = 0..<0
+    /// [positions × half] each.
+    private var cosines = AlignedBuffer<Float>(count: 0)
+    private var sines = AlignedBuffer<Float>(count: 0)
 
     init(_ table: RotaryTable.Storage) { self.table = table }
 
-    func covers(_ positions: Range<Int>) -> Bool {
-        firstPosition <= positions.lowerBound && positions.upperBound <= firstPosition + count
+    /// Number of positions.
+    var count: Int { positions.count }
+
+    func cosines(ofToken token: Int) -> UnsafePointer<Float> {
+        UnsafePointer(cosines.baseAddress) + token * table.inverseFrequencies.count
+    }
+    func sines(ofToken token: Int) -> UnsafePointer<Float> {
+        UnsafePointer(sines.baseAddress) + token * table.inverseFrequencies.count
     }
 
     /// Computes the angles of `positions`, on all threads where there are many.
@@ -59,48 +64,25 @@ final class RotaryAngles {
                 }
             }
         }
-        firstPosition = positions.lowerBound
-        count = positions.count
+        self.positions = positions
     }
 }
 
 extension Compute {
-    /// Rotates pairs (i, i + half) of every head in place by the angles of its token's position (NeoX order).
-    ///
-    /// - x: [tokenCount × headCount × headSize]; elements beyond twice the table's frequencies stay as they are.
-    /// - firstPosition: of the first token; the others follow.
-    package func rotate(
-        _ x: AlignedBuffer<Float>, table rotary: RotaryTable, firstPosition: Int, tokenCount: Int,
-        headCount: Int,
-        headSize: Int
-    ) {
-        let half = rotary.storage.inverseFrequencies.count
-        precondition(headCount >= 0 && 2 * half <= headSize, "rotate: more frequencies than pairs in a head")
-        precondition(firstPosition >= 0, "rotate: a position cannot be negative")
-        check(x, holds: tokenCount, by: headCount * headSize, "rotate")
-        let angles = rotaryAngles(rotary.storage, firstPosition..<firstPosition + tokenCount)
-        let skipped = firstPosition - angles.firstPosition
-        split(tokenCount, elementCount: tokenCount * headCount * headSize) { part in
-            for t in part {
-                self.table.rotate(
-                    x.baseAddress + t * headCount * headSize,
-                    angles.cosines.baseAddress + (skipped + t) * half,
-                    angles.sines.baseAddress + (skipped + t) * half, half, headCount, headSize)
-            }
-        }
-    }
-
-    private func rotaryAngles(_ table: RotaryTable.Storage, _ positions: Range<Int>) -> RotaryAngles {
+    /// The angles of a batch of positions, valid until the next call with the same table.
+    package func angles(_ rotary: RotaryTable, _ positions: Range<Int>) -> RotaryAngles {
+        precondition(positions.lowerBound >= 0, "angles: a position cannot be negative")
         let angles: RotaryAngles
-        if let known = rotaryAngles.first(where: { $0.table === table }) {
+        if let known = rotaryAngles.first(where: { $0.table === rotary.storage }) {
             angles = known
         } else {
             // A model has one or two tables; more are only seen when models come and go.
             if rotaryAngles.count >= 4 { rotaryAngles.removeFirst() }
-            angles = RotaryAngles(table)
+            angles = RotaryAngles(rotary.storage)
             rotaryAngles.append(angles)
         }
-        if !angles.covers(positions) { angles.fill(positions, self) }
+        // Every layer asks for the same positions.
+        if angles.positions != positions { angles.fill(positions, self) }
         return angles
     }
 }

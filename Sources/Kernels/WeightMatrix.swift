@@ -33,8 +33,8 @@ package struct WeightMatrix: @unchecked Sendable {
 
     /// Tiles of 16 rows, the last one padded.
     var tileCount: Int { (rows + laneCount - 1) / laneCount }
-    /// Whether products read the 8-bit form of the activations.
-    var readsCodes: Bool { encoding == .int8 || encoding == .int4 }
+    /// What products with it read.
+    package var inputForm: ActivationForm { ActivationForm(readBy: encoding) }
 
     /// output[c] = scale · w[row, c].
     func copyRow(_ row: Int, scale: Float, into output: UnsafeMutablePointer<Float>) {

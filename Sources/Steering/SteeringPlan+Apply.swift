@@ -6,20 +6,27 @@ import Kernels
 import Platform
 
 extension SteeringPlan {
-    /// Applies the steps of a site to every row of x.
+    /// Whether anything happens at a place.
+    package func acts(at site: SteeringProfile.Site, layer: Int) -> Bool {
+        !isEmpty && !steps(at: site, layer: layer).isEmpty
+    }
+
+    /// Applies the steps of a site to some rows of x.
     ///
     /// - Parameters:
-    ///   - x: [tokenCount × hiddenSize], changed in place.
+    ///   - x: [tokens × hiddenSize], changed in place.
+    ///   - tokens: the rows that are changed.
     ///   - isPrompt: whether the rows belong to the prompt or to generated text; profiles choose their phase.
     package func apply(
-        _ site: SteeringProfile.Site, layer: Int, to x: AlignedBuffer<Float>, tokenCount: Int, isPrompt: Bool,
+        _ site: SteeringProfile.Site, layer: Int, to x: AlignedBuffer<Float>, tokens: Range<Int>,
+        isPrompt: Bool,
         with compute: Compute
     ) {
         guard !isEmpty else { return }
         for step in steps(at: site, layer: layer) where step.phase.includes(prompt: isPrompt) {
             let width = step.direction.count
-            precondition(tokenCount * width <= x.count, "steering: more rows than the buffer holds")
-            for token in 0..<tokenCount {
+            precondition(tokens.upperBound * width <= x.count, "steering: more rows than the buffer holds")
+            for token in tokens {
                 step.apply(to: x.baseAddress + token * width, with: compute)
             }
         }

@@ -27,7 +27,8 @@ package struct MemoryPrediction: Sendable {
             layerCount: configuration.layerCount, keyValueHeadCount: configuration.keyValueHeadCount,
             headSize: configuration.headSize, capacity: contextLength,
             encoding: isFloat ? .float32 : hasGroups ? .int8 : .float16)
-        scratch = ForwardPass.scratchByteCount(configuration: configuration)
+        let form = file.tensorIndex[.down, 0].map { ActivationForm(readBy: $0.encoding) } ?? .values
+        scratch = ForwardPass.scratchByteCount(configuration: configuration, form: form)
     }
 
     package var json: JSON.Object {

@@ -49,9 +49,8 @@ package final class ForwardPass: @unchecked Sendable {
 
     private let scratch: Scratch
 
-    /// Tokens of a batch unless told otherwise: a full context of 2,048 then stays within 40 MB beside the file.
-    /// Batches of 128 prefill a fifth faster and take 4 MB more for a model of 135M.
-    package static let defaultBatchSize = 32
+    /// Tokens of a batch unless told otherwise: twice as many prefill a few percent faster, but their memory would show.
+    package static let defaultBatchSize = 128
 
     package init(model: Model, compute: Compute, batchSize: Int = defaultBatchSize) {
         self.model = model
@@ -62,16 +61,19 @@ package final class ForwardPass: @unchecked Sendable {
     }
 
     /// Bytes of scratch memory that a full batch touches.
-    package static func scratchByteCount(configuration: ModelConfiguration, batchSize: Int = defaultBatchSize)
-        -> Int
-    {
+    ///
+    /// - form: what the projections of the model read.
+    package static func scratchByteCount(
+        configuration: ModelConfiguration, form: ActivationForm, threadCount: Int = 2,
+        batchSize: Int = defaultBatchSize
+    ) -> Int {
         let (hidden, intermediate) = (configuration.hiddenSize, configuration.intermediateSize)
         let query = configuration.headCount * configuration.headSize
         let key = configuration.keyValueHeadCount * configuration.headSize
-        // Activations keep a float and an 8-bit form with two floats for each group of 32.
-        let floats = 3 * hidden + 2 * query + 2 * key + 3 * intermediate
-        let codes = (hidden + query + intermediate) * 5 / 4
-        return batchSize * (floats * 4 + codes) + configuration.vocabularySize * 8
+        // Outputs of attention and gate exist in the form that is read: 48 bytes for 32 elements in codes.
+        let outputBytes = form == .codes ? (query + intermediate) * 3 / 2 : (query + intermediate) * 4
+        let rowBytes = (2 * hidden + query + 2 * key) * 4 + hidden * 3 / 2 + outputBytes
+        return batchSize * rowBytes + GateScratch.byteCount * threadCount + configuration.vocabularySize * 8
     }
 
     /// Runs tokens through the model in batches and appends their keys and values to the cache.
@@ -109,7 +111,7 @@ package final class ForwardPass: @unchecked Sendable {
         for (layer, block) in model.blocks.enumerated() {
             attend(block.attention, layer: layer, cache: cache, tokenCount: tokens.count, evaluation)
             feedForward(block.feedForward, layer: layer, tokenCount: tokens.count, evaluation)
-            steer(.residual, layer, scratch.hidden, tokens.count, evaluation)
+            steer(scratch.hidden, layer: layer, tokenCount: tokens.count, evaluation)
             evaluation.recorder?.record(
                 layer: layer, hidden: scratch.hidden, tokenCount: tokens.count,
                 firstPosition: evaluation.firstPosition)
@@ -122,95 +124,104 @@ package final class ForwardPass: @unchecked Sendable {
         _ evaluation: Evaluation
     ) {
         let configuration = model.configuration
-        let (epsilon, headSize) = (configuration.rmsNormEpsilon, configuration.headSize)
         let (query, key, value) = (scratch.query, scratch.key, scratch.value)
         let position = evaluation.firstPosition
 
-        compute.normalize(
-            scratch.hidden, weight: block.norm, epsilon: epsilon, tokenCount: tokenCount,
-            into: scratch.normalized)
-        multiply(
+        normalize(block.norm, tokenCount, quantizing: block.readsCodes)
+        compute.multiply(
             Projection(block.query, into: query), Projection(block.key, into: key),
             Projection(block.value, into: value), by: scratch.normalized, tokenCount: tokenCount)
-        if let bias = block.queryBias { compute.addBias(bias, to: query, tokenCount: tokenCount) }
-        if let bias = block.keyBias { compute.addBias(bias, to: key, tokenCount: tokenCount) }
-        if let bias = block.valueBias { compute.addBias(bias, to: value, tokenCount: tokenCount) }
-        if let norm = block.queryNorm {
-            let rows = tokenCount * configuration.headCount
-            compute.normalizeInPlace(query, weight: norm, epsilon: epsilon, rowCount: rows)
+        let angles = compute.angles(
+            block.usesLocalRotary ? model.localRotary : model.rotary, position..<position + tokenCount)
+        compute.forTokens(tokenCount, elementCount: block.query.rows + 4 * block.key.rows) { rows in
+            positionHeads(rows, block, angles)
+            // Keys are cached after RoPE, so cached keys are never rotated again.
+            rows.append(key: key, value: value, to: cache, layer: layer, firstPosition: position)
         }
-        if let norm = block.keyNorm {
-            let rows = tokenCount * configuration.keyValueHeadCount
-            compute.normalizeInPlace(key, weight: norm, epsilon: epsilon, rowCount: rows)
-        }
-        let table = block.usesLocalRotary ? model.localRotary : model.rotary
-        compute.rotate(
-            query, table: table, firstPosition: position, tokenCount: tokenCount,
-            headCount: configuration.headCount, headSize: headSize)
-        compute.rotate(
-            key, table: table, firstPosition: position, tokenCount: tokenCount,
-            headCount: configuration.keyValueHeadCount, headSize: headSize)
-        // Keys are cached after RoPE, so cached keys are never rotated again.
-        compute.append(
-            key: key, value: value, to: cache, layer: layer, firstPosition: position, tokenCount: tokenCount)
         compute.attend(
             query: query, cache: cache, layer: layer, firstPosition: position, tokenCount: tokenCount,
             headCount: configuration.headCount, scale: configuration.attentionScale, window: block.window,
-            into: scratch.attended)
-        multiply(Projection(block.output, into: scratch.update), by: scratch.attended, tokenCount: tokenCount)
-        if let bias = block.outputBias { compute.addBias(bias, to: scratch.update, tokenCount: tokenCount) }
+            into: scratch.attended, form: block.output.inputForm)
+        compute.multiply(
+            Projection(block.output, into: scratch.update), by: scratch.attended, tokenCount: tokenCount)
         addToStream(
-            block.postNorm, site: .attentionOutput, layer: layer, tokenCount: tokenCount, evaluation)
+            bias: block.outputBias, norm: block.postNorm, site: .attentionOutput, layer: layer,
+            tokenCount: tokenCount, evaluation)
+    }
+
+    /// Bias, norm of each head (Qwen 3, Gemma 3) and RoPE of queries and keys; bias of values.
+    private func positionHeads(_ rows: TokenRows, _ block: BlockWeights.Attention, _ angles: RotaryAngles) {
+        let configuration = model.configuration
+        let (epsilon, headSize) = (configuration.rmsNormEpsilon, configuration.headSize)
+        let (heads, keyHeads) = (configuration.headCount, configuration.keyValueHeadCount)
+        let (query, key) = (scratch.query, scratch.key)
+        if let bias = block.queryBias { rows.addBias(bias, to: query) }
+        if let bias = block.keyBias { rows.addBias(bias, to: key) }
+        if let bias = block.valueBias { rows.addBias(bias, to: scratch.value) }
+        if let norm = block.queryNorm {
+            rows.normalizeInPlace(query, weight: norm, epsilon: epsilon, rowsPerToken: heads)
+        }
+        if let norm = block.keyNorm {
+            rows.normalizeInPlace(key, weight: norm, epsilon: epsilon, rowsPerToken: keyHeads)
+        }
+        rows.rotate(query, by: angles, headCount: heads, headSize: headSize)
+        rows.rotate(key, by: angles, headCount: keyHeads, headSize: headSize)
     }
 
     /// hidden += W_down · (act(W_gate · x) ⊙ W_up · x), x = RMSNorm(hidden)
     private func feedForward(
         _ block: BlockWeights.FeedForward, layer: Int, tokenCount: Int, _ evaluation: Evaluation
     ) {
-        compute.normalize(
-            scratch.hidden, weight: block.norm, epsilon: model.configuration.rmsNormEpsilon,
-            tokenCount: tokenCount, into: scratch.normalized)
-        multiply(
-            Projection(block.gate, into: scratch.gate), Projection(block.up, into: scratch.up),
-            by: scratch.normalized, tokenCount: tokenCount)
-        compute.gate(
-            scratch.gate, scratch.up, activation: model.configuration.gateActivation.kernel,
-            tokenCount: tokenCount, into: scratch.gated)
-        multiply(Projection(block.down, into: scratch.update), by: scratch.gated, tokenCount: tokenCount)
+        normalize(block.norm, tokenCount, quantizing: block.readsCodes)
+        compute.multiplyGated(
+            gate: block.gate, up: block.up, activation: model.configuration.gateActivation.kernel,
+            by: scratch.normalized, tokenCount: tokenCount, into: scratch.gated, form: block.down.inputForm)
+        compute.multiply(
+            Projection(block.down, into: scratch.update), by: scratch.gated, tokenCount: tokenCount)
         addToStream(
-            block.postNorm, site: .feedForwardOutput, layer: layer, tokenCount: tokenCount, evaluation)
+            bias: nil, norm: block.postNorm, site: .feedForwardOutput, layer: layer, tokenCount: tokenCount,
+            evaluation)
+    }
+
+    /// normalized = RMSNorm(hidden), in both forms where the matrices after it read codes.
+    private func normalize(_ norm: WeightVector, _ tokenCount: Int, quantizing: Bool) {
+        let (hidden, normalized) = (scratch.hidden, scratch.normalized)
+        compute.forTokens(tokenCount, elementCount: 4 * normalized.columns) { rows in
+            rows.normalize(
+                hidden, weight: norm, epsilon: model.configuration.rmsNormEpsilon, into: normalized)
+            if quantizing { rows.quantize(normalized) }
+        }
     }
 
     /// Adds a block's update to the residual stream, after its post norm (Gemma) and its steering.
     private func addToStream(
-        _ postNorm: WeightVector?, site: SteeringProfile.Site, layer: Int, tokenCount: Int,
+        bias: WeightVector?, norm: WeightVector?, site: SteeringProfile.Site, layer: Int, tokenCount: Int,
         _ evaluation: Evaluation
     ) {
-        let configuration = model.configuration
-        if let postNorm {
-            compute.normalizeInPlace(
-                scratch.update, weight: postNorm, epsilon: configuration.rmsNormEpsilon, rowCount: tokenCount)
+        let (update, hidden, width) = (scratch.update, scratch.hidden, model.configuration.hiddenSize)
+        compute.forTokens(tokenCount, elementCount: 2 * width) { rows in
+            if let bias { rows.addBias(bias, to: update) }
+            if let norm {
+                rows.normalizeInPlace(update, weight: norm, epsilon: model.configuration.rmsNormEpsilon)
+            }
+            evaluation.steering.apply(
+                site, layer: layer, to: update, tokens: rows.tokens, isPrompt: evaluation.isPrompt,
+                with: compute)
+            rows.add(update, to: hidden, columns: width)
         }
-        steer(site, layer, scratch.update, tokenCount, evaluation)
-        compute.add(scratch.update, to: scratch.hidden, count: tokenCount * configuration.hiddenSize)
     }
 
+    /// Steers the residual stream itself.
     private func steer(
-        _ site: SteeringProfile.Site, _ layer: Int, _ x: AlignedBuffer<Float>, _ tokenCount: Int,
-        _ evaluation: Evaluation
+        _ hidden: AlignedBuffer<Float>, layer: Int, tokenCount: Int, _ evaluation: Evaluation
     ) {
-        evaluation.steering.apply(
-            site, layer: layer, to: x, tokenCount: tokenCount, isPrompt: evaluation.isPrompt, with: compute)
-    }
-
-    /// output = W · x; integer weights read the 8-bit form of x, which is made here once for all of them.
-    private func multiply(
-        _ a: Projection, _ b: Projection? = nil, _ c: Projection? = nil, by x: Activations, tokenCount: Int
-    ) {
-        if a.readsCodes || b?.readsCodes == true || c?.readsCodes == true {
-            compute.quantize(x, tokenCount: tokenCount)
+        let steering = evaluation.steering
+        guard steering.acts(at: .residual, layer: layer) else { return }
+        compute.forTokens(tokenCount, elementCount: 2 * model.configuration.hiddenSize) { rows in
+            steering.apply(
+                .residual, layer: layer, to: hidden, tokens: rows.tokens, isPrompt: evaluation.isPrompt,
+                with: compute)
         }
-        compute.multiply(a, b, c, by: x, tokenCount: tokenCount)
     }
 
     // MARK: - Head
@@ -239,9 +250,13 @@ package final class ForwardPass: @unchecked Sendable {
     private func computeHead(firstRow: Int, count: Int, into output: AlignedBuffer<Float>) {
         let hiddenSize = model.configuration.hiddenSize
         scratch.headInput.copy(from: scratch.hidden, at: firstRow * hiddenSize, count: count * hiddenSize)
-        compute.normalize(
-            scratch.headInput, weight: model.outputNorm, epsilon: model.configuration.rmsNormEpsilon,
-            tokenCount: count, into: scratch.headNormalized)
-        multiply(Projection(model.output, into: output), by: scratch.headNormalized, tokenCount: count)
+        compute.forTokens(count, elementCount: 4 * hiddenSize) { rows in
+            rows.normalize(
+                scratch.headInput, weight: model.outputNorm, epsilon: model.configuration.rmsNormEpsilon,
+                into: scratch.headNormalized)
+            if model.output.inputForm == .codes { rows.quantize(scratch.headNormalized) }
+        }
+        compute.multiply(
+            Projection(model.output, into: output), by: scratch.headNormalized, tokenCount: count)
     }
 }

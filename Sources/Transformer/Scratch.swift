@@ -14,13 +14,14 @@ final class Scratch {
 
     /// The residual stream [batch × hiddenSize].
     let hidden: AlignedBuffer<Float>
-    /// What a block adds to the stream [batch × hiddenSize].
-    let update: AlignedBuffer<Float>
     let normalized: Activations
+    /// What a block adds to the stream [batch × hiddenSize]. It is made after the last use of the normalized stream, in the
+    /// same memory.
+    var update: AlignedBuffer<Float> { normalized.values }
     let query, key, value: AlignedBuffer<Float>
     /// Attention's output before its projection [batch × headCount · headSize].
     let attended: Activations
-    let gate, up: AlignedBuffer<Float>
+    /// act(W_gate · x) ⊙ W_up · x [batch × intermediateSize].
     let gated: Activations
     let headInput: AlignedBuffer<Float>
     let headNormalized: Activations
@@ -31,14 +32,11 @@ final class Scratch {
         let queryWidth = configuration.headCount * configuration.headSize
         let keyWidth = configuration.keyValueHeadCount * configuration.headSize
         hidden = AlignedBuffer(count: batchSize * configuration.hiddenSize)
-        update = AlignedBuffer(count: batchSize * configuration.hiddenSize)
         normalized = Activations(capacity: batchSize, columns: configuration.hiddenSize)
         query = AlignedBuffer(count: batchSize * queryWidth)
         key = AlignedBuffer(count: batchSize * keyWidth)
         value = AlignedBuffer(count: batchSize * keyWidth)
         attended = Activations(capacity: batchSize, columns: queryWidth)
-        gate = AlignedBuffer(count: batchSize * configuration.intermediateSize)
-        up = AlignedBuffer(count: batchSize * configuration.intermediateSize)
         gated = Activations(capacity: batchSize, columns: configuration.intermediateSize)
         headInput = AlignedBuffer(count: Self.headRows * configuration.hiddenSize)
         headNormalized = Activations(capacity: Self.headRows, columns: configuration.hiddenSize)
@@ -65,11 +63,6 @@ extension AlignedBuffer<Float> {
         guard let limit else { return }
         for index in 0..<count { baseAddress[index] = limit * tanhf(baseAddress[index] / limit) }
     }
-}
-
-extension Projection {
-    /// Whether the kernels of this encoding read 8-bit activations.
-    var readsCodes: Bool { weights.encoding == .int8 || weights.encoding == .int4 }
 }
 
 extension ModelConfiguration.GateActivation {

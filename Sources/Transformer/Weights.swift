@@ -17,12 +17,20 @@ package struct BlockWeights: Sendable {
         package let window: Int?
         /// Which of the model's rotary tables turns this block's queries and keys.
         package let usesLocalRotary: Bool
+
+        /// Whether a projection of the normalized stream reads its 8-bit form.
+        var readsCodes: Bool {
+            query.inputForm == .codes || key.inputForm == .codes || value.inputForm == .codes
+        }
     }
 
     package struct FeedForward: Sendable {
         package let norm: WeightVector
         package let gate, up, down: WeightMatrix
         package let postNorm: WeightVector?
+
+        /// Whether a projection of the normalized stream reads its 8-bit form.
+        var readsCodes: Bool { gate.inputForm == .codes || up.inputForm == .codes }
     }
 
     package let attention: Attention

@@ -38,15 +38,15 @@ private struct Problem {
         var first = 0
         for count in batches ?? [positions] {
             let query = slice(query, first, count, width)
-            compute.append(
-                key: slice(key, first, count, sharedWidth), value: slice(value, first, count, sharedWidth),
-                to: cache,
-                layer: layer, firstPosition: first, tokenCount: count)
+            let key = slice(key, first, count, sharedWidth), value = slice(value, first, count, sharedWidth)
+            compute.forTokens(count, elementCount: sharedWidth) {
+                $0.append(key: key, value: value, to: cache, layer: layer, firstPosition: first)
+            }
             let part = Activations(capacity: count, columns: width)
             compute.attend(
                 query: query, cache: cache, layer: layer, firstPosition: first, tokenCount: count,
                 headCount: heads,
-                scale: scale, window: window, into: part)
+                scale: scale, window: window, into: part, form: .values)
             for i in 0..<count * width { output[first * width + i] = part.values[i] }
             first += count
         }
@@ -67,7 +67,7 @@ private struct Problem {
         case .int8:
             let a = Activations(capacity: 1, columns: x.count)
             for i in 0..<x.count { a.values[i] = x[i] }
-            Compute(kernels: .best, threadCount: 1).quantize(a, tokenCount: 1)
+            Compute(kernels: .best, threadCount: 1).forTokens(1, elementCount: 1) { $0.quantize(a) }
             return (0..<x.count).map {
                 let q = a.quantized(token: 0, column: $0)
                 return Double(q.code) * Double(scaleIsHalf ? Float(Float16(q.scale)) : q.scale)
@@ -170,15 +170,15 @@ func aCopiedPrefixContinuesLikeTheOriginal(encoding: CacheEncoding) {
     let problem = Problem(heads: 2, sharedHeads: 2, headSize: 32, positions: 45, encoding: encoding)
     let compute = Compute(kernels: .best, threadCount: 1)
     let cache = problem.emptyCache()
-    compute.append(
-        key: problem.key, value: problem.value, to: cache, layer: 1, firstPosition: 0, tokenCount: 45)
+    compute.forTokens(45, elementCount: 64) {
+        $0.append(key: problem.key, value: problem.value, to: cache, layer: 1, firstPosition: 0)
+    }
     let copy = cache.copy(prefix: 37)
     let outputs = [cache, copy].map { cache in
         let output = Activations(capacity: 1, columns: problem.width)
         compute.attend(
             query: problem.query, cache: cache, layer: 1, firstPosition: 36, tokenCount: 1, headCount: 2,
-            scale: 1,
-            window: nil, into: output)
+            scale: 1, window: nil, into: output, form: .values)
         return output.values.bits(problem.width)
     }
     #expect(outputs[0] == outputs[1])
@@ -194,4 +194,25 @@ func aCopiedPrefixContinuesLikeTheOriginal(encoding: CacheEncoding) {
     #expect(bytes(.float16) == 3 * 2 * 112 * 64 * 2 * 2)
     #expect(bytes(.int8) == 3 * 2 * 112 * (64 + 4) * 2)
     #expect(bytes(.float32, capacity: .max) == .max)
+}
+
+@Test(arguments: KernelSet.available, [16, 32, 64])
+func theOutputInCodesIsTheOutputQuantized(kernels: KernelSet, headSize: Int) {
+    let problem = Problem(heads: 4, sharedHeads: 2, headSize: headSize, positions: 45, encoding: .float16)
+    for threads in [1, 3] {
+        let compute = Compute(kernels: kernels, threadCount: threads)
+        let cache = problem.emptyCache()
+        let outputs = [ActivationForm.values, .codes].map { form in
+            compute.forTokens(45, elementCount: problem.width) {
+                $0.append(key: problem.key, value: problem.value, to: cache, layer: 1, firstPosition: 0)
+            }
+            let output = Activations(capacity: 45, columns: problem.width)
+            compute.attend(
+                query: problem.query, cache: cache, layer: 1, firstPosition: 0, tokenCount: 45, headCount: 4,
+                scale: problem.scale, window: nil, into: output, form: form)
+            return output
+        }
+        compute.forTokens(45, elementCount: problem.width) { $0.quantize(outputs[0]) }
+        #expect(sameCodes(outputs[0], outputs[1], tokens: 45))
+    }
 }

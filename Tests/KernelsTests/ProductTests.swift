@@ -21,7 +21,7 @@ private func multiply(
     let compute = Compute(kernels: kernels, threadCount: threads)
     let output = AlignedBuffer<Float>(count: tokens * matrix.weights.rows + 1)
     output[output.count - 1] = 12345
-    if x.columns % 32 == 0 { compute.quantize(x, tokenCount: tokens) }
+    if x.columns % 32 == 0 { compute.forTokens(tokens, elementCount: x.columns) { $0.quantize(x) } }
     compute.multiply(Projection(matrix.weights, into: output), by: x, tokenCount: tokens)
     #expect(output[output.count - 1] == 12345, "wrote beyond the output")
     return output
@@ -126,7 +126,7 @@ func threeProjectionsTogetherAreThreeProjections(kernels: KernelSet) {
     let x = randomActivations(tokens: tokens, columns: columns)
     let outputs = matrices.map { AlignedBuffer<Float>(count: tokens * $0.weights.rows) }
     let compute = Compute(kernels: kernels, threadCount: 3)
-    compute.quantize(x, tokenCount: tokens)
+    compute.forTokens(tokens, elementCount: columns) { $0.quantize(x) }
     let projections = zip(matrices, outputs).map { Projection($0.weights, into: $1) }
     compute.multiply(projections[0], projections[1], projections[2], by: x, tokenCount: tokens)
     for (matrix, output) in zip(matrices, outputs) {
@@ -163,6 +163,45 @@ func embeddingsAreRowsOfTheTiles(encoding: TensorEncoding) {
             let index = Int(token) * columns + c
             let error = abs(Double(hidden[t * columns + c]) - 3 * matrix.values[index])
             #expect(error <= 8 * roundoff * 3 * matrix.magnitudes[index])
+        }
+    }
+}
+
+/// activation(gate · x) ⊙ (up · x), step by step.
+private func gatedInSteps(
+    _ kernels: KernelSet, _ gate: TestMatrix, _ up: TestMatrix, _ x: Activations, tokens: Int
+) -> AlignedBuffer<Float> {
+    let a = multiply(kernels, gate, x, tokens: tokens), b = multiply(kernels, up, x, tokens: tokens)
+    let output = AlignedBuffer<Float>(count: tokens * gate.weights.rows)
+    kernels.table.gateSilu(a.baseAddress, b.baseAddress, output.baseAddress, output.count)
+    return output
+}
+
+@Test(arguments: KernelSet.available, [1, 5, 130])
+func gatedProductsAreProductsThenGates(kernels: KernelSet, tokens: Int) {
+    // 1056 rows do not fit into the scratch memory of a thread at once; 33 end in the middle of a tile.
+    for (encoding, rows) in [(TensorEncoding.int4, 1056), (.int8, 64), (.float32, 33)] {
+        let columns = 64
+        let gate = TestMatrix(encoding, rows: rows, columns: columns, seed: 1)
+        let up = TestMatrix(encoding, rows: rows, columns: columns, seed: 2)
+        let x = randomActivations(tokens: tokens, columns: columns)
+        let expected = gatedInSteps(kernels, gate, up, x, tokens: tokens)
+        for threads in [1, 3] {
+            let compute = Compute(kernels: kernels, threadCount: threads)
+            let output = Activations(capacity: tokens, columns: rows)
+            func run(_ form: ActivationForm) {
+                compute.multiplyGated(
+                    gate: gate.weights, up: up.weights, activation: .silu, by: x, tokenCount: tokens,
+                    into: output, form: form)
+            }
+            run(.values)
+            #expect(output.values.bits(expected.count) == expected.bits(expected.count))
+            guard rows % 32 == 0 else { continue }
+            run(.codes)
+            let quantized = Activations(capacity: tokens, columns: rows)
+            for i in 0..<expected.count { quantized.values[i] = expected[i] }
+            compute.forTokens(tokens, elementCount: rows) { $0.quantize(quantized) }
+            #expect(sameCodes(output, quantized, tokens: tokens))
         }
     }
 }

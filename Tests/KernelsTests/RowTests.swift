@@ -20,7 +20,9 @@ func normsAreWithinTheRoundingBound(kernels: KernelSet) {
         let compute = Compute(kernels: kernels, threadCount: 2)
         let x = randomBuffer(tokens * columns, seed: 3, scale: 10), gains = randomBuffer(columns, seed: 4)
         let output = Activations(capacity: tokens, columns: columns)
-        compute.normalize(x, weight: weightVector(gains), epsilon: epsilon, tokenCount: tokens, into: output)
+        compute.forTokens(tokens, elementCount: columns) {
+            $0.normalize(x, weight: weightVector(gains), epsilon: epsilon, into: output)
+        }
         for t in 0..<tokens {
             let row = (0..<columns).map { Double(x[t * columns + $0]) }
             let mean = row.reduce(0) { $0 + $1 * $1 } / Double(columns)
@@ -30,7 +32,10 @@ func normsAreWithinTheRoundingBound(kernels: KernelSet) {
                 #expect(error <= Double(columns + 8) * roundoff * abs(expected))
             }
         }
-        compute.normalizeInPlace(x, weight: weightVector(gains), epsilon: epsilon, rowCount: tokens)
+        compute.forTokens(1, elementCount: tokens * columns) {
+            $0.normalizeInPlace(
+                x, weight: weightVector(gains), epsilon: epsilon, rowsPerToken: tokens)
+        }
         #expect(x.bits(x.count) == output.values.bits(x.count))
     }
 }
@@ -41,12 +46,12 @@ func quantizationRoundsToTheNearestCode(kernels: KernelSet) {
     let x = randomActivations(tokens: tokens, columns: columns)
     for c in 32..<64 { x.values[c] = 0 }
     for c in 64..<96 { x.values[c] = c % 2 == 0 ? -127 : Float(c) - 79.5 }  // scale 1: ties
-    Compute(kernels: kernels, threadCount: 1).quantize(x, tokenCount: tokens)
+    Compute(kernels: kernels, threadCount: 1).forTokens(tokens, elementCount: columns) { $0.quantize(x) }
     for t in 0..<tokens {
         for g in 0..<columns / 32 {
             let group = (0..<32).map { x.values[t * columns + g * 32 + $0] }
             let largest = group.map(abs).max() ?? 0
-            let scale = largest / 127
+            let scale = largest * (1 / 127)
             var sum = 0
             for (i, value) in group.enumerated() {
                 let q = x.quantized(token: t, column: g * 32 + i)
@@ -69,7 +74,7 @@ func unusualActivationsDoNotTrap(kernels: KernelSet) {
     for c in 96..<128 { x.values[c] = .greatestFiniteMagnitude }
     for c in 128..<160 { x.values[c] = -0.0 }
     let compute = Compute(kernels: kernels, threadCount: 1)
-    compute.quantize(x, tokenCount: 1)
+    compute.forTokens(1, elementCount: 160) { $0.quantize(x) }
     #expect(x.quantized(token: 0, column: 64).scale == 0)
     #expect(x.quantized(token: 0, column: 100).code == 127)
     let matrix = TestMatrix(.int8, rows: 16, columns: 160)
@@ -85,9 +90,9 @@ func gatesAreWithinFourUnits(kernels: KernelSet, activation: GateActivation) {
     gate[0] = -200
     gate[1] = 200
     gate[2] = -88
-    let output = Activations(capacity: 1, columns: columns)
-    Compute(kernels: kernels, threadCount: 1)
-        .gate(gate, up, activation: activation, tokenCount: 1, into: output)
+    let output = AlignedBuffer<Float>(count: columns)
+    let kernel = activation == .silu ? kernels.table.gateSilu : kernels.table.gateGeluTanh
+    kernel(gate.baseAddress, up.baseAddress, output.baseAddress, columns)
     for i in 0..<columns {
         let x = Double(gate[i])
         // The argument of the exponential is itself rounded, which an exponential amplifies by its size.
@@ -95,7 +100,7 @@ func gatesAreWithinFourUnits(kernels: KernelSet, activation: GateActivation) {
             activation == .silu ? -x : -2 * (2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)
         let expected = x / (1 + exp(argument)) * Double(up[i])
         let relative = (16 + (activation == .silu ? 0 : 8 * abs(argument))) * roundoff
-        let error = abs(Double(output.values[i]) - expected)
+        let error = abs(Double(output[i]) - expected)
         // Beyond e^88 the exponential is cut off; what is lost is below the smallest normal numbers.
         #expect(
             error <= relative * abs(expected) + 1e-35,
@@ -113,8 +118,10 @@ func rotationsFollowTheAnglesInDouble(kernels: KernelSet) {
         let x = AlignedBuffer<Float>(count: before.count), alone = AlignedBuffer<Float>(count: before.count)
         for i in 0..<before.count { x[i] = before[i] }
         let compute = Compute(kernels: kernels, threadCount: 2)
-        compute.rotate(
-            x, table: table, firstPosition: first, tokenCount: tokens, headCount: heads, headSize: headSize)
+        let angles = compute.angles(table, first..<first + tokens)
+        compute.forTokens(tokens, elementCount: 1 << 16) {
+            $0.rotate(x, by: angles, headCount: heads, headSize: headSize)
+        }
         for t in 0..<tokens {
             for h in 0..<heads {
                 let base = (t * heads + h) * headSize
@@ -132,9 +139,10 @@ func rotationsFollowTheAnglesInDouble(kernels: KernelSet) {
             // One position by itself.
             for i in 0..<heads * headSize { alone[i] = before[t * heads * headSize + i] }
             let single = Compute(kernels: kernels, threadCount: 1)
-            single.rotate(
-                alone, table: table, firstPosition: first + t, tokenCount: 1, headCount: heads,
-                headSize: headSize)
+            let angle = single.angles(table, first + t..<first + t + 1)
+            single.forTokens(1, elementCount: 1) {
+                $0.rotate(alone, by: angle, headCount: heads, headSize: headSize)
+            }
             #expect((0..<heads * headSize).allSatisfy { alone[$0] == x[t * heads * headSize + $0] })
         }
     }
@@ -159,10 +167,10 @@ func sumsAndReductionsAreWithinTheRoundingBound(kernels: KernelSet) {
         #expect(compute.argmax(a.baseAddress, count: count) == logits.firstIndex(of: largest))
 
         for i in 0..<count { a[i] = Float(bitPattern: before[i]) }
-        compute.add(b, to: a, count: count)
+        compute.forTokens(count, elementCount: 64) { $0.add(b, to: a, columns: 1) }
         #expect((0..<count).allSatisfy { a[$0] == Float(bitPattern: before[$0]) + b[$0] })
         for i in 0..<count { a[i] = Float(bitPattern: before[i]) }
-        compute.addBias(weightVector(b), to: a, tokenCount: 1)
+        compute.forTokens(1, elementCount: count) { $0.addBias(weightVector(b), to: a) }
         #expect((0..<count).allSatisfy { a[$0] == Float(bitPattern: before[$0]) + b[$0] })
         compute.addScaled(b.baseAddress, scale: -2, to: a.baseAddress, count: count)
         #expect(
@@ -180,15 +188,17 @@ func sumsAndReductionsAreWithinTheRoundingBound(kernels: KernelSet) {
         let compute = Compute(kernels: kernels, threadCount: 1)
         let x = randomBuffer(2 * columns, seed: 31), gains = randomBuffer(columns, seed: 32)
         let normalized = Activations(capacity: 2, columns: columns)
-        compute.normalize(x, weight: weightVector(gains), epsilon: 1e-6, tokenCount: 2, into: normalized)
-        let gated = Activations(capacity: 4, columns: columns)
-        compute.gate(x, normalized.values, activation: .silu, tokenCount: 2, into: gated)
-        compute.gate(normalized.values, x, activation: .geluTanh, tokenCount: 2, into: normalized)
+        compute.forTokens(2, elementCount: columns) {
+            $0.normalize(x, weight: weightVector(gains), epsilon: 1e-6, into: normalized)
+        }
+        let gated = AlignedBuffer<Float>(count: 2 * columns), values = normalized.values
+        kernels.table.gateSilu(x.baseAddress, values.baseAddress, gated.baseAddress, 2 * columns)
+        kernels.table.gateGeluTanh(values.baseAddress, x.baseAddress, values.baseAddress, 2 * columns)
         let sums = [
             compute.dot(x.baseAddress, normalized.values.baseAddress, count: 2 * columns),
             compute.logSumExp(x.baseAddress, count: 2 * columns),
         ]
-        return gated.values.bits(2 * columns) + normalized.values.bits(2 * columns) + sums.map(\.bitPattern)
+        return gated.bits(2 * columns) + values.bits(2 * columns) + sums.map(\.bitPattern)
     }
     #expect(results.allSatisfy { $0 == results[0] })
 }

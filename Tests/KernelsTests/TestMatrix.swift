@@ -175,3 +175,12 @@ extension AlignedBuffer where Element == Float {
 
 /// Half a unit in the last place of 1: the error of one rounding.
 let roundoff = 0x1p-24
+
+/// Whether two batches have the same 8-bit form.
+func sameCodes(_ a: Activations, _ b: Activations, tokens: Int) -> Bool {
+    (0..<tokens).allSatisfy { t in
+        (0..<a.columns).allSatisfy {
+            a.quantized(token: t, column: $0) == b.quantized(token: t, column: $0)
+        }
+    }
+}

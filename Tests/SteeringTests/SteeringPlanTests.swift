@@ -41,7 +41,7 @@ import Testing
         let buffer = AlignedBuffer<Float>(count: rows.count)
         for (index, value) in rows.enumerated() { buffer[index] = value }
         SteeringPlan(active: active, layerCount: 2).apply(
-            site, layer: layer, to: buffer, tokenCount: rows.count / Self.width, isPrompt: isPrompt,
+            site, layer: layer, to: buffer, tokens: 0..<rows.count / Self.width, isPrompt: isPrompt,
             with: compute)
         return Array(buffer.elements)
     }

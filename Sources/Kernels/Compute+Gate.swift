@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// The first half of a gated feed-forward network in one step. A thread takes some rows of both matrices through product,
+// activation and quantization while they lie in its caches: the wide intermediate state never goes to memory as Float.
+
+import KernelCore
+import Platform
+
+/// The activation function of a gated feed-forward network.
+package enum GateActivation: Sendable {
+    /// x · σ(x)
+    case silu
+    /// ½x · (1 + tanh(√(2/π) · (x + 0.044715 x³)))
+    case geluTanh
+}
+
+/// Where a thread keeps a part of both products.
+package struct GateScratch {
+    /// Elements of each: together they leave room for the weights in the second cache.
+    static let capacity = 32 * 1024
+    package static var byteCount: Int { 2 * capacity * MemoryLayout<Float>.stride }
+    let gate = AlignedBuffer<Float>(count: capacity)
+    let up = AlignedBuffer<Float>(count: capacity)
+}
+
+extension Compute {
+    /// output[t, r] = activation(Σ_c gate[r, c] · x[t, c]) · Σ_c up[r, c] · x[t, c].
+    ///
+    /// - gate, up: [output.columns × x.columns]
+    /// - x: [tokenCount × columns] in the forms that the matrices read.
+    /// - form: which form of the output is written; it must not alias x.
+    package func multiplyGated(
+        gate: WeightMatrix, up: WeightMatrix, activation: GateActivation, by x: Activations, tokenCount: Int,
+        into output: Activations, form: ActivationForm
+    ) {
+        precondition(
+            gate.columns == x.columns && up.columns == x.columns,
+            "multiplyGated: matrices of \(gate.columns) and \(up.columns) columns cannot read \(x.columns)")
+        precondition(
+            gate.rows == output.columns && up.rows == output.columns,
+            "multiplyGated: matrices of \(gate.rows) and \(up.rows) rows cannot fill \(output.columns)")
+        precondition(
+            tokenCount >= 0 && tokenCount <= min(x.capacity, output.capacity),
+            "multiplyGated: more tokens than activations")
+        precondition(
+            form == .values || output.groups != nil, "multiplyGated: 32 does not divide \(output.columns)")
+        let work = gate.tileCount * laneCount * x.columns * max(tokenCount, 1) / 2
+        // Two tiles are one group of the output.
+        split(gate.tileCount, elementCount: work, granularity: 2) { part, thread in
+            let scratch = gateScratch[thread]
+            let blockTokens = min(tokenCount, 128)
+            let blockTiles = max(2, GateScratch.capacity / laneCount / max(blockTokens, 1) / 2 * 2)
+            var tile = part.lowerBound
+            while tile < part.upperBound {
+                let tiles = tile..<min(tile + blockTiles, part.upperBound)
+                var token = 0
+                while token < tokenCount {
+                    let tokens = token..<min(token + blockTokens, tokenCount)
+                    multiplyGated(gate, up, activation, x, tokens, tiles, scratch, output, form)
+                    token = tokens.upperBound
+                }
+                tile = tiles.upperBound
+            }
+        }
+    }
+
+    private func multiplyGated(
+        _ gate: WeightMatrix, _ up: WeightMatrix, _ activation: GateActivation, _ x: Activations,
+        _ tokens: Range<Int>, _ tiles: Range<Int>, _ scratch: GateScratch, _ output: Activations,
+        _ form: ActivationForm
+    ) {
+        let firstRow = tiles.lowerBound * laneCount
+        let rowCount = min(tiles.upperBound * laneCount, gate.rows) - firstRow
+        // Row 0 would lie before the scratch memory, which begins with this part's first row.
+        multiply(gate, x, tokens, tiles, into: scratch.gate.baseAddress - firstRow, stride: rowCount)
+        multiply(up, x, tokens, tiles, into: scratch.up.baseAddress - firstRow, stride: rowCount)
+        let kernel =
+            switch activation {
+            case .silu: table.gateSilu
+            case .geluTanh: table.gateGeluTanh
+            }
+        var a = scratch.gate.baseAddress, b = scratch.up.baseAddress
+        var offset = tokens.lowerBound * output.columns + firstRow
+        let values = output.values.baseAddress
+        let groups = form == .codes ? output.groups?.baseAddress : nil
+        for _ in tokens {
+            if let groups {
+                kernel(a, b, a, rowCount)
+                table.quantize(a, groups + offset / groupColumns, rowCount / groupColumns)
+            } else {
+                kernel(a, b, values + offset, rowCount)
+            }
+            a += rowCount
+            b += rowCount
+            offset += output.columns
+        }
+    }
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// Operations on rows of activations: norms, quantization, sums, rotation. Several of them follow each other on the same
+// rows, so a thread takes its tokens through all of them: no waiting in between, and the rows stay in the first cache.
+
+import KernelCore
+import Platform
+
+/// Some tokens of a batch in the hands of one thread.
+package struct TokenRows {
+    let compute: Compute
+    /// Indices into the batch.
+    package let tokens: Range<Int>
+}
+
+extension Compute {
+    /// Runs `body` over all tokens of a batch, a few at a time, on all threads where the work is worth it.
+    ///
+    /// - elementCount: elements of one token that `body` works on.
+    package func forTokens(_ tokenCount: Int, elementCount: Int, _ body: (TokenRows) -> Void) {
+        let block = 8
+        split(tokenCount, elementCount: tokenCount * elementCount, granularity: block) { part in
+            var token = part.lowerBound
+            while token < part.upperBound {
+                let end = min(token + block, part.upperBound)
+                body(TokenRows(compute: self, tokens: token..<end))
+                token = end
+            }
+        }
+    }
+}
+
+extension TokenRows {
+    /// output[t, c] = x[t, c] · weight[c] / √(Σ_c x[t, c]² / columns + ε), RMSNorm.
+    ///
+    /// - x: [tokens × columns], columns those of the output.
+    /// - output: its `values` are written.
+    package func normalize(
+        _ x: AlignedBuffer<Float>, weight: WeightVector, epsilon: Float, into output: Activations
+    ) {
+        let columns = output.columns
+        precondition(weight.count == columns, "normalize: \(weight.count) gains for \(columns) columns")
+        check(x, columns, "normalize")
+        check(output.values, columns, "normalize")
+        for t in tokens {
+            compute.table.normalize(
+                x.baseAddress + t * columns, weight.baseAddress, output.values.baseAddress + t * columns,
+                columns, epsilon)
+        }
+    }
+
+    /// RMSNorm in place of rows as long as the weight: queries and keys by head, or outputs of a block.
+    ///
+    /// - x: [tokens × rowsPerToken × weight.count]
+    package func normalizeInPlace(
+        _ x: AlignedBuffer<Float>, weight: WeightVector, epsilon: Float, rowsPerToken: Int = 1
+    ) {
+        let columns = weight.count
+        precondition(rowsPerToken >= 0, "normalizeInPlace: rows cannot be negative")
+        check(x, rowsPerToken * columns, "normalizeInPlace")
+        for row in tokens.lowerBound * rowsPerToken..<tokens.upperBound * rowsPerToken {
+            let values = x.baseAddress + row * columns
+            compute.table.normalize(values, weight.baseAddress, values, columns, epsilon)
+        }
+    }
+
+    /// Fills the 8-bit form from `values`: one scale for each 32 columns, max|x| / 127; codes rounded to nearest, ties
+    /// to even.
+    /// - Precondition: 32 divides the columns.
+    package func quantize(_ a: Activations) {
+        guard let groups = a.groups else {
+            preconditionFailure("quantize: 32 does not divide \(a.columns) columns")
+        }
+        precondition(tokens.upperBound <= a.capacity, "quantize: more tokens than activations")
+        let groupCount = a.columns / groupColumns
+        compute.table.quantize(
+            a.values.baseAddress + tokens.lowerBound * a.columns,
+            groups.baseAddress + tokens.lowerBound * groupCount, tokens.count * groupCount)
+    }
+
+    /// x[t, c] += bias[c].
+    /// - x: [tokens × bias.count]
+    package func addBias(_ bias: WeightVector, to x: AlignedBuffer<Float>) {
+        check(x, bias.count, "addBias")
+        for t in tokens {
+            compute.table.add(bias.baseAddress, x.baseAddress + t * bias.count, bias.count)
+        }
+    }
+
+    /// x[t, c] += y[t, c].
+    /// - x, y: [tokens × columns]
+    package func add(_ y: AlignedBuffer<Float>, to x: AlignedBuffer<Float>, columns: Int) {
+        check(y, columns, "add")
+        check(x, columns, "add")
+        let start = tokens.lowerBound * columns
+        compute.table.add(y.baseAddress + start, x.baseAddress + start, tokens.count * columns)
+    }
+
+    /// Rotates pairs (i, i + half) of every head in place by the angles of its token's position (NeoX order).
+    ///
+    /// - x: [tokens × headCount × headSize]; elements beyond twice the table's frequencies stay as they are.
+    /// - angles: those of the batch's positions.
+    package func rotate(
+        _ x: AlignedBuffer<Float>, by angles: RotaryAngles, headCount: Int, headSize: Int
+    ) {
+        let half = angles.table.inverseFrequencies.count
+        precondition(headCount >= 0 && 2 * half <= headSize, "rotate: more frequencies than pairs in a head")
+        precondition(tokens.upperBound <= angles.count, "rotate: more tokens than positions")
+        check(x, headCount * headSize, "rotate")
+        for t in tokens {
+            compute.table.rotate(
+                x.baseAddress + t * headCount * headSize, angles.cosines(ofToken: t),
+                angles.sines(ofToken: t), half, headCount, headSize)
+        }
+    }
+
+    /// Checks that a buffer holds rows of `columns` up to the last of these tokens.
+    func check<Element>(_ buffer: AlignedBuffer<Element>, _ columns: Int, _ operation: StaticString) {
+        compute.check(buffer, holds: tokens.upperBound, by: columns, operation)
+    }
+}
