@@ -41,6 +41,12 @@ package final class Activations: @unchecked Sendable {
         groups = columns % groupColumns == 0 ? AlignedBuffer(count: count / groupColumns) : nil
     }
 
+    /// Gives the memory behind the first rows back to the system; what they held is lost.
+    package func release(behind rows: Int) {
+        values.release(behind: rows * columns)
+        groups?.release(behind: rows * columns / groupColumns)
+    }
+
     /// The code of one element, its group's scale, and the scale times the sum of the group's codes.
     /// - Precondition: the 8-bit form of this token has been written.
     package func quantized(token: Int, column: Int) -> (code: Int8, scale: Float, scaledSum: Float) {

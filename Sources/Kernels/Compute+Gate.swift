@@ -16,7 +16,7 @@ package enum GateActivation: Sendable {
 /// Where a thread keeps a part of both products.
 package struct GateScratch {
     /// Elements of each: together they leave room for the weights in the second cache.
-    static let capacity = 32 * 1024
+    static let capacity = 16 * 1024
     package static var byteCount: Int { 2 * capacity * MemoryLayout<Float>.stride }
     let gate = AlignedBuffer<Float>(count: capacity)
     let up = AlignedBuffer<Float>(count: capacity)

@@ -43,6 +43,16 @@ package final class AlignedBuffer<Element: BitwiseCopyable> {
         }
     }
 
+    /// Gives memory back to the system: whole pages behind the first `keptCount` elements become zero and are resident
+    /// again only when touched.
+    package func release(behind keptCount: Int) {
+        let pageSize = Int(getpagesize())
+        let kept = keptCount * MemoryLayout<Element>.stride
+        let start = (kept + pageSize - 1) / pageSize * pageSize
+        guard keptCount >= 0, start < byteCount else { return }
+        madvise(UnsafeMutableRawPointer(baseAddress) + start, byteCount - start, MADV_DONTNEED)
+    }
+
     /// The elements as a buffer pointer.
     package var elements: UnsafeMutableBufferPointer<Element> {
         UnsafeMutableBufferPointer(start: baseAddress, count: count)

@@ -100,6 +100,8 @@ package final class ForwardPass: @unchecked Sendable {
             }
             start += count
         }
+        // Now the cache grows token by token; it shall not do so beside the memory of a long prompt.
+        if case .last = request, tokens.count >= batchSize { scratch.release() }
     }
 
     private func runBlocks(

@@ -12,6 +12,7 @@ final class Scratch {
     /// Tokens whose logits are computed together when all are wanted.
     static let headRows = 16
 
+    private let batchSize: Int
     /// The residual stream [batch × hiddenSize].
     let hidden: AlignedBuffer<Float>
     let normalized: Activations
@@ -29,6 +30,7 @@ final class Scratch {
     private var allLogits: AlignedBuffer<Float>?
 
     init(configuration: ModelConfiguration, batchSize: Int) {
+        self.batchSize = batchSize
         let queryWidth = configuration.headCount * configuration.headSize
         let keyWidth = configuration.keyValueHeadCount * configuration.headSize
         hidden = AlignedBuffer(count: batchSize * configuration.hiddenSize)
@@ -40,6 +42,15 @@ final class Scratch {
         gated = Activations(capacity: batchSize, columns: configuration.intermediateSize)
         headInput = AlignedBuffer(count: Self.headRows * configuration.hiddenSize)
         headNormalized = Activations(capacity: Self.headRows, columns: configuration.hiddenSize)
+    }
+
+    /// Gives the memory of all rows but the first back to the system.
+    func release() {
+        hidden.release(behind: hidden.count / batchSize)
+        query.release(behind: query.count / batchSize)
+        key.release(behind: key.count / batchSize)
+        value.release(behind: value.count / batchSize)
+        for activations in [normalized, attended, gated] { activations.release(behind: 1) }
     }
 
     func headLogits(rows: Int, vocabularySize: Int) -> AlignedBuffer<Float> {
