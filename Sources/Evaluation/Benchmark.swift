@@ -6,6 +6,7 @@ import JSON
 import Kernels
 import Platform
 import Tiller
+import Transformer
 
 /// What a benchmark run measures.
 public struct BenchmarkOptions: Sendable {
@@ -30,8 +31,19 @@ public struct BenchmarkResult: Sendable {
     public let loadMilliseconds: Double
     public let peakMemoryByteCount: Int
     public let weightsByteCount: Int
+    /// Memory that was predicted for the context of the benchmark.
+    public let predictedMemoryByteCount: Int
+    /// Plain reading of memory with the same threads, bytes by second: what bounds decoding.
+    public let readBandwidth: Double
+    /// Bytes of weights and cache that a token halfway through decoding reads.
+    public let byteCountByToken: Int
     public let kernels: String
     public let threads: Int
+
+    /// Decoding's share of the bandwidth.
+    public var bandwidthShare: Double? {
+        decodeTokensPerSecond.map { $0 * Double(byteCountByToken) / readBandwidth }
+    }
 
     package var json: JSON.Object {
         [
@@ -39,6 +51,10 @@ public struct BenchmarkResult: Sendable {
             "decode_tokens_per_second": decodeTokensPerSecond.map { .number($0) } ?? .null,
             "first_token_ms": .number(firstTokenMilliseconds), "load_ms": .number(loadMilliseconds),
             "peak_memory_bytes": .integer(peakMemoryByteCount), "weights_bytes": .integer(weightsByteCount),
+            "predicted_memory_bytes": .integer(predictedMemoryByteCount),
+            "read_bytes_per_second": .number(readBandwidth),
+            "decode_bytes_per_token": .integer(byteCountByToken),
+            "decode_bandwidth_share": bandwidthShare.map { .number($0) } ?? .null,
             "kernels": .string(kernels), "threads": .integer(threads),
         ]
     }
@@ -75,13 +91,26 @@ public struct Benchmark {
             if options.generatedTokens > 0 { decode.append(try timeDecode(session)) }
             onRepetition(repetition + 1, options.repetitions)
         }
+        // The memory that is read for comparison shall not count.
+        let peakMemory = ProcessMemory.peakResidentByteCount()
         return BenchmarkResult(
             prefillTokensPerSecond: prefill.isEmpty ? nil : median(prefill),
             decodeTokensPerSecond: decode.isEmpty ? nil : median(decode),
             firstTokenMilliseconds: firstToken * 1000, loadMilliseconds: loadSeconds * 1000,
-            peakMemoryByteCount: ProcessMemory.peakResidentByteCount(),
-            weightsByteCount: engine.weightsByteCount, kernels: engine.kernelName, threads: engine.threadCount
-        )
+            peakMemoryByteCount: peakMemory,
+            weightsByteCount: engine.weightsByteCount,
+            predictedMemoryByteCount: MemoryPrediction(file: engine.file, contextLength: length).total,
+            readBandwidth: engine.compute.readBandwidth(),
+            byteCountByToken: byteCountByToken(
+                at: max(options.depth, 1) + options.generatedTokens / 2, session.cache),
+            kernels: engine.kernelName, threads: engine.threadCount)
+    }
+
+    /// What a token at a position reads: matrices once, and all positions that each layer sees.
+    private func byteCountByToken(at position: Int, _ cache: KeyValueCache) -> Int {
+        engine.model.blocks.reduce(engine.model.bytesByToken) { sum, block in
+            sum + min(position, block.attention.window ?? .max) * cache.bytesByPosition
+        }
     }
 
     private func timeFirstToken() throws(TillerError) -> Double {

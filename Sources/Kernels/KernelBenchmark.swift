@@ -17,7 +17,7 @@ package struct KernelBenchmark: Sendable {
     package let int8MatrixRate: Double
     package let int4MatrixRate: Double
 
-    /// Takes about a second for each thread count, and 128 MB.
+    /// Takes about two seconds, and up to 384 MB.
     /// - columns: of the matrices; a multiple of 32.
     /// - Precondition: `threadCount` is positive, `columns` a positive multiple of 32.
     package init(kernels: KernelSet, threadCount: Int, columns: Int = 2048) {
@@ -35,17 +35,7 @@ package struct KernelBenchmark: Sendable {
         for i in 0..<x.values.count { x.values.baseAddress[i] = Float((i &* 7919) % 255 - 127) }
         compute.forTokens(512, elementCount: x.columns) { $0.quantize(x) }
 
-        readBandwidth =
-            Double(memory.count * 4) / 1e9
-            / Self.fastest(of: 5) {
-                compute.pool.run { thread in
-                    let part = Platform.split(
-                        memory.count, thread: thread, of: threadCount, granularity: 1024)
-                    let start = UnsafeRawPointer(memory.baseAddress + part.lowerBound).assumingMemoryBound(
-                        to: Float.self)
-                    _ = kernels.table.largest(start, part.count)
-                }
-            }
+        readBandwidth = compute.readBandwidth() / 1e9
         func vectorBandwidth(_ encoding: TensorEncoding) -> Double {
             let tile = encoding.tileByteCount(columns: columns) ?? 1
             let rows = memory.count * 4 / tile * laneCount
@@ -80,7 +70,7 @@ package struct KernelBenchmark: Sendable {
     }
 
     /// Seconds of the fastest of some runs.
-    private static func fastest(of count: Int, _ body: () -> Void) -> Double {
+    static func fastest(of count: Int, _ body: () -> Void) -> Double {
         var best = Double.infinity
         for _ in 0..<count {
             let start = MonotonicClock.now()
@@ -88,5 +78,30 @@ package struct KernelBenchmark: Sendable {
             best = min(best, MonotonicClock.now() - start)
         }
         return best
+    }
+}
+
+extension Compute {
+    /// Bytes by second of plain reading on all threads: the most of a few passes over 256 MB, since other programs only
+    /// ever slow it down.
+    package func readBandwidth() -> Double {
+        let memory = AlignedBuffer<UInt32>(count: 64 << 20)
+        pool.run { thread in
+            for i in Platform.split(memory.count, thread: thread, of: threadCount) {
+                memory.baseAddress[i] = 0x1020_3021
+            }
+        }
+        let seconds = KernelBenchmark.fastest(of: 7) { read(memory) }
+        return Double(memory.count * 4) / seconds
+    }
+
+    /// Reads memory and does next to nothing with it.
+    func read(_ memory: AlignedBuffer<UInt32>) {
+        memory.baseAddress.withMemoryRebound(to: Float.self, capacity: memory.count) { start in
+            pool.run { thread in
+                let part = Platform.split(memory.count, thread: thread, of: threadCount, granularity: 1024)
+                _ = table.largest(start + part.lowerBound, part.count)
+            }
+        }
     }
 }

@@ -94,6 +94,11 @@ package final class KeyValueCache: @unchecked Sendable {
             .saturatingProduct(perTile)
     }
 
+    /// Bytes of one position in all heads of one layer.
+    package var bytesByPosition: Int {
+        keyValueHeadCount * (keyTileByteCount / laneCount + valueByteCount)
+    }
+
     /// Another cache with the same first `prefix` positions; the others are empty.
     /// - Precondition: 0 ≤ prefix ≤ capacity.
     package func copy(prefix: Int) -> KeyValueCache {

@@ -31,6 +31,7 @@ package struct WeightMatrix: @unchecked Sendable {
         self.tileByteCount = tileByteCount
     }
 
+    package var byteCount: Int { tileCount * tileByteCount }
     /// Tiles of 16 rows, the last one padded.
     var tileCount: Int { (rows + laneCount - 1) / laneCount }
     /// What products with it read.

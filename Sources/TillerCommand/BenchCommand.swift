@@ -4,16 +4,18 @@
 import ArgumentParser
 import Evaluation
 import JSON
+import Kernels
 import Terminal
 import Tiller
 
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench", abstract: "Measure prefill, decoding, loading and memory.",
-        usage: "tiller bench [<options>] <file>")
+        usage: "tiller bench [<options>] [<file>]",
+        discussion: "Without a model: what the kernels reach, one by one, on matrices of 2048 columns.")
 
     @Argument(help: "The model, a .tiller file.")
-    var file: String
+    var file: String?
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of the prefill; 0 skips it.", valueName: "n"))
     var promptTokens = 512
@@ -46,6 +48,7 @@ struct BenchCommand: ParsableCommand {
         options.depth = depth
         options.repetitions = repetitions
         options.steering = try steering.parsed()
+        guard let file else { return try measureKernels() }
         let (engine, seconds) = try engineOptions.load(file)
         let benchmark = try Benchmark(engine: engine, loadSeconds: seconds, options: options)
         let bar = ProgressBar(label: "bench", total: repetitions)
@@ -62,12 +65,54 @@ struct BenchCommand: ParsableCommand {
         if let speed = result.prefillTokensPerSecond {
             printLine("\("prefill \(promptTokens)".padded(to: 14)) \(formatted(speed, digits: 1)) tokens/s")
         }
-        if let speed = result.decodeTokensPerSecond {
+        if let speed = result.decodeTokensPerSecond, let share = result.bandwidthShare {
             printLine("\("decode \(generatedTokens)".padded(to: 14)) \(formatted(speed, digits: 1)) tokens/s")
+            printLine(
+                "reading        \(formatted(bytes: result.byteCountByToken)) by token, "
+                    + "\(formatted(share * 100, digits: 0)) % of the \(gigabytes(result.readBandwidth)) of plain reading"
+            )
         }
         printLine(
             "first token    \(formatted(result.firstTokenMilliseconds, digits: 1)) ms after a prompt of 16")
         printLine("load           \(formatted(result.loadMilliseconds, digits: 1)) ms")
-        printLine("peak memory    \(formatted(bytes: result.peakMemoryByteCount))")
+        printLine(
+            "peak memory    \(formatted(bytes: result.peakMemoryByteCount)), predicted "
+                + formatted(bytes: result.predictedMemoryByteCount))
+    }
+
+    private func measureKernels() throws {
+        let (kernels, threads) = try engineOptions.kernelSetAndThreads()
+        let speeds = KernelBenchmark(kernels: kernels, threadCount: threads)
+        if json {
+            var object = speeds.json
+            object["kernels"] = .string(kernels.name)
+            object["threads"] = .integer(threads)
+            printLine(JSON.object(object).serialized())
+            return
+        }
+        printLine("kernels                 \(kernels.name), \(threads) threads")
+        printLine("plain reading           \(gigabytes(speeds.readBandwidth * 1e9))")
+        printLine("int4 matrix × vector    \(gigabytes(speeds.int4VectorBandwidth * 1e9)) of weights")
+        printLine("int8 matrix × vector    \(gigabytes(speeds.int8VectorBandwidth * 1e9)) of weights")
+        printLine(
+            "int4 matrix × 512       \(formatted(speeds.int4MatrixRate, digits: 1)) · 10⁹ multiply-adds/s")
+        printLine(
+            "int8 matrix × 512       \(formatted(speeds.int8MatrixRate, digits: 1)) · 10⁹ multiply-adds/s")
+    }
+
+    private func gigabytes(_ bytesBySecond: Double) -> String {
+        "\(formatted(bytesBySecond / 1e9, digits: 1)) GB/s"
+    }
+}
+
+extension KernelBenchmark {
+    fileprivate var json: JSON.Object {
+        [
+            "read_gb_per_second": .number(readBandwidth),
+            "int4_vector_gb_per_second": .number(int4VectorBandwidth),
+            "int8_vector_gb_per_second": .number(int8VectorBandwidth),
+            "int4_matrix_gmac_per_second": .number(int4MatrixRate),
+            "int8_matrix_gmac_per_second": .number(int8MatrixRate),
+        ]
     }
 }

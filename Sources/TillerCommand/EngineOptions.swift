@@ -25,6 +25,12 @@ struct EngineOptions: ParsableArguments {
             valueName: "type"))
     var cache: Engine.CacheType?
 
+    /// What runs where no model is loaded.
+    func kernelSetAndThreads() throws -> (KernelSet, threads: Int) {
+        try require(threads ?? 1, in: 1...256, option: "--threads")
+        return (try kernels.map(KernelSet.named) ?? .best, threads ?? Processor.physicalCoreCount())
+    }
+
     /// Loads a model; returns it with the seconds that took.
     func load(_ path: String) throws -> (engine: Engine, seconds: Double) {
         try require(threads ?? 1, in: 1...256, option: "--threads")

@@ -74,6 +74,18 @@ package final class Model: Sendable {
         localRotary = RotaryTable(localLayersOf: configuration)
     }
 
+    /// Bytes of weights that one generated token reads.
+    package var bytesByToken: Int {
+        let matrices = blocks.flatMap { block in
+            let (attention, feedForward) = (block.attention, block.feedForward)
+            return [
+                attention.query, attention.key, attention.value, attention.output, feedForward.gate,
+                feedForward.up, feedForward.down,
+            ]
+        }
+        return (matrices + [output]).reduce(0) { $0 + $1.byteCount }
+    }
+
     private static func block(
         _ layer: Int, of tensors: TensorViews, _ configuration: ModelConfiguration
     ) throws(FormatError) -> BlockWeights {
