@@ -89,7 +89,9 @@ let package = Package(
                 "Tokenization", "Transformer",
             ]),
         .target(name: "ExpertSteer"),
-        .target(name: "Evaluation", dependencies: ["JSON", "Kernels", "Platform", "Steering", "Tiller"]),
+        .target(
+            name: "Evaluation",
+            dependencies: ["JSON", "Kernels", "Platform", "Steering", "Tiller", "Tokenization"]),
         .target(
             name: "Training",
             dependencies: [
@@ -130,7 +132,9 @@ let package = Package(
             name: "SteeringTests",
             dependencies: ["Formats", "Kernels", "Platform", "Steering", "TestSupport"]),
         .testTarget(name: "ExpertSteerTests", dependencies: ["ExpertSteer", "TestSupport"]),
-        .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "TestSupport"]),
+        .testTarget(
+            name: "EvaluationTests",
+            dependencies: ["Evaluation", "ModelFixtures", "Quantization", "Tiller", "TestSupport"]),
         .testTarget(
             name: "TillerTests",
             dependencies: [

@@ -24,7 +24,7 @@ extension ContrastivePair {
     package static func read(_ bytes: [UInt8], fileName: String) throws(TillerError) -> [ContrastivePair] {
         var pairs: [ContrastivePair] = []
         var rows = JSONLines(bytes)
-        while let row = try nextRow(of: &rows, fileName) {
+        while let row = try rows.next(of: fileName) {
             if row.value["positive"] == .null || row.value["negative"] == .null { continue }
             guard let positive = row.value["positive"]?.stringValue,
                 let negative = row.value["negative"]?.stringValue
@@ -44,12 +44,6 @@ extension ContrastivePair {
         }
         guard !pairs.isEmpty else { throw .invalidOption("\(fileName) holds no pairs") }
         return pairs
-    }
-
-    private static func nextRow(of rows: inout JSONLines, _ fileName: String) throws(TillerError) -> JSONLines
-        .Row?
-    {
-        do { return try rows.next() } catch { throw .invalidOption("\(fileName): \(error)") }
     }
 
     /// Tokens of both sides.

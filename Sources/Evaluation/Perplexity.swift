@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Perplexity by llama-perplexity's protocol, so that figures compare: the text is cut into chunks of the
-// context's length, and of each chunk the second half is scored, so that every scored token has a long past.
+// Perplexity by llama-perplexity's protocol, see TextChunks.
 
 import Glibc
 import JSON
@@ -41,24 +40,14 @@ extension Perplexity {
         chunkLimit: Int? = nil,
         onChunk: (Int, Int, Double) -> Void = { _, _, _ in }
     ) throws(TillerError) -> Perplexity {
-        guard contextLength >= 4 else {
-            throw .invalidOption("context is \(contextLength), expected at least 4")
-        }
+        let chunks = try TextChunks(
+            text, engine: engine, contextLength: contextLength, limit: chunkLimit)
         let session = try engine.makeSession(contextLength: contextLength)
         try session.steer(steering)
-        let tokens = engine.encode(text)
-        let available = tokens.count / contextLength
-        guard available > 0 else {
-            throw .invalidOption("the text has \(tokens.count) tokens, one chunk needs \(contextLength)")
-        }
-        let chunks = min(available, chunkLimit ?? available)
         var losses = RunningMean()
-        for chunk in 0..<chunks {
-            var part = Array(tokens[chunk * contextLength..<(chunk + 1) * contextLength])
-            // Each chunk begins as a text does.
-            if let begin = engine.beginOfText { part[0] = begin }
-            score(part, from: contextLength / 2, session: session, into: &losses)
-            onChunk(chunk + 1, chunks, exp(losses.mean))
+        for chunk in 0..<chunks.count {
+            try score(chunks[chunk], at: chunks.scored, session: session, into: &losses)
+            onChunk(chunk + 1, chunks.count, exp(losses.mean))
         }
         return Perplexity(
             tokenCount: losses.count, negativeLogLikelihood: losses.mean * Double(losses.count),
@@ -66,11 +55,14 @@ extension Perplexity {
     }
 
     private static func score(
-        _ tokens: [Int32], from first: Int, session: Session, into losses: inout RunningMean
-    ) {
-        session.evaluateAll(tokens) { position, logProbability in
-            guard position >= first, position + 1 < tokens.count else { return }
-            losses.add(-Double(logProbability(tokens[position + 1])))
+        _ tokens: [Int32], at scored: Range<Int>, session: Session, into losses: inout RunningMean
+    ) throws(TillerError) {
+        session.rewind(to: 0)
+        try session.evaluate(Array(tokens[..<scored.lowerBound]))
+        try session.evaluate(tokens[scored]) { position, logits in
+            guard let base = logits.baseAddress else { return }
+            let normalizer = session.engine.compute.logSumExp(base, count: logits.count)
+            losses.add(Double(normalizer - logits[Int(tokens[position + 1])]))
         }
     }
 }

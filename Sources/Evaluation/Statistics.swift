@@ -2,6 +2,7 @@
 // Means with their uncertainty.
 
 import Glibc
+import JSON
 
 /// Mean and variance in one pass (Welford 1962).
 package struct RunningMean: Sendable {
@@ -10,6 +11,8 @@ package struct RunningMean: Sendable {
     private var squares = 0.0
 
     package init() {}
+
+    package init(_ values: some Sequence<Double>) { for value in values { add(value) } }
 
     package mutating func add(_ value: Double) {
         count += 1
@@ -51,6 +54,32 @@ private struct SplitMix {
         z ^= z >> 31
         return Int(z.multipliedFullWidth(by: UInt64(limit)).high)
     }
+}
+
+/// The 95 % interval of a share (Wilson 1927), which stays inside 0...1 and holds for small counts too.
+package func wilsonInterval(successes: Int, of count: Int) -> ClosedRange<Double> {
+    guard count > 0 else { return 0...1 }
+    let (n, z) = (Double(count), 1.959964)
+    let share = Double(successes) / n
+    let centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    let half = z / (1 + z * z / n) * (share * (1 - share) / n + z * z / (4 * n * n)).squareRoot()
+    return max(centre - half, 0)...min(centre + half, 1)
+}
+
+/// The value below which a share of sorted values lies, linear between neighbours; 0 where there are none.
+///
+/// - Parameter share: in 0...1.
+package func quantile(_ share: Double, ofSorted values: [Double]) -> Double {
+    guard let last = values.last else { return 0 }
+    let place = share * Double(values.count - 1)
+    let index = Int(place)
+    guard index + 1 < values.count else { return last }
+    return values[index] + (place - Double(index)) * (values[index + 1] - values[index])
+}
+
+extension ClosedRange<Double> {
+    /// Both ends.
+    package var json: JSON { [.number(lowerBound), .number(upperBound)] }
 }
 
 /// The middle value; the mean of both middle ones for an even count.

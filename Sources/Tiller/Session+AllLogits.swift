@@ -5,22 +5,10 @@ import Kernels
 import Transformer
 
 extension Session {
-    /// Evaluates tokens from an empty timeline and visits the distribution after each position.
+    /// Evaluates tokens from an empty timeline and visits the logits after each position.
     ///
     /// The tokens do not stay in the session.
-    /// - Parameter visit: receives a position and a function from a token to its ln P as the next one.
     /// - Precondition: the tokens fit the context and lie inside the vocabulary.
-    package func evaluateAll(
-        _ tokens: [Int32], visit: (_ position: Int, _ logProbability: (Int32) -> Float) -> Void
-    ) {
-        evaluateAllLogits(tokens) { position, logits in
-            guard let base = logits.baseAddress else { return }
-            let normalizer = engine.compute.logSumExp(base, count: logits.count)
-            visit(position) { logits[Int($0)] - normalizer }
-        }
-    }
-
-    /// Evaluates tokens from an empty timeline and visits the logits after each position.
     package func evaluateAllLogits(_ tokens: [Int32], visit: (Int, UnsafeBufferPointer<Float>) -> Void) {
         precondition(tokens.count <= contextLength, "evaluateAllLogits: the tokens do not fit the context")
         rewind(to: 0)

@@ -64,6 +64,28 @@ public final class Session {
         try catchUp(while: shouldContinue)
     }
 
+    /// Appends prompt tokens and visits the logits after each of them, which are valid during the visit.
+    ///
+    /// What is in the cache already stays: of texts with a common beginning, that is evaluated once.
+    /// - Throws: as `evaluate` does.
+    package func evaluate(
+        _ newTokens: some Collection<Int32>,
+        visit: (_ position: Int, _ logits: UnsafeBufferPointer<Float>) -> Void
+    ) throws(TillerError) {
+        if validCount < tokens.count { try catchUp { true } }
+        let first = tokens.count
+        try append(newTokens, isPrompt: true)
+        withoutActuallyEscaping(visit) { visit in
+            tokens.withUnsafeBufferPointer { all in
+                engine.evaluate(
+                    UnsafeBufferPointer(rebasing: all[first...]), cache: cache,
+                    Evaluation(firstPosition: first, steering: plan),
+                    request: .all { visit(first + $0, $1) })
+            }
+        }
+        validCount = tokens.count
+    }
+
     /// Makes `target` the session's tokens: what both have in common is kept, the rest evaluated.
     public func advance(to target: [Int32], while shouldContinue: () -> Bool = { true }) throws(TillerError) {
         guard target.count <= contextLength else {

@@ -11,7 +11,10 @@ import Tiller
 struct EvaluateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "evaluate", abstract: "Measure a model, plain or steered, on text.",
-        subcommands: [PerplexityCommand.self, PairsCommand.self, LogitsCommand.self])
+        subcommands: [
+            PerplexityCommand.self, DivergenceCommand.self, PairsCommand.self, ChoiceCommand.self,
+            LogitsCommand.self,
+        ])
 }
 
 struct PerplexityCommand: ParsableCommand {

@@ -26,6 +26,14 @@ func blaming<Result>(_ path: String, _ work: () throws -> Result) throws -> Resu
     }
 }
 
+/// The multiple-choice items in a file.
+func readItems(path: String) throws -> [ChoiceItem] {
+    let data = try readFile(path: path, limit: 1 << 30)
+    do { return try ChoiceItem.read(data, fileName: path) } catch {
+        throw TillerError.invalidFile("\(error)")
+    }
+}
+
 /// The text of a file that must be UTF-8.
 func readText(path: String) throws -> String {
     try text(of: readFile(path: path, limit: 1 << 30), from: path)

@@ -50,6 +50,12 @@ import Testing
         ["evaluate", "perplexity", "MODEL", "--text", "TEXT", "--context", "0"],
         ["evaluate", "perplexity", "MODEL", "--text", "TEXT", "--context", "9223372036854775807"],
         ["evaluate", "perplexity", "MODEL", "--text", "TEXT", "--chunks", "0"],
+        ["evaluate", "divergence", "MODEL", "--text", "TEXT"],
+        ["evaluate", "divergence", "MODEL", "--reference", "MODEL"],
+        ["evaluate", "divergence", "MODEL", "--reference", "MODEL", "--text", "TEXT", "--context", "3"],
+        ["evaluate", "divergence", "MODEL", "--reference", "MODEL", "--text", "TEXT", "--chunks", "0"],
+        ["evaluate", "choice", "MODEL"],
+        ["evaluate", "choice", "MODEL", "--items", "PAIRS", "--limit", "0"],
         ["profile", "train", "MODEL", "--pairs", "PAIRS", "--name", "a/b"],
         ["profile", "train", "MODEL", "--pairs", "PAIRS", "--name", ""],
         ["profile", "train", "MODEL", "--pairs", "PAIRS", "--name", "n", "--layers", "x"],
@@ -178,6 +184,19 @@ import Testing
         }
     }
 
+    @Test func onlyTheSameModelIsAReference() {
+        let llama = place.convert("llama"), mistral = place.convert("mistral", to: "mistral.tiller")
+        place.write(String(repeating: "words and words ", count: 100), to: "text.txt")
+        let text = place.path("text.txt")
+        expectRefusal(
+            place.tiller("evaluate", "divergence", llama, "--reference", mistral, "--text", text), code: 1,
+            saying: mistral, "different vocabularies")
+        place.write("too short", to: "text.txt")
+        expectRefusal(
+            place.tiller("evaluate", "divergence", llama, "--reference", llama, "--text", text), code: 1,
+            saying: text, "one chunk needs 512")
+    }
+
     @Test func anUnknownArchitectureIsNamed() {
         var bytes = Workplace.bytes(at: Workplace.fixtures + "/llama.gguf")
         let value = Array("general.architecture".utf8).count + 24 + 8 + 4 + 8
@@ -204,6 +223,17 @@ import Testing
             word)
         expectRefusal(place.tiller("evaluate", "pairs", model, "--items", path), code: 1, saying: path, word)
         #expect(place.digest(of: "model.tiller") == before)
+    }
+
+    @Test func badItemsAreShownWithTheirLine() {
+        let model = place.convert("llama")
+        place.write(
+            someItems + "{\"question\": \"Which?\", \"choices\": [\"a\", \"b\"], \"answer\": 2}\n",
+            to: "i.jsonl")
+        let path = place.path("i.jsonl")
+        expectRefusal(
+            place.tiller("evaluate", "choice", model, "--items", path), code: 1, saying: path, "line 4",
+            "0...1")
     }
 
     @Test func pairsMustBeUTF8() {

@@ -13,6 +13,14 @@ let somePairs = """
 
     """
 
+/// Questions that a random model can be asked.
+let someItems = """
+    {"id": 1, "question": "What is blue?", "choices": ["the sky", "grass"], "answer": 0}
+    {"question": "Two and two are", "choices": ["three.", "four.", "five."], "answer": 1}
+    {"question": "It rained.\\n", "choices": ["They stayed in.", "They swam."], "answer": 0}
+
+    """
+
 @Suite struct JourneyTests {
     private let place = Workplace()
 
@@ -132,10 +140,39 @@ let somePairs = """
         let perplexity = place.tiller(
             "evaluate", "perplexity", model, "--text", place.path("text.txt"), "--context", "32", "--json")
         #expect(try keys(perplexity).isSuperset(of: ["perplexity", "tokens", "mean_nll"]))
+        let divergence = place.tiller(
+            "evaluate", "divergence", model, "--reference", model, "--text", place.path("text.txt"),
+            place.path("text.txt"), "--context", "32", "--chunks", "2", "--json")
+        #expect(
+            try keys(divergence).isSuperset(of: [
+                "mean_kl", "median_kl", "p90_kl", "p99_kl", "max_kl", "same_top", "rms_dp", "perplexity",
+                "reference_perplexity", "tokens",
+            ]))
+        #expect(try divergence.json["texts"]?.arrayValue?.count == 2)
+        #expect(try divergence.json["mean_kl"]?.doubleValue == 0)
+        #expect(try divergence.json["same_top"]?.doubleValue == 1)
         let generate = place.tiller("generate", model, "--prompt", "x", "--max-tokens", "2", "--json")
         #expect(try keys(generate) == ["text", "tokens", "prompt_tokens", "stop_reason", "seed"])
         let pairs = place.tiller("evaluate", "pairs", model, "--items", place.path("pairs.jsonl"), "--json")
         #expect(try keys(pairs).isSuperset(of: ["mean_log_odds", "share_shifted", "interval"]))
+    }
+
+    @Test func choicesAreReportedForEverySetAndTogether() throws {
+        let model = place.convert("llama")
+        let vector = Workplace.fixtures + "/llama.steering.gguf"
+        #expect(place.tiller("profile", "import", model, vector, "--name", "v").status == 0)
+        place.write(someItems, to: "items.jsonl")
+        let items = place.path("items.jsonl")
+        let plain = place.tiller("evaluate", "choice", model, "--items", items, "--limit", "2", "--json")
+        #expect(try keys(plain) == ["accuracy", "interval", "accuracy_raw", "items", "sets"])
+        #expect(try plain.json["items"] == 2)
+        let steered = place.tiller(
+            "evaluate", "choice", model, "--items", items, items, "--steer", "v", "--json")
+        #expect(
+            try keys(steered).isSuperset(of: ["plain_accuracy", "plain_accuracy_raw", "difference"]))
+        #expect(try steered.json["items"] == 6)
+        #expect(try steered.json["sets"]?.arrayValue?.count == 2)
+        #expect(place.tiller("evaluate", "choice", model, "--items", items).output.contains("3 items"))
     }
 
     @Test func logitsAreWrittenForEveryPosition() throws {
@@ -169,7 +206,8 @@ let somePairs = """
 
     @Test(arguments: [
         [], ["convert"], ["chat"], ["generate"], ["profile"], ["profile", "train"], ["profile", "import"],
-        ["inspect"], ["verify"], ["bench"], ["evaluate"], ["evaluate", "logits"], ["compact"],
+        ["inspect"], ["verify"], ["bench"], ["evaluate"], ["evaluate", "logits"],
+        ["evaluate", "divergence"], ["evaluate", "choice"], ["compact"],
     ])
     func everyCommandExplainsItself(command: [String]) {
         let help = place.tiller(command + ["--help"])

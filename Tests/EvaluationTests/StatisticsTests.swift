@@ -26,6 +26,28 @@ import Evaluation
         #expect(interval == bootstrapInterval(of: values))
     }
 
+    @Test func intervalsOfSharesAreWilsons() {
+        // Wilson's interval solves (p − x/n)² = z² p (1 − p) / n for p.
+        for (successes, count) in [(8, 10), (250, 1000), (1, 3)] {
+            let interval = wilsonInterval(successes: successes, of: count)
+            for p in [interval.lowerBound, interval.upperBound] {
+                let distance = p - Double(successes) / Double(count)
+                #expect(
+                    abs(distance * distance - 1.959964 * 1.959964 * p * (1 - p) / Double(count)) < 1e-12)
+            }
+        }
+        #expect(wilsonInterval(successes: 0, of: 20).lowerBound == 0)
+        #expect(wilsonInterval(successes: 20, of: 20).upperBound == 1)
+        #expect(wilsonInterval(successes: 0, of: 0) == 0...1)
+    }
+
+    @Test func quantilesAreLinearBetweenNeighbours() {
+        #expect(quantile(0.5, ofSorted: [1, 2]) == 1.5)
+        #expect(quantile(0, ofSorted: [1, 2, 5]) == 1 && quantile(1, ofSorted: [1, 2, 5]) == 5)
+        #expect(quantile(0.75, ofSorted: [1, 2, 5]) == 3.5)
+        #expect(quantile(0.3, ofSorted: []) == 0 && quantile(0.3, ofSorted: [7]) == 7)
+    }
+
     @Test func medianTakesTheMiddle() {
         #expect(median([3, 1, 2]) == 2)
         #expect(median([4, 1, 2, 3]) == 2.5)

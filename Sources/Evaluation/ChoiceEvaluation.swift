@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// How often a model finds the right choice the most likely one, by lm-evaluation-harness' protocol.
+
+import JSON
+import Steering
+import Tiller
+
+/// Which items were answered rightly, plain and steered.
+package struct ChoiceEvaluation: Sendable {
+    /// Whether one item's right choice was the most likely one.
+    package struct Outcome: Sendable, Equatable {
+        /// By ln P over the choice's characters.
+        package let isRight: Bool
+        /// By ln P alone.
+        package let isRightRaw: Bool
+
+        package init(isRight: Bool, isRightRaw: Bool) {
+            self.isRight = isRight
+            self.isRightRaw = isRightRaw
+        }
+    }
+
+    /// One for each item.
+    package let plain: [Outcome]
+    /// The same under steering; nil where nothing steers.
+    package let steered: [Outcome]?
+
+    package init(plain: [Outcome], steered: [Outcome]? = nil) {
+        self.plain = plain
+        self.steered = steered
+    }
+
+    /// Several sets of items taken together.
+    package init(joining parts: [ChoiceEvaluation]) {
+        plain = parts.flatMap(\.plain)
+        steered = parts.contains { $0.steered == nil } ? nil : parts.flatMap { $0.steered ?? [] }
+    }
+
+    private var outcomes: [Outcome] { steered ?? plain }
+    package var itemCount: Int { plain.count }
+
+    /// Share of items whose right choice has the highest ln P by character, steered where something steers.
+    ///
+    /// Plain ln P prefers short choices: each further word costs, right or wrong. Hence the division, which
+    /// lm-evaluation-harness calls `acc_norm` and most reports of HellaSwag and ARC quote.
+    package var accuracy: Double { share(outcomes.map(\.isRight)) }
+    /// The same by ln P alone, lm-evaluation-harness' `acc`.
+    package var accuracyRaw: Double { share(outcomes.map(\.isRightRaw)) }
+    package var plainAccuracy: Double { share(plain.map(\.isRight)) }
+    package var plainAccuracyRaw: Double { share(plain.map(\.isRightRaw)) }
+    /// The 95 % interval of `accuracy`.
+    package var interval: ClosedRange<Double> {
+        wilsonInterval(successes: outcomes.count { $0.isRight }, of: itemCount)
+    }
+
+    /// What steering changed, item by item: 1 where it helped, −1 where it hurt.
+    private var differences: [Double] {
+        zip(outcomes, plain).map { ($0.isRight ? 1 : 0) - ($1.isRight ? 1 : 0) }
+    }
+    package var difference: Double { accuracy - plainAccuracy }
+    /// Its 95 % bootstrap interval, from the paired differences.
+    package var differenceInterval: ClosedRange<Double> { bootstrapInterval(of: differences) }
+
+    package var json: JSON.Object {
+        var object: JSON.Object = [
+            "accuracy": .number(accuracy), "interval": interval.json, "accuracy_raw": .number(accuracyRaw),
+            "items": .integer(itemCount),
+        ]
+        if steered != nil {
+            object["plain_accuracy"] = .number(plainAccuracy)
+            object["plain_accuracy_raw"] = .number(plainAccuracyRaw)
+            object["difference"] = .number(difference)
+            object["difference_interval"] = differenceInterval.json
+        }
+        return object
+    }
+
+    private func share(_ answers: [Bool]) -> Double {
+        Double(answers.count { $0 }) / Double(max(answers.count, 1))
+    }
+}
+
+extension ChoiceEvaluation {
+    /// Answers every item without and with steering.
+    ///
+    /// - Parameter onItem: called after each item with (items done, items in all).
+    package static func measure(
+        _ items: [ChoiceItem], engine: Engine, steering: [Steer] = [],
+        onItem: (Int, Int) -> Void = { _, _ in }
+    ) throws(TillerError) -> ChoiceEvaluation {
+        let scorer = try ChoiceScorer(engine: engine)
+        let plan = try engine.plan(steering)
+        var plain: [Outcome] = [], steered: [Outcome] = []
+        for (index, item) in items.enumerated() {
+            plain.append(item.outcome(try scorer.logLikelihoods(of: item, under: .none)))
+            if !plan.isEmpty {
+                steered.append(item.outcome(try scorer.logLikelihoods(of: item, under: plan)))
+            }
+            onItem(index + 1, items.count)
+        }
+        // A strength of 0 is no steering, and still was asked for.
+        let result = plan.isEmpty ? plain : steered
+        return ChoiceEvaluation(plain: plain, steered: steering.isEmpty ? nil : result)
+    }
+}
+
+extension ChoiceItem {
+    /// Whether the right choice won.
+    ///
+    /// - Parameter logLikelihoods: ln P of each choice. The first of equals wins.
+    package func outcome(_ logLikelihoods: [Double]) -> ChoiceEvaluation.Outcome {
+        // Characters as Python counts them, for the sake of equal figures.
+        let byCharacter = zip(logLikelihoods, choices).map { $0 / Double($1.unicodeScalars.count) }
+        return ChoiceEvaluation.Outcome(
+            isRight: byCharacter.firstLargest == answer, isRightRaw: logLikelihoods.firstLargest == answer)
+    }
+}
+
+extension [Double] {
+    /// The index of the largest element, of the first one where several are equal.
+    fileprivate var firstLargest: Int? {
+        indices.max { self[$0] < self[$1] || (self[$0] == self[$1] && $0 > $1) }
+    }
+}

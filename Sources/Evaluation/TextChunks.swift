@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// A text as llama-perplexity scores it, so that figures compare: cut into chunks of the context's length, of which
+// the second half is scored, so that every scored token has a long past.
+
+import Tiller
+
+/// The chunks of one text.
+package struct TextChunks: Sendable {
+    private let tokens: [Int32]
+    private let beginOfText: Int32?
+    package let contextLength: Int
+    /// Number of chunks.
+    package let count: Int
+
+    /// Cuts a text; tokens behind the last whole chunk are left out.
+    ///
+    /// - Parameters:
+    ///   - contextLength: tokens of a chunk.
+    ///   - limit: chunks to score; nil scores all.
+    /// - Throws: `TillerError.invalidOption` where the text is shorter than one chunk.
+    package init(_ text: String, engine: Engine, contextLength: Int, limit: Int? = nil) throws(TillerError) {
+        guard contextLength >= 4 else {
+            throw .invalidOption("context is \(contextLength), expected at least 4")
+        }
+        tokens = engine.encode(text)
+        beginOfText = engine.beginOfText
+        self.contextLength = contextLength
+        let available = tokens.count / contextLength
+        guard available > 0 else {
+            throw .invalidOption("the text has \(tokens.count) tokens, one chunk needs \(contextLength)")
+        }
+        count = min(available, max(limit ?? available, 1))
+    }
+
+    /// A chunk's tokens; each chunk begins as a text does.
+    package subscript(chunk: Int) -> [Int32] {
+        var part = Array(tokens[chunk * contextLength..<(chunk + 1) * contextLength])
+        if let beginOfText { part[0] = beginOfText }
+        return part
+    }
+
+    /// The positions of a chunk whose distributions are scored: each by the token after it.
+    package var scored: Range<Int> { contextLength / 2..<contextLength - 1 }
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// tiller evaluate choice: multiple-choice questions.
+
+import ArgumentParser
+import Evaluation
+import JSON
+import Terminal
+import Tiller
+
+struct ChoiceCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "choice",
+        abstract: "How often the right choice of a question is the most likely one.",
+        usage: "tiller evaluate choice <file> --items <path> ...",
+        discussion: """
+            Items are JSON lines {"question": …, "choices": […], "answer": index}. Each choice is scored by its ln P \
+            behind the question, as plain text, by lm-evaluation-harness' protocol. 'accuracy' compares ln P by \
+            character (acc_norm there), since plain ln P prefers short choices; 'accuracy_raw' compares ln P itself \
+            (acc). With --steer the plain model answers too, and the difference comes with its interval.
+            """)
+
+    @Argument(help: "The model, a .tiller file.")
+    var file: String
+
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp("JSON lines with question, choices and answer.", valueName: "path"))
+    var items: [String]
+
+    @Option(parsing: .unconditional, help: ArgumentHelp("Take the first items of each file.", valueName: "n"))
+    var limit: Int?
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    @OptionGroup(title: "Steering") var steering: SteeringOptions
+    @OptionGroup(title: "Machine") var engineOptions: EngineOptions
+
+    func validate() throws {
+        if let limit, limit < 1 { throw ValidationError("--limit is \(limit), expected at least 1") }
+    }
+
+    func run() throws {
+        let steer = try steering.parsed()
+        let sets = try items.map { path in Array(try readItems(path: path).prefix(limit ?? Int.max)) }
+        let (engine, _) = try engineOptions.load(file)
+        var parts: [ChoiceEvaluation] = []
+        for (path, set) in zip(items, sets) {
+            let bar = ProgressBar(label: path.fileName.printableLine, total: set.count)
+            parts.append(
+                try blaming(path) {
+                    try ChoiceEvaluation.measure(set, engine: engine, steering: steer) { done, _ in
+                        bar.update(done)
+                    }
+                })
+            bar.finish()
+        }
+        report(parts, together: ChoiceEvaluation(joining: parts))
+    }
+
+    private func report(_ parts: [ChoiceEvaluation], together: ChoiceEvaluation) {
+        guard !json else {
+            var object = together.json
+            object["sets"] = .array(
+                zip(items, parts).map { path, part in
+                    var object = part.json
+                    object["set"] = .string(path)
+                    return .object(object)
+                })
+            printLine(JSON.object(object).serialized())
+            return
+        }
+        if parts.count > 1 {
+            for (path, part) in zip(items, parts) {
+                printLine("\(path.printableLine):")
+                printLines(part)
+            }
+            printLine("together:")
+        }
+        printLines(together)
+    }
+
+    private func printLines(_ result: ChoiceEvaluation) {
+        func range(_ interval: ClosedRange<Double>) -> String {
+            [interval.lowerBound, interval.upperBound].map { formatted($0 * 100, digits: 1) }
+                .joined(separator: " … ")
+        }
+        printLine(
+            "accuracy     \(formatted(result.accuracy * 100, digits: 1)) %, interval \(range(result.interval)), "
+                + "\(result.itemCount) items; without regard to length "
+                + "\(formatted(result.accuracyRaw * 100, digits: 1)) %")
+        if result.steered != nil {
+            printLine(
+                "plain        \(formatted(result.plainAccuracy * 100, digits: 1)) %; difference "
+                    + "\(formatted(result.difference * 100, digits: 1)), interval \(range(result.differenceInterval))"
+            )
+        }
+    }
+}
