@@ -262,6 +262,9 @@ private typealias Input = KernelTable.Input
 private typealias Output = KernelTable.Output
 private typealias State = UnsafeMutablePointer<SoftmaxState>
 private typealias Wide = Four<AVX2>
+/// Signs and magnitudes of 8-bit weights are worked out once for all tokens of a block; that their sums do not fit the
+/// registers costs less.
+private typealias Wider = Eight<AVX2>
 
 private func multiplyFloat32(_ p: TileProduct, _ first: Int, _ end: Int) {
     multiply(FloatTile<Float32Columns<AVX2>>.self, Wide.self, p, first, end)
@@ -270,13 +273,13 @@ private func multiplyFloat16(_ p: TileProduct, _ first: Int, _ end: Int) {
     multiply(FloatTile<Float16Columns<AVX2>>.self, Wide.self, p, first, end)
 }
 private func multiplyInt8(_ p: TileProduct, _ first: Int, _ end: Int) {
-    multiply(Int8Tile<AVX2>.self, Wide.self, p, first, end)
+    multiply(Int8Tile<AVX2>.self, Wider.self, p, first, end)
 }
 private func multiplyInt4(_ p: TileProduct, _ first: Int, _ end: Int) {
     multiply(Int4Tile<AVX2>.self, Wide.self, p, first, end)
 }
 private func multiplyKeys(_ p: TileProduct, _ first: Int, _ end: Int) {
-    multiply(KeyTile<AVX2>.self, Wide.self, p, first, end)
+    multiply(KeyTile<AVX2>.self, Wider.self, p, first, end)
 }
 private func multiplyValues(_ p: TileProduct, _ first: Int, _ end: Int) {
     multiply(FloatTile<ScaledByteColumns<AVX2>>.self, Wide.self, p, first, end)
