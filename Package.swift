@@ -91,8 +91,12 @@ let package = Package(
         .target(name: "ExpertSteer"),
         .target(
             name: "Evaluation",
+            dependencies: ["JSON", "Kernels", "Platform", "Steering", "Tiller", "Tokenization"]),
+        .target(
+            name: "Calibration",
             dependencies: [
-                "JSON", "Kernels", "Platform", "Steering", "Tiller", "Tokenization", "Transformer",
+                "Conversion", "Evaluation", "Formats", "JSON", "Platform", "Quantization", "Tiller",
+                "Transformer",
             ]),
         .target(
             name: "Training",
@@ -105,8 +109,8 @@ let package = Package(
         .executableTarget(
             name: "TillerCommand",
             dependencies: [
-                "Conversion", "Evaluation", "ExpertSteer", "Formats", "JSON", "Kernels", "Platform",
-                "Quantization", "Steering", "Terminal", "Tiller", "Training",
+                "Calibration", "Conversion", "Evaluation", "ExpertSteer", "Formats", "JSON", "Kernels",
+                "Platform", "Quantization", "Steering", "Terminal", "Tiller", "Training",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
@@ -144,10 +148,15 @@ let package = Package(
                 "Steering", "Tiller", "TestSupport",
             ]),
         .testTarget(
+            name: "CalibrationTests",
+            dependencies: [
+                "Calibration", "Conversion", "Formats", "ModelFixtures", "Quantization", "Tiller", "TestSupport",
+            ]),
+        .testTarget(
             name: "TrainingTests",
             dependencies: [
-                "Evaluation", "ExpertSteer", "Formats", "ModelFixtures", "Quantization", "Steering", "Tiller",
-                "Training", "TestSupport",
+                "Evaluation", "ExpertSteer", "Formats", "ModelFixtures", "Steering", "Tiller", "Training",
+                "TestSupport",
             ]),
         .testTarget(name: "CommandTests", dependencies: ["Formats", "JSON", "TestSupport", "TillerCommand"]),
         .testTarget(

@@ -16,13 +16,15 @@ package struct ConversionSummary: Sendable {
     }
 
     package internal(set) var sourceByteCount = 0
-    package internal(set) var fileByteCount = 0
+    package var fileByteCount = 0
     package internal(set) var weightCount = 0
     package internal(set) var weightByteCount = 0
-    package internal(set) var seconds = 0.0
+    package var seconds = 0.0
     package internal(set) var shares: [EncodingShare] = []
     /// Tensors whose rows the encoding asked for cannot hold, stored as float16 instead.
     package internal(set) var widened: [String] = []
+    /// How far the file is from its source, as in the manifest; nil where that was not measured.
+    package var quality: JSON?
     /// What the user should know about the source, a sentence each.
     package internal(set) var remarks: [String] = []
 

@@ -9,11 +9,13 @@ import Quantization
 
 /// Converts models. Memory stays bounded by a few tiles of the widest tensor.
 package struct Converter: Sendable {
-    private let encodings: EncodingChoice
+    package var encodings: EncodingChoice
     private let replacesExisting: Bool
     private let threadCount: Int
     /// Name and version of the program, for the manifest.
     private let program: String
+    /// What is known of the model's activations; nil treats all columns alike.
+    package var statistics: CalibrationStatistics?
 
     package init(encodings: EncodingChoice, replacesExisting: Bool, threadCount: Int, program: String) {
         self.encodings = encodings
@@ -34,16 +36,21 @@ package struct Converter: Sendable {
         _ path: String, to output: String, progress: (Int, Int) -> Bool = { _, _ in true }
     ) throws -> ConversionSummary {
         let start = MonotonicClock.now()
-        let (source, plan) = try namingSource(path) {
+        var kept: CalibrationStatistics?
+        let (source, plan) = try Self.namingSource(path) {
             let source = try ModelSource(path: path, output: output)
-            return (source, try TensorPlan(source, encodings: encodings))
+            let treatment = TreatmentPlan(source, statistics, pool: ThreadPool(threadCount: threadCount))
+            kept = treatment?.statistics
+            return (
+                source, try TensorPlan(source, encodings: encodings, treatments: treatment?.treatments ?? [:])
+            )
         }
         var summary = ConversionSummary()
         summary.sourceByteCount = source.readByteCount
         summary.remarks = source.remarks + [plan.remark].compactMap(\.self)
 
         let writer = try TillerFileWriter(path: output, replaceExisting: replacesExisting)
-        try namingSource(path) { try write(plan, with: writer, into: &summary, progress) }
+        try Self.namingSource(path) { try write(plan, with: writer, into: &summary, progress) }
         let manifest = Manifest(
             name: source.name, architecture: source.architecture, license: source.license,
             source: source.manifestSource(), converter: program, created: WallClock.isoDate(),
@@ -52,7 +59,7 @@ package struct Converter: Sendable {
         guard progress(1, 1) else { throw CancellationError() }
         try writer.finish(
             manifest: manifest, tokenizer: source.tokenizer, chatTemplate: source.chatTemplate,
-            profiles: source.profiles)
+            profiles: source.profiles, calibration: kept)
         summary.fileByteCount = try MappedFile(path: output).bytes.count
         summary.seconds = MonotonicClock.now() - start
         return summary
@@ -84,8 +91,16 @@ package struct Converter: Sendable {
         }
     }
 
+    /// The weights of a source that must be converted before it can run; nil for a `.tiller` file, which runs as it is.
+    ///
+    /// - Throws: as `convert` does, where the source cannot be read or is `output` itself.
+    package static func weightCount(of path: String, output: String) throws -> Int? {
+        let source = try namingSource(path) { try ModelSource(path: path, output: output) }
+        return source.isRunnable ? nil : source.weightCount
+    }
+
     /// Adds the source's path to errors that do not name a file themselves.
-    private func namingSource<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
+    private static func namingSource<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
         do {
             return try body()
         } catch let error as FormatError {

@@ -48,7 +48,7 @@ struct TensorEncoder {
         let ordered = AlignedBuffer<Float>(count: source.columns)
         source.decode(row: 0, into: values.baseAddress)
         for index in 0..<source.columns {
-            let value = values[source.sourceRow(index)]
+            let value = values[source.sourceRow(index)] * (tensor.treatment?.columnFactors?[index] ?? 1)
             guard value.isFinite else { throw notFinite(source, row: 0, column: index) }
             ordered[index] = value
         }
@@ -81,10 +81,11 @@ struct TensorEncoder {
                         let firstRow = (first + slot) * TensorEncoding.tileRows
                         let validRows = min(TensorEncoding.tileRows, rows - firstRow)
                         for row in 0..<validRows {
-                            source.decode(row: firstRow + row, into: own + row * columns)
+                            source.decode(row: firstRow + row, tensor.treatment, into: own + row * columns)
                         }
                         outcomes[slot] = TileOutcome(
                             encoding: own, validRows: validRows, columns: columns, as: tensor.encoding,
+                            importance: tensor.treatment?.importance,
                             into: UnsafeMutableRawPointer(encoded.baseAddress + slot * tileBytes))
                     }
                 }
@@ -124,13 +125,19 @@ private struct TileOutcome {
 
     init(
         encoding rows: UnsafePointer<Float>, validRows: Int, columns: Int, as encoding: TensorEncoding,
-        into tile: UnsafeMutableRawPointer
+        importance: [Float]?, into tile: UnsafeMutableRawPointer
     ) {
-        do {
-            try TileCodec.encode(
-                rows: rows, validRows: validRows, columns: columns, encoding: encoding, importance: nil,
-                into: tile,
-                error: &error)
-        } catch { failure = error }
+        func encode(_ importance: UnsafePointer<Float>?) {
+            do {
+                try TileCodec.encode(
+                    rows: rows, validRows: validRows, columns: columns, encoding: encoding,
+                    importance: importance, into: tile, error: &error)
+            } catch { failure = error }
+        }
+        if let importance {
+            importance.withUnsafeBufferPointer { encode($0.baseAddress) }
+        } else {
+            encode(nil)
+        }
     }
 }

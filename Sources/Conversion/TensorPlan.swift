@@ -8,10 +8,18 @@ import Quantization
 package struct EncodingChoice: Sendable {
     package var weights: TensorEncoding
     package var head: TensorEncoding
+    /// Matrices that get another encoding than `weights` and `head` say.
+    package var exceptions: [TensorKey: TensorEncoding] = [:]
 
     package init(weights: TensorEncoding, head: TensorEncoding) {
         self.weights = weights
         self.head = head
+    }
+
+    func encoding(of tensor: SourceTensor) -> TensorEncoding {
+        // The embedding is the head where both are tied, and so is treated like it everywhere.
+        let isHead = tensor.role == .output || tensor.role == .tokenEmbedding
+        return exceptions[TensorKey(tensor.role, tensor.layer)] ?? (isHead ? head : weights)
     }
 }
 
@@ -21,12 +29,12 @@ package struct PlannedTensor: Sendable {
     package let encoding: TensorEncoding
     /// Whether the rows are too odd for the encoding asked for, so that a wider one is taken.
     package let isWidened: Bool
+    let treatment: Treatment?
 
-    init(_ source: SourceTensor, _ encodings: EncodingChoice) {
-        // The embedding is the head where both are tied, and so is treated like it everywhere.
-        let isHead = source.role == .output || source.role == .tokenEmbedding
-        let wanted = isHead ? encodings.head : encodings.weights
+    init(_ source: SourceTensor, _ encodings: EncodingChoice, _ treatment: Treatment?) {
+        let wanted = encodings.encoding(of: source)
         self.source = source
+        self.treatment = treatment
         if source.role.isVector {
             encoding = .vector
         } else {
@@ -39,6 +47,7 @@ package struct PlannedTensor: Sendable {
     var isCopied: Bool {
         guard case .tiles(let stored) = source.storage else { return false }
         return stored == encoding && source.addend == 0 && source.interleavedHeadSize == nil
+            && treatment?.changesNumbers != true
     }
 }
 
@@ -61,8 +70,14 @@ package struct TensorPlan: Sendable {
 
     /// - Throws: `ConversionError` where a tensor has not the shape that the configuration asks for.
     package init(_ source: ModelSource, encodings: EncodingChoice) throws {
+        try self.init(source, encodings: encodings, treatments: [:])
+    }
+
+    init(_ source: ModelSource, encodings: EncodingChoice, treatments: [TensorKey: Treatment]) throws {
         try Self.requireShapes(of: source.tensors, source.configuration)
-        tensors = source.tensors.map { PlannedTensor($0, encodings) }
+        tensors = source.tensors.map {
+            PlannedTensor($0, encodings, treatments[TensorKey($0.role, $0.layer)])
+        }
     }
 
     static func requireShapes(of tensors: [SourceTensor], _ configuration: ModelConfiguration) throws {

@@ -48,6 +48,7 @@ extension FormatRule {
     package static let tillerProfileVectors = Self(tiller: 36, "profile vectors")
     package static let tillerProfileShape = Self(tiller: 37, "profile fits the model's shape")
     package static let tillerProfileSource = Self(tiller: 38, "profile fits the model's source")
+    package static let tillerCalibration = Self(tiller: 39, "calibration statistics")
 
     /// All rules of formats/tiller.md.
     package static let tiller: [FormatRule] = [
@@ -59,6 +60,6 @@ extension FormatRule {
         tillerMissingTensor, tillerUnexpectedTensor, tillerTensorShape, tillerChatTemplate,
         tillerProfileLayout, tillerProfileName, tillerDuplicateProfile, tillerProfileText,
         tillerProfileField, tillerProfileOperation, tillerProfileVectors, tillerProfileShape,
-        tillerProfileSource,
+        tillerProfileSource, tillerCalibration,
     ]
 }

@@ -17,6 +17,7 @@ package struct TillerFile: Sendable {
     package let chatTemplate: String?
     /// The steering profiles, in the order of the file.
     package let profiles: [StoredProfile]
+    private let calibrationBytes: ByteView?
     let container: TillerContainer
 
     /// Opens the model at `path`: a model file, or an executable with a model behind it.
@@ -51,6 +52,7 @@ package struct TillerFile: Sendable {
         tokenizerBytes = try container.optional(.tokenizer)
         chatTemplate = try Self.text(container.optional(.chatTemplate))
         profiles = try container.profiles()
+        calibrationBytes = try container.optional(.calibrationStatistics)
         self.container = container
     }
 
@@ -95,6 +97,13 @@ extension TillerFile {
         return view
     }
 
+    /// The statistics by which the weights were quantized; nil if there are none.
+    /// - Throws: `FormatError` R39.
+    package func calibration() throws(FormatError) -> CalibrationStatistics? {
+        guard let calibrationBytes else { return nil }
+        return try CalibrationStatistics(calibrationBytes, manifest.configuration)
+    }
+
     /// The profile of this name, nil if there is none.
     package func profile(named name: String) throws(FormatError) -> SteeringProfile? {
         guard let stored = profiles.first(where: { $0.name == name }) else { return nil }
@@ -105,7 +114,7 @@ extension TillerFile {
     ///
     /// - Parameter progress: called with the bytes hashed so far and their total; returns false to stop.
     /// - Returns: false when it was stopped.
-    /// - Throws: `FormatError` R12 for damaged bytes, or what `SteeringProfile` throws.
+    /// - Throws: `FormatError` R12 for damaged bytes, R39, or what `SteeringProfile` throws.
     package func verify(progress: (Int, Int) -> Bool = { _, _ in true }) throws(FormatError) -> Bool {
         let chunk = 4 << 20
         let sections = container.entries.filter { $0.kind != .free }
@@ -123,6 +132,7 @@ extension TillerFile {
             guard hash.finalize() == entry.digest else { throw container.digestError(entry) }
         }
         for profile in profiles { _ = try profile.decoded() }
+        _ = try calibration()
         return true
     }
 }

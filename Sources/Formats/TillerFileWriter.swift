@@ -92,10 +92,11 @@ package final class TillerFileWriter {
     ///   - tokenizer: the section as module Tokenization encodes it; nil for none.
     ///   - chatTemplate: nil for none.
     ///   - profiles: steering profiles for this model's shape.
+    ///   - calibration: what the weights were quantized by; nil for none.
     /// - Throws: `FormatError` when the parts do not fit together, so that no unreadable file comes to be.
     package func finish(
         manifest: Manifest, tokenizer: [UInt8]? = nil, chatTemplate: String? = nil,
-        profiles: [SteeringProfile] = []
+        profiles: [SteeringProfile] = [], calibration: CalibrationStatistics? = nil
     ) throws {
         precondition(open == nil, "TillerFileWriter: a tensor is open")
         try container.end()
@@ -105,6 +106,9 @@ package final class TillerFileWriter {
         try container.add(.manifest, manifest.encoded())
         if let tokenizer { try container.add(.tokenizer, tokenizer) }
         if let chatTemplate { try container.add(.chatTemplate, Array(chatTemplate.utf8)) }
+        if let calibration {
+            try container.add(.calibrationStatistics, calibration.encoded(for: manifest.configuration))
+        }
         var names: Set<String> = []
         for profile in profiles {
             guard names.insert(profile.name).inserted else {

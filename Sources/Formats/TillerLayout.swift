@@ -39,8 +39,8 @@ package struct SectionKind: RawRepresentable, Hashable, Sendable {
     package static let tokenizer = SectionKind(rawValue: 4)
     package static let chatTemplate = SectionKind(rawValue: 5)
     package static let steeringProfile = SectionKind(rawValue: 6)
-    // Reserved: ids are given out, contents are not defined yet.
     package static let calibrationStatistics = SectionKind(rawValue: 7)
+    // Reserved: ids are given out, contents are not defined yet.
     package static let evaluationReceipt = SectionKind(rawValue: 8)
     package static let goldenPrompts = SectionKind(rawValue: 9)
     package static let signature = SectionKind(rawValue: 10)
@@ -55,7 +55,7 @@ package struct SectionKind: RawRepresentable, Hashable, Sendable {
     }
 
     /// Whether this version reads such sections.
-    var isKnown: Bool { rawValue <= SectionKind.steeringProfile.rawValue }
+    var isKnown: Bool { rawValue <= SectionKind.calibrationStatistics.rawValue }
 
     /// A reader without it could not run the model.
     var isRequired: Bool { isKnown && (1...4).contains(rawValue) }
@@ -66,7 +66,7 @@ package struct SectionKind: RawRepresentable, Hashable, Sendable {
         case .manifest, .chatTemplate: 1 << 20
         case .tensorIndex: TensorIndex.maximumCount * TensorIndex.entryByteCount
         case .tokenizer: 64 << 20
-        case .steeringProfile: 32 << 20
+        case .calibrationStatistics, .steeringProfile: 32 << 20
         default: 1 << 48
         }
     }

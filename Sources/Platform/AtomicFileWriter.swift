@@ -51,7 +51,7 @@ package final class AtomicFileWriter {
 
     deinit { cancel() }
 
-    private static func checkTarget(_ path: String, replaceExisting: Bool) throws(FileError) {
+    static func checkTarget(_ path: String, replaceExisting: Bool) throws(FileError) {
         guard !path.isEmpty, path.utf8.last != UInt8(ascii: "/") else {
             throw FileError(path: path, operation: .create, code: EINVAL, advice: "name a file")
         }
@@ -89,27 +89,27 @@ package final class AtomicFileWriter {
         precondition(isOpen, "AtomicFileWriter: committed after its end")
         try file.synchronize()
         try file.begin(.replace)
-        try rename()
+        try Self.rename(partialPath, to: path, replacesExisting: replacesExisting)
         isOpen = false
         try file.begin(.synchronize)
-        try synchronizeFolder()
+        try Self.synchronizeFolder(of: path)
     }
 
-    private func rename() throws(FileError) {
+    static func rename(_ name: String, to path: String, replacesExisting: Bool) throws(FileError) {
         if !replacesExisting {
-            if platform_rename_exclusive(partialPath, path) == 0 { return }
+            if platform_rename_exclusive(name, path) == 0 { return }
             // Not every file system can do that; the check below leaves others a moment to interfere.
             guard errno == EINVAL || errno == ENOSYS else {
                 throw FileError(path: path, operation: .create, code: errno)
             }
-            try Self.checkTarget(path, replaceExisting: false)
+            try checkTarget(path, replaceExisting: false)
         }
-        guard Glibc.rename(partialPath, path) == 0 else {
+        guard Glibc.rename(name, path) == 0 else {
             throw FileError(path: path, operation: .replace, code: errno)
         }
     }
 
-    private func synchronizeFolder() throws(FileError) {
+    static func synchronizeFolder(of path: String) throws(FileError) {
         let name = path.lastIndex(of: "/").map { path[..<$0] }
         let folder = name.map { $0.isEmpty ? "/" : String($0) } ?? "."
         let descriptor = try FileDescriptor(path: folder, flags: O_RDONLY | O_DIRECTORY)

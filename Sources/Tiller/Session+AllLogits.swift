@@ -32,4 +32,16 @@ extension Session {
         }
         invalidateCache()
     }
+
+    /// Evaluates tokens from an empty timeline for the sake of what the matrices read.
+    package func record(_ tokens: [Int32], with inputs: InputRecorder) {
+        precondition(tokens.count <= contextLength, "record: the tokens do not fit the context")
+        rewind(to: 0)
+        tokens.withUnsafeBufferPointer { all in
+            engine.evaluate(
+                all, cache: cache, Evaluation(firstPosition: 0, steering: plan, inputs: inputs),
+                request: .none)
+        }
+        invalidateCache()
+    }
 }

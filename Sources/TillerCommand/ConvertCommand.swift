@@ -2,6 +2,7 @@
 // tiller convert: a GGUF, a model folder or a .tiller file becomes one .tiller file.
 
 import ArgumentParser
+import Calibration
 import Conversion
 import Platform
 import Quantization
@@ -20,6 +21,11 @@ struct ConvertCommand: ParsableCommand {
                 tokenizer.json and safetensors files, one or several with an index,
               a .tiller file, whose weights get another encoding; profiles that
                 belong to them go along.
+
+            For int8 and int4 the source runs over some text first: columns are rescaled
+            and rounded by what they are used for, and the result is held against the
+            source. What was seen of the model stays in the file, so that it can get
+            another encoding later.
 
             The file appears under its name when it is whole; what lay there before
             stays until then.
@@ -40,6 +46,13 @@ struct ConvertCommand: ParsableCommand {
             valueName: "encoding"))
     var head: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Text (UTF-8) that tells which weights matter, or 'none' for a quick conversion that measures nothing; a "
+                + "built-in text unless given.",
+            valueName: "path|none"))
+    var calibration: String?
+
     @Flag(help: "Overwrite the output.")
     var force = false
 
@@ -55,17 +68,51 @@ struct ConvertCommand: ParsableCommand {
             try head.map { try encoding($0, option: "--head") } ?? (body == .int4 ? .int8 : body)
         try require(threads ?? 1, in: 1...256, option: "--threads")
         try requireFree(output, force: force)
-        let converter = Converter(
-            encodings: EncodingChoice(weights: body, head: headEncoding), replacesExisting: force,
-            threadCount: threads ?? Processor.physicalCoreCount(), program: "tiller \(tillerVersion)")
-        let bar = ProgressBar(label: "convert", total: 1, unit: .bytes)
+        let encodings = EncodingChoice(weights: body, head: headEncoding)
+        let isRounded = [body, headEncoding].contains { $0 == .int8 || $0 == .int4 }
+        if calibration != nil, calibration != "none", !isRounded {
+            throw TillerError.invalidOption(
+                "--calibration is for int8 and int4, the weights are to be \(body.name)")
+        }
         Interrupt.install(includingTermination: true)
+        report(
+            try calibration == "none" || !isRounded
+                ? convertQuickly(encodings) : convertCalibrated(encodings))
+    }
+
+    private var threadCount: Int { threads ?? Processor.physicalCoreCount() }
+
+    private func convertQuickly(_ encodings: EncodingChoice) throws -> ConversionSummary {
+        let converter = Converter(
+            encodings: encodings, replacesExisting: force, threadCount: threadCount,
+            program: "tiller \(tillerVersion)")
+        let bar = ProgressBar(label: "convert", total: 1, unit: .bytes)
         let summary = try converter.convert(source, to: output) { done, total in
             bar.update(done, total: total)
             return !Interrupt.isRequested
         }
         bar.finish()
-        report(summary)
+        return summary
+    }
+
+    private func convertCalibrated(_ encodings: EncodingChoice) throws -> ConversionSummary {
+        let text = try calibration.map { CalibrationSource.text(try readText(path: $0)) }
+        let converter = CalibratedConverter(
+            encodings: encodings, calibration: text, replacesExisting: force, threadCount: threadCount,
+            program: "tiller \(tillerVersion)")
+        var (bar, phase): (ProgressBar?, CalibratedConverter.Phase?)
+        let summary = try converter.convert(source, to: output) { newPhase, done, total in
+            if newPhase != phase {
+                bar?.finish()
+                bar = ProgressBar(
+                    label: newPhase.rawValue, total: 1, unit: newPhase.countsBytes ? .bytes : .items)
+                phase = newPhase
+            }
+            bar?.update(done, total: total)
+            return !Interrupt.isRequested
+        }
+        bar?.finish()
+        return summary
     }
 
     private func encoding(_ name: String, option: String) throws -> TensorEncoding {
@@ -96,8 +143,25 @@ struct ConvertCommand: ParsableCommand {
                     + "f16: \(summary.widened.prefix(3).joined(separator: ", "))\(summary.widened.count > 3 ? ", …" : "")"
             )
         }
+        if let quality = summary.quality.flatMap(ConversionQuality.init) {
+            printLine("quality   \(quality.line)")
+            if quality.isAlarming {
+                printLine(
+                    "WARNING   the weights have lost much of the model: take int8, an int8 head, or another source"
+                )
+            }
+        }
         for remark in summary.remarks { printLine("note      \(remark.printableLine)") }
         printLine("time      \(formatted(summary.seconds, digits: 1)) s")
         printLine("written   \(output)")
+    }
+}
+
+extension ConversionQuality {
+    /// In one line.
+    var line: String {
+        "KL \(formatted(mean, digits: 4)), 99 % \(formatted(high, digits: 2)); same top "
+            + "\(formatted(sameTop * 100, digits: 1)) %; perplexity \(formatted(perplexity, digits: 2)), "
+            + "\(formatted(referencePerplexity, digits: 2)) with \(reference.printableLine) weights"
     }
 }

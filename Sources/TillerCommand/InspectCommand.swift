@@ -2,6 +2,7 @@
 // tiller inspect: what a file holds, and what running it will cost.
 
 import ArgumentParser
+import Calibration
 import Conversion
 import Formats
 import JSON
@@ -88,6 +89,7 @@ struct InspectCommand: ParsableCommand {
         )
         printLine("            sha256 \(manifest.source.sha256)")
         printLine("converted   \(manifest.created.printableLine) by \(manifest.converter.printableLine)")
+        if let quality = ConversionQuality(manifest.quality) { printLine("quality     \(quality.line)") }
         for (encoding, bytes) in model.byteCountByEncoding {
             printLine("weights     \(encoding.name.padded(to: 6)) \(formatted(bytes: bytes))")
         }

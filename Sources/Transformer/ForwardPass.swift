@@ -24,15 +24,17 @@ package struct Evaluation {
     /// Whether the tokens are prompt or generated text, for profiles that steer one of them only.
     package var isPrompt: Bool
     package var recorder: ResidualRecorder?
+    package var inputs: InputRecorder?
 
     package init(
         firstPosition: Int, steering: SteeringPlan = .none, isPrompt: Bool = true,
-        recorder: ResidualRecorder? = nil
+        recorder: ResidualRecorder? = nil, inputs: InputRecorder? = nil
     ) {
         self.firstPosition = firstPosition
         self.steering = steering
         self.isPrompt = isPrompt
         self.recorder = recorder
+        self.inputs = inputs
     }
 }
 
@@ -118,6 +120,7 @@ package final class ForwardPass: @unchecked Sendable {
                 layer: layer, hidden: scratch.hidden, tokenCount: tokens.count,
                 firstPosition: evaluation.firstPosition)
         }
+        recordHeadInput(tokenCount: tokens.count, evaluation)
     }
 
     /// hidden += W_O · attention(RMSNorm(hidden))
@@ -130,6 +133,7 @@ package final class ForwardPass: @unchecked Sendable {
         let position = evaluation.firstPosition
 
         normalize(block.norm, tokenCount, quantizing: block.readsCodes)
+        record(.attention(layer), scratch.normalized, .values, tokenCount, evaluation)
         compute.multiply(
             Projection(block.query, into: query), Projection(block.key, into: key),
             Projection(block.value, into: value), by: scratch.normalized, tokenCount: tokenCount)
@@ -144,6 +148,7 @@ package final class ForwardPass: @unchecked Sendable {
             query: query, cache: cache, layer: layer, firstPosition: position, tokenCount: tokenCount,
             headCount: configuration.headCount, scale: configuration.attentionScale, window: block.window,
             into: scratch.attended, form: block.output.inputForm)
+        record(.attended(layer), scratch.attended, block.output.inputForm, tokenCount, evaluation)
         compute.multiply(
             Projection(block.output, into: scratch.update), by: scratch.attended, tokenCount: tokenCount)
         addToStream(
@@ -175,9 +180,11 @@ package final class ForwardPass: @unchecked Sendable {
         _ block: BlockWeights.FeedForward, layer: Int, tokenCount: Int, _ evaluation: Evaluation
     ) {
         normalize(block.norm, tokenCount, quantizing: block.readsCodes)
+        record(.feedForward(layer), scratch.normalized, .values, tokenCount, evaluation)
         compute.multiplyGated(
             gate: block.gate, up: block.up, activation: model.configuration.gateActivation.kernel,
             by: scratch.normalized, tokenCount: tokenCount, into: scratch.gated, form: block.down.inputForm)
+        record(.gated(layer), scratch.gated, block.down.inputForm, tokenCount, evaluation)
         compute.multiply(
             Projection(block.down, into: scratch.update), by: scratch.gated, tokenCount: tokenCount)
         addToStream(
@@ -226,6 +233,24 @@ package final class ForwardPass: @unchecked Sendable {
         }
     }
 
+    /// Shows a matrix's input to whoever gathers statistics.
+    private func record(
+        _ input: MatrixInput, _ x: Activations, _ form: ActivationForm, _ tokenCount: Int,
+        _ evaluation: Evaluation
+    ) {
+        evaluation.inputs?.record(input, x, form: form, tokenCount: tokenCount)
+    }
+
+    /// The head's input of every token, also where no logits are asked for.
+    private func recordHeadInput(tokenCount: Int, _ evaluation: Evaluation) {
+        guard evaluation.inputs != nil else { return }
+        for row in stride(from: 0, to: tokenCount, by: Scratch.headRows) {
+            let count = min(Scratch.headRows, tokenCount - row)
+            normalizeHeadInput(firstRow: row, count: count)
+            record(.head, scratch.headNormalized, .values, count, evaluation)
+        }
+    }
+
     // MARK: - Head
 
     private func computeLogits(ofRow row: Int) {
@@ -250,6 +275,13 @@ package final class ForwardPass: @unchecked Sendable {
     }
 
     private func computeHead(firstRow: Int, count: Int, into output: AlignedBuffer<Float>) {
+        normalizeHeadInput(firstRow: firstRow, count: count)
+        compute.multiply(
+            Projection(model.output, into: output), by: scratch.headNormalized, tokenCount: count)
+    }
+
+    /// headNormalized = RMSNorm(hidden) of some rows, in the forms that the head reads.
+    private func normalizeHeadInput(firstRow: Int, count: Int) {
         let hiddenSize = model.configuration.hiddenSize
         scratch.headInput.copy(from: scratch.hidden, at: firstRow * hiddenSize, count: count * hiddenSize)
         compute.forTokens(count, elementCount: 4 * hiddenSize) { rows in
@@ -258,7 +290,5 @@ package final class ForwardPass: @unchecked Sendable {
                 into: scratch.headNormalized)
             if model.output.inputForm == .codes { rows.quantize(scratch.headNormalized) }
         }
-        compute.multiply(
-            Projection(model.output, into: output), by: scratch.headNormalized, tokenCount: count)
     }
 }

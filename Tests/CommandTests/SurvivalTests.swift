@@ -20,15 +20,24 @@ import Testing
         return place.finish(process)
     }
 
-    @Test(arguments: [SIGINT, SIGTERM])
-    func anInterruptedConversionLeavesEverythingAsItWas(signal: Int32) throws {
+    @Test(arguments: [
+        (SIGINT, "model.tiller.unfinished.reference.partial"), (SIGTERM, "model.tiller.unfinished.partial"),
+        (SIGTERM, "model.tiller.partial"),
+    ])
+    func anInterruptedConversionLeavesEverythingAsItWas(signal: Int32, file: String) throws {
         let source = try place.writeSlowModel()
         place.write("what lay there before", to: "model.tiller")
+        let isCalibrated = file != "model.tiller.partial"
         let outcome = interrupt(
-            signal, when: "model.tiller.partial",
-            ["convert", source, place.path("model.tiller"), "--force", "--threads", "1"])
+            signal, when: file,
+            ["convert", source, place.path("model.tiller"), "--force", "--threads", "1"]
+                + (isCalibrated ? [] : ["--calibration", "none"]))
         expectRefusal(outcome, code: 130, saying: "interrupted")
         #expect(place.text(of: "model.tiller") == "what lay there before")
+        for ending in ["", ".reference"] {
+            #expect(!place.exists("model.tiller.unfinished\(ending)"))
+            #expect(!place.exists("model.tiller.unfinished\(ending).partial"))
+        }
         #expect(!place.exists("model.tiller.partial"))
     }
 

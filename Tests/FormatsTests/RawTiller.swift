@@ -118,6 +118,7 @@ func exerciseModel(_ bytes: [UInt8]) throws(FormatError) -> Int {
         file.manifest.json.serialized().utf8.count &+ file.deadByteCount
         &+ (file.chatTemplate?.utf8.count ?? 0)
     for profile in file.profiles { sum &+= try exercise(profile.decoded()) }
+    sum &+= try file.calibration()?.meanSquares.count ?? 0
     return sum
 }
 

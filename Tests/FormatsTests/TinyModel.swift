@@ -39,7 +39,7 @@ enum TinyModel {
     static func bytes(
         manifest: Manifest = manifest, tensors: [(TensorRole, Int?, TensorEncoding, Int, Int)]? = nil,
         tokenizer: [UInt8]? = Array("tokens".utf8), chatTemplate: String? = "{{ messages }}",
-        profiles: [SteeringProfile] = [profile("calm")]
+        profiles: [SteeringProfile] = [profile("calm")], calibration: CalibrationStatistics? = nil
     ) throws -> [UInt8] {
         var file: [UInt8] = []
         let writer = try TillerFileWriter(sink: { file.append(contentsOf: $0) })
@@ -52,8 +52,18 @@ enum TinyModel {
             }
         }
         try writer.finish(
-            manifest: manifest, tokenizer: tokenizer, chatTemplate: chatTemplate, profiles: profiles)
+            manifest: manifest, tokenizer: tokenizer, chatTemplate: chatTemplate, profiles: profiles,
+            calibration: calibration)
         return file
+    }
+
+    /// Mean squares that a bfloat16 holds exactly.
+    static var calibration: CalibrationStatistics {
+        var squares: [MatrixInput: [Float]] = [:]
+        for (index, input) in MatrixInput.all(of: configuration).enumerated() {
+            squares[input] = (0..<input.columns(in: configuration)).map { Float(($0 + index) % 100) / 8 }
+        }
+        return CalibrationStatistics(tokenCount: 1000, meanSquares: squares)
     }
 
     static func profile(_ name: String, seed: Int = 1) -> SteeringProfile {

@@ -3,15 +3,21 @@
 
 import Glibc
 
-package enum SharedData {
+enum SharedData {
     /// `TILLER_SHARED_DATA`, or `shared/data` beside the package's folder.
-    package static let root: String = {
+    static let root: String = {
         if let path = getenv("TILLER_SHARED_DATA") { return String(cString: path) }
-        return packageRoot + "/../shared/data"
+        return package + "/../shared/data"
     }()
 
+    /// The project's own expected outputs.
+    static let fixtures = package + "/Tests/Fixtures/templates"
+
+    /// The package's folder: this file is `Tests/<module>Tests/<file>` in it.
+    private static let package = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+
     /// The names in a folder, sorted; none if it cannot be read.
-    package static func fileNames(in folder: String) -> [String] {
+    static func fileNames(in folder: String) -> [String] {
         guard let directory = opendir(folder) else { return [] }
         defer { closedir(directory) }
         var names: [String] = []
@@ -25,7 +31,7 @@ package enum SharedData {
     }
 
     /// The bytes of a file; nil if it cannot be read.
-    package static func contents(of path: String) -> [UInt8]? {
+    static func contents(of path: String) -> [UInt8]? {
         guard let file = fopen(path, "rb") else { return nil }
         defer { fclose(file) }
         var bytes: [UInt8] = []

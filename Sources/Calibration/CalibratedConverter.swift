@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// A conversion that knows the model it converts: the source runs over some text first, its encoding is fitted to what was
+// seen, and the result is held against the source before it gets its name.
+
+import Conversion
+import Formats
+import Glibc
+import JSON
+import Platform
+import Quantization
+import Tiller
+
+/// Converts with calibration and measures what it made.
+package struct CalibratedConverter: Sendable {
+    /// What is going on, for progress bars.
+    package enum Phase: String, Sendable {
+        case reference, calibrate, convert, measure
+
+        package var countsBytes: Bool { self == .reference || self == .convert }
+    }
+
+    /// Sources up to this size run in binary16 while they are calibrated; larger ones in 8 bits, which cost a hundredth
+    /// of what 4 bits do.
+    private static let largestExactWeightCount = 600_000_000
+
+    package var encodings: EncodingChoice
+    /// nil takes the statistics that a .tiller file brings, else the built-in text.
+    package var calibration: CalibrationSource?
+    package var replacesExisting: Bool
+    package var threadCount: Int
+    /// Name and version of the program, for the manifest.
+    package var program: String
+
+    package init(
+        encodings: EncodingChoice, calibration: CalibrationSource?, replacesExisting: Bool, threadCount: Int,
+        program: String
+    ) {
+        self.encodings = encodings
+        self.calibration = calibration
+        self.replacesExisting = replacesExisting
+        self.threadCount = threadCount
+        self.program = program
+    }
+
+    /// Reads a model and writes a `.tiller` file.
+    ///
+    /// - Parameters:
+    ///   - path: a GGUF file, a model folder or a `.tiller` file.
+    ///   - output: the file to write.
+    ///   - progress: called with (phase, done, total); false stops, and nothing is left.
+    /// - Throws: what `Converter` throws, or `TillerError`. What lay at `output` stays.
+    package func convert(
+        _ path: String, to output: String, progress: (Phase, Int, Int) -> Bool = { _, _, _ in true }
+    ) throws -> ConversionSummary {
+        let start = MonotonicClock.now()
+        let target = try ProvisionalFile(path: output, replaceExisting: replacesExisting)
+        var converter = Converter(
+            encodings: encodings, replacesExisting: true, threadCount: threadCount, program: program)
+        let reference = try reference(path, output: output, target, converter) {
+            progress(.reference, $0, $1)
+        }
+        converter.statistics = try statistics(reference) { progress(.calibrate, $0, $1) }
+        var summary = try converter.convert(path, to: target.provisionalPath) { progress(.convert, $0, $1) }
+        try measure(target.provisionalPath, reference, into: &summary) { progress(.measure, $0, $1) }
+        guard progress(.measure, 1, 1) else { throw CancellationError() }
+        try target.commit()
+        summary.fileByteCount = try MappedFile(path: output).bytes.count
+        summary.seconds = MonotonicClock.now() - start
+        return summary
+    }
+
+    /// The source as a model that runs: itself, or a converted copy that has no name any more.
+    private func reference(
+        _ path: String, output: String, _ target: ProvisionalFile, _ converter: Converter,
+        progress: (Int, Int) -> Bool
+    ) throws -> Engine {
+        var options = Engine.Options()
+        options.threads = threadCount
+        let weightCount = try Converter.weightCount(of: path, output: output)
+        if let weightCount {
+            let encoding: TensorEncoding = weightCount <= Self.largestExactWeightCount ? .float16 : .int8
+            let copy = target.provisionalPath + ".reference"
+            defer { unlink(copy) }
+            let exact = Converter(
+                encodings: EncodingChoice(weights: encoding, head: encoding), replacesExisting: true,
+                threadCount: threadCount, program: program)
+            _ = try exact.convert(path, to: copy, progress: progress)
+            return try Engine(path: copy, options: options)
+        }
+        return try Engine(path: path, options: options)
+    }
+
+    private func statistics(_ reference: Engine, progress: (Int, Int) -> Bool) throws -> CalibrationStatistics
+    {
+        if calibration == nil, let known = try reference.file.calibration() { return known }
+        let lists = try (calibration ?? .builtIn).tokenLists(reference)
+        return try .gather(lists, engine: reference, progress: progress)
+    }
+
+    private func measure(
+        _ path: String, _ reference: Engine, into summary: inout ConversionSummary,
+        progress: (Int, Int) -> Bool
+    ) throws {
+        var options = Engine.Options()
+        options.threads = threadCount
+        options.cache = reference.cacheEncoding == .float32 ? .float32 : nil
+        let engine = try Engine(path: path, options: options)
+        let encoding = reference.model.blocks[0].attention.query.encoding
+        guard
+            let quality = try ConversionQuality.measure(
+                engine, reference: reference, encoding: encoding.name,
+                progress: { _ = progress($0, $1) })
+        else { return }
+        try TillerStore.updateManifest(in: path) { $0.quality = quality }
+        // A new file has one state: cut short, it must not pass for an older one.
+        try TillerStore.compact(path)
+        summary.quality = quality
+    }
+}

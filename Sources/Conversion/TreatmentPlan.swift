@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a model's statistics to what each tensor's encoding is told.
+
+import Formats
+import Platform
+import Quantization
+
+/// What encoding a tensor needs to know beyond its numbers.
+struct Treatment: Sendable {
+    /// Weights of the squared error [columns].
+    var importance: [Float]?
+    /// Each column is multiplied by its factor.
+    var columnFactors: [Float]?
+    /// Each row is multiplied by its factor.
+    var rowFactors: [Float]?
+
+    var changesNumbers: Bool { columnFactors != nil || rowFactors != nil }
+}
+
+/// Names a tensor of a model.
+package struct TensorKey: Hashable, Sendable {
+    package let role: TensorRole
+    package let layer: Int?
+
+    package init(_ role: TensorRole, _ layer: Int?) {
+        self.role = role
+        self.layer = layer
+    }
+}
+
+/// The treatment of every tensor of a source.
+struct TreatmentPlan {
+    /// How much of a column's weight is the mean of all columns: other texts have other columns that matter.
+    static let uniformShare: Float = 0.2
+
+    private(set) var treatments: [TensorKey: Treatment]
+    /// The statistics of the model as it will lie in the file.
+    let statistics: CalibrationStatistics
+
+    /// nil where there are no statistics.
+    init?(_ source: ModelSource, _ statistics: CalibrationStatistics?, pool: ThreadPool) {
+        guard let statistics else { return nil }
+        if source.isQuantized {
+            // Its numbers lie on a grid that another scale would leave.
+            treatments = [:]
+            self.statistics = statistics
+        } else {
+            let balanced = Rebalancing(source, statistics, pool: pool)
+            treatments = balanced.treatments
+            self.statistics = balanced.statistics
+        }
+        for tensor in source.tensors where !tensor.role.isVector {
+            guard let input = MatrixInput(of: tensor.role, layer: tensor.layer, in: source.configuration),
+                let squares = self.statistics.meanSquares[input], squares.count == tensor.columns
+            else { continue }
+            let mean = squares.reduce(0, +) / Float(squares.count)
+            treatments[TensorKey(tensor.role, tensor.layer), default: Treatment()].importance = squares.map {
+                (1 - Self.uniformShare) * $0 + Self.uniformShare * mean
+            }
+        }
+    }
+}
+
+extension ModelSource {
+    /// Whether matrices come in tiles of integers, as this program has written them.
+    var isQuantized: Bool {
+        tensors.contains {
+            if case .tiles(let encoding) = $0.storage { return encoding == .int8 || encoding == .int4 }
+            return false
+        }
+    }
+
+    /// Whether the source is a file that runs without conversion.
+    var isRunnable: Bool {
+        if case .known = hash { return true }
+        return false
+    }
+
+    /// Weights in all tensors.
+    package var weightCount: Int { tensors.reduce(0) { $0 + $1.elementCount } }
+}
+
+extension SourceTensor {
+    /// Decodes one row of the file and applies a treatment's factors.
+    func decode(row: Int, _ treatment: Treatment?, into output: UnsafeMutablePointer<Float>) {
+        decode(row: row, into: output)
+        guard let treatment else { return }
+        if let factor = treatment.rowFactors?[row] {
+            for column in 0..<columns { output[column] *= factor }
+        }
+        if let factors = treatment.columnFactors {
+            for column in 0..<columns { output[column] *= factors[column] }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a quantizer knows of a model's activations, and the section that keeps it (formats/tiller.md §3.4): so that a file
+// can get another encoding without a second calibration.
+
+import Quantization
+
+/// What some of a model's matrices read.
+package enum MatrixInput: Hashable, Sendable {
+    /// Of queries, keys and values: the normalized stream.
+    case attention(Int)
+    /// Of attention's output projection.
+    case attended(Int)
+    /// Of gate and up.
+    case feedForward(Int)
+    /// Of down.
+    case gated(Int)
+    case head
+
+    /// All inputs in the order in which the section holds them.
+    package static func all(of configuration: ModelConfiguration) -> [MatrixInput] {
+        (0..<configuration.layerCount).flatMap { layer -> [MatrixInput] in
+            [.attention(layer), .attended(layer), .feedForward(layer), .gated(layer)]
+        } + [.head]
+    }
+
+    package func columns(in configuration: ModelConfiguration) -> Int {
+        switch self {
+        case .attention, .feedForward, .head: configuration.hiddenSize
+        case .attended: configuration.querySize
+        case .gated: configuration.intermediateSize
+        }
+    }
+
+    /// The input of a matrix; nil for vectors, and for an embedding that is only looked up.
+    package init?(of role: TensorRole, layer: Int?, in configuration: ModelConfiguration) {
+        switch (role, layer) {
+        case (.query, let layer?), (.key, let layer?), (.value, let layer?): self = .attention(layer)
+        case (.attentionOutput, let layer?): self = .attended(layer)
+        case (.gate, let layer?), (.up, let layer?): self = .feedForward(layer)
+        case (.down, let layer?): self = .gated(layer)
+        case (.output, _): self = .head
+        case (.tokenEmbedding, _):
+            guard configuration.hasTiedEmbeddings else { return nil }
+            self = .head
+        default: return nil
+        }
+    }
+}
+
+/// Mean squares of every matrix's input, column by column.
+///
+/// They belong to the weights as they lie in the file, which a conversion may have rescaled.
+package struct CalibrationStatistics: Sendable, Equatable {
+    /// Tokens that they were taken from.
+    package let tokenCount: Int
+    /// For every input of the model its columns' mean squares, finite and not negative.
+    package var meanSquares: [MatrixInput: [Float]]
+
+    package init(tokenCount: Int, meanSquares: [MatrixInput: [Float]]) {
+        self.tokenCount = tokenCount
+        self.meanSquares = meanSquares
+    }
+}
+
+extension CalibrationStatistics {
+    private static let headerByteCount = 32
+
+    /// Reads the section's bytes.
+    /// - Throws: `FormatError` R39.
+    init(_ view: ByteView, _ configuration: ModelConfiguration) throws(FormatError) {
+        let inputs = MatrixInput.all(of: configuration)
+        let expectedByteCount =
+            inputs.reduce(Self.headerByteCount) { $0 + 2 * $1.columns(in: configuration) }
+        guard view.count == expectedByteCount else {
+            throw FormatError(
+                .tillerCalibration, found: "\(view.count) bytes",
+                expected: "\(expectedByteCount) for this configuration", byteOffset: view.byteOffset)
+        }
+        let shape = Self.shape(of: configuration)
+        for (index, size) in shape.enumerated() where view.load(UInt32.self, at: 8 + 4 * index) != size {
+            throw FormatError(
+                .tillerCalibration, found: "the size \(view.load(UInt32.self, at: 8 + 4 * index))",
+                expected: "\(size) for this configuration", byteOffset: view.byteOffset + 8 + 4 * index)
+        }
+        let count = view.load(UInt64.self, at: 0)
+        guard count > 0, count <= 1 << 48, view.load(UInt64.self, at: 24) == 0 else {
+            throw FormatError(
+                .tillerCalibration, found: "\(count) tokens, or reserved bytes that are not zero",
+                expected: "1 to 2^48 tokens, then zeros", byteOffset: view.byteOffset)
+        }
+        tokenCount = Int(count)
+        meanSquares = [:]
+        var position = Self.headerByteCount
+        for input in inputs {
+            var squares: [Float] = []
+            for _ in 0..<input.columns(in: configuration) {
+                let value = Float16Bits.float(brain: view.load(UInt16.self, at: position))
+                guard value.isFinite, value.sign == .plus else {
+                    throw FormatError(
+                        .tillerCalibration, found: "a mean square of \(value)",
+                        expected: "a finite number that is not negative",
+                        byteOffset: view.byteOffset + position)
+                }
+                squares.append(value)
+                position += 2
+            }
+            meanSquares[input] = squares
+        }
+    }
+
+    /// The section's bytes.
+    /// - Throws: `FormatError` R39 where the statistics are not those of such a model.
+    func encoded(for configuration: ModelConfiguration) throws(FormatError) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.append(littleEndian: UInt64(max(tokenCount, 0)))
+        for size in Self.shape(of: configuration) { bytes.append(littleEndian: size) }
+        bytes.append(littleEndian: UInt64(0))
+        for input in MatrixInput.all(of: configuration) {
+            for square in meanSquares[input] ?? [] {
+                bytes.append(littleEndian: Float16Bits.brainBits(square))
+            }
+        }
+        _ = try CalibrationStatistics(ByteView(copying: bytes), configuration)
+        return bytes
+    }
+
+    private static func shape(of configuration: ModelConfiguration) -> [UInt32] {
+        [
+            configuration.layerCount, configuration.hiddenSize, configuration.querySize,
+            configuration.intermediateSize,
+        ].map { UInt32($0) }
+    }
+}

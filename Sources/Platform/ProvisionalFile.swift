@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// A file that is finished under another name: it can be opened, tried and changed before anybody sees it.
+
+import Glibc
+
+/// `<path>.unfinished`, which becomes `path` on `commit` and is removed otherwise.
+package final class ProvisionalFile {
+    /// Where the file will be.
+    package let path: String
+    /// Where it is until then; whoever writes it flushes it.
+    package let provisionalPath: String
+    private let replacesExisting: Bool
+    private var isCommitted = false
+
+    /// - Throws: `FileError` if `path` exists and may not be replaced, or is no regular file.
+    package init(path: String, replaceExisting: Bool) throws(FileError) {
+        try AtomicFileWriter.checkTarget(path, replaceExisting: replaceExisting)
+        self.path = path
+        provisionalPath = path + ".unfinished"
+        replacesExisting = replaceExisting
+    }
+
+    /// Puts the file in its place.
+    /// - Throws: `FileError`; what lay at `path` is still there then, unless the folder could not be flushed.
+    package func commit() throws(FileError) {
+        try AtomicFileWriter.rename(provisionalPath, to: path, replacesExisting: replacesExisting)
+        isCommitted = true
+        try AtomicFileWriter.synchronizeFolder(of: path)
+    }
+
+    deinit {
+        if !isCommitted { unlink(provisionalPath) }
+    }
+}

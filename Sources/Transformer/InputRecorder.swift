@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// A tap on what every matrix reads: the statistics by which a quantizer knows which columns matter.
+
+import Formats
+import Glibc
+import Kernels
+import Platform
+
+/// Sums the squares of each matrix's input, column by column.
+///
+/// Models park attention on a token or two, the first one above all, whose states are hundreds of times larger than all
+/// others and come out of a few columns. They must be seen: rounded as if nothing used them, those columns take every
+/// later token with them. But their share is limited, or one token in a thousand would outweigh the rest.
+package final class InputRecorder {
+    /// A token counts by at most so many times the energy of the typical one.
+    private static let largestEnergy = 16.0
+
+    private struct Sums {
+        /// Σ x² by column.
+        var squares: [Float]
+        /// Σ ln Σ x² over the tokens: its mean is the energy of the typical one.
+        var logEnergies = 0.0
+        var tokenCount = 0
+    }
+
+    /// For each layer's four inputs and the head's.
+    private var sums: [MatrixInput: Sums] = [:]
+    /// Tokens seen.
+    package private(set) var tokenCount = 0
+    /// A row of codes as floats.
+    private var row: [Float] = []
+
+    package init(configuration: ModelConfiguration) {
+        for input in MatrixInput.all(of: configuration) {
+            sums[input] = Sums(squares: Array(repeating: 0, count: input.columns(in: configuration)))
+        }
+    }
+
+    /// The mean squares so far.
+    package func statistics() -> CalibrationStatistics {
+        let scale = 1 / Float(max(tokenCount, 1))
+        return CalibrationStatistics(
+            tokenCount: tokenCount, meanSquares: sums.mapValues { $0.squares.map { $0 * scale } })
+    }
+
+    /// Takes up the rows of a batch.
+    ///
+    /// - Parameter form: the form in which the rows exist.
+    func record(
+        _ input: MatrixInput, _ x: Activations, form: ActivationForm, tokenCount: Int
+    ) {
+        guard var sum = sums.removeValue(forKey: input) else { return }
+        let columns = sum.squares.count
+        precondition(columns == x.columns, "InputRecorder: \(x.columns) columns, expected \(columns)")
+        if input == .head { self.tokenCount += tokenCount }
+        for token in 0..<tokenCount {
+            withRow(token, of: x, form: form) { row in
+                var energy: Float = 0
+                for column in 0..<columns { energy += row[column] * row[column] }
+                guard energy > 0, energy.isFinite else { return }
+                sum.logEnergies += log(Double(energy))
+                sum.tokenCount += 1
+                let typical = exp(sum.logEnergies / Double(sum.tokenCount))
+                let share = Float(min(1, Self.largestEnergy * typical / Double(energy)))
+                sum.squares.withUnsafeMutableBufferPointer { squares in
+                    for column in 0..<columns { squares[column] += share * row[column] * row[column] }
+                }
+            }
+        }
+        sums[input] = sum
+    }
+
+    private func withRow(
+        _ token: Int, of x: Activations, form: ActivationForm, _ body: (UnsafePointer<Float>) -> Void
+    ) {
+        switch form {
+        case .values: body(x.values.baseAddress + token * x.columns)
+        case .codes:
+            row.removeAll(keepingCapacity: true)
+            for column in 0..<x.columns {
+                let (code, scale, _) = x.quantized(token: token, column: column)
+                row.append(Float(Int32(code)) * scale)
+            }
+            row.withUnsafeBufferPointer { row in
+                if let base = row.baseAddress { body(base) }
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// Calibrated conversions of tiny models: they compute the same, keep what they learnt and leave nothing half done.
+
+import Calibration
+import Conversion
+import Formats
+import Glibc
+import ModelFixtures
+import Quantization
+import TestSupport
+import Testing
+import Tiller
+
+@Suite struct CalibratedConverterTests {
+    private let folder = TemporaryFolder()
+
+    private func converter(
+        _ weights: TensorEncoding, _ calibration: CalibrationSource? = nil, replacing: Bool = false
+    ) -> CalibratedConverter {
+        CalibratedConverter(
+            encodings: EncodingChoice(weights: weights, head: weights), calibration: calibration,
+            replacesExisting: replacing, threadCount: 2, program: "test")
+    }
+
+    private func source(_ name: String) -> String { "\(TinyModel.folder)/\(name).gguf" }
+
+    private func names() -> [String] {
+        var names: [String] = []
+        guard let open = opendir(folder.path) else { return [] }
+        defer { closedir(open) }
+        while let entry = readdir(open) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if !name.hasPrefix(".") { names.append(name) }
+        }
+        return names
+    }
+
+    /// Rescaled columns and what takes their inverse cancel but for rounding.
+    @Test(arguments: TinyModel.names) func rescalingLeavesTheFunction(name: String) throws {
+        let calibrated = "\(folder.path)/calibrated.tiller"
+        _ = try converter(.int8).convert(source(name), to: calibrated)
+        let statistics = try #require(try TillerFile(path: calibrated).calibration())
+        var exact = Converter(
+            encodings: EncodingChoice(weights: .float32, head: .float32), replacesExisting: true,
+            threadCount: 2, program: "test")
+        var logits: [[Float]] = []
+        let model = try TinyModel(name)
+        for statistics in [nil, statistics] {
+            exact.statistics = statistics
+            let path = "\(folder.path)/exact.tiller"
+            _ = try exact.convert(source(name), to: path)
+            let session = try Engine(path: path).makeSession(contextLength: 512)
+            logits.append(session.logits(of: model.tokens, at: model.positions))
+        }
+        let largest = logits[0].map(abs).max() ?? 0
+        let difference = zip(logits[0], logits[1]).map { abs($0 - $1) }.max() ?? 0
+        #expect(largest > 0 && difference <= 1e-4 * largest, "\(difference) of \(largest)")
+    }
+
+    @Test func statisticsAndQualityAreKept() throws {
+        let first = "\(folder.path)/first.tiller", second = "\(folder.path)/second.tiller"
+        let summary = try converter(.int8).convert(source("llama"), to: first)
+        let file = try TillerFile(path: first)
+        let statistics = try #require(try file.calibration())
+        #expect(statistics.tokenCount > 1000)
+        let quality = try #require(ConversionQuality(file.manifest.quality))
+        #expect(summary.quality == file.manifest.quality && summary.fileByteCount == file.byteCount)
+        #expect(quality.mean >= 0 && quality.mean < 0.01 && quality.sameTop > 0.9 && !quality.isAlarming)
+        #expect(quality.reference == "f16" && quality.perplexity > 1)
+        #expect(try file.verify())
+        // Another encoding takes the same statistics: nothing is calibrated, and numbers on a grid stay there.
+        var phases: Set<CalibratedConverter.Phase> = []
+        _ = try converter(.int4).convert(first, to: second) { phase, _, _ in
+            phases.insert(phase)
+            return true
+        }
+        #expect(phases == [.convert, .measure])
+        let other = try TillerFile(path: second)
+        #expect(try other.calibration() == statistics)
+        #expect(ConversionQuality(other.manifest.quality)?.reference == "int8")
+        // A text of the user's makes others.
+        let text = String(repeating: "Another text, quite unlike the first. ", count: 40)
+        _ = try converter(.int4, .text(text), replacing: true).convert(first, to: second)
+        #expect(try TillerFile(path: second).calibration() != statistics)
+    }
+
+    @Test func anInterruptedConversionLeavesNothing() throws {
+        let output = "\(folder.path)/model.tiller"
+        for phase in [CalibratedConverter.Phase.reference, .calibrate, .convert, .measure] {
+            #expect(throws: CancellationError.self) {
+                try converter(.int4).convert(source("llama"), to: output) { current, _, _ in current != phase
+                }
+            }
+            #expect(names() == [], "after \(phase)")
+        }
+    }
+
+    @Test func whatIsThereStays() throws {
+        let output = "\(folder.path)/model.tiller"
+        _ = try converter(.int8).convert(source("llama"), to: output)
+        let before = try TillerFile(path: output).manifest
+        #expect(throws: (any Error).self) { try converter(.int4).convert(source("llama"), to: output) }
+        #expect(throws: (any Error).self) {
+            try converter(.int4, replacing: true).convert(output, to: output)
+        }
+        #expect(throws: (any Error).self) {
+            try converter(.int4, .text("short"), replacing: true).convert(source("llama"), to: output)
+        }
+        #expect(try TillerFile(path: output).manifest == before && names() == ["model.tiller"])
+    }
+}

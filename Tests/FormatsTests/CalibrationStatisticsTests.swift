@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// The section of calibration statistics: what is written is read, and nothing else is.
+
+import Formats
+import Quantization
+import Testing
+
+@Suite struct CalibrationStatisticsTests {
+    private func file(_ change: (inout RawTiller.Section) -> Void = { _ in }) throws -> [UInt8] {
+        var raw = try RawTiller(TinyModel.bytes(calibration: TinyModel.calibration))
+        change(&raw[.calibrationStatistics])
+        return raw.bytes
+    }
+
+    private func rule(_ bytes: [UInt8]) -> FormatRule? {
+        do {
+            try exerciseModel(bytes)
+            return nil
+        } catch { return error.rule }
+    }
+
+    @Test func statisticsSurviveTheFile() throws {
+        let read = try TillerFile(bytes: ByteView(copying: file())).calibration()
+        #expect(read == TinyModel.calibration)
+        #expect(try TillerFile(bytes: ByteView(copying: TinyModel.bytes())).calibration() == nil)
+    }
+
+    @Test func otherLayoutsAreRefused() throws {
+        let broken = [
+            try file { $0.bytes.removeLast(2) }, try file { $0.bytes += [0, 0] }, try file { $0.bytes = [1] },
+            // Layers, hiddenSize, querySize, intermediateSize; no tokens, too many; reserved bytes.
+            try file { $0.bytes[8] = 3 }, try file { $0.bytes[12] = 33 }, try file { $0.bytes[16] = 0 },
+            try file { $0.bytes[23] = 255 },
+            try file { $0.bytes.replaceSubrange(0..<8, with: [UInt8](repeating: 0, count: 8)) },
+            try file { $0.bytes[7] = 1 }, try file { $0.bytes[24] = 1 },
+        ]
+        for (index, bytes) in broken.enumerated() {
+            #expect(rule(bytes) == .tillerCalibration, "file \(index)")
+        }
+        var twice = try RawTiller(file())
+        twice.sections.append(twice[.calibrationStatistics])
+        #expect(rule(twice.bytes) == .tillerSectionCount)
+    }
+
+    @Test(
+        arguments: [[0x80, 0x7F], [0x80, 0xFF], [0xC0, 0x7F], [0x80, 0xBF], [0x00, 0x80]] as [[UInt8]])
+    func numbersThatAreNoMeanSquaresAreRefused(bits: [UInt8]) throws {
+        let last = TinyModel.calibration.meanSquares.values.reduce(32) { $0 + 2 * $1.count } - 2
+        for position in [32, 34, last] {
+            let bytes = try file { $0.bytes.replaceSubrange(position..<position + 2, with: bits) }
+            #expect(rule(bytes) == .tillerCalibration)
+        }
+    }
+
+    @Test func statisticsOfAnotherModelAreNotWritten() {
+        var other = TinyModel.calibration
+        other.meanSquares[.gated(1)] = [1, 2, 3]
+        #expect(throws: FormatError.self) { try TinyModel.bytes(calibration: other) }
+        other.meanSquares[.gated(1)] = nil
+        #expect(throws: FormatError.self) { try TinyModel.bytes(calibration: other) }
+    }
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// The shared data folder, which is no part of the project: tests that use it are skipped without it.
+
+import Glibc
+
+enum SharedData {
+    /// `TILLER_SHARED_DATA`, or `shared/data` beside the package's folder.
+    static let root: String = {
+        if let path = getenv("TILLER_SHARED_DATA") { return String(cString: path) }
+        // <package>/Tests/<module>Tests/<file>
+        let package = #filePath.split(separator: "/").dropLast(3)
+        return "/" + package.joined(separator: "/") + "/../shared/data"
+    }()
+
+    /// The names in a folder, sorted; none if it cannot be read.
+    static func fileNames(in folder: String) -> [String] {
+        guard let directory = opendir(folder) else { return [] }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if !name.hasPrefix(".") { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    /// The bytes of a file; nil if it cannot be read.
+    static func contents(of path: String) -> [UInt8]? {
+        guard let file = fopen(path, "rb") else { return nil }
+        defer { fclose(file) }
+        var bytes: [UInt8] = []
+        var block = [UInt8](repeating: 0, count: 65536)
+        while true {
+            let count = fread(&block, 1, block.count, file)
+            guard count > 0 else { return bytes }
+            bytes.append(contentsOf: block[..<count])
+        }
+    }
+}
