@@ -91,7 +91,9 @@ let package = Package(
         .target(name: "ExpertSteer"),
         .target(
             name: "Evaluation",
-            dependencies: ["JSON", "Kernels", "Platform", "Steering", "Tiller", "Tokenization"]),
+            dependencies: [
+                "JSON", "Kernels", "Platform", "Steering", "Tiller", "Tokenization", "Transformer",
+            ]),
         .target(
             name: "Calibration",
             dependencies: [
@@ -155,8 +157,8 @@ let package = Package(
         .testTarget(
             name: "TrainingTests",
             dependencies: [
-                "Evaluation", "ExpertSteer", "Formats", "ModelFixtures", "Steering", "Tiller", "Training",
-                "TestSupport",
+                "Evaluation", "ExpertSteer", "Formats", "ModelFixtures", "Quantization", "Steering", "Tiller",
+                "Training", "TestSupport",
             ]),
         .testTarget(name: "CommandTests", dependencies: ["Formats", "JSON", "TestSupport", "TillerCommand"]),
         .testTarget(

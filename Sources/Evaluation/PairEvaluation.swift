@@ -43,8 +43,15 @@ extension PairEvaluation {
         _ pairs: [ContrastivePair], engine: Engine, steering: [Steer],
         onPair: (Int, Int) -> Void = { _, _ in }
     ) throws(TillerError) -> PairEvaluation {
+        try measure(pairs, engine: engine, plan: engine.plan(steering), onPair: onPair)
+    }
+
+    /// The same under a plan that may come from another file.
+    package static func measure(
+        _ pairs: [ContrastivePair], engine: Engine, plan steeredPlan: SteeringPlan,
+        onPair: (Int, Int) -> Void = { _, _ in }
+    ) throws(TillerError) -> PairEvaluation {
         let scorer = try PairScorer(engine: engine)
-        let steeredPlan = try engine.plan(steering)
         var plain: [Double] = [], steered: [Double] = []
         for (index, pair) in pairs.enumerated() {
             if let tokens = try scorer.tokenized(pair) {

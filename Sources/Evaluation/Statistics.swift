@@ -34,12 +34,40 @@ package func bootstrapInterval(of values: [Double], resamples: Int = 10_000, see
     guard let first = values.first else { return 0...0 }
     guard values.count > 1 else { return first...first }
     var random = SplitMix(state: seed)
-    var means = (0..<resamples).map { _ in
+    let means = (0..<resamples).map { _ in
         (0..<values.count).reduce(0.0) { sum, _ in sum + values[random.index(below: values.count)] }
             / Double(values.count)
     }
-    means.sort()
-    return means[resamples * 25 / 1000]...means[min(resamples * 975 / 1000, resamples - 1)]
+    return middle(of: means)
+}
+
+/// The same of the ratio of two means, Σ a / Σ b, whose values belong together one by one.
+///
+/// - Returns: nil where the interval of the divisor's mean holds 0: then a ratio says nothing.
+package func bootstrapInterval(
+    ofRatio a: [Double], to b: [Double], resamples: Int = 10_000, seed: UInt64 = 1
+) -> ClosedRange<Double>? {
+    precondition(a.count == b.count, "bootstrapInterval: values that do not belong together")
+    guard !bootstrapInterval(of: b).contains(0) else { return nil }
+    var random = SplitMix(state: seed)
+    var ratios: [Double] = []
+    for _ in 0..<resamples {
+        var (sumA, sumB) = (0.0, 0.0)
+        for _ in 0..<a.count {
+            let index = random.index(below: a.count)
+            sumA += a[index]
+            sumB += b[index]
+        }
+        // Rare where the divisor's interval is clear of 0.
+        if sumB != 0 { ratios.append(sumA / sumB) }
+    }
+    return ratios.isEmpty ? nil : middle(of: ratios)
+}
+
+/// The middle 95 % of values.
+private func middle(of values: [Double]) -> ClosedRange<Double> {
+    let sorted = values.sorted()
+    return sorted[sorted.count * 25 / 1000]...sorted[min(sorted.count * 975 / 1000, sorted.count - 1)]
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014).

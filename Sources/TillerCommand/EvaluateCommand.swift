@@ -13,7 +13,7 @@ struct EvaluateCommand: ParsableCommand {
         commandName: "evaluate", abstract: "Measure a model, plain or steered, on text.",
         subcommands: [
             PerplexityCommand.self, DivergenceCommand.self, PairsCommand.self, ChoiceCommand.self,
-            LogitsCommand.self,
+            SteeringRetentionCommand.self, LogitsCommand.self,
         ])
 }
 

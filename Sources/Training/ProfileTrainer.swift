@@ -101,6 +101,21 @@ package struct ProfileTrainer {
         return profile
     }
 
+    /// The directions alone, one for each of the options' layers in their order, without a measurement.
+    ///
+    /// They are read where the options say, or in the answers.
+    package func directions(
+        from pairs: [ContrastivePair], progress: (TrainingProgress) -> Void
+    ) throws(TillerError) -> [[Float]] {
+        let set = try TrainingSet(
+            pairs, maximumCount: options.maximumPairCount, engine: engine, limit: StateCapture.tokenLimit)
+        let captured = try StateCapture(engine: engine, layers: layerRanges[0])
+            .capture(set, progress: progress)
+        let wanted = options.source ?? .answers
+        let source = captured.sources.contains(wanted) ? wanted : .answers
+        return layerRanges[0].map { options.method.direction(of: captured.pairs(source, layer: $0)) }
+    }
+
     /// What the possible choices do; empty where there is nothing to choose, or too little to choose by.
     private func measureChoices(
         _ set: TrainingSet, _ captured: CapturedStates, _ calibration: StrengthCalibration,

@@ -4,13 +4,17 @@
 
 import ChatTemplates
 import JSON
+import TestSupport
 import Testing
+
+/// The expected outputs.
+let templateFixtures = packageRoot + "/Tests/Fixtures/templates"
 
 /// The date that the expected texts show.
 private let date = TemplateDate(year: 2024, month: 7, day: 26, hour: 15, minute: 4, second: 5)
 
 private func fixture(_ name: String) throws -> [UInt8] {
-    try #require(SharedData.contents(of: "\(SharedData.fixtures)/\(name)"))
+    try #require(SharedData.contents(of: "\(templateFixtures)/\(name)"))
 }
 
 /// The text, or nil if the template or the data is refused.

@@ -112,10 +112,10 @@ func longTemplatesRender(index: Int) {
 }
 
 @Test func mutatedTemplatesNeverTrapOrHang() throws {
-    let path = SharedData.fixtures + "/language.jsonl"
+    let path = templateFixtures + "/language.jsonl"
     let rows = try JSONLines.parse(try #require(SharedData.contents(of: path)))
     let sources = rows.compactMap { $0["template"]?.stringValue }
-    let data = try JSON.parse(try #require(SharedData.contents(of: SharedData.fixtures + "/data.json")))
+    let data = try JSON.parse(try #require(SharedData.contents(of: templateFixtures + "/data.json")))
     let context = try #require(data.objectValue)
     // Fragments that reach deep into the language when they land in the middle of another template.
     let fragments = [

@@ -55,6 +55,9 @@ import Testing
         ["evaluate", "divergence", "MODEL", "--reference", "MODEL", "--text", "TEXT", "--context", "3"],
         ["evaluate", "divergence", "MODEL", "--reference", "MODEL", "--text", "TEXT", "--chunks", "0"],
         ["evaluate", "choice", "MODEL"],
+        ["evaluate", "steering", "MODEL", "--profile", "v"],
+        ["evaluate", "steering", "MODEL", "--reference", "MODEL"],
+        ["evaluate", "steering", "MODEL", "--reference", "MODEL", "--profile", "v=much"],
         ["evaluate", "choice", "MODEL", "--items", "PAIRS", "--limit", "0"],
         ["profile", "train", "MODEL", "--pairs", "PAIRS", "--name", "a/b"],
         ["profile", "train", "MODEL", "--pairs", "PAIRS", "--name", ""],
@@ -195,6 +198,12 @@ import Testing
         expectRefusal(
             place.tiller("evaluate", "divergence", llama, "--reference", llama, "--text", text), code: 1,
             saying: text, "one chunk needs 512")
+        expectRefusal(
+            place.tiller("evaluate", "steering", llama, "--reference", mistral, "--profile", "v"), code: 1,
+            saying: mistral, "different vocabularies")
+        expectRefusal(
+            place.tiller("evaluate", "steering", llama, "--reference", llama, "--profile", "v"), code: 1,
+            saying: "'v'", "none")
     }
 
     @Test func anUnknownArchitectureIsNamed() {

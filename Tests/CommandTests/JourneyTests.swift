@@ -135,7 +135,8 @@ let someItems = """
         #expect(
             try keys(bench) == [
                 "prefill_tokens_per_second", "decode_tokens_per_second", "first_token_ms", "load_ms",
-                "peak_memory_bytes", "weights_bytes", "kernels", "threads",
+                "peak_memory_bytes", "predicted_memory_bytes", "weights_bytes", "read_bytes_per_second",
+                "decode_bytes_per_token", "decode_bandwidth_share", "kernels", "threads",
             ])
         let perplexity = place.tiller(
             "evaluate", "perplexity", model, "--text", place.path("text.txt"), "--context", "32", "--json")
@@ -175,6 +176,28 @@ let someItems = """
         #expect(place.tiller("evaluate", "choice", model, "--items", items).output.contains("3 items"))
     }
 
+    @Test func steeringIsHeldAgainstAReference() throws {
+        let reference = place.convert("llama", to: "reference.tiller", "--weights", "f32")
+        let vector = Workplace.fixtures + "/llama.steering.gguf"
+        #expect(place.tiller("profile", "import", reference, vector, "--name", "v").status == 0)
+        let model = place.convert("llama")
+        place.write(somePairs, to: "pairs.jsonl")
+        let command = ["evaluate", "steering", model, "--reference", reference, "--profile", "v=2"]
+        #expect(
+            try keys(place.tiller(command + ["--json"])) == [
+                "strength", "mean_state_cosine", "mean_displacement_cosine", "state_cosine",
+                "displacement_cosine",
+            ])
+        let full = place.tiller(command + ["--pairs", place.path("pairs.jsonl"), "--json"])
+        #expect(
+            try keys(full).isSuperset(of: [
+                "mean_direction_cosine", "direction_cosine", "retention", "interval", "shift",
+                "reference_shift", "pairs",
+            ]))
+        let text = place.tiller(command + ["--pairs", place.path("pairs.jsonl")])
+        #expect(text.status == 0 && text.output.contains("retention"))
+    }
+
     @Test func logitsAreWrittenForEveryPosition() throws {
         let model = place.convert("llama")
         place.write("[[1, 2, 3], [4]]", to: "ids.json")
@@ -207,7 +230,7 @@ let someItems = """
     @Test(arguments: [
         [], ["convert"], ["chat"], ["generate"], ["profile"], ["profile", "train"], ["profile", "import"],
         ["inspect"], ["verify"], ["bench"], ["evaluate"], ["evaluate", "logits"],
-        ["evaluate", "divergence"], ["evaluate", "choice"], ["compact"],
+        ["evaluate", "divergence"], ["evaluate", "choice"], ["evaluate", "steering"], ["compact"],
     ])
     func everyCommandExplainsItself(command: [String]) {
         let help = place.tiller(command + ["--help"])

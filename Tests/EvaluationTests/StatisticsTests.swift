@@ -48,6 +48,23 @@ import Evaluation
         #expect(quantile(0.3, ofSorted: []) == 0 && quantile(0.3, ofSorted: [7]) == 7)
     }
 
+    @Test func intervalsOfRatiosBelongToTheRatio() throws {
+        var random = SeededGenerator(seed: 3)
+        let b = (0..<200).map { _ in Double(random.nextNormal()) * 0.5 + 2 }
+        let exact = try #require(bootstrapInterval(ofRatio: b.map { $0 * 0.75 }, to: b))
+        #expect(abs(exact.lowerBound - 0.75) < 1e-12 && abs(exact.upperBound - 0.75) < 1e-12)
+        // What is not a share of b is noise of 0.5 over a mean of 2.
+        let a = b.map { $0 * 0.75 + Double(random.nextNormal()) * 0.5 }
+        let noisy = try #require(bootstrapInterval(ofRatio: a, to: b))
+        let error = 0.5 / 200.0.squareRoot() / 2
+        let width = noisy.upperBound - noisy.lowerBound
+        #expect(noisy.contains(a.reduce(0, +) / b.reduce(0, +)))
+        #expect(abs(width / (2 * 1.96 * error) - 1) < 0.25, "\(width)")
+        // Nothing can be a share of what may be nothing.
+        #expect(bootstrapInterval(ofRatio: [1, 2, 3], to: [-1, 1, 0]) == nil)
+        #expect(bootstrapInterval(ofRatio: [], to: []) == nil)
+    }
+
     @Test func medianTakesTheMiddle() {
         #expect(median([3, 1, 2]) == 2)
         #expect(median([4, 1, 2, 3]) == 2.5)

@@ -3,14 +3,17 @@
 
 import Conversion
 import Formats
+import Glibc
+import TestSupport
 import Testing
 import Tokenization
 
 @Test(arguments: ["llama-spm", "gpt-2", "mpt", "deepseek-coder", "phi-3", "llama-bpe", "qwen2"])
 func idsAreThoseOfTheVocabularyTests(name: String) throws {
-    let base = Files.shared + "/tokenizer/ggml-vocab-\(name).gguf"
-    guard let input = Files.contents(of: base + ".inp"), let output = Files.contents(of: base + ".out"),
-        Files.contents(of: base) != nil
+    let base = SharedData.root + "/tokenizer/ggml-vocab-\(name).gguf"
+    guard let input = SharedData.contents(of: base + ".inp"),
+        let output = SharedData.contents(of: base + ".out"),
+        SharedData.contents(of: base) != nil
     else {
         print("skipped: no vocabulary at \(base)")
         return
@@ -48,17 +51,17 @@ private func split(_ text: String, _ mark: String) -> [String] {
 
 /// Whole texts with the vocabularies of real models: cases that `tools/golden/tokenizer.py reference` wrote.
 @Test func idsAreThoseOfReferenceCases() throws {
-    guard let folder = Files.environment("TILLER_TOKENIZER_CASES") else {
+    guard let folder = getenv("TILLER_TOKENIZER_CASES").map({ String(cString: $0) }) else {
         print("skipped: TILLER_TOKENIZER_CASES does not name a folder")
         return
     }
-    for name in Files.names(in: folder) where name.hasSuffix(".case") {
+    for name in SharedData.fileNames(in: folder) where name.hasSuffix(".case") {
         let lines = split(
-            String(decoding: Files.contents(of: folder + "/" + name) ?? [], as: UTF8.self), "\n")
+            String(decoding: SharedData.contents(of: folder + "/" + name) ?? [], as: UTF8.self), "\n")
         try #require(lines.count == 4)
         let section = ByteView(copying: try #require(try ModelSource(path: lines[0]).tokenizer))
         let tokenizer = try Tokenizer(bytes: section.bytes)
-        let bytes = Files.contents(of: lines[1]) ?? []
+        let bytes = SharedData.contents(of: lines[1]) ?? []
         let clock = ContinuousClock()
         var ids: [Int32] = []
         let time = clock.measure {

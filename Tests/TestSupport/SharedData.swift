@@ -3,21 +3,15 @@
 
 import Glibc
 
-enum SharedData {
+package enum SharedData {
     /// `TILLER_SHARED_DATA`, or `shared/data` beside the package's folder.
-    static let root: String = {
+    package static let root: String = {
         if let path = getenv("TILLER_SHARED_DATA") { return String(cString: path) }
-        return package + "/../shared/data"
+        return packageRoot + "/../shared/data"
     }()
 
-    /// The project's own expected outputs.
-    static let fixtures = package + "/Tests/Fixtures/templates"
-
-    /// The package's folder: this file is `Tests/<module>Tests/<file>` in it.
-    private static let package = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
-
     /// The names in a folder, sorted; none if it cannot be read.
-    static func fileNames(in folder: String) -> [String] {
+    package static func fileNames(in folder: String) -> [String] {
         guard let directory = opendir(folder) else { return [] }
         defer { closedir(directory) }
         var names: [String] = []
@@ -31,7 +25,7 @@ enum SharedData {
     }
 
     /// The bytes of a file; nil if it cannot be read.
-    static func contents(of path: String) -> [UInt8]? {
+    package static func contents(of path: String) -> [UInt8]? {
         guard let file = fopen(path, "rb") else { return nil }
         defer { fclose(file) }
         var bytes: [UInt8] = []

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// The residual streams of two models of one shape, position by position: how alike they are, and how alike is what
+// steering does to them.
+
+import Kernels
+import Steering
+import Tiller
+import Transformer
+
+/// Mean cosines over the positions of texts.
+package struct StateComparison: Sendable {
+    /// Of the plain states after each layer, [layerCount].
+    package let states: [Double]
+    /// Of what steering adds to the states after each layer; nil where it adds nothing, as before the first steered one.
+    package let displacements: [Double?]
+}
+
+extension StateComparison {
+    /// Compares both models over texts.
+    ///
+    /// The first position is left out: every text begins with the same large state, the attention's sink.
+    /// - Parameters:
+    ///   - texts: tokens of each, which both models read alike.
+    ///   - onPosition: called after each position with (positions done, positions in all).
+    /// - Precondition: both models have the same shape, and the plan is made for it.
+    package static func measure(
+        _ texts: [[Int32]], engine: Engine, reference: Engine, plan: SteeringPlan,
+        onPosition: (Int, Int) -> Void = { _, _ in }
+    ) throws(TillerError) -> StateComparison {
+        let layerCount = engine.model.configuration.layerCount
+        let total = texts.reduce(0) { $0 + $1.count }
+        var states = Array(repeating: Mean(), count: layerCount)
+        var displacements = states
+        var done = 0
+        for tokens in texts where !tokens.isEmpty {
+            let length = tokens.count
+            let readers = [
+                try StateReader(engine, .none, length), try StateReader(reference, .none, length),
+                try StateReader(engine, plan, length), try StateReader(reference, plan, length),
+            ]
+            for (position, token) in tokens.enumerated() {
+                let recorders = readers.map { $0.read(token, at: position) }
+                for layer in 0..<layerCount where position > 0 {
+                    let rows = recorders.map { $0.mean(layer: layer) }
+                    if let cosine = cosine(rows[0], rows[1]) { states[layer].add(cosine) }
+                    let moved = [difference(rows[2], rows[0]), difference(rows[3], rows[1])]
+                    if let cosine = cosine(moved[0], moved[1]) { displacements[layer].add(cosine) }
+                }
+                done += 1
+                onPosition(done, total)
+            }
+        }
+        return StateComparison(
+            states: states.map { $0.value ?? 0 }, displacements: displacements.map(\.value))
+    }
+
+    private struct Mean {
+        private var sum = 0.0
+        private var count = 0
+
+        mutating func add(_ value: Double) {
+            sum += value
+            count += 1
+        }
+
+        /// nil where nothing was added.
+        var value: Double? { count > 0 ? sum / Double(count) : nil }
+    }
+
+    private static func difference(_ a: [Float], _ b: [Float]) -> [Float] { zip(a, b).map { $0 - $1 } }
+}
+
+/// Reads one model's states token by token: a recorder keeps means, and of one position that is the state.
+private struct StateReader {
+    let session: Session
+    let plan: SteeringPlan
+
+    init(_ engine: Engine, _ plan: SteeringPlan, _ length: Int) throws(TillerError) {
+        session = try engine.makeSession(contextLength: length)
+        self.plan = plan
+    }
+
+    func read(_ token: Int32, at position: Int) -> ResidualRecorder {
+        let configuration = session.engine.model.configuration
+        let recorder = ResidualRecorder(
+            layerCount: configuration.layerCount, hiddenSize: configuration.hiddenSize,
+            positions: position..<position + 1)
+        withUnsafePointer(to: token) { pointer in
+            session.engine.evaluate(
+                UnsafeBufferPointer(start: pointer, count: 1), cache: session.cache,
+                Evaluation(firstPosition: position, steering: plan, recorder: recorder), request: .none)
+        }
+        return recorder
+    }
+}
+
+/// a·b / (|a| |b|); nil where either vector is zero.
+package func cosine(_ a: [Float], _ b: [Float]) -> Double? {
+    precondition(a.count == b.count, "cosine: sizes differ")
+    var (product, squaresA, squaresB) = (0.0, 0.0, 0.0)
+    for (x, y) in zip(a, b) {
+        product += Double(x) * Double(y)
+        squaresA += Double(x) * Double(x)
+        squaresB += Double(y) * Double(y)
+    }
+    guard squaresA > 0, squaresB > 0 else { return nil }
+    return product / (squaresA.squareRoot() * squaresB.squareRoot())
+}

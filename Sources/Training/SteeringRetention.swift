@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// Does steering survive quantization? One profile on a model and on its reference: are the states that it moves the
+// same, would the same pairs teach the same directions, and how much of its effect is left?
+
+import Evaluation
+import ExpertSteer
+import Formats
+import JSON
+import Steering
+import Tiller
+
+/// What is left of a profile in a model, against a reference.
+package struct SteeringRetention: Sendable {
+    /// Strength of the profile on both.
+    package let strength: Float
+    package let states: StateComparison
+    /// Cosines of the directions that the same pairs teach both, by steered layer; empty without pairs.
+    package let directions: [(layer: Int, cosine: Double)]
+    /// What the profile changes of the pairs' log-odds; nil without pairs.
+    package let effect: EffectRetention?
+
+    package var json: JSON.Object {
+        var object: JSON.Object = [
+            "strength": .number(Double(strength)), "mean_state_cosine": Self.mean(states.states),
+            "mean_displacement_cosine": Self.mean(states.displacements.compactMap(\.self)),
+            "state_cosine": .array(states.states.map { .number($0) }),
+            "displacement_cosine": .array(states.displacements.map { $0.map { .number($0) } ?? .null }),
+        ]
+        guard let effect else { return object }
+        object["mean_direction_cosine"] = Self.mean(directions.map(\.cosine))
+        object["direction_cosine"] = .array(
+            directions.map { ["layer": .integer($0.layer), "cosine": .number($0.cosine)] })
+        object["retention"] = effect.ratio.map { .number($0) } ?? .null
+        object["interval"] = effect.interval?.json ?? .null
+        object["shift"] = .number(effect.meanShift)
+        object["reference_shift"] = .number(effect.meanReferenceShift)
+        object["pairs"] = .integer(effect.shifts.count)
+        return object
+    }
+
+    private static func mean(_ values: [Double]) -> JSON {
+        values.isEmpty ? .null : .number(RunningMean(values).mean)
+    }
+}
+
+/// Shifts of the pairs' log-odds, in nats by token, pair by pair.
+package struct EffectRetention: Sendable {
+    package let shifts, referenceShifts: [Double]
+
+    /// - Precondition: both have one shift for each pair.
+    package init(shifts: [Double], referenceShifts: [Double]) {
+        precondition(shifts.count == referenceShifts.count, "EffectRetention: other pairs")
+        self.shifts = shifts
+        self.referenceShifts = referenceShifts
+    }
+
+    package var meanShift: Double { RunningMean(shifts).mean }
+    package var meanReferenceShift: Double { RunningMean(referenceShifts).mean }
+    /// The model's mean shift divided by the reference's; nil where the reference does not move.
+    package var ratio: Double? { meanReferenceShift == 0 ? nil : meanShift / meanReferenceShift }
+    /// Its 95 % bootstrap interval over pairs; nil where the reference's shift cannot be told from 0.
+    package var interval: ClosedRange<Double>? { bootstrapInterval(ofRatio: shifts, to: referenceShifts) }
+}
+
+/// What a measurement of retention reports while it runs.
+package enum RetentionProgress: Sendable {
+    case states(position: Int, of: Int)
+    case directions(pair: Int, of: Int)
+    case effect(pair: Int, of: Int)
+}
+
+/// Measures retention.
+package struct RetentionMeter {
+    private let engine, reference: Engine
+    private let profile: SteeringProfile
+    private let strength: Float
+
+    /// Tokens of a text whose states are compared.
+    private static let tokenLimit = 256
+    /// Tokens of each of the built-in passages.
+    private static let passageTokenLimit = 64
+
+    /// - Parameter steer: a profile of the reference, or else of the model; the same one steers both.
+    /// - Throws: `TillerError.invalidOption` for two models that cannot be compared, `.invalidProfile` for a profile
+    ///   that neither has.
+    package init(engine: Engine, reference: Engine, steer: Steer) throws(TillerError) {
+        try engine.requireSameVocabulary(as: reference)
+        let (own, other) = (engine.model.configuration, reference.model.configuration)
+        guard own.layerCount == other.layerCount, own.hiddenSize == other.hiddenSize else {
+            throw .invalidOption(
+                "the model has \(own.layerCount) layers of \(own.hiddenSize), its reference \(other.layerCount) of "
+                    + "\(other.hiddenSize); they are different models")
+        }
+        self.engine = engine
+        self.reference = reference
+        let owner = reference.profileNames.contains(steer.name) ? reference : engine
+        profile = try owner.profile(named: steer.name)
+        strength = steer.strength ?? profile.recommendedStrength
+    }
+
+    private var plan: SteeringPlan {
+        profile.plan(strength: strength, layerCount: engine.model.configuration.layerCount)
+    }
+
+    /// Compares the states.
+    ///
+    /// - Parameter text: its beginning is read; nil takes neutral passages of several kinds.
+    /// - Throws: `TillerError.invalidOption` for a text that is too short or that both read differently.
+    package func compareStates(over text: String? = nil, progress: (RetentionProgress) -> Void)
+        throws(TillerError) -> StateComparison
+    {
+        try StateComparison.measure(tokens(of: text), engine: engine, reference: reference, plan: plan) {
+            progress(.states(position: $0, of: $1))
+        }
+    }
+
+    /// Completes a comparison of states.
+    ///
+    /// - Parameter pairs: what directions are learned from and the effect is measured on; empty leaves both out.
+    /// - Throws: `TillerError.invalidOption` for pairs without a token of their own.
+    package func measure(
+        on pairs: [ContrastivePair], states: StateComparison, progress: (RetentionProgress) -> Void
+    ) throws(TillerError) -> SteeringRetention {
+        guard !pairs.isEmpty else {
+            return SteeringRetention(strength: strength, states: states, directions: [], effect: nil)
+        }
+        let directions = try compareDirections(pairs, progress)
+        var shifts: [[Double]] = []
+        for (index, engine) in [engine, reference].enumerated() {
+            let result = try PairEvaluation.measure(pairs, engine: engine, plan: plan) { done, count in
+                progress(.effect(pair: index * count + done, of: 2 * count))
+            }
+            shifts.append(result.shifts)
+        }
+        return SteeringRetention(
+            strength: strength, states: states, directions: directions,
+            effect: EffectRetention(shifts: shifts[0], referenceShifts: shifts[1]))
+    }
+
+    private func tokens(of text: String?) throws(TillerError) -> [[Int32]] {
+        let texts = text.map { [$0] } ?? NeutralText.passages
+        var tokens: [[Int32]] = []
+        for text in texts {
+            try engine.requireSameTokens(as: reference, of: text)
+            tokens.append(
+                Array(engine.encode(text).prefix(texts.count > 1 ? Self.passageTokenLimit : Self.tokenLimit)))
+        }
+        guard tokens.contains(where: { $0.count > 1 }) else {
+            throw .invalidOption("the text is too short to compare states, expected at least two tokens")
+        }
+        return tokens
+    }
+
+    /// Trains both as the profile was trained, as far as it says how.
+    private func compareDirections(
+        _ pairs: [ContrastivePair], _ progress: (RetentionProgress) -> Void
+    ) throws(TillerError) -> [(layer: Int, cosine: Double)] {
+        var options = TrainingOptions(name: profile.name)
+        let layers = Array(Set(profile.operations.map(\.layer))).sorted()
+        options.layers = layers
+        options.method = DirectionMethod(rawValue: profile.method) ?? .meanDifference
+        options.source = profile.evaluation["source"]?.stringValue.flatMap(StateSource.init)
+        var learned: [[[Float]]] = []
+        for (index, engine) in [engine, reference].enumerated() {
+            learned.append(
+                try ProfileTrainer(engine: engine, options: options).directions(from: pairs) { event in
+                    guard case .capturing(let pair, let count) = event else { return }
+                    progress(.directions(pair: index * count + pair, of: 2 * count))
+                })
+        }
+        return zip(layers, zip(learned[0], learned[1])).compactMap { layer, directions in
+            cosine(directions.0, directions.1).map { (layer, $0) }
+        }
+    }
+}
