@@ -8,6 +8,8 @@ public protocol ColumnReader {
     init(_ p: TileProduct, tile: Int)
     /// The 16 rows of one column.
     func load(column: Int) -> Set.Floats
+    /// Where a column lies.
+    func address(column: Int) -> UnsafeRawPointer
 }
 
 /// A column is 16 × Float32.
@@ -21,7 +23,11 @@ public struct Float32Columns<Set: InstructionSet>: ColumnReader {
     }
 
     @inlinable @inline(__always) public func load(column: Int) -> Set.Floats {
-        Set.load((tile + column &* columnByteCount).assumingMemoryBound(to: Float.self))
+        Set.load(address(column: column).assumingMemoryBound(to: Float.self))
+    }
+
+    @inlinable @inline(__always) public func address(column: Int) -> UnsafeRawPointer {
+        tile + column &* columnByteCount
     }
 }
 
@@ -36,7 +42,11 @@ public struct Float16Columns<Set: InstructionSet>: ColumnReader {
     }
 
     @inlinable @inline(__always) public func load(column: Int) -> Set.Floats {
-        Set.loadHalves(tile + column &* columnByteCount)
+        Set.loadHalves(address(column: column))
+    }
+
+    @inlinable @inline(__always) public func address(column: Int) -> UnsafeRawPointer {
+        tile + column &* columnByteCount
     }
 }
 
@@ -58,6 +68,10 @@ public struct ScaledByteColumns<Set: InstructionSet>: ColumnReader {
         let offset = column &* columnByteCount
         return Set.multiply(Set.loadSignedBytes(codes + offset), Set.broadcastHalf(scales + offset))
     }
+
+    @inlinable @inline(__always) public func address(column: Int) -> UnsafeRawPointer {
+        codes + column &* columnByteCount
+    }
 }
 
 /// Products with floating-point columns: one multiply-add for each column, in the order of the columns.
@@ -72,6 +86,7 @@ public enum FloatTile<Reader: ColumnReader>: TileKernel {
         var block = Block()
         var column = 0
         while column < p.columnCount {
+            if isMemoryBound(Block.self) { Set.prefetch(reader.address(column: column) + prefetchDistance) }
             block.add(reader.load(column: column), times: x + column, stride: p.inputStride)
             column &+= 1
         }
@@ -80,20 +95,32 @@ public enum FloatTile<Reader: ColumnReader>: TileKernel {
         )
     }
 
+    /// Two tiles share the conversion of their scales, and keep the pipeline full where there are few tokens.
+    @inlinable @inline(__always) public static func pairsTiles(tokenCount: Int) -> Bool {
+        tokenCount == 1 || 2 &* tokenCount &+ 4 <= Set.registerCount
+    }
+
     @inlinable @inline(__always)
-    public static func multiplyPair(_ p: TileProduct, tile: Int, token: Int) {
+    public static func multiplyPair<Block: TokenBlock>(
+        _: Block.Type, _ p: TileProduct, tile: Int, token: Int
+    ) where Block.Set == Set {
         let readers = (Reader(p, tile: tile), Reader(p, tile: tile &+ 1))
         let x = p.input.assumingMemoryBound(to: Float.self) + token &* p.inputStride
-        var blocks = (One<Set>(), One<Set>())
+        var blocks = (Block(), Block())
         var column = 0
         while column < p.columnCount {
-            blocks.0.add(readers.0.load(column: column), times: x + column, stride: 0)
-            blocks.1.add(readers.1.load(column: column), times: x + column, stride: 0)
+            if isMemoryBound(Block.self) {
+                Set.prefetch(readers.0.address(column: column) + prefetchDistance)
+            }
+            blocks.0.add(readers.0.load(column: column), times: x + column, stride: p.inputStride)
+            blocks.1.add(readers.1.load(column: column), times: x + column, stride: p.inputStride)
             column &+= 1
         }
         blocks.0.store(
-            to: p.output(tile: tile, token: token), stride: 0, rowCount: p.rowCount(ofTile: tile))
+            to: p.output(tile: tile, token: token), stride: p.outputStride, rowCount: p.rowCount(ofTile: tile)
+        )
         blocks.1.store(
-            to: p.output(tile: tile &+ 1, token: token), stride: 0, rowCount: p.rowCount(ofTile: tile &+ 1))
+            to: p.output(tile: tile &+ 1, token: token), stride: p.outputStride,
+            rowCount: p.rowCount(ofTile: tile &+ 1))
     }
 }

@@ -19,6 +19,9 @@ public protocol InstructionSet {
     /// Running sum of products of 8-bit weights for each of 16 rows, over at most one group of 32 columns.
     associatedtype CodeSum
 
+    /// How many Floats the registers hold.
+    static var registerCount: Int { get }
+
     // Moving
     /// Asks for the cache line of an address, which need not exist; may do nothing.
     static func prefetch(_ p: UnsafeRawPointer)
@@ -82,4 +85,9 @@ public protocol InstructionSet {
     /// sum[lane] + Σ w[lane][i] · a[i] over the four signed bytes (−127…127) of `a`.
     static func add(_ sum: CodeSum, _ w: Codes, times a: Int32) -> CodeSum
     static func floats(_ sum: CodeSum) -> Floats
+}
+
+extension InstructionSet {
+    /// That of most: sixteen registers of 256 bits, or 32 of 128.
+    @inlinable @inline(__always) public static var registerCount: Int { 8 }
 }

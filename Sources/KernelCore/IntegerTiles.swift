@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tiles of 8-bit and 4-bit codes. Each group of 32 columns gives an exact integer sum; only then come scales and Float.
 
-/// How far ahead of a product with a single token weights are asked for: memory answers late, and the processor's own
-/// look-ahead ends before the next cache lines when each of them takes many instructions.
-@inlinable public var prefetchDistance: Int { @inline(__always) get { 4096 } }
-
 /// Weights of `TensorEncoding.int8`: w = rowScale · scale · (q − 128).
 public enum Int8Tile<Set: InstructionSet>: TileKernel {
     @inlinable @inline(__always)
@@ -30,12 +26,6 @@ public enum Int8Tile<Set: InstructionSet>: TileKernel {
         )
     }
 
-    @inlinable @inline(__always)
-    public static func multiplyPair(_ p: TileProduct, tile: Int, token: Int) {
-        multiply(One<Set>.self, p, tile: tile, token: token)
-        multiply(One<Set>.self, p, tile: tile &+ 1, token: token)
-    }
-
     /// The integer sums of one group: 512 bytes of codes.
     @inlinable @inline(__always)
     static func addCodes<Block: TokenBlock>(
@@ -44,7 +34,7 @@ public enum Int8Tile<Set: InstructionSet>: TileKernel {
         block.beginCodes(x, stride: stride)
         var j = 0
         while j < 8 {
-            if Block.tokenCount == 1 { Set.prefetch(codes + (j &* 64 &+ prefetchDistance)) }
+            if isMemoryBound(Block.self) { Set.prefetch(codes + (j &* 64 &+ prefetchDistance)) }
             block.add(Set.loadCodes(codes + j &* 64), times: x, stride: stride, j)
             j &+= 1
         }
@@ -76,12 +66,6 @@ public enum KeyTile<Set: InstructionSet>: TileKernel {
             to: p.output(tile: tile, token: token), stride: p.outputStride, rowCount: p.rowCount(ofTile: tile)
         )
     }
-
-    @inlinable @inline(__always)
-    public static func multiplyPair(_ p: TileProduct, tile: Int, token: Int) {
-        multiply(One<Set>.self, p, tile: tile, token: token)
-        multiply(One<Set>.self, p, tile: tile &+ 1, token: token)
-    }
 }
 
 /// Weights of `TensorEncoding.int4`: w = rowScale · scale · q − rowMinimum · minimum.
@@ -100,7 +84,7 @@ public enum Int4Tile<Set: InstructionSet>: TileKernel {
             block.beginNibbles()
             var j = 0
             while j < 4 {
-                if Block.tokenCount == 1 { Set.prefetch(nibbles + (j &* 64 &+ prefetchDistance)) }
+                if isMemoryBound(Block.self) { Set.prefetch(nibbles + (j &* 64 &+ prefetchDistance)) }
                 let w = Set.loadNibbles(nibbles + j &* 64)
                 block.add(w.low, times: x, stride: p.inputStride, 2 &* j)
                 block.add(w.high, times: x, stride: p.inputStride, 2 &* j &+ 1)
@@ -118,11 +102,5 @@ public enum Int4Tile<Set: InstructionSet>: TileKernel {
         block.store(
             to: p.output(tile: tile, token: token), stride: p.outputStride, rowCount: p.rowCount(ofTile: tile)
         )
-    }
-
-    @inlinable @inline(__always)
-    public static func multiplyPair(_ p: TileProduct, tile: Int, token: Int) {
-        multiply(One<Set>.self, p, tile: tile, token: token)
-        multiply(One<Set>.self, p, tile: tile &+ 1, token: token)
     }
 }

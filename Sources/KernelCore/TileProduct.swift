@@ -44,7 +44,15 @@ public struct TileProduct {
     }
 }
 
-/// How one tile is multiplied by one block of tokens.
+/// How far ahead of a product with few tokens weights are asked for: memory answers late, and the processor's own
+/// look-ahead ends at pages and before cache lines that take many instructions.
+@inlinable public var prefetchDistance: Int { @inline(__always) get { 4096 } }
+
+/// Whether a block has so few tokens that its weights are seldom in a cache.
+@inlinable @inline(__always)
+public func isMemoryBound<Block: TokenBlock>(_: Block.Type) -> Bool { Block.tokenCount <= 4 }
+
+/// How tiles are multiplied by one block of tokens.
 public protocol TileKernel {
     associatedtype Set: InstructionSet
 
@@ -52,45 +60,73 @@ public protocol TileKernel {
     static func multiply<Block: TokenBlock>(_: Block.Type, _ p: TileProduct, tile: Int, token: Int)
     where Block.Set == Set
 
-    /// Rows of `tile` and `tile + 1` × one token.
-    static func multiplyPair(_ p: TileProduct, tile: Int, token: Int)
+    /// Whether two tiles are better multiplied together with blocks of so many tokens.
+    static func pairsTiles(tokenCount: Int) -> Bool
+
+    /// Rows of `tile` and `tile + 1` × one block.
+    static func multiplyPair<Block: TokenBlock>(_: Block.Type, _ p: TileProduct, tile: Int, token: Int)
+    where Block.Set == Set
 }
 
-/// The tiles `firstTile ..< endTile` of a product, in blocks of `Wide`, then of 4, 2 and 1 tokens.
+extension TileKernel {
+    @inlinable @inline(__always) public static func pairsTiles(tokenCount: Int) -> Bool { false }
+
+    @inlinable @inline(__always)
+    public static func multiplyPair<Block: TokenBlock>(
+        _: Block.Type, _ p: TileProduct, tile: Int, token: Int
+    ) where Block.Set == Set {
+        multiply(Block.self, p, tile: tile, token: token)
+        multiply(Block.self, p, tile: tile &+ 1, token: token)
+    }
+}
+
+/// The tiles `firstTile ..< endTile` of a product, in blocks of `Wide`, then of 4, 3, 2 and 1 tokens.
 @inlinable @inline(__always)
 public func multiply<Kernel: TileKernel, Wide: TokenBlock>(
     _: Kernel.Type, _: Wide.Type, _ p: TileProduct, _ firstTile: Int, _ endTile: Int
 ) where Wide.Set == Kernel.Set {
-    var firstTile = firstTile
-    while firstTile < endTile {
-        // Two tiles at a time: a single token's chain of additions is too short to fill the pipeline.
-        let isPair = firstTile &+ 1 < endTile
-        let lastTile = isPair ? firstTile &+ 1 : firstTile
-        var tile = firstTile
-        while tile <= lastTile {
-            var token = 0
-            while token &+ Wide.tokenCount <= p.tokenCount {
-                Kernel.multiply(Wide.self, p, tile: tile, token: token)
-                token &+= Wide.tokenCount
-            }
-            if Wide.tokenCount > 4, token &+ 4 <= p.tokenCount {
-                Kernel.multiply(Four<Kernel.Set>.self, p, tile: tile, token: token)
-                token &+= 4
-            }
-            if token &+ 2 <= p.tokenCount {
-                Kernel.multiply(Two<Kernel.Set>.self, p, tile: tile, token: token)
-                token &+= 2
-            }
-            if token < p.tokenCount, !isPair {
-                Kernel.multiply(One<Kernel.Set>.self, p, tile: tile, token: token)
-            }
-            tile &+= 1
+    typealias Set = Kernel.Set
+    var tile = firstTile
+    while tile < endTile {
+        let isPair = tile &+ 1 < endTile
+        var token = multiplyBlocks(Kernel.self, Wide.self, p, tile, isPair, 0)
+        if Wide.tokenCount > 4 { token = multiplyBlocks(Kernel.self, Four<Set>.self, p, tile, isPair, token) }
+        if Wide.tokenCount > 3 {
+            token = multiplyBlocks(Kernel.self, Three<Set>.self, p, tile, isPair, token)
         }
-        if isPair, p.tokenCount & 1 == 1 {
-            Kernel.multiplyPair(p, tile: firstTile, token: p.tokenCount &- 1)
-        }
-        firstTile = lastTile &+ 1
+        if Wide.tokenCount > 2 { token = multiplyBlocks(Kernel.self, Two<Set>.self, p, tile, isPair, token) }
+        _ = multiplyBlocks(Kernel.self, One<Set>.self, p, tile, isPair, token)
+        tile &+= isPair ? 2 : 1
     }
+}
+
+/// One or two tiles × the tokens from `first` on, as many as fill whole blocks.
+/// - Returns: the first token that is left.
+@inlinable @inline(__always)
+func multiplyBlocks<Kernel: TileKernel, Block: TokenBlock>(
+    _: Kernel.Type, _: Block.Type, _ p: TileProduct, _ tile: Int, _ isPair: Bool, _ first: Int
+) -> Int where Block.Set == Kernel.Set {
+    let end = p.tokenCount &- Block.tokenCount
+    var token = first
+    if isPair, Kernel.pairsTiles(tokenCount: Block.tokenCount) {
+        while token <= end {
+            Kernel.multiplyPair(Block.self, p, tile: tile, token: token)
+            token &+= Block.tokenCount
+        }
+        return token
+    }
+    // One tile after the other: it stays in the first cache while the tokens pass by.
+    while token <= end {
+        Kernel.multiply(Block.self, p, tile: tile, token: token)
+        token &+= Block.tokenCount
+    }
+    guard isPair else { return token }
+    token = first
+    while token <= end {
+        Kernel.multiply(Block.self, p, tile: tile &+ 1, token: token)
+        token &+= Block.tokenCount
+    }
+    return token
 }
 
 extension TileProduct {

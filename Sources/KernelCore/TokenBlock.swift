@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Register blocking: the sums of one token, and by doubling those of 2, 4 or 8 tokens, that share every weight loaded.
+// Register blocking: the sums of one token, and by joining those of 2, 3, 4 or 8 tokens, that share every weight loaded.
 // What one token's sums add, and in which order, does not depend on the size of the block; so a prompt evaluated in
 // one batch gives bit for bit what it gives token by token.
 
@@ -111,41 +111,41 @@ public struct One<Set: InstructionSet>: TokenBlock {
     }
 }
 
-/// The sums of twice as many tokens.
-public struct Twice<Half: TokenBlock>: TokenBlock {
-    public typealias Set = Half.Set
-    public var first: Half
-    public var second: Half
+/// The sums of the tokens of two blocks, one after the other.
+public struct Both<First: TokenBlock, Second: TokenBlock>: TokenBlock where Second.Set == First.Set {
+    public typealias Set = First.Set
+    public var first: First
+    public var second: Second
 
-    @inlinable @inline(__always) public static var tokenCount: Int { 2 &* Half.tokenCount }
+    @inlinable @inline(__always) public static var tokenCount: Int { First.tokenCount &+ Second.tokenCount }
 
     @inlinable @inline(__always) public init() {
-        first = Half()
-        second = Half()
+        first = First()
+        second = Second()
     }
 
     @inlinable @inline(__always)
     public mutating func add(_ w: Set.Floats, times x: UnsafePointer<Float>, stride: Int) {
         first.add(w, times: x, stride: stride)
-        second.add(w, times: x + Half.tokenCount &* stride, stride: stride)
+        second.add(w, times: x + First.tokenCount &* stride, stride: stride)
     }
 
     @inlinable @inline(__always)
     public mutating func beginCodes(_ x: UnsafePointer<QuantizedGroup>, stride: Int) {
         first.beginCodes(x, stride: stride)
-        second.beginCodes(x + Half.tokenCount &* stride, stride: stride)
+        second.beginCodes(x + First.tokenCount &* stride, stride: stride)
     }
 
     @inlinable @inline(__always)
     public mutating func add(_ w: Set.Codes, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int) {
         first.add(w, times: x, stride: stride, j)
-        second.add(w, times: x + Half.tokenCount &* stride, stride: stride, j)
+        second.add(w, times: x + First.tokenCount &* stride, stride: stride, j)
     }
 
     @inlinable @inline(__always)
     public mutating func endCodes(scale: Set.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int) {
         first.endCodes(scale: scale, x, stride: stride)
-        second.endCodes(scale: scale, x + Half.tokenCount &* stride, stride: stride)
+        second.endCodes(scale: scale, x + First.tokenCount &* stride, stride: stride)
     }
 
     @inlinable @inline(__always) public mutating func beginNibbles() {
@@ -157,7 +157,7 @@ public struct Twice<Half: TokenBlock>: TokenBlock {
     public mutating func add(_ w: Set.Nibbles, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int)
     {
         first.add(w, times: x, stride: stride, j)
-        second.add(w, times: x + Half.tokenCount &* stride, stride: stride, j)
+        second.add(w, times: x + First.tokenCount &* stride, stride: stride, j)
     }
 
     @inlinable @inline(__always)
@@ -165,7 +165,7 @@ public struct Twice<Half: TokenBlock>: TokenBlock {
         scale: Set.Floats, minimum: Set.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int
     ) {
         first.endNibbles(scale: scale, minimum: minimum, x, stride: stride)
-        second.endNibbles(scale: scale, minimum: minimum, x + Half.tokenCount &* stride, stride: stride)
+        second.endNibbles(scale: scale, minimum: minimum, x + First.tokenCount &* stride, stride: stride)
     }
 
     @inlinable @inline(__always)
@@ -183,10 +183,12 @@ public struct Twice<Half: TokenBlock>: TokenBlock {
     @inlinable @inline(__always)
     public func store(to output: UnsafeMutablePointer<Float>, stride: Int, rowCount: Int) {
         first.store(to: output, stride: stride, rowCount: rowCount)
-        second.store(to: output + Half.tokenCount &* stride, stride: stride, rowCount: rowCount)
+        second.store(to: output + First.tokenCount &* stride, stride: stride, rowCount: rowCount)
     }
 }
 
+public typealias Twice<Half: TokenBlock> = Both<Half, Half>
 public typealias Two<Set: InstructionSet> = Twice<One<Set>>
+public typealias Three<Set: InstructionSet> = Both<Two<Set>, One<Set>>
 public typealias Four<Set: InstructionSet> = Twice<Two<Set>>
 public typealias Eight<Set: InstructionSet> = Twice<Four<Set>>

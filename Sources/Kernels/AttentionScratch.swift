@@ -6,21 +6,19 @@ import KernelCore
 import Platform
 
 /// The work of one thread on a block of tokens and one head of the cache; a row is one query head of one token.
-struct AttentionRows {
+final class AttentionRows: Sendable {
     /// Queries, scaled [rows × headSize].
-    var queries = AlignedBuffer<Float>(count: 0)
+    let queries: AlignedBuffer<Float>
     /// The queries as codes [rows × headSize / 32].
-    var codes = AlignedBuffer<QuantizedGroup>(count: 0)
+    let codes: AlignedBuffer<QuantizedGroup>
     /// Scores of one chunk [rows × chunkSize].
-    var scores = AlignedBuffer<Float>(count: 0)
+    let scores: AlignedBuffer<Float>
     /// Output of one chunk, and of all chunks so far [rows × padded headSize].
-    var part = AlignedBuffer<Float>(count: 0)
-    var total = AlignedBuffer<Float>(count: 0)
+    let part: AlignedBuffer<Float>
+    let total: AlignedBuffer<Float>
     /// [rows].
-    var partStates = AlignedBuffer<SoftmaxState>(count: 0)
-    var totalStates = AlignedBuffer<SoftmaxState>(count: 0)
-
-    init() {}
+    let partStates: AlignedBuffer<SoftmaxState>
+    let totalStates: AlignedBuffer<SoftmaxState>
 
     init(rowCount: Int, headSize: Int) {
         queries = AlignedBuffer(count: rowCount * headSize)

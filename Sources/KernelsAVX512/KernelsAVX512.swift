@@ -19,6 +19,8 @@ private enum AVX512: InstructionSet {
         @inline(__always) init(_ lanes: __m512i) { self.lanes = lanes }
     }
 
+    @inline(__always) static var registerCount: Int { 32 }
+
     // MARK: - Moving
 
     @inline(__always) static func prefetch(_ p: UnsafeRawPointer) { tiller_prefetch(p) }
