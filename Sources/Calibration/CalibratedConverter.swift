@@ -26,6 +26,8 @@ package struct CalibratedConverter: Sendable {
     package var encodings: EncodingChoice
     /// nil takes the statistics that a .tiller file brings, else the built-in text.
     package var calibration: CalibrationSource?
+    /// Whether the file gets what was seen of the model, for later conversions.
+    package var keepsStatistics = false
     package var replacesExisting: Bool
     package var threadCount: Int
     /// Name and version of the program, for the manifest.
@@ -59,6 +61,7 @@ package struct CalibratedConverter: Sendable {
         let reference = try reference(path, output: output, target, converter) {
             progress(.reference, $0, $1)
         }
+        converter.keepsStatistics = keepsStatistics
         converter.statistics = try statistics(reference) { progress(.calibrate, $0, $1) }
         var summary = try converter.convert(path, to: target.provisionalPath) { progress(.convert, $0, $1) }
         try measure(target.provisionalPath, reference, into: &summary) { progress(.measure, $0, $1) }

@@ -16,6 +16,8 @@ package struct Converter: Sendable {
     private let program: String
     /// What is known of the model's activations; nil treats all columns alike.
     package var statistics: CalibrationStatistics?
+    /// Whether the file gets the statistics, for later conversions.
+    package var keepsStatistics = false
 
     package init(encodings: EncodingChoice, replacesExisting: Bool, threadCount: Int, program: String) {
         self.encodings = encodings
@@ -40,7 +42,7 @@ package struct Converter: Sendable {
         let (source, plan) = try Self.namingSource(path) {
             let source = try ModelSource(path: path, output: output)
             let treatment = TreatmentPlan(source, statistics, pool: ThreadPool(threadCount: threadCount))
-            kept = treatment?.statistics
+            if keepsStatistics { kept = treatment?.statistics }
             return (
                 source, try TensorPlan(source, encodings: encodings, treatments: treatment?.treatments ?? [:])
             )

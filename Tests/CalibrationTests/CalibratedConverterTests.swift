@@ -17,9 +17,11 @@ import Tiller
     private func converter(
         _ weights: TensorEncoding, _ calibration: CalibrationSource? = nil, replacing: Bool = false
     ) -> CalibratedConverter {
-        CalibratedConverter(
+        var converter = CalibratedConverter(
             encodings: EncodingChoice(weights: weights, head: weights), calibration: calibration,
             replacesExisting: replacing, threadCount: 2, program: "test")
+        converter.keepsStatistics = true
+        return converter
     }
 
     private func source(_ name: String) -> String { "\(TinyModel.folder)/\(name).gguf" }
@@ -84,6 +86,14 @@ import Tiller
         let text = String(repeating: "Another text, quite unlike the first. ", count: 40)
         _ = try converter(.int4, .text(text), replacing: true).convert(first, to: second)
         #expect(try TillerFile(path: second).calibration() != statistics)
+    }
+
+    @Test func statisticsStayOutUnlessAskedFor() throws {
+        var converter = converter(.int8)
+        converter.keepsStatistics = false
+        let path = "\(folder.path)/model.tiller"
+        _ = try converter.convert(source("llama"), to: path)
+        #expect(try TillerFile(path: path).calibration() == nil)
     }
 
     @Test func anInterruptedConversionLeavesNothing() throws {
