@@ -97,7 +97,7 @@ let package = Package(
         .target(
             name: "Calibration",
             dependencies: [
-                "Conversion", "Evaluation", "Formats", "JSON", "Platform", "Quantization", "Tiller",
+                "Conversion", "Evaluation", "Formats", "JSON", "Kernels", "Platform", "Quantization", "Tiller",
                 "Transformer",
             ]),
         .target(

@@ -14,7 +14,7 @@ import Tiller
 package struct CalibratedConverter: Sendable {
     /// What is going on, for progress bars.
     package enum Phase: String, Sendable {
-        case reference, calibrate, convert, measure
+        case reference, calibrate, compare, convert, measure
 
         package var countsBytes: Bool { self == .reference || self == .convert }
     }
@@ -24,6 +24,8 @@ package struct CalibratedConverter: Sendable {
     private static let largestExactWeightCount = 600_000_000
 
     package var encodings: EncodingChoice
+    /// How large the file may become; nil takes `encodings` as they are, else each matrix gets 4 or 8 bits as is best.
+    package var budget: Budget?
     /// nil takes the statistics that a .tiller file brings, else the built-in text.
     package var calibration: CalibrationSource?
     /// Whether the file gets what was seen of the model, for later conversions.
@@ -63,6 +65,12 @@ package struct CalibratedConverter: Sendable {
         }
         converter.keepsStatistics = keepsStatistics
         converter.statistics = try statistics(reference) { progress(.calibrate, $0, $1) }
+        if let budget {
+            let allocated = try converter.allocating(
+                budget, source: path, scratch: target.provisionalPath, lists: comparisonLists(reference)
+            ) { progress(.compare, $0, $1) }
+            converter.encodings = allocated
+        }
         var summary = try converter.convert(path, to: target.provisionalPath) { progress(.convert, $0, $1) }
         try measure(target.provisionalPath, reference, into: &summary) { progress(.measure, $0, $1) }
         guard progress(.measure, 1, 1) else { throw CancellationError() }
@@ -98,6 +106,11 @@ package struct CalibratedConverter: Sendable {
         if calibration == nil, let known = try reference.file.calibration() { return known }
         let lists = try (calibration ?? .builtIn).tokenLists(reference)
         return try .gather(lists, engine: reference, progress: progress)
+    }
+
+    /// A little of two kinds of text: every matrix is tried on it.
+    private func comparisonLists(_ reference: Engine) -> [[Int32]] {
+        CalibrationText.comparison.map { Array(reference.encode($0).prefix(80)) }
     }
 
     private func measure(

@@ -8,6 +8,9 @@ package enum CalibrationText {
     package static let passages =
         [encyclopedia, story, letter, news, science, recipe, law, review, numbers] + languages + code
 
+    /// What matrices are compared on.
+    static let comparison = [encyclopedia, story]
+
     /// Questions and answers, for the model's own chat template.
     package static let conversations: [[(role: String, text: String)]] = [
         [

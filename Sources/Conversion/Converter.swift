@@ -11,7 +11,7 @@ import Quantization
 package struct Converter: Sendable {
     package var encodings: EncodingChoice
     private let replacesExisting: Bool
-    private let threadCount: Int
+    package let threadCount: Int
     /// Name and version of the program, for the manifest.
     private let program: String
     /// What is known of the model's activations; nil treats all columns alike.

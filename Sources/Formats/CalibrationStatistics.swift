@@ -2,7 +2,7 @@
 // What a quantizer knows of a model's activations, and the section that keeps it (formats/tiller.md §3.4): so that a file
 // can get another encoding without a second calibration.
 
-import Quantization
+import Glibc
 
 /// What some of a model's matrices read.
 package enum MatrixInput: Hashable, Sendable {
@@ -70,7 +70,7 @@ extension CalibrationStatistics {
     init(_ view: ByteView, _ configuration: ModelConfiguration) throws(FormatError) {
         let inputs = MatrixInput.all(of: configuration)
         let expectedByteCount =
-            inputs.reduce(Self.headerByteCount) { $0 + 2 * $1.columns(in: configuration) }
+            inputs.reduce(Self.headerByteCount) { $0 + 4 + $1.columns(in: configuration) }
         guard view.count == expectedByteCount else {
             throw FormatError(
                 .tillerCalibration, found: "\(view.count) bytes",
@@ -92,21 +92,24 @@ extension CalibrationStatistics {
         meanSquares = [:]
         var position = Self.headerByteCount
         for input in inputs {
-            var squares: [Float] = []
-            for _ in 0..<input.columns(in: configuration) {
-                let value = Float16Bits.float(brain: view.load(UInt16.self, at: position))
-                guard value.isFinite, value.sign == .plus else {
-                    throw FormatError(
-                        .tillerCalibration, found: "a mean square of \(value)",
-                        expected: "a finite number that is not negative",
-                        byteOffset: view.byteOffset + position)
-                }
-                squares.append(value)
-                position += 2
+            let columns = input.columns(in: configuration)
+            let largest = Float(bitPattern: view.load(UInt32.self, at: position))
+            guard largest.isFinite, largest.sign == .plus else {
+                throw FormatError(
+                    .tillerCalibration, found: "a mean square of \(largest)",
+                    expected: "a finite number that is not negative",
+                    byteOffset: view.byteOffset + position)
             }
-            meanSquares[input] = squares
+            meanSquares[input] = (0..<columns).map { column in
+                let code = view[position + 4 + column]
+                return code == .max ? 0 : largest * Self.halvings[Int(code)]
+            }
+            position += 4 + columns
         }
     }
+
+    /// 2^(−code / 6): six steps in an octave are finer than what another text would change.
+    private static let halvings = (0..<255).map { exp2f(-Float($0) / 6) }
 
     /// The section's bytes.
     /// - Throws: `FormatError` R39 where the statistics are not those of such a model.
@@ -116,8 +119,12 @@ extension CalibrationStatistics {
         for size in Self.shape(of: configuration) { bytes.append(littleEndian: size) }
         bytes.append(littleEndian: UInt64(0))
         for input in MatrixInput.all(of: configuration) {
-            for square in meanSquares[input] ?? [] {
-                bytes.append(littleEndian: Float16Bits.brainBits(square))
+            let squares = meanSquares[input] ?? []
+            let largest = squares.max() ?? 0
+            bytes.append(littleEndian: largest.bitPattern)
+            for square in squares {
+                let code = square > 0 ? (6 * log2f(largest / square)).rounded() : 255
+                bytes.append(code >= 0 && code < 255 ? UInt8(code) : 255)
             }
         }
         _ = try CalibrationStatistics(ByteView(copying: bytes), configuration)

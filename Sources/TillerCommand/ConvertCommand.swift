@@ -36,14 +36,26 @@ struct ConvertCommand: ParsableCommand {
     @Argument(help: "The .tiller file to write.")
     var output: String
 
-    @Option(help: ArgumentHelp("Weights: int4, int8, f16 or f32.", valueName: "encoding"))
-    var weights = "int4"
+    @Option(help: ArgumentHelp("Weights: int4, int8, f16 or f32; int4 unless given.", valueName: "encoding"))
+    var weights: String?
 
     @Option(
         help: ArgumentHelp(
             "Embedding and head, likewise; int8 for int4 weights, else like the weights, unless given.",
             valueName: "encoding"))
     var head: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "The largest file wanted, in units of 10^6 bytes: each matrix gets int4 or int8, as its damage by byte says.",
+            valueName: "MB"))
+    var size: Double?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Likewise for the weights alone, in bits by weight.", valueName: "bits"))
+    var bitsPerWeight: Double?
 
     @Option(
         help: ArgumentHelp(
@@ -68,13 +80,17 @@ struct ConvertCommand: ParsableCommand {
     var threads: Int?
 
     func run() throws {
-        let body = try encoding(weights, option: "--weights")
+        let budget = try budget()
+        let body = try encoding(weights ?? "int4", option: "--weights")
         let headEncoding =
             try head.map { try encoding($0, option: "--head") } ?? (body == .int4 ? .int8 : body)
         try require(threads ?? 1, in: 1...256, option: "--threads")
         try requireFree(output, force: force)
         let encodings = EncodingChoice(weights: body, head: headEncoding)
         let isRounded = [body, headEncoding].contains { $0 == .int8 || $0 == .int4 }
+        if budget != nil, calibration == "none" {
+            throw TillerError.invalidOption("--size and --bits-per-weight need a calibration")
+        }
         if calibration != nil, calibration != "none", !isRounded {
             throw TillerError.invalidOption(
                 "--calibration is for int8 and int4, the weights are to be \(body.name)")
@@ -82,7 +98,7 @@ struct ConvertCommand: ParsableCommand {
         Interrupt.install(includingTermination: true)
         report(
             try calibration == "none" || !isRounded
-                ? convertQuickly(encodings) : convertCalibrated(encodings))
+                ? convertQuickly(encodings) : convertCalibrated(encodings, budget))
     }
 
     private var threadCount: Int { threads ?? Processor.physicalCoreCount() }
@@ -100,12 +116,14 @@ struct ConvertCommand: ParsableCommand {
         return summary
     }
 
-    private func convertCalibrated(_ encodings: EncodingChoice) throws -> ConversionSummary {
+    private func convertCalibrated(_ encodings: EncodingChoice, _ budget: Budget?) throws -> ConversionSummary
+    {
         let text = try calibration.map { CalibrationSource.text(try readText(path: $0)) }
         var converter = CalibratedConverter(
             encodings: encodings, calibration: text, replacesExisting: force, threadCount: threadCount,
             program: "tiller \(tillerVersion)")
         converter.keepsStatistics = keepStatistics
+        converter.budget = budget
         var (bar, phase): (ProgressBar?, CalibratedConverter.Phase?)
         let summary = try converter.convert(source, to: output) { newPhase, done, total in
             if newPhase != phase {
@@ -119,6 +137,28 @@ struct ConvertCommand: ParsableCommand {
         }
         bar?.finish()
         return summary
+    }
+
+    private func budget() throws -> Budget? {
+        guard size != nil || bitsPerWeight != nil else { return nil }
+        for (option, isGiven) in [
+            ("--weights", weights != nil), ("--head", head != nil),
+            ("--bits-per-weight", size != nil && bitsPerWeight != nil),
+        ] where isGiven {
+            throw TillerError.invalidOption(
+                "\(option) and \(size != nil ? "--size" : "--bits-per-weight") exclude each other")
+        }
+        if let size {
+            guard size > 0, size < 1e9 else {
+                throw TillerError.invalidOption("--size is \(size), expected MB above 0")
+            }
+            return .fileByteCount(Int(size * 1e6))
+        }
+        let bits = bitsPerWeight ?? 0
+        guard bits > 0, bits < 64 else {
+            throw TillerError.invalidOption("--bits-per-weight is \(bits), expected 4 to 9")
+        }
+        return .bitsPerWeight(bits)
     }
 
     private func encoding(_ name: String, option: String) throws -> TensorEncoding {

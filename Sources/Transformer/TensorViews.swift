@@ -8,8 +8,13 @@ import Quantization
 /// Looks tensors up by role and layer.
 struct TensorViews {
     let file: TillerFile
+    /// Where some tensors come from instead.
+    var substitute: (file: TillerFile, takes: (TensorRole, Int?) -> Bool)?
 
     func matrix(_ role: TensorRole, _ layer: Int? = nil) throws(FormatError) -> WeightMatrix {
+        if let substitute, substitute.takes(role, layer) {
+            return try TensorViews(file: substitute.file).matrix(role, layer)
+        }
         let entry = try entry(role, layer)
         return WeightMatrix(
             encoding: entry.encoding, rows: entry.rows, columns: entry.columns, bytes: file.bytes(of: entry))

@@ -40,6 +40,7 @@ package struct BlockWeights: Sendable {
 /// A loaded model: configuration, weights in place, rotary tables. Immutable; the file stays mapped with it.
 package final class Model: Sendable {
     package let file: TillerFile
+    private let substitute: TillerFile
     package let configuration: ModelConfiguration
     package let tokenEmbedding: WeightMatrix
     package let outputNorm: WeightVector
@@ -52,11 +53,21 @@ package final class Model: Sendable {
     /// Looks up every tensor of the file.
     ///
     /// - Throws: `FormatError` where a required tensor is missing or has another shape.
-    package init(file: TillerFile) throws(FormatError) {
+    package convenience init(file: TillerFile) throws(FormatError) {
+        try self.init(file: file, substitute: file) { _, _ in false }
+    }
+
+    /// Looks up some matrices in another file: another conversion of the same source, by the same statistics.
+    ///
+    /// - Throws: `FormatError` where a required tensor is missing or has another shape.
+    package init(
+        file: TillerFile, substitute: TillerFile, takes: @escaping (TensorRole, Int?) -> Bool
+    ) throws(FormatError) {
         let configuration = file.manifest.configuration
         try file.tensorIndex.validate(against: configuration)
-        let tensors = TensorViews(file: file)
+        let tensors = TensorViews(file: file, substitute: (substitute, takes))
         self.file = file
+        self.substitute = substitute
         self.configuration = configuration
         tokenEmbedding = try tensors.matrix(.tokenEmbedding)
         outputNorm = try tensors.vector(.outputNorm)

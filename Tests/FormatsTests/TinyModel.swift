@@ -57,7 +57,7 @@ enum TinyModel {
         return file
     }
 
-    /// Mean squares that a bfloat16 holds exactly.
+    /// Statistics of the configuration's shape.
     static var calibration: CalibrationStatistics {
         var squares: [MatrixInput: [Float]] = [:]
         for (index, input) in MatrixInput.all(of: configuration).enumerated() {
