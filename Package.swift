@@ -97,7 +97,8 @@ let package = Package(
         .target(
             name: "Calibration",
             dependencies: [
-                "Conversion", "Evaluation", "Formats", "JSON", "Kernels", "Platform", "Quantization", "Tiller",
+                "Conversion", "Evaluation", "Formats", "JSON", "Kernels", "Platform", "Quantization",
+                "Tiller",
                 "Transformer",
             ]),
         .target(
@@ -152,7 +153,8 @@ let package = Package(
         .testTarget(
             name: "CalibrationTests",
             dependencies: [
-                "Calibration", "Conversion", "Formats", "ModelFixtures", "Quantization", "Tiller", "TestSupport",
+                "Calibration", "Conversion", "Formats", "ModelFixtures", "Quantization", "Tiller",
+                "TestSupport",
             ]),
         .testTarget(
             name: "TrainingTests",
