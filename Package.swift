@@ -34,6 +34,7 @@ let package = Package(
         .target(name: "Platform", dependencies: ["CPlatform"]),
         .target(name: "Terminal", dependencies: ["Platform"]),
         .target(name: "JSON"),
+        .target(name: "Pictures"),
         .target(name: "Quantization"),
         .target(name: "Tokenization"),
         .target(name: "ChatTemplates", dependencies: ["JSON"]),
@@ -129,6 +130,7 @@ let package = Package(
         .testTarget(name: "PlatformTests", dependencies: ["Platform", "TestSupport"]),
         .testTarget(name: "TerminalTests", dependencies: ["Platform", "Terminal", "TestSupport"]),
         .testTarget(name: "JSONTests", dependencies: ["JSON", "TestSupport"]),
+        .testTarget(name: "PicturesTests", dependencies: ["Pictures"]),
         .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "TestSupport"]),
         .testTarget(
             name: "TokenizationTests",
