@@ -43,7 +43,7 @@ let package = Package(
         .target(name: "Formats", dependencies: ["Platform", "JSON", "Quantization"]),
         .target(name: "KernelCore"),
 
-        // Layer 3: one conformance for each instruction set
+        // Layer 3: one conformance for each instruction set; dense float64 over OpenBLAS
         .target(name: "KernelsPortable", dependencies: ["KernelCore"], swiftSettings: instructionSetFlags()),
         .target(
             name: "KernelsAVX2", dependencies: ["CIntrinsics", "KernelCore"],
@@ -63,6 +63,7 @@ let package = Package(
         .target(
             name: "KernelsNEONMatrixProduct", dependencies: ["CIntrinsics", "KernelCore", "KernelsNEON"],
             swiftSettings: instructionSetFlags(arm: ["-march=armv8-a+dotprod+i8mm"])),
+        .target(name: "LinearAlgebra"),
 
         // Layer 4: the instruction set chosen at run time, rows spread over threads
         .target(
@@ -89,7 +90,7 @@ let package = Package(
                 "ChatTemplates", "Formats", "JSON", "Kernels", "Platform", "Quantization", "Steering",
                 "Tokenization", "Transformer",
             ]),
-        .target(name: "ExpertSteer"),
+        .target(name: "ExpertSteer", dependencies: ["LinearAlgebra"]),
         .target(
             name: "Evaluation",
             dependencies: [
@@ -142,7 +143,8 @@ let package = Package(
         .testTarget(
             name: "SteeringTests",
             dependencies: ["Formats", "Kernels", "Platform", "Steering", "TestSupport"]),
-        .testTarget(name: "ExpertSteerTests", dependencies: ["ExpertSteer", "TestSupport"]),
+        .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"]),
+        .testTarget(name: "ExpertSteerTests", dependencies: ["ExpertSteer", "LinearAlgebra", "TestSupport"]),
         .testTarget(
             name: "EvaluationTests",
             dependencies: ["Evaluation", "ModelFixtures", "Quantization", "Tiller", "TestSupport"]),

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one source of chance in training: every draw follows from a seed, on every machine.
+
+import Glibc
+import LinearAlgebra
+
+/// SplitMix64 (Steele, Lea, Flood 2014), and what is drawn with it.
+package struct RandomStream: RandomNumberGenerator, Sendable {
+    private var state: UInt64
+
+    package init(seed: UInt64) { state = seed }
+
+    /// A stream of its own for one part of the work, so that the order in which parts are done does not matter.
+    package init(seed: UInt64, part: Int) {
+        var mixed = RandomStream(seed: UInt64(truncatingIfNeeded: part) ^ 0xA076_1D64_78BD_642F)
+        state = seed ^ mixed.next()
+    }
+
+    package mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+
+    /// Uniform in the open interval 0 to 1, with 53 bits.
+    package mutating func nextUnit() -> Double { (Double(next() >> 11) + 0.5) * 0x1p-53 }
+
+    /// Uniform in 0..<count, without bias (Lemire, arXiv 1805.10941).
+    /// - Precondition: `count` is positive.
+    package mutating func nextIndex(below count: Int) -> Int {
+        precondition(count > 0, "RandomStream: nothing to draw from")
+        let bound = UInt64(count)
+        var product = next().multipliedFullWidth(by: bound)
+        while product.low < bound, product.low < (0 &- bound) % bound {
+            product = next().multipliedFullWidth(by: bound)
+        }
+        return Int(product.high)
+    }
+
+    /// A standard normal value (Box and Muller).
+    package mutating func nextNormal() -> Double {
+        let radius = (-2 * log(nextUnit())).squareRoot()
+        return radius * cos(2 * .pi * nextUnit())
+    }
+
+    /// 0..<count in random order (Fisher and Yates); the standard library's may change between its versions.
+    package mutating func nextPermutation(of count: Int) -> [Int] {
+        var order = Array(0..<count)
+        for last in stride(from: count - 1, to: 0, by: -1) { order.swapAt(last, nextIndex(below: last + 1)) }
+        return order
+    }
+
+    /// Independent standard normal values.
+    package mutating func nextMatrix(rows: Int, columns: Int) -> Matrix {
+        var result = Matrix(rows: rows, columns: columns)
+        for index in result.values.indices { result.values[index] = nextNormal() }
+        return result
+    }
+
+    /// An orthogonal matrix, uniform over all of them: U Vᵀ of a normal matrix' decomposition U Σ Vᵀ.
+    ///
+    /// - Throws: what the decomposition throws.
+    package mutating func nextRotation(size: Int) throws(LinearAlgebraError) -> Matrix {
+        let parts = try SingularValues(of: nextMatrix(rows: size, columns: size))
+        return product(parts.left, parts.rightTransposed)
+    }
+}
