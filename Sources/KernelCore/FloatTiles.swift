@@ -8,45 +8,45 @@ public protocol ColumnReader {
     init(_ p: TileProduct, tile: Int)
     /// The 16 rows of one column.
     func load(column: Int) -> Set.Floats
+    /// The first column.
+    var firstColumn: UnsafeRawPointer { get }
+    var columnByteCount: Int { get }
+}
+
+extension ColumnReader {
     /// Where a column lies.
-    func address(column: Int) -> UnsafeRawPointer
+    @inlinable @inline(__always) public func address(column: Int) -> UnsafeRawPointer {
+        firstColumn + column &* columnByteCount
+    }
 }
 
 /// A column is 16 × Float32.
 public struct Float32Columns<Set: InstructionSet>: ColumnReader {
-    public let tile: UnsafeRawPointer
+    public let firstColumn: UnsafeRawPointer
     public let columnByteCount: Int
 
     @inlinable @inline(__always) public init(_ p: TileProduct, tile: Int) {
-        self.tile = p.tiles + tile &* p.tileByteCount
+        firstColumn = p.tiles + tile &* p.tileByteCount
         columnByteCount = p.columnByteCount
     }
 
     @inlinable @inline(__always) public func load(column: Int) -> Set.Floats {
         Set.load(address(column: column).assumingMemoryBound(to: Float.self))
     }
-
-    @inlinable @inline(__always) public func address(column: Int) -> UnsafeRawPointer {
-        tile + column &* columnByteCount
-    }
 }
 
 /// A column is 16 × binary16.
 public struct Float16Columns<Set: InstructionSet>: ColumnReader {
-    public let tile: UnsafeRawPointer
+    public let firstColumn: UnsafeRawPointer
     public let columnByteCount: Int
 
     @inlinable @inline(__always) public init(_ p: TileProduct, tile: Int) {
-        self.tile = p.tiles + tile &* p.tileByteCount
+        firstColumn = p.tiles + tile &* p.tileByteCount
         columnByteCount = p.columnByteCount
     }
 
     @inlinable @inline(__always) public func load(column: Int) -> Set.Floats {
         Set.loadHalves(address(column: column))
-    }
-
-    @inlinable @inline(__always) public func address(column: Int) -> UnsafeRawPointer {
-        tile + column &* columnByteCount
     }
 }
 
@@ -54,23 +54,20 @@ public struct Float16Columns<Set: InstructionSet>: ColumnReader {
 ///
 /// A column (position) is `rowCount` × Int8, then a binary16 scale for each 32 of them.
 public struct ScaledByteColumns<Set: InstructionSet>: ColumnReader {
-    public let codes: UnsafeRawPointer
+    public let firstColumn: UnsafeRawPointer
     public let scales: UnsafeRawPointer
     public let columnByteCount: Int
 
     @inlinable @inline(__always) public init(_ p: TileProduct, tile: Int) {
-        codes = p.tiles + tile &* laneCount
+        firstColumn = p.tiles + tile &* laneCount
         scales = p.tiles + (p.rowCount &+ tile &* laneCount / groupColumns &* 2)
         columnByteCount = p.columnByteCount
     }
 
     @inlinable @inline(__always) public func load(column: Int) -> Set.Floats {
-        let offset = column &* columnByteCount
-        return Set.multiply(Set.loadSignedBytes(codes + offset), Set.broadcastHalf(scales + offset))
-    }
-
-    @inlinable @inline(__always) public func address(column: Int) -> UnsafeRawPointer {
-        codes + column &* columnByteCount
+        Set.multiply(
+            Set.loadSignedBytes(address(column: column)),
+            Set.broadcastHalf(scales + column &* columnByteCount))
     }
 }
 

@@ -29,11 +29,7 @@ struct PerplexityCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The text, a UTF-8 file.", valueName: "path"))
     var text: String
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of a chunk.", valueName: "n"))
-    var context = 512
-
-    @Option(parsing: .unconditional, help: ArgumentHelp("Chunks to score; all unless given.", valueName: "n"))
-    var chunks: Int?
+    @OptionGroup var division: ChunkOptions
 
     @Flag(help: "Print one JSON object.")
     var json = false
@@ -41,19 +37,16 @@ struct PerplexityCommand: ParsableCommand {
     @OptionGroup(title: "Steering") var steering: SteeringOptions
     @OptionGroup(title: "Machine") var engineOptions: EngineOptions
 
-    func validate() throws {
-        if let chunks, chunks < 1 { throw ValidationError("--chunks is \(chunks), expected at least 1") }
-    }
-
     func run() throws {
         let steer = try steering.parsed()
-        try require(context, in: 4...1 << 20, option: "--context")
+        try division.check()
         let content = try readText(path: text)
         let (engine, _) = try engineOptions.load(file)
-        let bar = ProgressBar(label: "perplexity", total: chunks ?? 1)
+        let bar = ProgressBar(label: "perplexity", total: division.chunks ?? 1)
         let result = try blaming(text) {
             try Perplexity.measure(
-                content, engine: engine, steering: steer, contextLength: context, chunkLimit: chunks
+                content, engine: engine, steering: steer, contextLength: division.context,
+                chunkLimit: division.chunks
             ) { done, total, _ in bar.update(done, total: total) }
         }
         bar.finish()
@@ -65,6 +58,24 @@ struct PerplexityCommand: ParsableCommand {
                     + "\(formatted(result.mean, digits: 5)) ± \(formatted(result.meanError, digits: 5)) nats")
         }
     }
+}
+
+/// How a text is divided into chunks, by llama-perplexity's protocol.
+struct ChunkOptions: ParsableArguments {
+    @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of a chunk.", valueName: "n"))
+    var context = 512
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Chunks of each text to score; all unless given.", valueName: "n"))
+    var chunks: Int?
+
+    func validate() throws {
+        if let chunks, chunks < 1 { throw ValidationError("--chunks is \(chunks), expected at least 1") }
+    }
+
+    /// - Throws: `TillerError.invalidOption` for a context that no chunk can have.
+    func check() throws { try require(context, in: 4...1 << 20, option: "--context") }
 }
 
 struct PairsCommand: ParsableCommand {

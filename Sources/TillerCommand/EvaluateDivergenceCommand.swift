@@ -28,13 +28,7 @@ struct DivergenceCommand: ParsableCommand {
     @Option(parsing: .upToNextOption, help: ArgumentHelp("Texts, UTF-8 files.", valueName: "path"))
     var text: [String]
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of a chunk.", valueName: "n"))
-    var context = 512
-
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp("Chunks of each text to score; all unless given.", valueName: "n"))
-    var chunks: Int?
+    @OptionGroup var division: ChunkOptions
 
     @Flag(help: "Print one JSON object.")
     var json = false
@@ -42,25 +36,22 @@ struct DivergenceCommand: ParsableCommand {
     @OptionGroup(title: "Steering") var steering: SteeringOptions
     @OptionGroup(title: "Machine") var engineOptions: EngineOptions
 
-    func validate() throws {
-        if let chunks, chunks < 1 { throw ValidationError("--chunks is \(chunks), expected at least 1") }
-    }
-
     func run() throws {
         let steer = try steering.parsed()
-        try require(context, in: 4...1 << 20, option: "--context")
+        try division.check()
         let contents = try text.map { try readText(path: $0) }
         let (model, _) = try engineOptions.load(file)
         let (other, _) = try engineOptions.load(reference)
         let meter = try blaming(reference) {
-            try DivergenceMeter(engine: model, reference: other, steering: steer, contextLength: context)
+            try DivergenceMeter(
+                engine: model, reference: other, steering: steer, contextLength: division.context)
         }
         var parts: [Divergence] = []
         for (path, content) in zip(text, contents) {
-            let bar = ProgressBar(label: path.fileName.printableLine, total: chunks ?? 1)
+            let bar = ProgressBar(label: path.fileName.printableLine, total: division.chunks ?? 1)
             parts.append(
                 try blaming(path) {
-                    try meter.measure(content, chunkLimit: chunks) { bar.update($0, total: $1) }
+                    try meter.measure(content, chunkLimit: division.chunks) { bar.update($0, total: $1) }
                 })
             bar.finish()
         }

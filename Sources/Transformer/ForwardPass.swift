@@ -115,7 +115,7 @@ package final class ForwardPass: @unchecked Sendable {
         for (layer, block) in model.blocks.enumerated() {
             attend(block.attention, layer: layer, cache: cache, tokenCount: tokens.count, evaluation)
             feedForward(block.feedForward, layer: layer, tokenCount: tokens.count, evaluation)
-            steer(scratch.hidden, layer: layer, tokenCount: tokens.count, evaluation)
+            steer(layer: layer, tokenCount: tokens.count, evaluation)
             evaluation.recorder?.record(
                 layer: layer, hidden: scratch.hidden, tokenCount: tokens.count,
                 firstPosition: evaluation.firstPosition)
@@ -221,10 +221,8 @@ package final class ForwardPass: @unchecked Sendable {
     }
 
     /// Steers the residual stream itself.
-    private func steer(
-        _ hidden: AlignedBuffer<Float>, layer: Int, tokenCount: Int, _ evaluation: Evaluation
-    ) {
-        let steering = evaluation.steering
+    private func steer(layer: Int, tokenCount: Int, _ evaluation: Evaluation) {
+        let (steering, hidden) = (evaluation.steering, scratch.hidden)
         guard steering.acts(at: .residual, layer: layer) else { return }
         compute.forTokens(tokenCount, elementCount: 2 * model.configuration.hiddenSize) { rows in
             steering.apply(

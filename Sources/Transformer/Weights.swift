@@ -40,7 +40,8 @@ package struct BlockWeights: Sendable {
 /// A loaded model: configuration, weights in place, rotary tables. Immutable; the file stays mapped with it.
 package final class Model: Sendable {
     package let file: TillerFile
-    private let substitute: TillerFile
+    /// Keeps the other file's weights mapped.
+    private let substitute: TillerFile?
     package let configuration: ModelConfiguration
     package let tokenEmbedding: WeightMatrix
     package let outputNorm: WeightVector
@@ -54,20 +55,23 @@ package final class Model: Sendable {
     ///
     /// - Throws: `FormatError` where a required tensor is missing or has another shape.
     package convenience init(file: TillerFile) throws(FormatError) {
-        try self.init(file: file, substitute: file) { _, _ in false }
+        try self.init(TensorViews(file: file))
     }
 
     /// Looks up some matrices in another file: another conversion of the same source, by the same statistics.
     ///
     /// - Throws: `FormatError` where a required tensor is missing or has another shape.
-    package init(
+    package convenience init(
         file: TillerFile, substitute: TillerFile, takes: @escaping (TensorRole, Int?) -> Bool
     ) throws(FormatError) {
-        let configuration = file.manifest.configuration
-        try file.tensorIndex.validate(against: configuration)
-        let tensors = TensorViews(file: file, substitute: (substitute, takes))
-        self.file = file
-        self.substitute = substitute
+        try self.init(TensorViews(file: file, substitute: (substitute, takes)))
+    }
+
+    private init(_ tensors: TensorViews) throws(FormatError) {
+        let configuration = tensors.file.manifest.configuration
+        try tensors.file.tensorIndex.validate(against: configuration)
+        file = tensors.file
+        substitute = tensors.substitute?.file
         self.configuration = configuration
         tokenEmbedding = try tensors.matrix(.tokenEmbedding)
         outputNorm = try tensors.vector(.outputNorm)
