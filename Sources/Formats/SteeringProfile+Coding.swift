@@ -76,24 +76,6 @@ extension SteeringProfile {
         try checkVectors(at: section.byteOffset + layout.vectorsOffset)
     }
 
-    /// Values are finite; what is projected on must have norm 1, or the formulas would not hold.
-    private func checkVectors(at byteOffset: Int) throws(FormatError) {
-        let needUnitNorm = Set(operations.filter { $0.kind != .add }.map(\.vector))
-        for (index, vector) in vectors.enumerated() {
-            func error(_ found: String, _ expected: String) -> FormatError {
-                FormatError(
-                    .tillerProfileVectors, found: "\(found) in vector \(index)", expected: expected,
-                    byteOffset: byteOffset + index * hiddenSize * 4)
-            }
-            guard vector.allSatisfy(\.isFinite) else {
-                throw error("a value that is not finite", "finite values")
-            }
-            guard needUnitNorm.contains(index) else { continue }
-            let norm = vector.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
-            guard abs(norm - 1) <= 1e-3 else { throw error("norm \(norm)", "1 ± 0.001 for projections") }
-        }
-    }
-
     /// The section's bytes.
     /// - Throws: `FormatError` R30, R31, R33–R36 when the profile breaks a rule, so that it is never written.
     package func encoded() throws(FormatError) -> [UInt8] {

@@ -39,8 +39,8 @@ extension SteeringProfile {
                 expected: "1 to \(Self.maximumOperationCount)")
         }
         for (index, element) in list.enumerated() {
-            operations.append(
-                try Operation(element, index: index, layerCount: layerCount, vectorCount: vectors.count))
+            let operation = try Operation(element, index: index, in: self)
+            operations.append(operation)
         }
     }
 
@@ -53,50 +53,5 @@ extension SteeringProfile {
             "maximumStrength": .float(maximumStrength), "residualRMS": .array(residualRMS.map { .float($0) }),
             "operations": .array(operations.map(\.json)), "provenance": provenance, "evaluation": evaluation,
         ]
-    }
-}
-
-extension SteeringProfile.Operation {
-    private enum KindName: String, CaseIterable { case add, projectOut, clamp }
-
-    fileprivate init(_ json: JSON, index: Int, layerCount: Int, vectorCount: Int) throws(FormatError) {
-        var fields = try JSONFields(json, path: "operations[\(index)]", rule: .tillerProfileOperation)
-        // An operation that only a later version knows must not be skipped: the rest would be another profile.
-        switch try fields.choice("kind", KindName.self) {
-        case .add: kind = .add
-        case .projectOut: kind = .projectOut
-        case .clamp:
-            kind = .clamp(
-                target: try fields.float("target", in: -1e6...1e6),
-                try fields.choice("condition", SteeringProfile.ClampCondition.self))
-        }
-        site = try fields.choice("site", SteeringProfile.Site.self)
-        layer = try fields.integer("layer", in: 0...(layerCount - 1))
-        guard vectorCount > 0 else {
-            throw FormatError(
-                .tillerProfileOperation, found: "no vectors", expected: "one for each operation")
-        }
-        vector = try fields.integer("vector", in: 0...(vectorCount - 1))
-        coefficient = try fields.float("coefficient", in: -1e6...1e6)
-        keepsNorm = try fields.bool("keepsNorm")
-        try fields.refuseUnknown()
-    }
-
-    fileprivate var json: JSON {
-        var object: JSON.Object = [:]
-        switch kind {
-        case .add: object["kind"] = "add"
-        case .projectOut: object["kind"] = "projectOut"
-        case .clamp(let target, let condition):
-            object["kind"] = "clamp"
-            object["target"] = .float(target)
-            object["condition"] = .string(condition.rawValue)
-        }
-        object["site"] = .string(site.rawValue)
-        object["layer"] = .integer(layer)
-        object["vector"] = .integer(vector)
-        object["coefficient"] = .float(coefficient)
-        object["keepsNorm"] = .bool(keepsNorm)
-        return .object(object)
     }
 }

@@ -9,53 +9,6 @@ package struct SteeringProfile: Sendable, Equatable {
     /// When a profile acts.
     package enum Phase: String, Sendable, CaseIterable { case prompt, generation, both }
 
-    /// Where in a layer an operation acts.
-    package enum Site: String, Sendable, CaseIterable {
-        /// The residual stream after the layer.
-        case residual
-        /// The attention's output before it is added to the residual stream.
-        case attentionOutput
-        /// The feed-forward network's output before it is added.
-        case feedForwardOutput
-    }
-
-    /// When a clamp acts.
-    package enum ClampCondition: String, Sendable, CaseIterable { case whenBelow, whenAbove, always }
-
-    /// What is done; h is the hidden state, v the vector, w = strength · coefficient, r the layer's residual RMS.
-    package enum Kind: Sendable, Equatable {
-        /// h ← h + w · r · v
-        case add
-        /// h ← h − w · (v·h) · v; v has norm 1.
-        case projectOut
-        /// h ← h + w · (target · r − v·h) · v when v·h is below or above target · r; v has norm 1.
-        case clamp(target: Float, ClampCondition)
-    }
-
-    /// One operation at one layer; operations act in the order of the list.
-    package struct Operation: Sendable, Equatable {
-        package var kind: Kind
-        package var site: Site
-        package var layer: Int
-        /// Index into `vectors`.
-        package var vector: Int
-        package var coefficient: Float
-        /// Rescale h to the norm it had before.
-        package var keepsNorm: Bool
-
-        package init(
-            _ kind: Kind, site: Site = .residual, layer: Int, vector: Int, coefficient: Float = 1,
-            keepsNorm: Bool = false
-        ) {
-            self.kind = kind
-            self.site = site
-            self.layer = layer
-            self.vector = vector
-            self.coefficient = coefficient
-            self.keepsNorm = keepsNorm
-        }
-    }
-
     /// 1 to 64 of A–Z, a–z, 0–9, ".", "_", "-".
     package var name: String
     package var description: String
@@ -76,7 +29,7 @@ package struct SteeringProfile: Sendable, Equatable {
     package var provenance: JSON
     /// What was measured: an object, or null.
     package var evaluation: JSON
-    /// [count][hiddenSize], finite.
+    /// [count][hiddenSize], finite. Wider vectors lie in several of them, see `vector(_:of:)`.
     package var vectors: [[Float]]
 
     package init(
@@ -131,6 +84,13 @@ extension SteeringProfile {
                 .tillerProfileShape,
                 found: "\"\(name)\" for hiddenSize \(hiddenSize) and \(layerCount) layers",
                 expected: "\(model.hiddenSize) and \(model.layerCount) layers")
+        }
+        let headWidth = model.headCount * model.headSize
+        for operation in operations {
+            guard let width = operation.width, width != headWidth else { continue }
+            throw FormatError(
+                .tillerProfileShape, found: "\"\(name)\" for heads of \(width) elements together",
+                expected: "\(headWidth)")
         }
     }
 

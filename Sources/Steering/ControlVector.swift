@@ -20,7 +20,9 @@ extension ControlVector {
     package init(profile: SteeringProfile, strength: Float) throws(SteeringError) {
         var directions: [Int: [Float]] = [:]
         for operation in profile.operations {
-            guard case .add = operation.kind, operation.site == .residual, !operation.keepsNorm else {
+            guard case .add = operation.kind, operation.site == .residual, !operation.keepsNorm,
+                operation.gate == nil, operation.firstPosition == 0, operation.endPosition == nil
+            else {
                 throw SteeringError(
                     "profile '\(profile.name)' does more than add to the residual stream, which is all that a "
                         + "control vector can do; export it as .tillerprofile")

@@ -5,6 +5,22 @@ import Formats
 import Kernels
 import Platform
 
+/// Where the rows of a batch stand, for steps that do not act everywhere.
+package struct SteeringPlace {
+    /// Position of row 0 in the context.
+    package let firstPosition: Int
+    /// Whether the rows belong to the prompt or to generated text; profiles choose their phase.
+    package let isPrompt: Bool
+    /// What the plan's conditions found.
+    package let gates: SteeringGates?
+
+    package init(firstPosition: Int = 0, isPrompt: Bool, gates: SteeringGates? = nil) {
+        self.firstPosition = firstPosition
+        self.isPrompt = isPrompt
+        self.gates = gates
+    }
+}
+
 extension SteeringPlan {
     /// Whether anything happens at a place.
     package func acts(at site: SteeringProfile.Site, layer: Int) -> Bool {
@@ -14,56 +30,28 @@ extension SteeringPlan {
     /// Applies the steps of a site to some rows of x.
     ///
     /// - Parameters:
-    ///   - x: [tokens × hiddenSize], changed in place.
+    ///   - x: [tokens × width of the site], changed in place.
     ///   - tokens: the rows that are changed.
-    ///   - isPrompt: whether the rows belong to the prompt or to generated text; profiles choose their phase.
+    /// - Precondition: a plan with conditions comes with its gates.
     package func apply(
         _ site: SteeringProfile.Site, layer: Int, to x: AlignedBuffer<Float>, tokens: Range<Int>,
-        isPrompt: Bool,
-        with compute: Compute
+        _ place: SteeringPlace, with compute: Compute
     ) {
         guard !isEmpty else { return }
-        for step in steps(at: site, layer: layer) where step.phase.includes(prompt: isPrompt) {
+        for step in steps(at: site, layer: layer) where step.phase.includes(prompt: place.isPrompt) {
             let width = step.direction.count
             precondition(tokens.upperBound * width <= x.count, "steering: more rows than the buffer holds")
             for token in tokens {
+                let position = place.firstPosition + token
+                guard step.positions.contains(position) else { continue }
+                if let condition = step.condition {
+                    guard let gates = place.gates else { preconditionFailure("steering: no gates") }
+                    guard gates.isOpen(condition, position: position, isPrompt: place.isPrompt) else {
+                        continue
+                    }
+                }
                 step.apply(to: x.baseAddress + token * width, with: compute)
             }
-        }
-    }
-}
-
-extension SteeringStep {
-    /// - Parameter row: one state [hiddenSize].
-    fileprivate func apply(to row: UnsafeMutablePointer<Float>, with compute: Compute) {
-        let width = direction.count
-        let squaredNorm = keepsNorm ? compute.dot(row, row, count: width) : 0
-        switch kind {
-        case .add(let amount):
-            compute.addScaled(direction, scale: amount, to: row, count: width)
-        case .projectOut(let amount):
-            let projection = compute.dot(direction, row, count: width)
-            compute.addScaled(direction, scale: -amount * projection, to: row, count: width)
-        case .clamp(let bound, let condition, let amount):
-            let projection = compute.dot(direction, row, count: width)
-            guard condition.holds(for: projection, bound: bound) else { return }
-            compute.addScaled(direction, scale: amount * (bound - projection), to: row, count: width)
-        }
-        guard keepsNorm else { return }
-        let squaredNormAfter = compute.dot(row, row, count: width)
-        guard squaredNormAfter > 0 else { return }
-        // row += (ratio − 1) · row
-        compute.addScaled(
-            row, scale: (squaredNorm / squaredNormAfter).squareRoot() - 1, to: row, count: width)
-    }
-}
-
-extension SteeringProfile.ClampCondition {
-    func holds(for projection: Float, bound: Float) -> Bool {
-        switch self {
-        case .whenBelow: projection < bound
-        case .whenAbove: projection > bound
-        case .always: true
         }
     }
 }

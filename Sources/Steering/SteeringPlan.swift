@@ -3,7 +3,6 @@
 // RMS and coefficients are multiplied here once, so that a token costs one pass over a vector per operation.
 
 import Formats
-import Kernels
 
 /// A profile and how strongly it is applied.
 package struct ActiveProfile: Sendable {
@@ -17,28 +16,12 @@ package struct ActiveProfile: Sendable {
     }
 }
 
-/// What steering does to a row x of the stream at one site of one layer.
-package struct SteeringStep: Sendable {
-    package enum Kind: Sendable {
-        /// x += amount · v
-        case add(amount: Float)
-        /// x −= amount · v (v·x), with v of unit norm.
-        case projectOut(amount: Float)
-        /// x += amount · (bound − v·x) v where v·x lies on the wrong side of the bound, with v of unit norm.
-        case clamp(bound: Float, SteeringProfile.ClampCondition, amount: Float)
-    }
-
-    package let kind: Kind
-    package let direction: [Float]
-    /// Rescales x to the norm that it had before.
-    package let keepsNorm: Bool
-    package let phase: SteeringProfile.Phase
-}
-
 /// The compiled form of all active profiles. Immutable; empty when nothing is active.
 package struct SteeringPlan: Sendable {
     /// Steps of a site and layer, in the order of the profiles: index site · layerCount + layer.
     private let steps: [[SteeringStep]]
+    /// What the gates of all steps wait for.
+    package let conditions: [SteeringCondition]
     private let layerCount: Int
     package let isEmpty: Bool
 
@@ -49,14 +32,25 @@ package struct SteeringPlan: Sendable {
     /// - Precondition: the profiles have the model's shape, see `SteeringProfile.checkShape`.
     package init(active: [ActiveProfile], layerCount: Int) {
         var steps = [[SteeringStep]](repeating: [], count: SteeringProfile.Site.allCases.count * layerCount)
+        var conditions: [SteeringCondition] = []
         for entry in active where entry.strength != 0 {
+            // Operations of a profile usually wait for one condition, which is then read once.
+            var indices: [SteeringProfile.Gate: Int] = [:]
             for operation in entry.profile.operations {
                 let slot = operation.site.index * layerCount + operation.layer
-                guard let step = SteeringStep(operation, of: entry) else { continue }
+                guard var step = SteeringStep(operation, of: entry) else { continue }
+                if let gate = operation.gate {
+                    if indices[gate] == nil {
+                        indices[gate] = conditions.count
+                        conditions.append(SteeringCondition(gate, of: entry.profile))
+                    }
+                    step.condition = indices[gate]
+                }
                 steps[slot].append(step)
             }
         }
         self.steps = steps
+        self.conditions = conditions
         self.layerCount = layerCount
         isEmpty = steps.allSatisfy(\.isEmpty)
     }
@@ -67,36 +61,13 @@ package struct SteeringPlan: Sendable {
     }
 }
 
-extension SteeringStep {
-    /// - Returns: nil where the operation would do nothing at this strength.
-    fileprivate init?(_ operation: SteeringProfile.Operation, of entry: ActiveProfile) {
-        let profile = entry.profile
-        let amount = entry.strength * operation.coefficient
-        guard amount != 0 else { return nil }
-        let rms = profile.residualRMS[operation.layer]
-        let vector = profile.vectors[operation.vector]
-        switch operation.kind {
-        case .add:
-            kind = .add(amount: amount * rms)
-            direction = vector
-        case .projectOut:
-            kind = .projectOut(amount: amount)
-            direction = vector.unitNorm
-        case .clamp(let target, let condition):
-            kind = .clamp(bound: target * rms, condition, amount: amount)
-            direction = vector.unitNorm
-        }
-        keepsNorm = operation.keepsNorm
-        phase = profile.phase
-    }
-}
-
 extension SteeringProfile.Site {
     fileprivate var index: Int {
         switch self {
         case .residual: 0
         case .attentionOutput: 1
         case .feedForwardOutput: 2
+        case .headOutputs: 3
         }
     }
 }
@@ -106,5 +77,11 @@ extension [Float] {
     package var unitNorm: [Float] {
         let norm = reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
         return norm > 0 ? map { Float(Double($0) / norm) } : self
+    }
+
+    /// The unit vector of what is left of this one without its part along a unit vector.
+    package func unitNorm(orthogonalTo vector: [Float]) -> [Float] {
+        let projection = zip(self, vector).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
+        return zip(self, vector).map { Float(Double($0) - projection * Double($1)) }.unitNorm
     }
 }

@@ -15,7 +15,8 @@ extension Session {
         withoutActuallyEscaping(visit) { visit in
             tokens.withUnsafeBufferPointer { all in
                 engine.evaluate(
-                    all, cache: cache, Evaluation(firstPosition: 0, steering: plan), request: .all(visit))
+                    all, cache: cache, Evaluation(firstPosition: 0, steering: plan, gates: gates),
+                    request: .all(visit))
             }
         }
         invalidateCache()
@@ -27,7 +28,8 @@ extension Session {
         rewind(to: 0)
         tokens.withUnsafeBufferPointer { all in
             engine.evaluate(
-                all, cache: cache, Evaluation(firstPosition: 0, steering: plan, recorder: recorder),
+                all, cache: cache,
+                Evaluation(firstPosition: 0, steering: plan, gates: gates, recorder: recorder),
                 request: .none)
         }
         invalidateCache()
@@ -39,7 +41,7 @@ extension Session {
         rewind(to: 0)
         tokens.withUnsafeBufferPointer { all in
             engine.evaluate(
-                all, cache: cache, Evaluation(firstPosition: 0, steering: plan, inputs: inputs),
+                all, cache: cache, Evaluation(firstPosition: 0, steering: plan, gates: gates, inputs: inputs),
                 request: .none)
         }
         invalidateCache()

@@ -82,6 +82,7 @@ extension Session {
     /// Steers by a plan that is in no file, as the trainers do while they calibrate.
     package func setPlan(_ newPlan: SteeringPlan) {
         plan = newPlan
+        gates = newPlan.conditions.isEmpty ? nil : SteeringGates(plan: newPlan, capacity: contextLength)
         invalidateCache()
     }
 }

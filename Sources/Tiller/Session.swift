@@ -21,6 +21,8 @@ public final class Session {
 
     package private(set) var cache: KeyValueCache
     var plan = SteeringPlan.none
+    /// What the plan's conditions found, valid where keys and values are.
+    var gates: SteeringGates?
     /// Whether each token was prompt (or generated): profiles may steer only one of both.
     private var isPromptToken: [Bool] = []
     /// Tokens whose keys and values are valid under the steering in force.
@@ -75,11 +77,12 @@ public final class Session {
         if validCount < tokens.count { try catchUp { true } }
         let first = tokens.count
         try append(newTokens, isPrompt: true)
+        gates?.forgetDecision()
         withoutActuallyEscaping(visit) { visit in
             tokens.withUnsafeBufferPointer { all in
                 engine.evaluate(
                     UnsafeBufferPointer(rebasing: all[first...]), cache: cache,
-                    Evaluation(firstPosition: first, steering: plan),
+                    Evaluation(firstPosition: first, steering: plan, gates: gates),
                     request: .all { visit(first + $0, $1) })
             }
         }
@@ -119,6 +122,7 @@ public final class Session {
         copy.validCount = validCount
         copy.steering = steering
         copy.plan = plan
+        copy.gates = gates?.copy(of: plan, prefix: validCount)
         copy.logits.baseAddress.update(from: logits.baseAddress, count: logits.count)
         copy.hasLogits = hasLogits
         return copy
@@ -162,8 +166,10 @@ public final class Session {
             let limit = min(tokens.count, validCount + Self.stride)
             while end < limit, isPromptToken[end] == isPromptToken[validCount] { end += 1 }
             let isLast = end == tokens.count
+            let isPrompt = isPromptToken[validCount]
+            if isPrompt { gates?.forgetDecision() } else { gates?.decide(by: prompt(before: validCount)) }
             let evaluation = Evaluation(
-                firstPosition: validCount, steering: plan, isPrompt: isPromptToken[validCount])
+                firstPosition: validCount, steering: plan, gates: gates, isPrompt: isPrompt)
             tokens.withUnsafeBufferPointer { all in
                 engine.evaluate(
                     UnsafeBufferPointer(rebasing: all[validCount..<end]), cache: cache, evaluation,
@@ -172,6 +178,13 @@ public final class Session {
             validCount = end
             hasLogits = isLast
         }
+    }
+
+    /// The positions of the last tokens handed in before a position: what a generated token answers.
+    private func prompt(before position: Int) -> Range<Int> {
+        let end = isPromptToken[..<position].lastIndex(of: true).map { $0 + 1 } ?? 0
+        let start = isPromptToken[..<end].lastIndex(of: false).map { $0 + 1 } ?? 0
+        return start..<end
     }
 
     /// Tokens between two looks at `shouldContinue`.

@@ -74,10 +74,12 @@ extension StateComparison {
 private struct StateReader {
     let session: Session
     let plan: SteeringPlan
+    let gates: SteeringGates
 
     init(_ engine: Engine, _ plan: SteeringPlan, _ length: Int) throws(TillerError) {
         session = try engine.makeSession(contextLength: length)
         self.plan = plan
+        gates = SteeringGates(plan: plan, capacity: length)
     }
 
     func read(_ token: Int32, at position: Int) -> ResidualRecorder {
@@ -88,7 +90,8 @@ private struct StateReader {
         withUnsafePointer(to: token) { pointer in
             session.engine.evaluate(
                 UnsafeBufferPointer(start: pointer, count: 1), cache: session.cache,
-                Evaluation(firstPosition: position, steering: plan, recorder: recorder), request: .none)
+                Evaluation(firstPosition: position, steering: plan, gates: gates, recorder: recorder),
+                request: .none)
         }
         return recorder
     }

@@ -92,10 +92,14 @@ struct StrengthCalibration {
 }
 
 extension SteeringProfile {
-    /// The plan that measures this profile: on every token, since scored text has no generated part.
+    /// The plan that measures this profile: on every token, since scored text has no generated part; gates that a prompt
+    /// opens for what is generated are open.
     func plan(strength: Float, layerCount: Int) -> SteeringPlan {
         var profile = self
         profile.phase = .both
+        for index in operations.indices where operations[index].gate?.scope == .prompt {
+            profile.operations[index].gate = nil
+        }
         return SteeringPlan(
             active: [ActiveProfile(profile: profile, strength: strength)], layerCount: layerCount)
     }

@@ -21,20 +21,33 @@ package struct Evaluation {
     /// Position of the first token; the cache holds everything before it.
     package var firstPosition: Int
     package var steering: SteeringPlan
+    /// The memory of the plan's gates, of the same context as the cache.
+    package var gates: SteeringGates?
     /// Whether the tokens are prompt or generated text, for profiles that steer one of them only.
     package var isPrompt: Bool
     package var recorder: ResidualRecorder?
+    /// Takes up what the heads of the attention read, as wide as all of them together.
+    package var headRecorder: ResidualRecorder?
     package var inputs: InputRecorder?
 
+    /// - Precondition: a plan with conditions comes with its gates.
     package init(
-        firstPosition: Int, steering: SteeringPlan = .none, isPrompt: Bool = true,
-        recorder: ResidualRecorder? = nil, inputs: InputRecorder? = nil
+        firstPosition: Int, steering: SteeringPlan = .none, gates: SteeringGates? = nil,
+        isPrompt: Bool = true, recorder: ResidualRecorder? = nil, headRecorder: ResidualRecorder? = nil,
+        inputs: InputRecorder? = nil
     ) {
+        precondition(gates != nil || steering.conditions.isEmpty, "Evaluation: gates without a memory")
         self.firstPosition = firstPosition
         self.steering = steering
+        self.gates = gates
+        self.headRecorder = headRecorder
         self.isPrompt = isPrompt
         self.recorder = recorder
         self.inputs = inputs
+    }
+
+    fileprivate var place: SteeringPlace {
+        SteeringPlace(firstPosition: firstPosition, isPrompt: isPrompt, gates: gates)
     }
 }
 
@@ -144,10 +157,13 @@ package final class ForwardPass: @unchecked Sendable {
             // Keys are cached after RoPE, so cached keys are never rotated again.
             rows.append(key: key, value: value, to: cache, layer: layer, firstPosition: position)
         }
+        let changesHeads = evaluation.steering.acts(at: .headOutputs, layer: layer)
+        let readsHeads = changesHeads || evaluation.headRecorder != nil
         compute.attend(
             query: query, cache: cache, layer: layer, firstPosition: position, tokenCount: tokenCount,
             headCount: configuration.headCount, scale: configuration.attentionScale, window: block.window,
-            into: scratch.attended, form: block.output.inputForm)
+            into: scratch.attended, form: readsHeads ? .values : block.output.inputForm)
+        if readsHeads { steerHeads(layer: layer, tokenCount: tokenCount, block.output.inputForm, evaluation) }
         record(.attended(layer), scratch.attended, block.output.inputForm, tokenCount, evaluation)
         compute.multiply(
             Projection(block.output, into: scratch.update), by: scratch.attended, tokenCount: tokenCount)
@@ -214,21 +230,36 @@ package final class ForwardPass: @unchecked Sendable {
                 rows.normalizeInPlace(update, weight: norm, epsilon: model.configuration.rmsNormEpsilon)
             }
             evaluation.steering.apply(
-                site, layer: layer, to: update, tokens: rows.tokens, isPrompt: evaluation.isPrompt,
-                with: compute)
+                site, layer: layer, to: update, tokens: rows.tokens, evaluation.place, with: compute)
             rows.add(update, to: hidden, columns: width)
         }
     }
 
-    /// Steers the residual stream itself.
+    /// Steers the residual stream itself, behind the gates that read it.
     private func steer(layer: Int, tokenCount: Int, _ evaluation: Evaluation) {
-        let (steering, hidden) = (evaluation.steering, scratch.hidden)
-        guard steering.acts(at: .residual, layer: layer) else { return }
+        let (steering, hidden, place) = (evaluation.steering, scratch.hidden, evaluation.place)
+        let gates = place.gates.flatMap { $0.read(after: layer) ? $0 : nil }
+        guard gates != nil || steering.acts(at: .residual, layer: layer) else { return }
         compute.forTokens(tokenCount, elementCount: 2 * model.configuration.hiddenSize) { rows in
-            steering.apply(
-                .residual, layer: layer, to: hidden, tokens: rows.tokens, isPrompt: evaluation.isPrompt,
-                with: compute)
+            gates?.read(
+                hidden, after: layer, tokens: rows.tokens, firstPosition: place.firstPosition, with: compute)
+            steering.apply(.residual, layer: layer, to: hidden, tokens: rows.tokens, place, with: compute)
         }
+    }
+
+    /// Steers what the heads read, in Float, and brings it into the form that the projection wants.
+    private func steerHeads(
+        layer: Int, tokenCount: Int, _ form: ActivationForm, _ evaluation: Evaluation
+    ) {
+        let (attended, place) = (scratch.attended, evaluation.place)
+        compute.forTokens(tokenCount, elementCount: 4 * attended.columns) { rows in
+            evaluation.steering.apply(
+                .headOutputs, layer: layer, to: attended.values, tokens: rows.tokens, place, with: compute)
+            if form == .codes { rows.quantize(attended) }
+        }
+        evaluation.headRecorder?.record(
+            layer: layer, hidden: attended.values, tokenCount: tokenCount,
+            firstPosition: evaluation.firstPosition)
     }
 
     /// Shows a matrix's input to whoever gathers statistics.

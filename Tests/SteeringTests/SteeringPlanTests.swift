@@ -41,8 +41,8 @@ import Testing
         let buffer = AlignedBuffer<Float>(count: rows.count)
         for (index, value) in rows.enumerated() { buffer[index] = value }
         SteeringPlan(active: active, layerCount: 2).apply(
-            site, layer: layer, to: buffer, tokens: 0..<rows.count / Self.width, isPrompt: isPrompt,
-            with: compute)
+            site, layer: layer, to: buffer, tokens: 0..<rows.count / Self.width,
+            SteeringPlace(isPrompt: isPrompt), with: compute)
         return Array(buffer.elements)
     }
 

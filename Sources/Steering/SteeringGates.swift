@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// Gates (CAST, arXiv 2409.05907): operations that wait for a condition on the state of an earlier layer.
+
+import Formats
+import Kernels
+import Platform
+
+/// A gate's condition with its numbers multiplied out: v·x beyond the bound after a layer.
+package struct SteeringCondition: Sendable {
+    package let layer: Int
+    /// v [hiddenSize], of unit norm.
+    package let direction: [Float]
+    package let bound: Float
+    package let comparison: SteeringProfile.Gate.Comparison
+    package let scope: SteeringProfile.Gate.Scope
+
+    init(_ gate: SteeringProfile.Gate, of profile: SteeringProfile) {
+        layer = gate.layer
+        direction = profile.vectors[gate.vector].unitNorm
+        bound = gate.threshold * profile.residualRMS[gate.layer]
+        comparison = gate.comparison
+        scope = gate.scope
+    }
+
+    fileprivate func holds(for projection: Float) -> Bool {
+        switch comparison {
+        case .above: projection > bound
+        case .below: projection < bound
+        }
+    }
+}
+
+/// What the conditions of a plan found at each position of one context, beside the cache of keys and values: a
+/// generated token asks about a prompt that was evaluated long before it.
+package final class SteeringGates: @unchecked Sendable {
+    private let conditions: [SteeringCondition]
+    private let capacity: Int
+    /// v·x by condition and position, [conditions × capacity].
+    private let projections: AlignedBuffer<Float>
+    /// What the prompt decided, by condition.
+    private var isOpenForGenerated: [Bool]
+    /// The prompt that decided.
+    private var decidedPrompt: Range<Int>?
+
+    /// - Parameter capacity: positions of the context.
+    package init(plan: SteeringPlan, capacity: Int) {
+        conditions = plan.conditions
+        self.capacity = capacity
+        projections = AlignedBuffer(count: conditions.count * capacity)
+        isOpenForGenerated = Array(repeating: false, count: conditions.count)
+    }
+
+    /// An independent copy.
+    package func copy(of plan: SteeringPlan, prefix: Int) -> SteeringGates {
+        let copy = SteeringGates(plan: plan, capacity: capacity)
+        for index in conditions.indices {
+            (copy.projections.baseAddress + index * capacity).update(
+                from: projections.baseAddress + index * capacity, count: min(prefix, capacity))
+        }
+        return copy
+    }
+
+    /// Whether a condition reads after a layer.
+    package func read(after layer: Int) -> Bool { conditions.contains { $0.layer == layer } }
+
+    /// Reads the states of some rows after a layer.
+    ///
+    /// - x: [tokens × hiddenSize]
+    package func read(
+        _ x: AlignedBuffer<Float>, after layer: Int, tokens: Range<Int>, firstPosition: Int,
+        with compute: Compute
+    ) {
+        for (index, condition) in conditions.enumerated() where condition.layer == layer {
+            let width = condition.direction.count
+            precondition(
+                tokens.upperBound * width <= x.count && firstPosition + tokens.upperBound <= capacity,
+                "SteeringGates: more rows than the buffer or the context holds")
+            for token in tokens {
+                projections[index * capacity + firstPosition + token] = compute.dot(
+                    condition.direction, x.baseAddress + token * width, count: width)
+            }
+        }
+    }
+
+    /// Lets a prompt decide about what is generated after it, by the mean of its projections.
+    ///
+    /// - Parameter prompt: its positions, all of them read; position 0 does not count.
+    package func decide(by prompt: Range<Int>) {
+        guard prompt != decidedPrompt else { return }
+        decidedPrompt = prompt
+        let positions = prompt.clamped(to: 1..<max(prompt.upperBound, 1))
+        for (index, condition) in conditions.enumerated() where condition.scope == .prompt {
+            let sum = positions.reduce(0.0) { $0 + Double(projections[index * capacity + $1]) }
+            isOpenForGenerated[index] =
+                !positions.isEmpty && condition.holds(for: Float(sum / Double(positions.count)))
+        }
+    }
+
+    /// Forgets what was decided, since the prompt has changed.
+    package func forgetDecision() { decidedPrompt = nil }
+
+    /// Whether steps that wait for a condition act on a token.
+    func isOpen(_ index: Int, position: Int, isPrompt: Bool) -> Bool {
+        let condition = conditions[index]
+        switch condition.scope {
+        case .token: return condition.holds(for: projections[index * capacity + position])
+        case .prompt: return !isPrompt && isOpenForGenerated[index]
+        }
+    }
+}
