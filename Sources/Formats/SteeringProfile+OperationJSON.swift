@@ -97,7 +97,7 @@ extension SteeringProfile.Operation {
         object["vector"] = .integer(vector)
         object["coefficient"] = .float(coefficient)
         object["keepsNorm"] = .bool(keepsNorm)
-        if firstPosition > 0 { object["firstPosition"] = .integer(firstPosition) }
+        if firstPosition != 0 { object["firstPosition"] = .integer(firstPosition) }
         if let endPosition { object["endPosition"] = .integer(endPosition) }
         if let gate { object["gate"] = gate.json }
         return .object(object)

@@ -151,8 +151,8 @@ struct MutationTests {
         #expect(outcome.refused.count >= 25)
     }
 
-    @Test func mutatedProfileFilesAreReadOrRefused() throws {
-        let profile = TinyModel.profile("calm")
+    @Test(arguments: [TinyModel.profile("calm"), TinyModel.richProfile(headWidth: 48)])
+    func mutatedProfileFilesAreReadOrRefused(profile: SteeringProfile) throws {
         let valid = try TillerProfileFile.bytes(of: profile)
         let section = try profile.encoded()
         var mutator = Mutator(seed: 7)
