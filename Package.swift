@@ -90,7 +90,7 @@ let package = Package(
                 "ChatTemplates", "Formats", "JSON", "Kernels", "Platform", "Quantization", "Steering",
                 "Tokenization", "Transformer",
             ]),
-        .target(name: "ExpertSteer", dependencies: ["LinearAlgebra"]),
+        .target(name: "ExpertSteer", dependencies: ["LinearAlgebra", "Platform"]),
         .target(
             name: "Evaluation",
             dependencies: [
@@ -144,7 +144,8 @@ let package = Package(
             name: "SteeringTests",
             dependencies: ["Formats", "Kernels", "Platform", "Steering", "TestSupport"]),
         .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"]),
-        .testTarget(name: "ExpertSteerTests", dependencies: ["ExpertSteer", "LinearAlgebra", "TestSupport"]),
+        .testTarget(
+            name: "ExpertSteerTests", dependencies: ["ExpertSteer", "JSON", "LinearAlgebra", "TestSupport"]),
         .testTarget(
             name: "EvaluationTests",
             dependencies: ["Evaluation", "ModelFixtures", "Quantization", "Tiller", "TestSupport"]),

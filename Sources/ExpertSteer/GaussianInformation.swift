@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Mutual information of jointly normal vectors, through canonical correlations.
+
+import LinearAlgebra
+
+/// −½ Σ ln(1 − ρₖ²) = −½ ln det(I − K Kᵀ) in nats: ρ, the canonical correlations, are the singular values of K.
+///
+/// - Parameters:
+///   - cross: K = AᵀB / n of scores that are uncorrelated with variance 1.
+///   - shrinkage: α: the joint covariance is (1 − α) times that found plus α I, so correlations are (1 − α) ρ.
+/// - Throws: `StatesError.unsolvable` for correlations of 1, which only α = 0 leaves.
+package func gaussianInformation(cross: Matrix, shrinkage: Double) throws(StatesError) -> Double {
+    let factor = -(1 - shrinkage) * (1 - shrinkage)
+    var remaining = gram(cross, ofRows: cross.rows <= cross.columns)
+    for index in remaining.values.indices { remaining.values[index] *= factor }
+    return -0.5
+        * (try solving { () throws(LinearAlgebraError) in
+            try CholeskyFactor(of: remaining.addingToDiagonal(1)).logDeterminant
+        })
+}
+
+/// Canonical correlations of two layers, descending, without shrinkage.
+package func canonicalCorrelations(_ a: LayerScores, _ b: LayerScores) throws(StatesError) -> [Double] {
+    try solving { () throws(LinearAlgebraError) in
+        try SingularValues.values(of: crossCorrelation(a.values, b.values))
+    }.map { min($0, 1) }
+}
+
+/// AᵀB / n.
+func crossCorrelation(_ a: Matrix, _ b: Matrix) -> Matrix {
+    let share = 1 / Double(a.rows)
+    var result = product(a, b, transposing: .first)
+    for index in result.values.indices { result.values[index] *= share }
+    return result
+}
+
+/// The weight of one more text in which nothing is correlated (the unit information prior of Kass and Wasserman 1995).
+///
+/// Enough to keep the information of equal layers finite. More would bias what is found: the excess by chance does not
+/// depend on the true correlations and is taken off by permutations instead.
+func unitInformation(rowCount: Int) -> Double { 1 / Double(rowCount + 1) }
