@@ -101,6 +101,7 @@ struct DocumentTests {
         ("formats/tiller.md", "R", "Formats", #"static let (\w+) = Self\(tiller: NUMBER, "#),
         ("formats/gguf.md", "R", "Formats", #"static let (\w+) = Self\(gguf: NUMBER, "#),
         ("formats/safetensors.md", "R", "Formats", #"static let (\w+) = Self\(safetensors: NUMBER, "#),
+        ("formats/activations.md", "R", "Formats", #"static let (\w+) = Self\(activations: NUMBER, "#),
         ("formats/tokenizer.md", "T", "Tokenization", #"case (\w+) = "TNUMBER""#),
     ])
     func everyRuleIsEnforcedAndTested(page: String, letter: String, module: String, declaration: String)

@@ -52,7 +52,7 @@ struct SpecificationTests {
 
     @Test(arguments: [
         ("gguf.md", FormatRule.gguf), ("safetensors.md", FormatRule.safetensors),
-        ("tiller.md", FormatRule.tiller),
+        ("tiller.md", FormatRule.tiller), ("activations.md", FormatRule.activations),
     ])
     func everyRuleStandsInItsDocument(name: String, rules: [FormatRule]) {
         let rows = lines(name).filter { $0.hasPrefix("| R") }
