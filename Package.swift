@@ -109,13 +109,18 @@ let package = Package(
                 "Evaluation", "ExpertSteer", "Formats", "JSON", "Kernels", "Platform", "Steering", "Tiller",
                 "Transformer",
             ]),
+        .target(
+            name: "ExpertTraining",
+            dependencies: [
+                "Evaluation", "Formats", "JSON", "Platform", "Tiller", "Tokenization", "Transformer",
+            ]),
 
         // Layer 8: the command line
         .executableTarget(
             name: "TillerCommand",
             dependencies: [
-                "Calibration", "Conversion", "Evaluation", "ExpertSteer", "Formats", "JSON", "Kernels",
-                "Platform", "Quantization", "Steering", "Terminal", "Tiller", "Training",
+                "Calibration", "Conversion", "Evaluation", "ExpertSteer", "ExpertTraining", "Formats", "JSON",
+                "Kernels", "Platform", "Quantization", "Steering", "Terminal", "Tiller", "Training",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
@@ -166,6 +171,13 @@ let package = Package(
             dependencies: [
                 "Evaluation", "ExpertSteer", "Formats", "ModelFixtures", "Quantization", "Steering", "Tiller",
                 "Training", "TestSupport",
+            ]),
+        .testTarget(
+            name: "ExpertTrainingTests",
+            dependencies: [
+                "Evaluation", "ExpertTraining", "Formats", "ModelFixtures", "Platform", "Tiller",
+                "Transformer",
+                "TestSupport",
             ]),
         .testTarget(name: "CommandTests", dependencies: ["Formats", "JSON", "TestSupport", "TillerCommand"]),
         .testTarget(

@@ -75,7 +75,7 @@ extension JSONLines {
     /// The next row of a file.
     ///
     /// - Throws: `TillerError.invalidOption` with the file's name where a row is no JSON.
-    mutating func next(of fileName: String) throws(TillerError) -> Row? {
+    package mutating func next(of fileName: String) throws(TillerError) -> Row? {
         do { return try next() } catch { throw .invalidOption("\(fileName): \(error)") }
     }
 }

@@ -20,7 +20,9 @@ struct TillerCommand: ParsableCommand {
         groupedSubcommands: [
             CommandGroup(
                 name: "Model",
-                subcommands: [ConvertCommand.self, ProfileCommand.self, CompactCommand.self]),
+                subcommands: [
+                    ConvertCommand.self, ProfileCommand.self, ExpertCommand.self, CompactCommand.self,
+                ]),
             CommandGroup(name: "Text", subcommands: [ChatCommand.self, GenerateCommand.self]),
             CommandGroup(
                 name: "Report",

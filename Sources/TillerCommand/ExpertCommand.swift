@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// tiller expert: steering profiles that one model learns from another.
+
+import ArgumentParser
+import Evaluation
+import ExpertTraining
+import Formats
+import Platform
+import Terminal
+import Tiller
+
+struct ExpertCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "expert", abstract: "Steer a model by what another model knows (ExpertSteer).",
+        subcommands: [ExpertCaptureCommand.self])
+}
+
+/// The texts that a target and its expert both read.
+struct ReadingOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp("JSON lines with prompt (optional), positive and negative.", valueName: "path"))
+    var pairs: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Unlabelled texts: UTF-8 with blank lines between them, or JSON lines with text if its name ends in "
+                + ".jsonl.", valueName: "path"))
+    var texts: String?
+
+    /// The rows, with the name of the file that is to blame for them.
+    func list() throws -> (list: ReadingList, name: String) {
+        guard let name = pairs ?? texts else {
+            throw TillerError.invalidOption("there is nothing to read; give --pairs, --texts or both")
+        }
+        let rows = try pairs.map { try readPairs(path: $0).pairs } ?? []
+        let plain = try texts.map { path in
+            let bytes = try readFile(path: path, limit: 1 << 30)
+            do { return try PlainTexts.read(bytes, fileName: path) } catch {
+                throw TillerError.invalidFile("\(error)")
+            }
+        }
+        return (try blaming(name) { try ReadingList(pairs: rows, texts: plain ?? []) }, name)
+    }
+}
+
+struct ExpertCaptureCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "capture", abstract: "Write a model's states over texts to a file.",
+        discussion: """
+            The file is .safetensors with the layout of formats/activations.md, from which 'expert train' learns as it \
+            does from the model itself; tools/harvest-activations writes the same from a model of transformers. With \
+            --shard i/n one of n parts is written, on any machine; all parts together are given to 'expert train', in \
+            any order.
+            """)
+
+    @Argument(help: "The model, a .tiller file.")
+    var file: String
+
+    @OptionGroup(title: "Data") var reading: ReadingOptions
+
+    @Option(help: ArgumentHelp("The file to write.", valueName: "path"))
+    var output: String
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Layers, as in 10-18 or 8,12; all unless given.", valueName: "layers"))
+    var layers: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Tokens whose state counts: last, mean (all of a side or a text), or the first after:MARKER.",
+            valueName: "rule"))
+    var position = PositionRule.mean
+
+    @Option(parsing: .unconditional, help: ArgumentHelp("Write one of n parts only.", valueName: "i/n"))
+    var shard = ActivationShard.whole
+
+    @Flag(help: "Overwrite the output.")
+    var force = false
+
+    @OptionGroup(title: "Machine") var engineOptions: EngineOptions
+
+    func run() throws {
+        let wanted = try layers.map(parseLayers)
+        let (list, _) = try reading.list()
+        try requireFree(output, force: force)
+        let (engine, _) = try engineOptions.load(file)
+        let capture = try ActivationCapture(engine: engine, position: position, layers: wanted)
+        Interrupt.install(includingTermination: true)
+        let bar = ProgressBar(label: "capture \(engine.modelName)", total: list.rows.count)
+        let result = try capture.capture(list, shard: shard, to: output, replaceExisting: force) {
+            done, total in
+            guard !Interrupt.isRequested else { throw CancellationError() }
+            bar.update(done, total: total)
+        }
+        bar.finish()
+        let unread = result.unreadCount > 0 ? ", \(result.unreadCount) of them without a token to read" : ""
+        printLine(
+            "captured \(result.rowCount) rows\(unread), shard \(shard), of \(list.pairs.count) pairs and "
+                + "\(list.texts.count) texts to \(output)")
+    }
+}
+
+extension PositionRule: ExpressibleByArgument {
+    package init?(argument: String) { self.init(argument) }
+    package var defaultValueDescription: String { description }
+}
+
+extension ActivationShard: ExpressibleByArgument {
+    package init?(argument: String) { self.init(argument) }
+    package var defaultValueDescription: String { description }
+}
