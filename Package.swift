@@ -94,7 +94,7 @@ let package = Package(
         .target(
             name: "Evaluation",
             dependencies: [
-                "JSON", "Kernels", "Platform", "Steering", "Tiller", "Tokenization", "Transformer",
+                "Formats", "JSON", "Kernels", "Platform", "Steering", "Tiller", "Tokenization", "Transformer",
             ]),
         .target(
             name: "Calibration",
@@ -106,7 +106,8 @@ let package = Package(
         .target(
             name: "Training",
             dependencies: [
-                "Evaluation", "ExpertSteer", "Formats", "JSON", "Kernels", "Platform", "Steering", "Tiller",
+                "Evaluation", "ExpertSteer", "Formats", "JSON", "Kernels", "Pictures", "Platform", "Steering",
+                "Tiller",
                 "Transformer",
             ]),
         .target(

@@ -31,6 +31,9 @@ struct BenchCommand: ParsableCommand {
     @Option(parsing: .unconditional, help: ArgumentHelp("Repetitions; medians are reported.", valueName: "n"))
     var repetitions = 5
 
+    @Flag(help: "Measure instead what each kind of steering costs, against the plain model by turns.")
+    var operations = false
+
     @Flag(help: "Print one JSON object.")
     var json = false
 
@@ -50,6 +53,7 @@ struct BenchCommand: ParsableCommand {
         options.steering = try steering.parsed()
         guard let file else { return try measureKernels() }
         let (engine, seconds) = try engineOptions.load(file)
+        if operations { return try measureOperations(engine) }
         let benchmark = try Benchmark(engine: engine, loadSeconds: seconds, options: options)
         let bar = ProgressBar(label: "bench", total: repetitions)
         let result = try benchmark.run { done, _ in bar.update(done) }
@@ -78,6 +82,23 @@ struct BenchCommand: ParsableCommand {
         printLine(
             "peak memory    \(formatted(bytes: result.peakMemoryByteCount)), predicted "
                 + formatted(bytes: result.predictedMemoryByteCount))
+    }
+
+    private func measureOperations(_ engine: Engine) throws {
+        let bar = ProgressBar(label: "operations", total: 1)
+        let costs = try OperationCostMeter(engine: engine).measure { bar.update($0, total: $1) }
+        bar.finish()
+        if json {
+            printLine(JSON.object(["operations": .array(costs.map(\.json))]).serialized())
+            return
+        }
+        printLine("cost of           decode   prefill")
+        for cost in costs {
+            let shares = [cost.decode, cost.prefill].map {
+                ($0 < 0 ? "" : "+") + formatted($0 * 100, digits: 2) + " %"
+            }
+            printLine("\(cost.name.padded(to: 17)) \(shares[0].padded(to: 8)) \(shares[1])")
+        }
     }
 
     private func measureKernels() throws {

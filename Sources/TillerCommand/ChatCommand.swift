@@ -47,6 +47,7 @@ struct ChatCommand: ParsableCommand {
         let (engine, seconds) = try engineOptions.load(file)
         let session = try engine.makeSession(contextLength: engine.context(context, usual: 4096))
         try session.steer(steer)
+        try engine.warn(about: steer)
         generation.stopStrings = engine.turnStops
         let chat = Conversation(session: session, system: system, generation: generation)
         let isTerminal = isatty(STDIN_FILENO) == 1

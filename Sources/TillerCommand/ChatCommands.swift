@@ -91,10 +91,8 @@ struct ChatCommands {
         for steer in steering {
             let profile = try conversation.session.engine.profile(named: steer.name)
             let strength = steer.strength ?? profile.recommendedStrength
-            let isSafe = strength >= profile.minimumStrength && strength <= profile.maximumStrength
-            let warning =
-                " (outside \(profile.minimumStrength) … \(profile.maximumStrength): text may fall apart)"
-            texts.append("\(steer.name)=\(strength)\(isSafe ? "" : Style.yellow(warning))")
+            let warning = profile.warning(about: strength).map { Style.yellow(" (\($0))") }
+            texts.append("\(steer.name)=\(strength)\(warning ?? "")")
         }
         return texts.joined(separator: " ")
     }

@@ -2,6 +2,7 @@
 // Options of every command that runs a model.
 
 import ArgumentParser
+import Formats
 import Kernels
 import Platform
 import Tiller
@@ -75,6 +76,29 @@ struct SteeringOptions: ParsableArguments {
     var profiles: [String] = []
 
     func parsed() throws -> [Steer] { try profiles.map { try Steer(parsing: $0) } }
+}
+
+extension Engine {
+    /// Says on standard error which strengths are outside their profile's safe range.
+    func warn(about steering: [Steer]) throws(TillerError) {
+        for steer in steering {
+            let profile = try profile(named: steer.name)
+            guard let warning = profile.warning(about: steer.strength ?? profile.recommendedStrength) else {
+                continue
+            }
+            writeError(
+                "tiller: warning: \(steer.name)=\(steer.strength ?? profile.recommendedStrength) is \(warning)"
+            )
+        }
+    }
+}
+
+extension SteeringProfile {
+    /// What to say of a strength outside the safe range; nil inside.
+    func warning(about strength: Float) -> String? {
+        let isSafe = strength >= minimumStrength && strength <= maximumStrength
+        return isSafe ? nil : "outside \(minimumStrength) … \(maximumStrength): text may fall apart"
+    }
 }
 
 /// Options that choose the next token.

@@ -70,6 +70,7 @@ struct GenerateCommand: ParsableCommand {
         let tokens = try promptTokens(content, engine: engine)
         let session = try engine.makeSession(contextLength: engine.context(context, usual: 2048))
         try session.steer(steer)
+        try engine.warn(about: steer)
 
         Interrupt.install()
         try session.evaluate(tokens, while: { !Interrupt.isRequested })

@@ -12,8 +12,8 @@ struct ProfileCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "profile", abstract: "Train, list, share and remove steering profiles.",
         subcommands: [
-            ProfileTrainCommand.self, ProfileListCommand.self, ProfileShowCommand.self,
-            ProfileRemoveCommand.self,
+            ProfileTrainCommand.self, ProfileCalibrateCommand.self, ProfileGateCommand.self,
+            ProfileListCommand.self, ProfileShowCommand.self, ProfileRemoveCommand.self,
             ProfileRenameCommand.self, ProfileExportCommand.self, ProfileImportCommand.self,
         ])
 }
@@ -73,8 +73,11 @@ struct ProfileShowCommand: ParsableCommand {
         if !profile.description.isEmpty { printLine("description  \(profile.description.printableLine)") }
         printLine("method       \(profile.method.printableLine)")
         printLine(
-            "operations   \(profile.operations.count) on layers \(profile.layersText), phase \(profile.phase.rawValue)"
-        )
+            "operations   \(profile.operations.count) on layers \(profile.layersText), phase \(profile.phase.rawValue): "
+                + profile.operationNames.joined(separator: ", "))
+        for gate in Set(profile.operations.compactMap(\.gate)).sorted(by: { $0.layer < $1.layer }) {
+            printLine("gate         \(gate.text)")
+        }
         printLine(
             "strength     \(profile.recommendedStrength) recommended, \(profile.minimumStrength) … "
                 + "\(profile.maximumStrength) safe")
@@ -150,9 +153,21 @@ extension SteeringProfile {
         return layers.map(String.init).joined(separator: ",")
     }
 
+    /// What it does where, each once, such as "add at residual".
+    var operationNames: [String] {
+        var names: [String] = []
+        for operation in operations {
+            let name = "\(operation.kindName) at \(operation.site.rawValue)"
+            if !names.contains(name) { names.append(name) }
+        }
+        return names
+    }
+
     /// What a script wants to know.
     var summary: JSON.Object {
         [
+            "operations": .array(operationNames.map { .string($0) }),
+            "is_gated": .bool(operations.contains { $0.gate != nil }),
             "name": .string(name), "description": .string(description), "method": .string(method),
             "layers": .array(Set(operations.map(\.layer)).sorted().map { .integer($0) }),
             "phase": .string(phase.rawValue), "recommended_strength": .number(Double(recommendedStrength)),
@@ -162,5 +177,24 @@ extension SteeringProfile {
             "provenance": provenance,
             "evaluation": evaluation,
         ]
+    }
+}
+
+extension SteeringProfile.Operation {
+    fileprivate var kindName: String {
+        switch kind {
+        case .add: "add"
+        case .projectOut: "project-out"
+        case .clamp: "clamp"
+        case .rotate: "rotate"
+        case .scale: "scale"
+        }
+    }
+}
+
+extension SteeringProfile.Gate {
+    fileprivate var text: String {
+        "vector \(vector) \(comparison.rawValue) \(threshold) after layer \(layer), "
+            + (scope == .token ? "by each token" : "by the prompt")
     }
 }

@@ -48,7 +48,15 @@ struct ProfileTrainCommand: ParsableCommand {
     @Option(help: "Use at most so many pairs, spread evenly over the file.")
     var maxPairs = TrainingOptions(name: "").maximumPairCount
 
-    @Option(help: ArgumentHelp("Where it steers.", valueName: "site"))
+    @Option(
+        help: ArgumentHelp(
+            "What is done with the direction; head-add learns anew from what the attention's heads read.",
+            valueName: "operation"))
+    var operation = TrainedOperation.add
+
+    @Option(
+        help: ArgumentHelp(
+            "Where it steers; all but add and project-out act on residual alone.", valueName: "site"))
     var site = SteeringProfile.Site.residual
 
     @Option(help: ArgumentHelp("When it steers.", valueName: "phase"))
@@ -75,6 +83,7 @@ struct ProfileTrainCommand: ParsableCommand {
         options.source = source
         options.maximumPairCount = maxPairs
         options.site = site
+        options.operation = operation
         options.phase = phase
         options.keepsNorm = keepNorm
         try requireValid(profileName: name)
@@ -91,6 +100,7 @@ struct ProfileTrainCommand: ParsableCommand {
         let trainer = try ProfileTrainer(engine: engine, options: options)
         let capture = ProgressBar(label: "read \(name)", total: min(rows.count, maxPairs))
         let choice = ProgressBar(label: "choose \(name)", total: 1)
+        let heads = ProgressBar(label: "heads of \(name)", total: 1)
         var hasChosen = false
         let profile = try blaming(pairs) {
             try trainer.train(on: rows, dataHash: SHA256.digest(of: data).description) { event in
@@ -101,6 +111,10 @@ struct ProfileTrainCommand: ParsableCommand {
                 case .choosing(let candidate, let count):
                     choice.update(candidate - 1, total: count)
                     hasChosen = true
+                case .readingHeads(let pair, let count):
+                    if pair == 1, hasChosen { choice.finish() }
+                    heads.update(pair, total: count)
+                    if pair == count { heads.finish() }
                 }
             }
         }
@@ -132,6 +146,7 @@ func parseLayers(_ text: String) throws -> [Int] {
 extension DirectionMethod: ExpressibleByArgument {}
 extension SteeringProfile.Phase: ExpressibleByArgument {}
 extension StateSource: ExpressibleByArgument {}
+extension TrainedOperation: ExpressibleByArgument {}
 extension SteeringProfile.Site: ExpressibleByArgument {
     /// Sites as they are typed; the profile's own names are in camel case.
     private static let names: [(name: String, site: Self)] = [

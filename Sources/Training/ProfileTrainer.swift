@@ -22,6 +22,8 @@ package struct TrainingOptions: Sendable {
     /// Pairs that are used, spread evenly over all: beyond a few hundred a mean hardly moves.
     package var maximumPairCount = 512
     package var site = SteeringProfile.Site.residual
+    /// What is done with the directions there.
+    package var operation = TrainedOperation.add
     package var phase = SteeringProfile.Phase.both
     /// Rescales each steered state to the norm that it had.
     package var keepsNorm = false
@@ -33,6 +35,8 @@ package struct TrainingOptions: Sendable {
 package enum TrainingProgress: Sendable {
     case capturing(pair: Int, of: Int)
     case choosing(candidate: Int, of: Int)
+    /// Once more, for what the heads of the attention read.
+    case readingHeads(pair: Int, of: Int)
 }
 
 /// Trains profiles on one model.
@@ -56,6 +60,12 @@ package struct ProfileTrainer {
         guard options.maximumPairCount >= 1 else {
             throw .invalidOption(
                 "at most \(options.maximumPairCount) pairs are to be used, expected 1 or more")
+        }
+        guard options.site != .headOutputs, options.site == .residual || options.operation.fitsEverySite
+        else {
+            throw .invalidOption(
+                "'\(options.operation.rawValue)' is made of the residual stream's states and acts there, "
+                    + "not at \(options.site.rawValue)")
         }
         self.engine = engine
         self.options = options
@@ -87,17 +97,24 @@ package struct ProfileTrainer {
                 layers: options.layers == nil
                     ? ProfileChoice.standardLayers(of: engine.model.configuration.layerCount) : layerRanges[0]
             )
-        var profile = makeProfile(choice, captured, part: nil)
-        guard profile.hasDirection else {
+        let added = makeProfile(choice, captured, part: nil)
+        guard added.hasDirection else {
             throw .invalidOption(
                 "positive and negative sides are equal in every pair; there is nothing to learn")
+        }
+        let maker = OperationMaker(engine: engine, options: options, choice: choice, captured: captured)
+        var profile = try maker.shape(added) { () throws(TillerError) in
+            try StateCapture(engine: engine, layers: choice.layers, readsHeads: true).capture(set) { event in
+                guard case .capturing(let pair, let count) = event else { return }
+                progress(.readingHeads(pair: pair, of: count))
+            }
         }
         let strengths = calibration.calibrate(profile)
         profile.recommendedStrength = strengths.recommended
         profile.maximumStrength = strengths.maximum
         profile.minimumStrength = -strengths.maximum
         profile.provenance = provenance(of: set, dataHash: dataHash)
-        profile.evaluation = evaluation(of: profile, choice, captured, strengths, measured)
+        profile.evaluation = evaluation(of: added, choice, captured, strengths, measured)
         return profile
     }
 
@@ -176,6 +193,7 @@ package struct ProfileTrainer {
 
     private func provenance(of set: TrainingSet, dataHash: String) -> JSON {
         var record: JSON.Object = [
+            "operation": .string(options.operation.rawValue),
             "program": .string("tiller \(tillerVersion)"), "date": .string(WallClock.isoDate()),
             "pairs": .integer(set.pairs.count), "data_sha256": .string(dataHash),
             "weights": .string("\(engine.model.blocks[0].feedForward.up.encoding)"),

@@ -16,7 +16,7 @@ struct CapturedStates {
 
     private var matrices: [StateSource: [Int: Matrices]] = [:]
     private let hiddenSize: Int
-    /// Mean root mean square of the stream after each layer of the model, over the sides' own tokens.
+    /// Mean root mean square of the states at each layer of the model, over the sides' own tokens.
     fileprivate(set) var residualRMS: [Float]
 
     fileprivate init(layerCount: Int, hiddenSize: Int) {
@@ -59,13 +59,18 @@ struct StateCapture {
     private let session: Session
     private let layers: [Int]
     private let layerCount, hiddenSize: Int
+    private let readsHeads: Bool
 
-    /// - Parameter layers: those whose states are kept.
-    init(engine: Engine, layers: [Int]) throws(TillerError) {
+    /// - Parameters:
+    ///   - layers: those whose states are kept.
+    ///   - readsHeads: takes what the attention's heads read instead of the residual stream.
+    init(engine: Engine, layers: [Int], readsHeads: Bool = false) throws(TillerError) {
         session = try engine.makeSession(contextLength: Self.tokenLimit)
         self.layers = layers
-        layerCount = engine.model.configuration.layerCount
-        hiddenSize = engine.model.configuration.hiddenSize
+        self.readsHeads = readsHeads
+        let configuration = engine.model.configuration
+        layerCount = configuration.layerCount
+        hiddenSize = readsHeads ? configuration.headCount * configuration.headSize : configuration.hiddenSize
     }
 
     func capture(_ set: TrainingSet, progress: (TrainingProgress) -> Void) -> CapturedStates {
@@ -140,7 +145,9 @@ struct StateCapture {
         tokens.withUnsafeBufferPointer { all in
             session.engine.evaluate(
                 UnsafeBufferPointer(rebasing: all[range]), cache: session.cache,
-                Evaluation(firstPosition: range.lowerBound, recorder: recorder), request: .none)
+                Evaluation(
+                    firstPosition: range.lowerBound, recorder: readsHeads ? nil : recorder,
+                    headRecorder: readsHeads ? recorder : nil), request: .none)
         }
     }
 }

@@ -17,9 +17,17 @@ struct CalibratedStrength {
     let damage: Double
 }
 
-/// Measures damage on neutral text, in nats by token: mean KL(plain ‖ steered), or the rise of the text's own
-/// −ln P where that is larger. A rise of the second by x raises perplexity by the factor eˣ; the first is never
-/// negative and less noisy on a short text.
+/// What a profile does to neutral text, in nats by token.
+struct Damage {
+    /// Mean KL(plain ‖ steered): never negative, and little noise on a short text.
+    let divergence: Double
+    /// Rise of the text's own −ln P; x raises perplexity by the factor eˣ.
+    let lossRise: Double
+
+    var larger: Double { max(divergence, lossRise) }
+}
+
+/// Measures damage on neutral text.
 struct StrengthCalibration {
     /// Raises the perplexity of other text by about 5 % (2 to 8 % over the profiles that this was chosen with).
     static let budget = 0.035
@@ -44,29 +52,42 @@ struct StrengthCalibration {
         let maximum = strength(of: profile, costing: Self.limit, start: recommended * 2)
         return CalibratedStrength(
             recommended: recommended, maximum: max(maximum, recommended),
-            damage: damage(of: profile, strength: recommended))
+            damage: damage(of: profile, strength: recommended).larger)
     }
 
     /// The strength at which a profile costs `target` nats by token, within a tenth of the target, rounded down
-    /// to two digits.
+    /// to two digits; at most the largest one that makes sense for its operations.
     ///
     /// KL grows with the square of small strengths, which makes the secant in √damage converge in a few steps;
     /// the bracket catches what does not obey.
-    func strength(of profile: SteeringProfile, costing target: Double, start: Float = 0.25) -> Float {
-        var (low, high): (Float, Float) = (0, 64)
-        var strength = start
+    /// - Parameters:
+    ///   - sign: −1 measures negative strengths; the size is returned.
+    ///   - cost: what is held against the target.
+    func strength(
+        of profile: SteeringProfile, costing target: Double, start: Float = 0.25, sign: Float = 1,
+        by cost: (Damage) -> Double = \.larger
+    ) -> Float {
+        let largest = profile.largestStrength
+        var (low, high): (Float, Float) = (0, largest)
+        var strength = min(start, largest)
         for _ in 0..<10 {
-            let found = damage(of: profile, strength: strength)
+            let found = cost(damage(of: profile, strength: sign * strength))
             if abs(found / target - 1) < 0.1 { break }
             if found < target { low = strength } else { high = strength }
+            // Everything that makes sense is allowed.
+            if low == largest { return largest }
             let next = strength * Float(min(max((target / max(found, 1e-9)).squareRoot(), 0.2), 5))
-            strength = next > low && next < high ? next : (low + high) / 2
+            if next >= largest, high == largest {
+                strength = largest
+            } else {
+                strength = next > low && next < high ? next : (low + high) / 2
+            }
         }
         let scale: Float = strength < 0.1 ? 1000 : strength < 1 ? 100 : 10
         return max((strength * scale).rounded(.down) / scale, 0.001)
     }
 
-    private func damage(of profile: SteeringProfile, strength: Float) -> Double {
+    func damage(of profile: SteeringProfile, strength: Float) -> Damage {
         session.setPlan(profile.plan(strength: strength, layerCount: layerCount))
         var divergence = RunningMean(), rise = RunningMean()
         for (tokens, before) in zip(texts, plain) {
@@ -76,7 +97,7 @@ struct StrengthCalibration {
                 if let loss { rise.add(loss) }
             }
         }
-        return max(divergence.mean, rise.mean)
+        return Damage(divergence: divergence.mean, lossRise: rise.mean)
     }
 
     private static func distributions(of texts: [[Int32]], session: Session) -> [[PlainDistribution]] {
@@ -92,6 +113,20 @@ struct StrengthCalibration {
 }
 
 extension SteeringProfile {
+    /// Beyond this strength an operation does less of what it is for, or the same again: at 1 a direction is gone, a
+    /// bound reached, and after a quarter turn the direction is.
+    var largestStrength: Float {
+        operations.reduce(64) { least, operation in
+            let own: Float =
+                switch operation.kind {
+                case .add, .scale: 64
+                case .projectOut, .clamp: 1
+                case .rotate(_, let target): target == nil ? .pi / 2 : 1
+                }
+            return min(least, own / max(abs(operation.coefficient), 1e-3))
+        }
+    }
+
     /// The plan that measures this profile: on every token, since scored text has no generated part; gates that a prompt
     /// opens for what is generated are open.
     func plan(strength: Float, layerCount: Int) -> SteeringPlan {

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// tiller profile calibrate: how strong a profile should be, and how strong it may be.
+
+import ArgumentParser
+import Formats
+import Glibc
+import JSON
+import Platform
+import Terminal
+import Tiller
+import Training
+
+struct ProfileCalibrateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "calibrate", abstract: "Find a profile's best strength and its safe range.",
+        usage: "tiller profile calibrate <file> <name> --validation <path>",
+        discussion: """
+            Both signs are tried: what each strength does to the validation pairs, and what it costs on text that has \
+            nothing to do with the profile (mean KL divergence in nats by token). Recommended is the greatest effect \
+            within the budget; the safe range ends where text falls apart. Both go into the profile, with the curve.
+            """)
+
+    @Argument(help: "The model, a .tiller file.")
+    var file: String
+    @Argument(help: "The profile's name.")
+    var name: String
+
+    @Option(
+        help: ArgumentHelp(
+            "JSON lines with prompt (optional), positive and negative, that the profile was not trained on.",
+            valueName: "path"))
+    var validation: String
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("The budget: KL on neutral text, in nats by token.", valueName: "nats"))
+    var damage = 0.05
+
+    @Option(parsing: .unconditional, help: "Score at most so many pairs, spread evenly over the file.")
+    var maxPairs = 96
+
+    @Option(
+        help: ArgumentHelp(
+            "A folder for the curve as a picture and as JSON; it is made if there is none.", valueName: "dir")
+    )
+    var report: String?
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    @OptionGroup(title: "Machine") var engineOptions: EngineOptions
+
+    func run() throws {
+        try require(maxPairs, in: 1...1 << 20, option: "--max-pairs")
+        guard damage >= 0.001, damage <= 1 else {
+            throw TillerError.invalidOption("--damage is \(damage), expected 0.001...1")
+        }
+        let (pairs, data) = try readPairs(path: validation)
+        if let report { try makeFolder(report) }
+        let (engine, _) = try engineOptions.load(file)
+        let profile = try engine.profile(named: name)
+        let calibrator = try blaming(validation) {
+            try ProfileCalibrator(engine: engine, pairs: pairs, budget: damage, maximumPairCount: maxPairs)
+        }
+        let bar = ProgressBar(label: "calibrate \(name)", total: 1)
+        let result = try calibrator.calibrate(profile) { bar.update($0, total: $1) }
+        bar.finish()
+        let changed = result.applied(to: profile, dataHash: SHA256.digest(of: data).description)
+        if let report {
+            let base = "\(report)/\(name).calibration"
+            try write(result.picture(name: name), to: base + ".svg")
+            try write(JSON.object(result.json).serialized(pretty: true) + "\n", to: base + ".json")
+        }
+        // A profile of another source was let in once already.
+        try TillerProfileStore.add(changed, in: file, replacesExisting: true, acceptsOtherSource: true)
+        if json { printLine(JSON.object(result.json).serialized()) } else { show(result, changed) }
+    }
+
+    private func show(_ result: ProfileCalibration, _ profile: SteeringProfile) {
+        printLine("strength    effect  95 % interval         KL    rise of −ln P")
+        for point in result.points {
+            let ends = [point.interval.lowerBound, point.interval.upperBound].map {
+                signed($0).padded(to: 8)
+            }
+            let mark = point.strength == result.recommended?.strength ? "  recommended" : ""
+            printLine(
+                signed(Double(point.strength)).padded(to: 10) + "  " + signed(point.effect).padded(to: 8)
+                    + ends.joined(separator: " … ") + "  "
+                    + formatted(point.damage, digits: 4).padded(to: 8)
+                    + signed(point.lossRise).padded(to: 8) + mark)
+        }
+        if let recommended = result.recommended {
+            let isCertain = recommended.interval.lowerBound > 0
+            printLine(
+                "recommended \(profile.recommendedStrength), safe \(profile.minimumStrength) … "
+                    + "\(profile.maximumStrength)"
+                    + (isCertain ? "" : "; its effect cannot be told from none on these pairs"))
+        } else {
+            printLine(
+                "no strength within \(damage) nats moves these pairs to their positive side; '\(name)' keeps "
+                    + "\(profile.recommendedStrength), safe \(profile.minimumStrength) … \(profile.maximumStrength)"
+            )
+        }
+    }
+
+    private func signed(_ value: Double) -> String {
+        (value < 0 ? "" : "+") + formatted(value, digits: 4)
+    }
+
+    private func write(_ text: String, to path: String) throws {
+        let writer = try AtomicFileWriter(path: path, replaceExisting: true)
+        try Array(text.utf8).withUnsafeBytes { try writer.write($0) }
+        try writer.commit()
+    }
+}
+
+/// Makes a folder where there is none.
+func makeFolder(_ path: String) throws(FileError) {
+    guard mkdir(path, 0o777) != 0, errno != EEXIST else { return }
+    throw FileError(path: path, operation: .create, code: errno)
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where a gate should open: halfway between what both sides of pairs project on its condition.
+
+import Evaluation
+import ExpertSteer
+import Formats
+import Tiller
+
+/// A threshold with what it is worth.
+package struct GateThreshold: Sendable {
+    package let comparison: SteeringProfile.Gate.Comparison
+    /// In units of the layer's residual RMS.
+    package let threshold: Float
+    /// Mean projections of the sides, in the same units.
+    package let positiveMean, negativeMean: Double
+    /// Share of the sides that it tells right.
+    package let accuracy: Double
+
+    /// Opens for the positive sides of pairs.
+    ///
+    /// - Parameters:
+    ///   - direction: what is projected on, of unit norm [hiddenSize].
+    ///   - rms: the layer's residual RMS by which the gate divides.
+    /// - Throws: `TillerError.invalidOption` for pairs without tokens, or whose sides do not differ.
+    package static func measure(
+        _ pairs: [ContrastivePair], engine: Engine, layer: Int, direction: [Float], rms: Float,
+        progress: (Int, Int) -> Void
+    ) throws(TillerError) -> GateThreshold {
+        let set = try TrainingSet(
+            pairs, maximumCount: 256, engine: engine, limit: StateCapture.tokenLimit)
+        let captured = try StateCapture(engine: engine, layers: [layer]).capture(set) { event in
+            if case .capturing(let pair, let count) = event { progress(pair, count) }
+        }
+        // Fixed answers only point at what is meant: the prompts differ.
+        let source = captured.sources.contains(.prompts) ? StateSource.prompts : .answers
+        let states = captured.pairs(source, layer: layer)
+        let positive = states.projections(of: states.positive, on: direction).map { $0 / Double(rms) }
+        let negative = states.projections(of: states.negative, on: direction).map { $0 / Double(rms) }
+        let (high, low) = (RunningMean(positive).mean, RunningMean(negative).mean)
+        guard high != low else {
+            throw .invalidOption("both sides of the pairs project alike; nothing tells when to open")
+        }
+        let threshold = Float((high + low) / 2)
+        let isAbove = high > low
+        let right =
+            positive.count { ($0 > Double(threshold)) == isAbove }
+            + negative.count { ($0 > Double(threshold)) != isAbove }
+        return GateThreshold(
+            comparison: isAbove ? .above : .below, threshold: threshold, positiveMean: high,
+            negativeMean: low, accuracy: Double(right) / Double(positive.count + negative.count))
+    }
+}
+
+extension PairedStates {
+    /// v·row for each row of a side.
+    fileprivate func projections(of rows: [Float], on vector: [Float]) -> [Double] {
+        stride(from: 0, to: rows.count, by: width).map { start in
+            (0..<width).reduce(0.0) { $0 + Double(rows[start + $1]) * Double(vector[$1]) }
+        }
+    }
+}

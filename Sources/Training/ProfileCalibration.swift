@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// A profile's curve: what each strength does to validation pairs, and what it costs on text that has nothing to do with
+// the profile. From it come the recommended strength and the range within which text holds together.
+
+import Evaluation
+import Formats
+import JSON
+import Tiller
+
+/// One strength, measured.
+package struct CalibrationPoint: Sendable {
+    package let strength: Float
+    /// Mean shift of the log-odds of the positive side in nats by token, with its 95 % interval over pairs.
+    package let effect: Double
+    package let interval: ClosedRange<Double>
+    /// Mean KL(plain ‖ steered) on neutral text, in nats by token.
+    package let damage: Double
+    /// Rise of the neutral text's own −ln P, in nats by token.
+    package let lossRise: Double
+
+    var json: JSON {
+        [
+            "strength": .number(Double(strength)), "effect": .number(effect), "interval": interval.json,
+            "damage": .number(damage), "loss_rise": .number(lossRise),
+        ]
+    }
+}
+
+/// A calibrated profile's curve.
+package struct ProfileCalibration: Sendable {
+    /// Damage that the recommended strength may do.
+    package let budget: Double
+    package let pairCount: Int
+    /// Ascending by strength.
+    package let points: [CalibrationPoint]
+    /// The strength with the greatest effect within the budget; nil where none moves the pairs the right way.
+    package let recommended: CalibrationPoint?
+    /// Strengths that do less damage than what lets text fall apart.
+    package let safeRange: ClosedRange<Float>
+
+    package var json: JSON.Object {
+        [
+            "damage_budget": .number(budget), "pairs": .integer(pairCount),
+            "recommended_strength": recommended.map { .number(Double($0.strength)) } ?? .null,
+            "effect": recommended.map { .number($0.effect) } ?? .null,
+            "is_certain": .bool((recommended?.interval.lowerBound ?? 0) > 0),
+            "minimum_strength": .number(Double(safeRange.lowerBound)),
+            "maximum_strength": .number(Double(safeRange.upperBound)),
+            "curve": .array(points.map(\.json)),
+        ]
+    }
+
+    /// The profile with its new strengths and the curve on record.
+    ///
+    /// - Parameter dataHash: SHA-256 of the validation file.
+    package func applied(to profile: SteeringProfile, dataHash: String) -> SteeringProfile {
+        var changed = profile
+        changed.minimumStrength = safeRange.lowerBound
+        changed.maximumStrength = safeRange.upperBound
+        changed.recommendedStrength = min(
+            max(recommended?.strength ?? profile.recommendedStrength, safeRange.lowerBound),
+            safeRange.upperBound)
+        var record = json
+        record["data_sha256"] = .string(dataHash)
+        record["program"] = .string("tiller \(tillerVersion)")
+        var evaluation = profile.evaluation.objectValue ?? [:]
+        evaluation["calibration"] = .object(record)
+        changed.evaluation = .object(evaluation)
+        return changed
+    }
+}
+
+/// Measures curves.
+package struct ProfileCalibrator {
+    private let calibration: StrengthCalibration
+    private let scorer: PairScorer
+    private let layerCount: Int
+    private let budget: Double
+    private let pairs: [TokenizedPair]
+    private let plain: [Double]
+
+    /// Tokens of a side that are scored.
+    private static let tokenLimit = 160
+    /// Parts of the strength that spends the budget, and of what is between it and the end of the safe range.
+    private static let withinBudget: [Float] = [0.25, 0.5, 0.75, 1]
+    private static let beyondBudget: [Float] = [0.33, 0.67, 1]
+
+    /// - Parameters:
+    ///   - budget: KL on neutral text that the recommended strength may cost, in nats by token.
+    ///   - maximumPairCount: pairs that are scored, spread evenly over all.
+    /// - Throws: `TillerError.invalidOption` where no pair has a token to score on both sides, or for a budget that is
+    ///   none.
+    package init(
+        engine: Engine, pairs: [ContrastivePair], budget: Double, maximumPairCount: Int
+    ) throws(TillerError) {
+        guard budget >= 0.001, budget <= 1 else {
+            throw .invalidOption("a damage of \(budget) nats is no budget, expected 0.001...1")
+        }
+        scorer = try PairScorer(engine: engine)
+        var usable: [TokenizedPair] = []
+        for pair in pairs.spread(maximumPairCount) {
+            if let tokens = try scorer.tokenized(pair) { usable.append(tokens.prefix(Self.tokenLimit)) }
+        }
+        guard !usable.isEmpty else {
+            throw .invalidOption("no pair has a token to score on both sides")
+        }
+        var plain: [Double] = []
+        for pair in usable { plain.append(try scorer.logOdds(of: pair, under: .none)) }
+        self.pairs = usable
+        self.plain = plain
+        self.budget = budget
+        layerCount = engine.model.configuration.layerCount
+        calibration = try StrengthCalibration(engine: engine)
+    }
+
+    /// Measures both signs of a profile.
+    ///
+    /// - Parameter progress: called with (points done, points in all).
+    package func calibrate(_ profile: SteeringProfile, progress: (Int, Int) -> Void) throws(TillerError)
+        -> ProfileCalibration
+    {
+        var strengths: Set<Float> = []
+        var ends: [Float] = []
+        for sign: Float in [-1, 1] {
+            let everyday = calibration.strength(
+                of: profile, costing: budget, sign: sign, by: \.divergence)
+            let end = max(
+                calibration.strength(
+                    of: profile, costing: max(StrengthCalibration.limit, budget), start: everyday * 2,
+                    sign: sign), everyday)
+            strengths.formUnion(Self.withinBudget.map { sign * $0 * everyday })
+            if end > everyday {
+                strengths.formUnion(Self.beyondBudget.map { sign * (everyday + $0 * (end - everyday)) })
+            }
+            ends.append(sign * end)
+        }
+        var points: [CalibrationPoint] = []
+        for strength in strengths.sorted() {
+            progress(points.count, strengths.count)
+            points.append(try measure(profile, strength))
+        }
+        progress(points.count, strengths.count)
+        let best = points.filter { $0.damage <= budget * 1.1 && $0.effect > 0 }.max { $0.effect < $1.effect }
+        return ProfileCalibration(
+            budget: budget, pairCount: pairs.count, points: points, recommended: best,
+            safeRange: ends[0]...ends[1])
+    }
+
+    private func measure(_ profile: SteeringProfile, _ strength: Float) throws(TillerError)
+        -> CalibrationPoint
+    {
+        let plan = profile.plan(strength: strength, layerCount: layerCount)
+        var shifts: [Double] = []
+        for (pair, before) in zip(pairs, plain) {
+            shifts.append(try scorer.logOdds(of: pair, under: plan) - before)
+        }
+        let damage = calibration.damage(of: profile, strength: strength)
+        return CalibrationPoint(
+            strength: strength, effect: RunningMean(shifts).mean, interval: bootstrapInterval(of: shifts),
+            damage: damage.divergence, lossRise: damage.lossRise)
+    }
+}
