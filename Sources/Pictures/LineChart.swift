@@ -52,7 +52,7 @@ package struct LineChart: Sendable {
         drawAxes(into: &svg, frame)
         for mark in xMarks {
             svg.line((frame.x(mark.x), frame.top), (frame.x(mark.x), frame.bottom), dash: .dotted)
-            svg.text(mark.name, x: frame.x(mark.x) + 3, y: frame.top + 11, size: 10)
+            svg.text(mark.name, x: frame.x(mark.x) + 3, y: frame.bottom - 5, size: 10)
         }
         for mark in yMarks {
             svg.line((frame.left, frame.y(mark.y)), (frame.right, frame.y(mark.y)), dash: .dotted)
@@ -72,9 +72,11 @@ package struct LineChart: Sendable {
         for point in points { svg.marker(series.marker, at: point) }
         guard !series.name.isEmpty else { return }
         let line = frame.top + 14 + 16 * Double(index)
-        svg.line((frame.left + 10, line), (frame.left + 34, line), width: 1.5, dash: series.dash)
-        svg.marker(series.marker, at: (frame.left + 22, line))
-        svg.text(series.name, x: frame.left + 40, y: line + 4, size: 11)
+        // Curves over both signs are low in the middle, others leave the top to the right end.
+        let left = frame.left + frame.width / 3
+        svg.line((left, line), (left + 24, line), width: 1.5, dash: series.dash)
+        svg.marker(series.marker, at: (left + 12, line))
+        svg.text(series.name, x: left + 30, y: line + 4, size: 11)
     }
 
     private func drawAxes(into svg: inout SVG, _ frame: Frame) {
