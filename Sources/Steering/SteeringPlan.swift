@@ -55,6 +55,16 @@ package struct SteeringPlan: Sendable {
         isEmpty = steps.allSatisfy(\.isEmpty)
     }
 
+    /// The first position at which a token of the prompt, or a generated one, may be changed; nil for none.
+    package func firstPosition(isPrompt: Bool) -> Int? {
+        steps.joined().lazy.filter { step in
+            // What a prompt decides is about generated tokens.
+            let waits = step.condition.map { conditions[$0].scope == .prompt } ?? false
+            return step.phase.includes(prompt: isPrompt) && !(isPrompt && waits)
+        }
+        .map(\.positions.lowerBound).min()
+    }
+
     /// The steps of one place in the forward pass.
     package func steps(at site: SteeringProfile.Site, layer: Int) -> [SteeringStep] {
         steps[site.index * layerCount + layer]

@@ -69,7 +69,8 @@ extension Engine {
 
 extension Session {
     /// Steers everything from here on, and what came before: cached keys and values belong to the steering
-    /// under which they were computed, so a change recomputes them when they are next needed.
+    /// under which they were computed, so a change recomputes them when they are next needed, from the first token on
+    /// that the old or the new steering changes.
     ///
     /// - Throws: `TillerError.invalidProfile` for unknown or unfit profiles; the steering then stays as it was.
     public func steer(_ selection: [Steer]) throws(TillerError) {
@@ -81,8 +82,10 @@ extension Session {
 
     /// Steers by a plan that is in no file, as the trainers do while they calibrate.
     package func setPlan(_ newPlan: SteeringPlan) {
+        let kept = tokensUntouched(by: [plan, newPlan])
         plan = newPlan
         gates = newPlan.conditions.isEmpty ? nil : SteeringGates(plan: newPlan, capacity: contextLength)
-        invalidateCache()
+        // New conditions must be read everywhere.
+        invalidateCache(from: newPlan.conditions.isEmpty ? kept : 0)
     }
 }

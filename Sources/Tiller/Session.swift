@@ -128,10 +128,19 @@ public final class Session {
         return copy
     }
 
-    /// Marks all cached keys and values as computed under another steering; they are computed anew when needed.
-    func invalidateCache() {
-        validCount = 0
+    /// Marks cached keys and values as computed under another steering; they are computed anew when needed.
+    func invalidateCache(from position: Int = 0) {
+        validCount = min(validCount, position)
         hasLogits = false
+    }
+
+    /// The leading tokens that none of some plans changes.
+    func tokensUntouched(by plans: [SteeringPlan]) -> Int {
+        func first(isPrompt: Bool) -> Int {
+            plans.compactMap { $0.firstPosition(isPrompt: isPrompt) }.min() ?? tokens.count
+        }
+        let (prompt, generated) = (first(isPrompt: true), first(isPrompt: false))
+        return isPromptToken.indices.first { $0 >= (isPromptToken[$0] ? prompt : generated) } ?? tokens.count
     }
 
     /// Drops the logits, which are computed anew when they are next needed.

@@ -62,6 +62,13 @@ struct ProfileTrainCommand: ParsableCommand {
     @Option(help: ArgumentHelp("When it steers.", valueName: "phase"))
     var phase = SteeringProfile.Phase.both
 
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Leave so many positions at the beginning of a text alone; 0 for add and head-add, 1 for others, unless given.",
+            valueName: "n"))
+    var spare: Int?
+
     @Flag(help: "Keep the norm of steered states.")
     var keepNorm = false
 
@@ -85,6 +92,8 @@ struct ProfileTrainCommand: ParsableCommand {
         options.site = site
         options.operation = operation
         options.phase = phase
+        if let spare { try require(spare, in: 0...1 << 20, option: "--spare") }
+        options.sparedPositions = spare
         options.keepsNorm = keepNorm
         try requireValid(profileName: name)
         let (rows, data) = try readPairs(path: pairs)

@@ -24,6 +24,9 @@ package struct TrainingOptions: Sendable {
     package var site = SteeringProfile.Site.residual
     /// What is done with the directions there.
     package var operation = TrainedOperation.add
+    /// Positions at the beginning of every text that stay as they are; nil spares the first one, the attention's sink,
+    /// where what is done depends on the state.
+    package var sparedPositions: Int?
     package var phase = SteeringProfile.Phase.both
     /// Rescales each steered state to the norm that it had.
     package var keepsNorm = false
@@ -175,8 +178,10 @@ package struct ProfileTrainer {
     {
         let configuration = engine.model.configuration
         let operations = choice.layers.enumerated().map { index, layer in
-            SteeringProfile.Operation(
+            var operation = SteeringProfile.Operation(
                 .add, site: options.site, layer: layer, vector: index, keepsNorm: options.keepsNorm)
+            operation.firstPosition = options.sparedPositions ?? 0
+            return operation
         }
         let directions = choice.layers.map { layer in
             options.method.direction(of: choice.states(captured, layer: layer, part: part))

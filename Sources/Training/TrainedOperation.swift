@@ -74,7 +74,7 @@ struct OperationMaker {
                 kind, site: options.site, layer: layer, vector: firstVector, keepsNorm: options.keepsNorm)
             // What depends on the state would change that of the first position, the attention's sink, hundreds of
             // times as much as any other, and all later tokens with it.
-            if kind != .add { operation.firstPosition = 1 }
+            operation.firstPosition = options.sparedPositions ?? (kind == .add ? 0 : 1)
             return operation
         }
         let means = choice.states(captured, layer: layer).means
@@ -101,10 +101,11 @@ struct OperationMaker {
             guard let wide else { return nil }
             let vector = options.method.direction(of: choice.states(wide, layer: layer))
             guard vector.contains(where: { $0 != 0 }) else { return nil }
-            let own = SteeringProfile.Operation(
+            var own = SteeringProfile.Operation(
                 .add, site: .headOutputs, layer: layer, vector: firstVector,
                 coefficient: wide.residualRMS[layer] / captured.residualRMS[layer],
                 keepsNorm: options.keepsNorm, width: vector.count)
+            own.firstPosition = options.sparedPositions ?? 0
             return (own, SteeringProfile.rows(of: vector, hiddenSize: direction.count))
         }
     }

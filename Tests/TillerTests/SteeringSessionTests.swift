@@ -185,6 +185,31 @@ import Tiller
         expectSame(changed.currentLogits, plain.currentLogits)
     }
 
+    @Test func aChangeKeepsWhatItDoesNotTouch() throws {
+        // What the kind leaves alone of a prompt of 20 tokens and an answer of 8, by phase.
+        for (kind, phase, kept) in [
+            ("add", SteeringProfile.Phase.both, 0), ("add", .prompt, 0), ("add", .generation, 20),
+            ("headAdd", .generation, 20), ("positions", .both, 0), ("tokenGate", .generation, 0),
+            ("promptGate", .both, 0),
+        ] {
+            let (engine, model) = try engine("llama", kind, phase: phase)
+            let session = try engine.makeSession()
+            try session.evaluate(Array(model.tokens.prefix(20)))
+            _ = try session.generate(greedy)
+            try session.steer([Steer(kind)])
+            #expect(session.cachedTokenCount == kept, "\(kind), \(phase)")
+            try session.evaluate([1])
+            try session.steer([])
+            // Gates need their readings, to leave takes only what they may have changed.
+            let left = ["tokenGate", "promptGate"].contains(kind) ? 20 : kept
+            #expect(session.cachedTokenCount == left, "\(kind), \(phase)")
+            try session.evaluate([2])
+            let plain = try engine.makeSession()
+            try plain.evaluate(session.tokens)
+            expectSame(session.currentLogits, plain.currentLogits)
+        }
+    }
+
     @Test func aPromptThatChangesDecidesAnew() throws {
         let (engine, model) = try engine("llama", "promptGate")
         let prompts = (0..<12).map { start in Array(model.tokens.dropFirst(start).prefix(6)) }

@@ -72,6 +72,20 @@ import Training
         try profile.checkShape(of: configuration)
     }
 
+    @Test func theBeginningOfTextsIsSpared() throws {
+        let engine = try TinyModel("llama").engine(in: folder)
+        for (operation, spared, expected) in [
+            (TrainedOperation.add, nil, 0), (.headAdd, nil, 0), (.clamp, nil, 1), (.rotate, nil, 1),
+            (.add, 3, 3), (.headAdd, 2, 2), (.scale, 0, 0),
+        ] as [(TrainedOperation, Int?, Int)] {
+            let profile = try train(operation, engine) {
+                $0.layers = [1]
+                $0.sparedPositions = spared
+            }
+            #expect(profile.operations.map(\.firstPosition) == [expected], "\(operation)")
+        }
+    }
+
     @Test func operationsHaveTheirPlaces() throws {
         let engine = try TinyModel("llama").engine(in: folder)
         _ = try train(.projectOut, engine) {
