@@ -12,19 +12,15 @@ extension AlignmentProblem {
         if case .gradient(let iterations) = options.solver, anchor.isFinite {
             return try autoencoderByGradient(states, anchor: anchor, iterations: iterations)
         }
-        guard let target = states.target, let path = states.ridge, anchor > 0 else {
-            return try principalAxes(states.expert)
-        }
-        // Where all of the expert fits into the code, reconstruction is free and every λ > 0 gives the same.
-        if anchor == .infinity || width >= states.expert.columns { return path.weights(ridge: ridge) }
-        return try anchored(states.expert, target, anchor: anchor)
+        guard let path = states.ridge, anchor > 0 else { return try principalAxes(states.expert) }
+        return try anchored(path, anchor: anchor)
     }
 
     /// The optimum without a target: as many principal axes as the code has columns, others zero (Baldi, Hornik 1989).
     private func principalAxes(_ x: Matrix) throws(StatesError) -> Matrix {
-        let eigen = try solving { () throws(LinearAlgebraError) in try SymmetricEigen(of: gram(x)) }
-        let rank = eigen.values.prefix { $0 > 1e-12 * (eigen.values.first ?? 0) }.count
-        let axes = eigen.vectors.leadingColumns(min(rank, width)).transposed.values
+        let parts = try solving { () throws(LinearAlgebraError) in try SingularValues(of: x) }
+        let rank = parts.values.prefix { $0 > 1e-12 * (parts.values.first ?? 0) }.count
+        let axes = parts.rightTransposed.values.prefix(min(rank, width) * x.columns)
         let zeros = [Double](repeating: 0, count: width * x.columns - axes.count)
         return Matrix(rows: width, columns: x.columns, values: axes + zeros).transposed
     }
@@ -33,26 +29,25 @@ extension AlignmentProblem {
     /// these columns P T̂ is nearest to T, with T̂ the ridge regression. So P maximizes tr P (X Xᵀ + λ T̂ T̂ᵀ): reduced-rank
     /// regression (Izenman 1975) of X and √λ T at once.
     ///
-    /// With C = XᵀX + ρ and D = XᵀT, the columns are X C^-½ Q for the first eigenvectors Q of C + λ C^-½ D Dᵀ C^-½, and
-    /// W = C^-½ Q Qᵀ C^-½ D. Below, in the eigenvectors V of C.
-    private func anchored(_ x: Matrix, _ target: Matrix, anchor: Double) throws(StatesError) -> Matrix {
-        let moments = gram(x)
-        let penalty = ridge * squaredNorm(x) / Double(x.columns)
-        let eigen = try solving { () throws(LinearAlgebraError) in try SymmetricEigen(of: moments) }
-        let largest = (eigen.values.first ?? 0) + penalty
-        let variances = eigen.values.map { max($0, 0) + penalty }
-        let roots = variances.map { $0 > 1e-12 * largest ? 1 / $0.squareRoot() : 0 }
-        // C^-½ D = diag(roots) Vᵀ Xᵀ T.
-        let loads = product(
-            eigen.vectors.scalingColumns(roots), product(x, target, transposing: .first), transposing: .first)
+    /// With C = XᵀX + ρ and L = C^-½ XᵀT, the columns are X C^-½ Q for the first eigenvectors Q of C + λ L Lᵀ, and
+    /// W = C^-½ Q Qᵀ L. Below, in the right singular vectors of X, outside of which L is zero.
+    private func anchored(_ path: RidgePath, anchor: Double) throws(StatesError) -> Matrix {
+        // Where all of the expert fits into the code, reconstruction is free and every λ > 0 gives the same.
+        let count = path.singularValues.count
+        if anchor == .infinity || width >= count { return path.weights(ridge: ridge) }
+        let variances = path.singularValues.map { $0 * $0 + ridge * path.unit }
+        let least = 1e-12 * (variances.first ?? 0)
+        let roots = variances.map { $0 > least ? 1 / $0.squareRoot() : 0 }
+        var loads = path.loads.transposed.scalingColumns(zip(roots, path.singularValues).map { $0 * $1 })
+        loads = loads.transposed
         var gains = gram(loads, ofRows: true)
         for index in gains.values.indices { gains.values[index] *= anchor }
-        for index in 0..<gains.rows { gains[index, index] += variances[index] }
+        for index in 0..<count { gains[index, index] += variances[index] }
         let leading = try solving { () throws(LinearAlgebraError) in
             // A code is seldom much narrower than the expert, and many eigenvectors are found faster with all.
             try SymmetricEigen(of: gains).vectors.leadingColumns(width)
         }
         let projected = product(leading, product(leading, loads, transposing: .first))
-        return product(eigen.vectors.scalingColumns(roots), projected)
+        return product(path.axes.transposed.scalingColumns(roots), projected)
     }
 }

@@ -60,9 +60,10 @@ extension Alignment {
     /// A small part of its mean is added to the diagonal of WᵀCW, so what the code shows with less than 1e-4 of its
     /// mean amplitude counts as lost. For principal axes that is their transpose.
     static func decoder(for map: Matrix, states x: Matrix, ridge: Double) throws(StatesError) -> Matrix {
-        let share = squaredNorm(x) / Double(x.columns)
-        let moments = gram(x).addingToDiagonal(max(ridge, 1e-6) * share)
-        let loads = product(map, moments, transposing: .first)
+        let penalty = max(ridge, 1e-6) * squaredNorm(x) / Double(x.columns)
+        // Wᵀ C = (X W)ᵀ X + ρ Wᵀ: experts may be far wider than there are texts.
+        var loads = product(product(x, map), x, transposing: .first)
+        for (index, value) in map.transposed.values.enumerated() { loads.values[index] += penalty * value }
         let squares = product(loads, map)
         let mean = (0..<squares.rows).reduce(0) { $0 + squares[$1, $1] } / Double(max(squares.rows, 1))
         guard mean > 0 else { return Matrix(rows: map.columns, columns: x.columns) }

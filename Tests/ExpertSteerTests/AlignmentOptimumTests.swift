@@ -139,9 +139,11 @@ struct AlignmentOptimumTests {
         return loss(w.values + decoder.values).value
     }
 
-    @Test(arguments: [0.1, 1, 10])
-    func descentFindsTheAnchoredCode(anchor: Double) throws {
-        let (x, t) = try planted()
+    @Test(arguments: [
+        (0.1, 120, 14, 6), (1, 120, 14, 6), (10, 120, 14, 6), (1, 20, 30, 8), (10, 20, 30, 8),
+    ])
+    func descentFindsTheAnchoredCode(anchor: Double, rows: Int, expert: Int, target: Int) throws {
+        let (x, t) = try planted(rows: rows, expert: expert, target: target)
         let (closed, gradient) = try (
             Alignment.fit(
                 .anchored, expert: x, target: t,
