@@ -71,10 +71,6 @@ TILLER_INTRINSIC void tiller_store_u8(void *p, uint8x16_t x) { vst1q_u8((uint8_t
 TILLER_INTRINSIC float32x4_t tiller_load_f16(const void *p) {
     return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16((const uint16_t *)p)));
 }
-/// One binary16 value in every lane.
-TILLER_INTRINSIC float32x4_t tiller_broadcast_f16(uint16_t bits) {
-    return vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(bits)));
-}
 /// Rounded to the nearest binary16, ties to even.
 TILLER_INTRINSIC void tiller_store_f16(void *p, float32x4_t x) {
     vst1_u16((uint16_t *)p, vreinterpret_u16_f16(vcvt_f16_f32(x)));

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tiles whose columns become sixteen Floats one after the other: Float32 and Float16 weights, keys and values, and
-// 8-bit values of the cache.
+// Tiles whose columns become sixteen Floats one after the other: Float32 and Float16 weights, keys and values.
 
 /// Reads a tile column by column.
 public protocol ColumnReader {
@@ -50,27 +49,6 @@ public struct Float16Columns<Set: InstructionSet>: ColumnReader {
     }
 }
 
-/// Values of an 8-bit cache.
-///
-/// A column (position) is `rowCount` × Int8, then a binary16 scale for each 32 of them.
-public struct ScaledByteColumns<Set: InstructionSet>: ColumnReader {
-    public let firstColumn: UnsafeRawPointer
-    public let scales: UnsafeRawPointer
-    public let columnByteCount: Int
-
-    @inlinable @inline(__always) public init(_ p: TileProduct, tile: Int) {
-        firstColumn = p.tiles + tile &* laneCount
-        scales = p.tiles + (p.rowCount &+ tile &* laneCount / groupColumns &* 2)
-        columnByteCount = p.columnByteCount
-    }
-
-    @inlinable @inline(__always) public func load(column: Int) -> Set.Floats {
-        Set.multiply(
-            Set.loadSignedBytes(address(column: column)),
-            Set.broadcastHalf(scales + column &* columnByteCount))
-    }
-}
-
 /// Products with floating-point columns: one multiply-add for each column, in the order of the columns.
 public enum FloatTile<Reader: ColumnReader>: TileKernel {
     public typealias Set = Reader.Set
@@ -92,7 +70,7 @@ public enum FloatTile<Reader: ColumnReader>: TileKernel {
         )
     }
 
-    /// Two tiles share the conversion of their scales, and keep the pipeline full where there are few tokens.
+    /// Two tiles keep the pipeline full where there are few tokens.
     @inlinable @inline(__always) public static func pairsTiles(tokenCount: Int) -> Bool {
         tokenCount == 1 || 2 &* tokenCount &+ 4 <= Set.registerCount
     }

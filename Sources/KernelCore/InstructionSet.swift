@@ -16,6 +16,8 @@ public protocol InstructionSet {
     associatedtype NibbleSum
     /// 8-bit weights q − 128: for each of 16 rows, four consecutive columns.
     associatedtype Codes
+    /// Signed bytes: for each of 16 rows, four consecutive columns.
+    associatedtype SignedCodes
     /// Running sum of products of 8-bit weights for each of 16 rows, over at most one group of 32 columns.
     associatedtype CodeSum
 
@@ -36,14 +38,10 @@ public protocol InstructionSet {
     static func loadHalves(_ p: UnsafeRawPointer) -> Floats
     /// Rounds to the nearest binary16, ties to even.
     static func storeHalves(_ x: Floats, to p: UnsafeMutableRawPointer)
-    /// One binary16 value in every lane.
-    static func broadcastHalf(_ p: UnsafeRawPointer) -> Floats
     /// Sixteen bfloat16 values, upper halves of Float32.
     static func loadBrainFloats(_ p: UnsafeRawPointer) -> Floats
     /// Sixteen unsigned bytes as Float.
     static func loadUnsignedBytes(_ p: UnsafeRawPointer) -> Floats
-    /// Sixteen signed bytes as Float.
-    static func loadSignedBytes(_ p: UnsafeRawPointer) -> Floats
     /// Writes the lowest byte of each lane's bit pattern.
     static func storeLowBytes(_ x: Floats, to p: UnsafeMutableRawPointer)
     /// Lane 0.
@@ -84,6 +82,10 @@ public protocol InstructionSet {
     static func emptyCodeSum(correction: Int32) -> CodeSum
     /// sum[lane] + Σ w[lane][i] · a[i] over the four signed bytes (−127…127) of `a`.
     static func add(_ sum: CodeSum, _ w: Codes, times a: Int32) -> CodeSum
+    /// 64 bytes as they are, each in −127…127.
+    static func loadSignedCodes(_ p: UnsafeRawPointer) -> SignedCodes
+    /// sum[lane] + Σ w[lane][i] · a[i] over the four bytes (0…127) of `a`.
+    static func add(_ sum: CodeSum, _ w: SignedCodes, timesUnsigned a: Int32) -> CodeSum
     static func floats(_ sum: CodeSum) -> Floats
 }
 

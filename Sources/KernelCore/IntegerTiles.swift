@@ -68,6 +68,40 @@ public enum KeyTile<Set: InstructionSet>: TileKernel {
     }
 }
 
+/// Values of an 8-bit cache; a row is a channel, a column a position.
+///
+/// Tiles are signed codes, ordered as in `TensorEncoding.int8`; their scales are in the input (`weigh`). A token's input has all its groups of positions for the first 32 channels, then
+/// for the next, with codes of 0…127.
+public enum ValueTile<Set: InstructionSet>: TileKernel {
+    @inlinable @inline(__always)
+    public static func multiply<Block: TokenBlock>(_: Block.Type, _ p: TileProduct, tile: Int, token: Int)
+    where Block.Set == Set {
+        let groupCount = p.columnCount / groupColumns
+        var codes = p.tiles + tile &* p.tileByteCount
+        let channels = tile &* laneCount / groupColumns
+        var x = p.input.assumingMemoryBound(to: QuantizedGroup.self)
+        x += token &* p.inputStride &+ channels &* groupCount
+        let end = x + groupCount
+        var block = Block()
+        while x < end {
+            block.beginCodes(x, stride: p.inputStride)
+            var j = 0
+            while j < 8 {
+                if isMemoryBound(Block.self) { Set.prefetch(codes + (j &* 64 &+ prefetchDistance)) }
+                block.add(
+                    Set.loadSignedCodes(codes + j &* 64), timesUnsigned: x, stride: p.inputStride, j)
+                j &+= 1
+            }
+            block.endCodes(scale: Set.broadcast(1), x, stride: p.inputStride)
+            codes += 512
+            x += 1
+        }
+        block.store(
+            to: p.output(tile: tile, token: token), stride: p.outputStride, rowCount: p.rowCount(ofTile: tile)
+        )
+    }
+}
+
 /// Weights of `TensorEncoding.int4`: w = rowScale · scale · q − rowMinimum · minimum.
 public enum Int4Tile<Set: InstructionSet>: TileKernel {
     @inlinable @inline(__always)

@@ -18,6 +18,7 @@ public struct KernelTable: Sendable {
     public let multiplyValues: Product
 
     public let quantize: @Sendable (Input, UnsafeMutablePointer<QuantizedGroup>, _ groupCount: Int) -> Void
+    public let weigh: @Sendable (WeighedScores) -> Void
     public let normalize: @Sendable (Input, _ weight: Input, Output, _ count: Int, _ epsilon: Float) -> Void
     public let dot: @Sendable (Input, Input, _ count: Int) -> Float
     public let add: @Sendable (Input, Output, _ count: Int) -> Void
@@ -44,6 +45,7 @@ public struct KernelTable: Sendable {
         multiplyInt8: @escaping Product,
         multiplyInt4: @escaping Product, multiplyKeys: @escaping Product, multiplyValues: @escaping Product,
         quantize: @escaping @Sendable (Input, UnsafeMutablePointer<QuantizedGroup>, Int) -> Void,
+        weigh: @escaping @Sendable (WeighedScores) -> Void,
         normalize: @escaping @Sendable (Input, Input, Output, Int, Float) -> Void,
         dot: @escaping @Sendable (Input, Input, Int) -> Float,
         add: @escaping @Sendable (Input, Output, Int) -> Void,
@@ -68,6 +70,7 @@ public struct KernelTable: Sendable {
         self.multiplyKeys = multiplyKeys
         self.multiplyValues = multiplyValues
         self.quantize = quantize
+        self.weigh = weigh
         self.normalize = normalize
         self.dot = dot
         self.add = add
@@ -89,12 +92,13 @@ public struct KernelTable: Sendable {
     /// module that calls it.
     @inline(never)
     public consuming func replacing(
-        multiplyInt8: @escaping Product, multiplyInt4: @escaping Product, multiplyKeys: @escaping Product
+        multiplyInt8: @escaping Product, multiplyInt4: @escaping Product, multiplyKeys: @escaping Product,
+        multiplyValues: @escaping Product
     ) -> KernelTable {
         KernelTable(
             multiplyFloat32: multiplyFloat32, multiplyFloat16: multiplyFloat16, multiplyInt8: multiplyInt8,
             multiplyInt4: multiplyInt4, multiplyKeys: multiplyKeys, multiplyValues: multiplyValues,
-            quantize: quantize, normalize: normalize, dot: dot, add: add, addScaled: addScaled,
+            quantize: quantize, weigh: weigh, normalize: normalize, dot: dot, add: add, addScaled: addScaled,
             scale: scale, gateSilu: gateSilu, gateGeluTanh: gateGeluTanh, rotate: rotate, largest: largest,
             sumExponentials: sumExponentials, storeHalves: storeHalves, softmax: softmax,
             mergeSoftmax: mergeSoftmax)

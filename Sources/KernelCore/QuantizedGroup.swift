@@ -43,8 +43,7 @@ public func quantize<Set: InstructionSet>(
     while group < end {
         let low = Set.load(x), high = Set.load(x + 16)
         let largest = Set.largest(Set.maximum(Set.magnitude(low), Set.magnitude(high)))
-        // Below this 127 / largest would overflow; such activations contribute nothing.
-        let inverse = Set.broadcast(largest < 0x1p-110 ? 0 : 127 / largest)
+        let inverse = Set.broadcast(codes(toLargest: largest))
         // No fused operation here: the codes must be the same on every instruction set.
         let lowCodes = Set.add(Set.multiply(low, inverse), bias)
         let highCodes = Set.add(Set.multiply(high, inverse), bias)
@@ -62,5 +61,90 @@ public func quantize<Set: InstructionSet>(
         group.pointee.correction = -128 &* integer
         x += 32
         group += 1
+    }
+}
+
+/// 127 / largest; 0 where that would overflow: such activations contribute nothing.
+@inlinable @inline(__always)
+func codes(toLargest largest: Float) -> Float { largest < 0x1p-110 ? 0 : 127 / largest }
+
+/// Attention weights of some rows, and the scales of the values that they weigh.
+public struct WeighedScores {
+    /// [rowCount × scoreStride], none negative.
+    public var scores: UnsafePointer<Float>
+    public var scoreStride: Int
+    public var rowCount: Int
+    /// Groups of 32 positions.
+    public var groupCount: Int
+    /// Of the first group: for each 32 channels [32 positions] in binary16.
+    public var scales: UnsafeRawPointer
+    /// From one group of positions to the next.
+    public var scaleByteStride: Int
+    /// Groups of 32 channels.
+    public var channelGroupCount: Int
+    /// [rowCount × channelGroupCount × groupCount]
+    public var output: UnsafeMutablePointer<QuantizedGroup>
+
+    @inlinable @inline(__always)
+    public init(
+        scores: UnsafePointer<Float>, scoreStride: Int, rowCount: Int, groupCount: Int,
+        scales: UnsafeRawPointer, scaleByteStride: Int, channelGroupCount: Int,
+        output: UnsafeMutablePointer<QuantizedGroup>
+    ) {
+        self.scores = scores
+        self.scoreStride = scoreStride
+        self.rowCount = rowCount
+        self.groupCount = groupCount
+        self.scales = scales
+        self.scaleByteStride = scaleByteStride
+        self.channelGroupCount = channelGroupCount
+        self.output = output
+    }
+}
+
+/// output[r, c, g] = score[r, p] · scale[p, c] for the 32 positions p of a group, as codes of 0…127: with the scales of
+/// the values in the scores, what is left of their product is one of integers.
+///
+/// All channels share the codes' scale, which the largest product bounds; the sums of the codes are left at 0.
+@inlinable @inline(__always)
+public func weigh<Set: InstructionSet>(_: Set.Type, _ w: WeighedScores) {
+    let bias = Set.broadcast(roundingBias)
+    var group = 0
+    while group < w.groupCount {
+        let scales = w.scales + group &* w.scaleByteStride
+        var largestLow = Set.loadHalves(scales), largestHigh = Set.loadHalves(scales + 32)
+        var channels = 1
+        while channels < w.channelGroupCount {
+            largestLow = Set.maximum(largestLow, Set.loadHalves(scales + channels &* 64))
+            largestHigh = Set.maximum(largestHigh, Set.loadHalves(scales + (channels &* 64 &+ 32)))
+            channels &+= 1
+        }
+        var row = 0
+        while row < w.rowCount {
+            let scores = w.scores + (row &* w.scoreStride &+ group &* groupColumns)
+            let low = Set.load(scores), high = Set.load(scores + 16)
+            let largest = Set.largest(
+                Set.maximum(Set.multiply(low, largestLow), Set.multiply(high, largestHigh)))
+            let inverse = Set.broadcast(codes(toLargest: largest))
+            let scaledLow = Set.multiply(low, inverse), scaledHigh = Set.multiply(high, inverse)
+            var output = w.output + (row &* w.channelGroupCount &* w.groupCount &+ group)
+            channels = 0
+            while channels < w.channelGroupCount {
+                let scales = scales + channels &* 64
+                let raw = UnsafeMutableRawPointer(output)
+                // Not fused, as above.
+                Set.storeLowBytes(
+                    Set.add(Set.multiply(scaledLow, Set.loadHalves(scales)), bias), to: raw)
+                Set.storeLowBytes(
+                    Set.add(Set.multiply(scaledHigh, Set.loadHalves(scales + 32)), bias), to: raw + 16)
+                output.pointee.scale = largest * (1 / 127)
+                output.pointee.scaledSum = 0
+                output.pointee.correction = 0
+                output += w.groupCount
+                channels &+= 1
+            }
+            row &+= 1
+        }
+        group &+= 1
     }
 }

@@ -11,7 +11,7 @@ public struct TileProduct {
     public var tiles: UnsafeRawPointer
     /// From one tile of 16 rows to the next.
     public var tileByteCount: Int
-    /// From one column of a tile to the next, where columns are stored one by one (floating-point forms, values).
+    /// From one column of a tile to the next, where columns are stored one by one (floating-point forms).
     public var columnByteCount: Int
     public var columnCount: Int
     /// Rows of all tiles; output rows have this many elements.

@@ -18,6 +18,9 @@ public protocol TokenBlock {
     mutating func beginCodes(_ x: UnsafePointer<QuantizedGroup>, stride: Int)
     /// Adds the columns 4j … 4j + 3 of the group.
     mutating func add(_ w: Set.Codes, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int)
+    /// The same with codes that may be negative and inputs that may not.
+    mutating func add(
+        _ w: Set.SignedCodes, timesUnsigned x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int)
     /// sum[t] += scale · (integer sum) · x's scale
     mutating func endCodes(scale: Set.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int)
 
@@ -66,6 +69,14 @@ public struct One<Set: InstructionSet>: TokenBlock {
     public mutating func add(_ w: Set.Codes, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int) {
         let a = UnsafeRawPointer(x).load(fromByteOffset: j &* 4, as: Int32.self)
         codeSum = Set.add(codeSum, w, times: a)
+    }
+
+    @inlinable @inline(__always)
+    public mutating func add(
+        _ w: Set.SignedCodes, timesUnsigned x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int
+    ) {
+        let a = UnsafeRawPointer(x).load(fromByteOffset: j &* 4, as: Int32.self)
+        codeSum = Set.add(codeSum, w, timesUnsigned: a)
     }
 
     @inlinable @inline(__always)
@@ -140,6 +151,14 @@ public struct Both<First: TokenBlock, Second: TokenBlock>: TokenBlock where Seco
     public mutating func add(_ w: Set.Codes, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int) {
         first.add(w, times: x, stride: stride, j)
         second.add(w, times: x + First.tokenCount &* stride, stride: stride, j)
+    }
+
+    @inlinable @inline(__always)
+    public mutating func add(
+        _ w: Set.SignedCodes, timesUnsigned x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int
+    ) {
+        first.add(w, timesUnsigned: x, stride: stride, j)
+        second.add(w, timesUnsigned: x + First.tokenCount &* stride, stride: stride, j)
     }
 
     @inlinable @inline(__always)

@@ -11,7 +11,7 @@ struct Attention {
     ///
     /// Chunks lie at fixed positions: results depend neither on how a prompt was cut into batches
     /// nor on the number of threads.
-    static let chunkSize = 128
+    static let chunkSize = KeyValueCache.chunkSize
     /// Rows (query heads of tokens) that go through together where there are many tokens.
     static let blockRows = 32
 
@@ -84,7 +84,10 @@ struct Attention {
     ) {
         let start = chunk * Self.chunkSize
         let seen = visible(tokens).clamped(to: start..<start + Self.chunkSize)
-        let tiles = (seen.lowerBound - start) / laneCount..<(seen.upperBound - start - 1) / laneCount + 1
+        // Whole groups of 32 positions.
+        let tiles =
+            (seen.lowerBound - start) / groupColumns * 2..<((seen.upperBound - start - 1) / groupColumns + 1)
+            * 2
         let rowCount = tokens.count * groupSize
         multiplyKeys(rows, rowCount, head: head, chunkStart: start, tiles)
         for (i, token) in tokens.enumerated() {
@@ -97,7 +100,15 @@ struct Attention {
                     states + row)
             }
         }
-        multiplyValues(rows, rowCount, head: head, seen, chunkStart: start, into: part)
+        switch cache.encoding {
+        case .float32:
+            multiplyValues(table.multiplyFloat32, rows, rowCount, head: head, seen, start, into: part)
+        case .float16:
+            multiplyValues(table.multiplyFloat16, rows, rowCount, head: head, seen, start, into: part)
+        case .int8:
+            let groups = tiles.lowerBound / 2..<tiles.upperBound / 2
+            multiplyCodedValues(rows, rowCount, head: head, groups, start, into: part)
+        }
     }
 
     /// rows.scores[r, p] = query[r] · key[p] for some tiles of a chunk.
@@ -123,8 +134,8 @@ struct Attention {
 
     /// part[r, c] = Σ_p rows.scores[r, p] · value[p, c]: rows of this product are channels, columns are positions.
     private func multiplyValues(
-        _ rows: AttentionRows, _ rowCount: Int, head: Int, _ positions: Range<Int>, chunkStart: Int,
-        into part: UnsafeMutablePointer<Float>
+        _ multiply: KernelTable.Product, _ rows: AttentionRows, _ rowCount: Int, head: Int,
+        _ positions: Range<Int>, _ chunkStart: Int, into part: UnsafeMutablePointer<Float>
     ) {
         let product = TileProduct(
             tiles: cache.valueRows(layer: layer, head: head) + positions.lowerBound * cache.valueByteCount,
@@ -132,12 +143,32 @@ struct Attention {
             columnByteCount: cache.valueByteCount, columnCount: positions.count, rowCount: paddedHeadSize,
             input: UnsafeRawPointer(rows.scores.baseAddress + (positions.lowerBound - chunkStart)),
             inputStride: Self.chunkSize, output: part, outputStride: paddedHeadSize, tokenCount: rowCount)
-        let tileCount = paddedHeadSize / laneCount
-        switch cache.encoding {
-        case .float32: table.multiplyFloat32(product, 0, tileCount)
-        case .float16: table.multiplyFloat16(product, 0, tileCount)
-        case .int8: table.multiplyValues(product, 0, tileCount)
-        }
+        multiply(product, 0, paddedHeadSize / laneCount)
+    }
+
+    /// The same for 8-bit values: scores times scales become codes, then all is integers.
+    ///
+    /// - groups: of 32 positions, counted within the chunk.
+    private func multiplyCodedValues(
+        _ rows: AttentionRows, _ rowCount: Int, head: Int, _ groups: Range<Int>, _ chunkStart: Int,
+        into part: UnsafeMutablePointer<Float>
+    ) {
+        let chunk = cache.valueRows(layer: layer, head: head) + chunkStart * cache.valueByteCount
+        let scaleByteStride = cache.headSize * 2
+        let channelGroups = cache.headSize / groupColumns
+        table.weigh(
+            WeighedScores(
+                scores: rows.scores.baseAddress + groups.lowerBound * groupColumns,
+                scoreStride: Self.chunkSize, rowCount: rowCount, groupCount: groups.count,
+                scales: chunk + groups.lowerBound * scaleByteStride, scaleByteStride: scaleByteStride,
+                channelGroupCount: channelGroups, output: rows.weights.baseAddress))
+        let product = TileProduct(
+            tiles: chunk + (cache.valueScaleByteCount + groups.lowerBound * 512),
+            tileByteCount: cache.valueTileByteCount, columnByteCount: 0,
+            columnCount: groups.count * groupColumns, rowCount: cache.headSize,
+            input: UnsafeRawPointer(rows.weights.baseAddress), inputStride: channelGroups * groups.count,
+            output: part, outputStride: paddedHeadSize, tokenCount: rowCount)
+        table.multiplyValues(product, 0, cache.headSize / laneCount)
     }
 
     /// Starts the totals of a block.

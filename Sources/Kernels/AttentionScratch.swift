@@ -13,6 +13,8 @@ final class AttentionRows: Sendable {
     let codes: AlignedBuffer<QuantizedGroup>
     /// Scores of one chunk [rows × chunkSize].
     let scores: AlignedBuffer<Float>
+    /// The scores times the scales of each 32 channels [rows × headSize / 32 × chunkSize / 32].
+    let weights: AlignedBuffer<QuantizedGroup>
     /// Output of one chunk, and of all chunks so far [rows × padded headSize].
     let part: AlignedBuffer<Float>
     let total: AlignedBuffer<Float>
@@ -24,6 +26,7 @@ final class AttentionRows: Sendable {
         queries = AlignedBuffer(count: rowCount * headSize)
         codes = AlignedBuffer(count: rowCount * ((headSize + groupColumns - 1) / groupColumns))
         scores = AlignedBuffer(count: rowCount * Attention.chunkSize)
+        weights = AlignedBuffer(count: codes.count * (Attention.chunkSize / groupColumns))
         part = AlignedBuffer(count: rowCount * paddedSize(headSize))
         total = AlignedBuffer(count: rowCount * paddedSize(headSize))
         partStates = AlignedBuffer(count: rowCount)

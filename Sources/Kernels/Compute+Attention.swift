@@ -46,7 +46,7 @@ extension Compute {
         if threadCount == 1 || work < Self.smallWork {
             for unit in 0..<unitCount { attendBlock(attention, unit, attentionScratch.rows[0]) }
         } else if unitCount >= 4 * threadCount {
-            forEachUnit(unitCount) { unit, thread in
+            forEachUnit(unitCount, grain: 1) { unit, thread in
                 // The last blocks see the most positions: first come the expensive ones.
                 attendBlock(attention, unitCount - 1 - unit, attentionScratch.rows[thread])
             }
@@ -90,7 +90,9 @@ extension Compute {
         let parts = attentionScratch.parts.baseAddress, states = attentionScratch.partStates.baseAddress
         let all = attentionScratch.rows
 
-        forEachUnit(attention.blockCount * blockUnits) { unit, thread in
+        // A thread takes chunks that follow each other in memory: what it asks for ahead is then its own.
+        let unitCount = attention.blockCount * blockUnits
+        forEachUnit(unitCount, grain: unitCount / (4 * threadCount)) { unit, thread in
             let tokens = attention.tokens(ofBlock: unit / blockUnits)
             let head = unit % blockUnits / chunks.count, chunk = chunks.lowerBound + unit % chunks.count
             guard attention.chunks(attention.visible(tokens)).contains(chunk) else { return }
@@ -113,18 +115,19 @@ extension Compute {
         if attention.blockCount * blockUnits * size < Self.smallWork {
             for index in 0..<attention.blockCount * heads { mergeChunks(index, 0) }
         } else {
-            forEachUnit(attention.blockCount * heads, mergeChunks)
+            forEachUnit(attention.blockCount * heads, grain: 1, mergeChunks)
         }
     }
 
-    /// Hands out 0..<count to whichever thread is free.
-    private func forEachUnit(_ count: Int, _ body: (_ unit: Int, _ thread: Int) -> Void) {
+    /// Hands out 0..<count, `grain` at a time, to whichever thread is free.
+    private func forEachUnit(_ count: Int, grain: Int, _ body: (_ unit: Int, _ thread: Int) -> Void) {
+        let grain = max(grain, 1)
         nextUnit.store(0, ordering: .relaxed)
         pool.run { thread in
             while true {
-                let unit = nextUnit.add(1, ordering: .relaxed).oldValue
-                if unit >= count { return }
-                body(unit, thread)
+                let first = nextUnit.add(grain, ordering: .relaxed).oldValue
+                if first >= count { return }
+                for unit in first..<min(first + grain, count) { body(unit, thread) }
             }
         }
     }

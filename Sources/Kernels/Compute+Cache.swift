@@ -31,7 +31,7 @@ extension TokenRows {
                     lane: position % laneCount)
                 store(
                     value: value.baseAddress + offset, cache,
-                    row: cache.valueRows(layer: layer, head: head) + position * cache.valueByteCount)
+                    rows: cache.valueRows(layer: layer, head: head), position)
             }
         }
     }
@@ -64,7 +64,12 @@ extension TokenRows {
         }
     }
 
-    private func store(value: UnsafePointer<Float>, _ cache: KeyValueCache, row: UnsafeMutableRawPointer) {
+    /// One position becomes one row, or in 8 bits one column of its chunk.
+    private func store(
+        value: UnsafePointer<Float>, _ cache: KeyValueCache, rows: UnsafeMutableRawPointer, _ position: Int
+    ) {
+        let chunk = rows + position / KeyValueCache.chunkSize * KeyValueCache.chunkSize * cache.valueByteCount
+        let row = rows + position * cache.valueByteCount
         switch cache.encoding {
         case .float32: row.copyMemory(from: value, byteCount: cache.headSize * 4)
         case .float16:
@@ -74,9 +79,17 @@ extension TokenRows {
                 row.storeBytes(of: halfBits(value[c]), toByteOffset: c * 2, as: UInt16.self)
             }
         case .int8:
-            forEachGroup(value, cache.headSize / groupColumns) { g, group, scale in
-                (row + g * groupColumns).copyMemory(from: group, byteCount: groupColumns)
-                row.storeBytes(of: scale, toByteOffset: cache.headSize + g * 2, as: UInt16.self)
+            let group = position % KeyValueCache.chunkSize / groupColumns, column = position % groupColumns
+            let scales = chunk + group * cache.headSize * 2 + column * 2
+            let codes = chunk + cache.valueScaleByteCount + group * 512 + column / 4 * 64 + column % 4
+            forEachGroup(value, cache.headSize / groupColumns) { g, quantized, scale in
+                scales.storeBytes(of: scale, toByteOffset: g * groupColumns * 2, as: UInt16.self)
+                for c in 0..<groupColumns {
+                    let tile = 2 * g + c / laneCount
+                    codes.storeBytes(
+                        of: quantized.load(fromByteOffset: c, as: UInt8.self),
+                        toByteOffset: tile * cache.valueTileByteCount + c % laneCount * 4, as: UInt8.self)
+                }
             }
         }
     }

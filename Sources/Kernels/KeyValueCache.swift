@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keys and values of all positions seen. Keys are a weight matrix that grows: its rows are positions, in tiles of 16,
-// so that scores are products like any other. Values are rows of channels.
+// so that scores are products like any other. Values are rows of channels; in 8 bits they are the weights of a matrix
+// whose rows are channels and whose columns are positions, chunk by chunk.
 
 import KernelCore
 import Platform
@@ -26,7 +27,7 @@ package enum CacheEncoding: Sendable, CaseIterable {
         }
     }
 
-    /// Bytes of one position of one head; channels are padded with zeros to a multiple of 16.
+    /// Bytes of one position of one head; channels of the floating-point forms are padded with zeros to a multiple of 16.
     func valueByteCount(headSize: Int) -> Int {
         switch self {
         case .float32: paddedSize(headSize) * 4
@@ -94,6 +95,10 @@ package final class KeyValueCache: @unchecked Sendable {
             .saturatingProduct(perTile)
     }
 
+    /// Bytes of a chunk of 8-bit values: the scales, and a tile of 16 channels.
+    var valueScaleByteCount: Int { Self.chunkSize * headSize / groupColumns * 2 }
+    var valueTileByteCount: Int { Self.chunkSize * laneCount }
+
     /// Bytes of one position in all heads of one layer.
     package var bytesByPosition: Int {
         keyValueHeadCount * (keyTileByteCount / laneCount + valueByteCount)
@@ -113,14 +118,19 @@ package final class KeyValueCache: @unchecked Sendable {
                     from: keyTiles(layer: layer, head: head),
                     byteCount: Self.tileCount(prefix) * keyTileByteCount)
                 copy.valueRows(layer: layer, head: head).copyMemory(
-                    from: valueRows(layer: layer, head: head), byteCount: prefix * valueByteCount)
+                    from: valueRows(layer: layer, head: head),
+                    byteCount: Self.tileCount(prefix) * laneCount * valueByteCount)
             }
         }
         return copy
     }
 
+    /// Positions that attention works on together.
+    static let chunkSize = 128
+
+    /// Tiles of whole chunks.
     static func tileCount(_ positions: Int) -> Int {
-        positions / laneCount + (positions % laneCount == 0 ? 0 : 1)
+        (positions / chunkSize + (positions % chunkSize == 0 ? 0 : 1)) * (chunkSize / laneCount)
     }
 
     /// Tiles of 16 positions of one head.
@@ -130,6 +140,9 @@ package final class KeyValueCache: @unchecked Sendable {
     }
 
     /// Rows of channels of one head.
+    ///
+    /// In 8 bits a chunk is, for each group of 32 positions and each 32 channels, the scales [positions] in binary16; then
+    /// for each 16 channels a tile of signed codes, ordered as in `TensorEncoding.int8`.
     func valueRows(layer: Int, head: Int) -> UnsafeMutableRawPointer {
         let index = layer * keyValueHeadCount + head
         return UnsafeMutableRawPointer(values.baseAddress)

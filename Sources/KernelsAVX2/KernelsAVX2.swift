@@ -31,6 +31,7 @@ private struct Integers16 {
 private enum AVX2: InstructionSet {
     typealias Floats = Floats16
     typealias Nibbles = Integers16
+    typealias SignedCodes = Integers16
 
     /// Sums of pairs of products, 16 bits each: a group's are at most 8 · (2 · 15 · 127) = 30480 < 2¹⁵.
     struct NibbleSum {
@@ -94,10 +95,6 @@ private enum AVX2: InstructionSet {
         _mm_storeu_si128(p.assumingMemoryBound(to: __m128i_u.self), tiller_halves_ps(x.a))
         _mm_storeu_si128((p + 16).assumingMemoryBound(to: __m128i_u.self), tiller_halves_ps(x.b))
     }
-    @inline(__always) static func broadcastHalf(_ p: UnsafeRawPointer) -> Floats16 {
-        let v = _mm256_cvtph_ps(_mm_set1_epi16(p.loadUnaligned(as: Int16.self)))
-        return Floats16(v, v)
-    }
     @inline(__always) static func loadBrainFloats(_ p: UnsafeRawPointer) -> Floats16 {
         Floats16(
             _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(load16(p)), 16)),
@@ -108,12 +105,6 @@ private enum AVX2: InstructionSet {
         return Floats16(
             _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes)),
             _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_unpackhi_epi64(bytes, bytes))))
-    }
-    @inline(__always) static func loadSignedBytes(_ p: UnsafeRawPointer) -> Floats16 {
-        let bytes = load16(p)
-        return Floats16(
-            _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)),
-            _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_unpackhi_epi64(bytes, bytes))))
     }
     @inline(__always) static func storeLowBytes(_ x: Floats16, to p: UnsafeMutableRawPointer) {
         // Bytes 0, 4, 8 and 12 of each half register.
@@ -238,6 +229,15 @@ private enum AVX2: InstructionSet {
                 _mm256_add_epi32(sum.lanes.a, _mm256_madd_epi16(first, one)),
                 _mm256_add_epi32(sum.lanes.b, _mm256_madd_epi16(second, one))))
     }
+    @inline(__always) static func loadSignedCodes(_ p: UnsafeRawPointer) -> Integers16 { load64(p) }
+    @inline(__always) static func add(_ sum: CodeSum, _ w: Integers16, timesUnsigned a: Int32) -> CodeSum {
+        let a = _mm256_set1_epi32(a), one = _mm256_set1_epi16(1)
+        let first = _mm256_maddubs_epi16(a, w.a), second = _mm256_maddubs_epi16(a, w.b)
+        return CodeSum(
+            Integers16(
+                _mm256_add_epi32(sum.lanes.a, _mm256_madd_epi16(first, one)),
+                _mm256_add_epi32(sum.lanes.b, _mm256_madd_epi16(second, one))))
+    }
     @inline(__always) static func floats(_ sum: CodeSum) -> Floats16 {
         Floats16(_mm256_cvtepi32_ps(sum.lanes.a), _mm256_cvtepi32_ps(sum.lanes.b))
     }
@@ -250,7 +250,7 @@ package var avx2Kernels: KernelTable {
     KernelTable(
         multiplyFloat32: multiplyFloat32, multiplyFloat16: multiplyFloat16, multiplyInt8: multiplyInt8,
         multiplyInt4: multiplyInt4, multiplyKeys: multiplyKeys, multiplyValues: multiplyValues,
-        quantize: quantize, normalize: normalize, dot: dot, add: add, addScaled: addScaled,
+        quantize: quantize, weigh: weigh, normalize: normalize, dot: dot, add: add, addScaled: addScaled,
         scale: scale, gateSilu: gateSilu, gateGeluTanh: gateGeluTanh, rotate: rotate, largest: largest,
         sumExponentials: sumExponentials, storeHalves: storeHalves, softmax: softmax,
         mergeSoftmax: mergeSoftmax)
@@ -282,12 +282,13 @@ private func multiplyKeys(_ p: TileProduct, _ first: Int, _ end: Int) {
     multiply(KeyTile<AVX2>.self, Wider.self, p, first, end)
 }
 private func multiplyValues(_ p: TileProduct, _ first: Int, _ end: Int) {
-    multiply(FloatTile<ScaledByteColumns<AVX2>>.self, Wide.self, p, first, end)
+    multiply(ValueTile<AVX2>.self, Wide.self, p, first, end)
 }
 
 private func quantize(_ x: Input, _ groups: UnsafeMutablePointer<QuantizedGroup>, _ count: Int) {
     KernelCore.quantize(AVX2.self, x, groups, count)
 }
+private func weigh(_ w: WeighedScores) { KernelCore.weigh(AVX2.self, w) }
 private func normalize(_ x: Input, _ weight: Input, _ output: Output, _ count: Int, _ epsilon: Float) {
     KernelCore.normalize(AVX2.self, x, weight, output, count, epsilon)
 }

@@ -12,6 +12,7 @@ private enum AVX512: InstructionSet {
     typealias Nibbles = __m512i
     typealias NibbleSum = __m512i
     typealias Codes = __m512i
+    typealias SignedCodes = __m512i
 
     /// Its own type, so that a sum over codes cannot be taken for one over nibbles.
     struct CodeSum {
@@ -41,18 +42,12 @@ private enum AVX512: InstructionSet {
     @inline(__always) static func storeHalves(_ x: __m512, to p: UnsafeMutableRawPointer) {
         _mm256_storeu_si256(p.assumingMemoryBound(to: __m256i_u.self), tiller_halves512_ps(x))
     }
-    @inline(__always) static func broadcastHalf(_ p: UnsafeRawPointer) -> __m512 {
-        _mm512_cvtph_ps(_mm256_set1_epi16(p.loadUnaligned(as: Int16.self)))
-    }
     @inline(__always) static func loadBrainFloats(_ p: UnsafeRawPointer) -> __m512 {
         let words = _mm512_cvtepu16_epi32(_mm256_loadu_si256(p.assumingMemoryBound(to: __m256i_u.self)))
         return _mm512_castsi512_ps(_mm512_slli_epi32(words, 16))
     }
     @inline(__always) static func loadUnsignedBytes(_ p: UnsafeRawPointer) -> __m512 {
         _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(p.assumingMemoryBound(to: __m128i_u.self))))
-    }
-    @inline(__always) static func loadSignedBytes(_ p: UnsafeRawPointer) -> __m512 {
-        _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(p.assumingMemoryBound(to: __m128i_u.self))))
     }
     @inline(__always) static func storeLowBytes(_ x: __m512, to p: UnsafeMutableRawPointer) {
         _mm_storeu_si128(
@@ -118,6 +113,10 @@ private enum AVX512: InstructionSet {
     @inline(__always) static func add(_ sum: CodeSum, _ w: __m512i, times a: Int32) -> CodeSum {
         CodeSum(_mm512_dpbusd_epi32(sum.lanes, w, _mm512_set1_epi32(a)))
     }
+    @inline(__always) static func loadSignedCodes(_ p: UnsafeRawPointer) -> __m512i { _mm512_loadu_si512(p) }
+    @inline(__always) static func add(_ sum: CodeSum, _ w: __m512i, timesUnsigned a: Int32) -> CodeSum {
+        CodeSum(_mm512_dpbusd_epi32(sum.lanes, _mm512_set1_epi32(a), w))
+    }
     @inline(__always) static func floats(_ sum: CodeSum) -> __m512 { _mm512_cvtepi32_ps(sum.lanes) }
 }
 
@@ -128,7 +127,7 @@ package var avx512Kernels: KernelTable {
     KernelTable(
         multiplyFloat32: multiplyFloat32, multiplyFloat16: multiplyFloat16, multiplyInt8: multiplyInt8,
         multiplyInt4: multiplyInt4, multiplyKeys: multiplyKeys, multiplyValues: multiplyValues,
-        quantize: quantize, normalize: normalize, dot: dot, add: add, addScaled: addScaled,
+        quantize: quantize, weigh: weigh, normalize: normalize, dot: dot, add: add, addScaled: addScaled,
         scale: scale, gateSilu: gateSilu, gateGeluTanh: gateGeluTanh, rotate: rotate, largest: largest,
         sumExponentials: sumExponentials, storeHalves: storeHalves, softmax: softmax,
         mergeSoftmax: mergeSoftmax)
@@ -157,12 +156,13 @@ private func multiplyKeys(_ p: TileProduct, _ first: Int, _ end: Int) {
     multiply(KeyTile<AVX512>.self, Wide.self, p, first, end)
 }
 private func multiplyValues(_ p: TileProduct, _ first: Int, _ end: Int) {
-    multiply(FloatTile<ScaledByteColumns<AVX512>>.self, Wide.self, p, first, end)
+    multiply(ValueTile<AVX512>.self, Wide.self, p, first, end)
 }
 
 private func quantize(_ x: Input, _ groups: UnsafeMutablePointer<QuantizedGroup>, _ count: Int) {
     KernelCore.quantize(AVX512.self, x, groups, count)
 }
+private func weigh(_ w: WeighedScores) { KernelCore.weigh(AVX512.self, w) }
 private func normalize(_ x: Input, _ weight: Input, _ output: Output, _ count: Int, _ epsilon: Float) {
     KernelCore.normalize(AVX512.self, x, weight, output, count, epsilon)
 }

@@ -82,7 +82,7 @@ package var neonKernels: KernelTable {
     KernelTable(
         multiplyFloat32: multiplyFloat32, multiplyFloat16: multiplyFloat16, multiplyInt8: multiplyInt8,
         multiplyInt4: multiplyInt4, multiplyKeys: multiplyKeys, multiplyValues: multiplyValues,
-        quantize: quantize, normalize: normalize, dot: dot, add: add, addScaled: addScaled,
+        quantize: quantize, weigh: weigh, normalize: normalize, dot: dot, add: add, addScaled: addScaled,
         scale: scale, gateSilu: gateSilu, gateGeluTanh: gateGeluTanh, rotate: rotate, largest: largest,
         sumExponentials: sumExponentials, storeHalves: storeHalves, softmax: softmax,
         mergeSoftmax: mergeSoftmax)
@@ -112,12 +112,13 @@ private func multiplyKeys(_ p: TileProduct, _ first: Int, _ end: Int) {
     multiply(KeyTile<Plain>.self, Wide.self, p, first, end)
 }
 private func multiplyValues(_ p: TileProduct, _ first: Int, _ end: Int) {
-    multiply(FloatTile<ScaledByteColumns<Plain>>.self, Wide.self, p, first, end)
+    multiply(ValueTile<Plain>.self, Wide.self, p, first, end)
 }
 
 private func quantize(_ x: Input, _ groups: UnsafeMutablePointer<QuantizedGroup>, _ count: Int) {
     KernelCore.quantize(Plain.self, x, groups, count)
 }
+private func weigh(_ w: WeighedScores) { KernelCore.weigh(Plain.self, w) }
 private func normalize(_ x: Input, _ weight: Input, _ output: Output, _ count: Int, _ epsilon: Float) {
     KernelCore.normalize(Plain.self, x, weight, output, count, epsilon)
 }

@@ -56,7 +56,8 @@ public struct Bytes64 {
 }
 
 /// An instruction set whose floating-point operations, and forms of weights, are those of this file.
-public protocol NEON: InstructionSet where Floats == Floats16, Nibbles == Bytes64, Codes == Bytes64 {}
+public protocol NEON: InstructionSet
+where Floats == Floats16, Nibbles == Bytes64, Codes == Bytes64, SignedCodes == Bytes64 {}
 
 // MARK: - Moving
 
@@ -106,10 +107,6 @@ extension NEON {
         tiller_store_f16(p + 16, x.c)
         tiller_store_f16(p + 24, x.d)
     }
-    @inlinable @inline(__always) public static func broadcastHalf(_ p: UnsafeRawPointer) -> Floats16 {
-        let v = tiller_broadcast_f16(p.loadUnaligned(as: UInt16.self))
-        return Floats16(v, v, v, v)
-    }
     @inlinable @inline(__always) public static func loadBrainFloats(_ p: UnsafeRawPointer) -> Floats16 {
         Floats16(
             tiller_load_bf16(p), tiller_load_bf16(p + 8), tiller_load_bf16(p + 16),
@@ -121,13 +118,6 @@ extension NEON {
         return Floats16(
             vcvtq_f32_u32(vmovl_u16(vget_low_u16(low))), vcvtq_f32_u32(vmovl_high_u16(low)),
             vcvtq_f32_u32(vmovl_u16(vget_low_u16(high))), vcvtq_f32_u32(vmovl_high_u16(high)))
-    }
-    @inlinable @inline(__always) public static func loadSignedBytes(_ p: UnsafeRawPointer) -> Floats16 {
-        let bytes = tiller_load_s8(p)
-        let low = vmovl_s8(vget_low_s8(bytes)), high = vmovl_high_s8(bytes)
-        return Floats16(
-            vcvtq_f32_s32(vmovl_s16(vget_low_s16(low))), vcvtq_f32_s32(vmovl_high_s16(low)),
-            vcvtq_f32_s32(vmovl_s16(vget_low_s16(high))), vcvtq_f32_s32(vmovl_high_s16(high)))
     }
     @inlinable @inline(__always)
     public static func storeLowBytes(_ x: Floats16, to p: UnsafeMutableRawPointer) {
@@ -232,6 +222,14 @@ extension NEON {
         return Bytes64(
             veorq_s8(tiller_load_s8(p), offset), veorq_s8(tiller_load_s8(p + 16), offset),
             veorq_s8(tiller_load_s8(p + 32), offset), veorq_s8(tiller_load_s8(p + 48), offset))
+    }
+    @inlinable @inline(__always) public static func loadSignedCodes(_ p: UnsafeRawPointer) -> Bytes64 {
+        Bytes64(
+            tiller_load_s8(p), tiller_load_s8(p + 16), tiller_load_s8(p + 32), tiller_load_s8(p + 48))
+    }
+    @inlinable @inline(__always)
+    public static func add(_ sum: CodeSum, _ w: Bytes64, timesUnsigned a: Int32) -> CodeSum {
+        add(sum, w, times: a)
     }
     /// The same four activations for four rows.
     @inlinable @inline(__always) public static func activations(_ a: Int32) -> int8x16_t {

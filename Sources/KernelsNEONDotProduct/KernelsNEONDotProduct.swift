@@ -30,7 +30,8 @@ private enum DotProduct: NEON {
 /// The kernels of this instruction set.
 package var neonDotProductKernels: KernelTable {
     neonKernels.replacing(
-        multiplyInt8: multiplyInt8, multiplyInt4: multiplyInt4, multiplyKeys: multiplyKeys)
+        multiplyInt8: multiplyInt8, multiplyInt4: multiplyInt4, multiplyKeys: multiplyKeys,
+        multiplyValues: multiplyValues)
 }
 
 private typealias Wide = Four<DotProduct>
@@ -43,6 +44,9 @@ private func multiplyInt4(_ p: TileProduct, _ first: Int, _ end: Int) {
 }
 private func multiplyKeys(_ p: TileProduct, _ first: Int, _ end: Int) {
     multiply(KeyTile<DotProduct>.self, Wide.self, p, first, end)
+}
+private func multiplyValues(_ p: TileProduct, _ first: Int, _ end: Int) {
+    multiply(ValueTile<DotProduct>.self, Wide.self, p, first, end)
 }
 
 #endif

@@ -87,6 +87,12 @@ private struct Pair: TokenBlock {
         d.add(waiting.d, w.d, x)
     }
     @inline(__always)
+    mutating func add(
+        _ w: Bytes64, timesUnsigned x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int
+    ) {
+        add(w, times: x, stride: stride, j)
+    }
+    @inline(__always)
     mutating func endCodes(scale: Floats16, _ x: UnsafePointer<QuantizedGroup>, stride: Int) {
         sums.first.codeSum = Integers16(a.first, b.first, c.first, d.first)
         sums.second.codeSum = Integers16(a.second, b.second, c.second, d.second)
@@ -112,7 +118,8 @@ private struct Pair: TokenBlock {
 /// The kernels of this instruction set.
 package var neonMatrixProductKernels: KernelTable {
     neonKernels.replacing(
-        multiplyInt8: multiplyInt8, multiplyInt4: multiplyInt4, multiplyKeys: multiplyKeys)
+        multiplyInt8: multiplyInt8, multiplyInt4: multiplyInt4, multiplyKeys: multiplyKeys,
+        multiplyValues: multiplyValues)
 }
 
 private typealias Wide = Twice<Pair>
@@ -125,6 +132,9 @@ private func multiplyInt4(_ p: TileProduct, _ first: Int, _ end: Int) {
 }
 private func multiplyKeys(_ p: TileProduct, _ first: Int, _ end: Int) {
     multiply(KeyTile<MatrixProduct>.self, Wide.self, p, first, end)
+}
+private func multiplyValues(_ p: TileProduct, _ first: Int, _ end: Int) {
+    multiply(ValueTile<MatrixProduct>.self, Wide.self, p, first, end)
 }
 
 #endif

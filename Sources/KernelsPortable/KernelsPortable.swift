@@ -24,6 +24,7 @@ private enum Portable: InstructionSet {
     }
     typealias Nibbles = Weights
     typealias Codes = Weights
+    typealias SignedCodes = Weights
 
     /// 16-bit sums, two for each row: a group's are at most 16 · 15 · 127 = 30480 < 2¹⁵.
     struct NibbleSum {
@@ -81,18 +82,12 @@ private enum Portable: InstructionSet {
             i &+= 1
         }
     }
-    @inline(__always) static func broadcastHalf(_ p: UnsafeRawPointer) -> Floats {
-        Floats(repeating: float(halfBits: p.loadUnaligned(as: UInt16.self)))
-    }
     @inline(__always) static func loadBrainFloats(_ p: UnsafeRawPointer) -> Floats {
         unsafeBitCast(widen16(p) &<< 16, to: Floats.self)
     }
     @inline(__always) static func loadUnsignedBytes(_ p: UnsafeRawPointer) -> Floats {
         // The byte in the lowest bits of 2²³ is 2²³ + byte.
         unsafeBitCast(widen8(p) | 0x4B00_0000, to: Floats.self) - 0x1p23
-    }
-    @inline(__always) static func loadSignedBytes(_ p: UnsafeRawPointer) -> Floats {
-        unsafeBitCast((widen8(p) ^ 0x80) | 0x4B00_0000, to: Floats.self) - (0x1p23 + 128)
     }
     @inline(__always) static func storeLowBytes(_ x: Floats, to p: UnsafeMutableRawPointer) {
         let words = unsafeBitCast(x, to: Words.self)
@@ -230,6 +225,12 @@ private enum Portable: InstructionSet {
         // At most 2 · 128 · 127 = 32512: one such sum fits 16 bits.
         return CodeSum(sum.lanes &+ total(w.even &* a.even &+ w.odd &* a.odd))
     }
+    @inline(__always) static func loadSignedCodes(_ p: UnsafeRawPointer) -> Weights {
+        signedHalves(p.loadUnaligned(as: Words.self))
+    }
+    @inline(__always) static func add(_ sum: CodeSum, _ w: Weights, timesUnsigned a: Int32) -> CodeSum {
+        add(sum, w, times: a)
+    }
     @inline(__always) static func floats(_ sum: CodeSum) -> Floats {
         // Integers below 2²², added to the bit pattern of 1.5 · 2²³, are added to its value.
         let bias = SIMD16<Int32>(repeating: Int32(bitPattern: roundingBias.bitPattern))
@@ -263,7 +264,7 @@ package var portableKernels: KernelTable {
     KernelTable(
         multiplyFloat32: multiplyFloat32, multiplyFloat16: multiplyFloat16, multiplyInt8: multiplyInt8,
         multiplyInt4: multiplyInt4, multiplyKeys: multiplyKeys, multiplyValues: multiplyValues,
-        quantize: quantize, normalize: normalize, dot: dot, add: add, addScaled: addScaled,
+        quantize: quantize, weigh: weigh, normalize: normalize, dot: dot, add: add, addScaled: addScaled,
         scale: scale, gateSilu: gateSilu, gateGeluTanh: gateGeluTanh, rotate: rotate, largest: largest,
         sumExponentials: sumExponentials, storeHalves: storeHalves, softmax: softmax,
         mergeSoftmax: mergeSoftmax)
@@ -292,12 +293,13 @@ private func multiplyKeys(_ p: TileProduct, _ first: Int, _ end: Int) {
     multiply(KeyTile<Portable>.self, Wide.self, p, first, end)
 }
 private func multiplyValues(_ p: TileProduct, _ first: Int, _ end: Int) {
-    multiply(FloatTile<ScaledByteColumns<Portable>>.self, Wide.self, p, first, end)
+    multiply(ValueTile<Portable>.self, Wide.self, p, first, end)
 }
 
 private func quantize(_ x: Input, _ groups: UnsafeMutablePointer<QuantizedGroup>, _ count: Int) {
     KernelCore.quantize(Portable.self, x, groups, count)
 }
+private func weigh(_ w: WeighedScores) { KernelCore.weigh(Portable.self, w) }
 private func normalize(_ x: Input, _ weight: Input, _ output: Output, _ count: Int, _ epsilon: Float) {
     KernelCore.normalize(Portable.self, x, weight, output, count, epsilon)
 }

@@ -36,28 +36,35 @@ extension KernelVectors {
         _ multiply: KernelTable.Product, _ form: TileForm, rows: Int, columns: Int, tokens: Int,
         extreme: UInt8? = nil, _ hash: inout VectorHash
     ) {
-        let tileCount = (rows + 15) / 16, groupCount = columns / 32
-        // Values are stored in whole tiles.
-        let rowCount = form == .values ? tileCount * 16 : rows
+        let tileCount = form == .values ? (rows + 31) / 32 * 2 : (rows + 15) / 16
+        let groupCount = columns / 32
+        // Values come in whole groups of channels, each with inputs of its own.
+        let inputCount = form == .values ? (rows + 31) / 32 : 1
+        let rowCount = form == .values ? inputCount * 32 : rows
         var input = VectorInput(seed: UInt64(rows * 10_000 + columns * 16 + tokens))
         let tiles = Tiles(form, tileCount: tileCount, columns: columns, extreme: extreme, &input)
-        let inputStride = columns + 3, outputStride = rowCount + 5
+        let inputStride = inputCount * columns + 3, outputStride = rowCount + 5
         let x = GuardedMemory<Float>(tokens * inputStride)
         for i in 0..<x.count {
             x.start[i] = extreme == nil ? input.float(-6, 3) : i / inputStride % 2 == 0 ? 1.5 : -1.5
+            if form == .values { x.start[i] = x.start[i].magnitude }
         }
-        let groups = GuardedMemory<QuantizedGroup>(tokens * (groupCount + 1))
+        let groupStride = inputCount * groupCount + 1
+        let groups = GuardedMemory<QuantizedGroup>(tokens * groupStride)
         if form.isInteger {
             for t in 0..<tokens {
-                kernels.quantize(x.start + t * inputStride, groups.start + t * (groupCount + 1), groupCount)
+                kernels.quantize(
+                    x.start + t * inputStride, groups.start + t * groupStride, inputCount * groupCount)
             }
         }
+        // What weighs values has no sums.
+        if form == .values { for i in 0..<groups.count { groups.start[i].correction = 0 } }
         let output = GuardedMemory<Float>(tokens * outputStride)
         let product = TileProduct(
             tiles: tiles.bytes.start, tileByteCount: tiles.tileByteCount,
             columnByteCount: tiles.columnByteCount, columnCount: columns, rowCount: rowCount,
             input: form.isInteger ? UnsafeRawPointer(groups.start) : UnsafeRawPointer(x.start),
-            inputStride: form.isInteger ? groupCount + 1 : inputStride, output: output.start,
+            inputStride: form.isInteger ? groupStride : inputStride, output: output.start,
             outputStride: outputStride, tokenCount: tokens)
         multiply(product, 0, tileCount)
         output.add(to: &hash)
@@ -72,7 +79,7 @@ extension KernelVectors {
 }
 
 extension TileForm {
-    var isInteger: Bool { self == .int8 || self == .int4 || self == .keys }
+    var isInteger: Bool { self != .float32 && self != .float16 }
 }
 
 /// Random weights in one form.
@@ -82,12 +89,11 @@ private struct Tiles {
     let columnByteCount: Int
 
     init(_ form: TileForm, tileCount: Int, columns: Int, extreme: UInt8?, _ input: inout VectorInput) {
-        let groupCount = columns / 32, rowCount = tileCount * 16
+        let groupCount = columns / 32
         switch form {
         case .float32: columnByteCount = 64
         case .float16: columnByteCount = 32
-        case .values: columnByteCount = rowCount + (rowCount + 31) / 32 * 2
-        case .int8, .int4, .keys: columnByteCount = 0
+        case .int8, .int4, .keys, .values: columnByteCount = 0
         }
         // Scales, up to a multiple of 64 bytes; then codes.
         let scales: Int
@@ -98,8 +104,12 @@ private struct Tiles {
         default: scales = 0
         }
         let codes = groupCount * (form == .int4 ? 256 : 512)
-        tileByteCount = form.isInteger ? scales + codes : form == .values ? 0 : columns * columnByteCount
-        bytes = GuardedMemory(form == .values ? columns * columnByteCount : tileCount * tileByteCount)
+        switch form {
+        case .float32, .float16: tileByteCount = columns * columnByteCount
+        case .int8, .int4, .keys: tileByteCount = scales + codes
+        case .values: tileByteCount = codes + 64
+        }
+        bytes = GuardedMemory(tileCount * tileByteCount)
         let start = UnsafeMutableRawPointer(bytes.start)
         func put16(_ value: UInt16, _ offset: Int) {
             start.storeBytes(of: value, toByteOffset: offset, as: UInt16.self)
@@ -111,13 +121,7 @@ private struct Tiles {
                 start.storeBytes(of: input.float(-8, 2), toByteOffset: 4 * i, as: Float.self)
             }
         case .float16: for i in 0..<bytes.count / 2 { put16(input.halfBits(), 2 * i) }
-        case .values:
-            for column in 0..<columns {
-                for i in 0..<rowCount { bytes.start[column * columnByteCount + i] = input.byte() }
-                for i in 0..<(rowCount + 31) / 32 {
-                    put16(input.halfBits(), column * columnByteCount + rowCount + 2 * i)
-                }
-            }
+        case .values: for i in 0..<bytes.count { bytes.start[i] = extreme.map { $0 ^ 0x80 } ?? input.byte() }
         case .int8, .int4, .keys:
             for i in 0..<bytes.count { bytes.start[i] = input.byte() }
             for tile in 0..<tileCount {

@@ -71,6 +71,34 @@ extension KernelVectors {
         return hash.value
     }
 
+    func weigh() -> UInt64 {
+        var hash = VectorHash()
+        for groupCount in 1...4 {
+            for rowCount in 1...5 {
+                var input = VectorInput(seed: UInt64(groupCount * 8 + rowCount))
+                let channelGroupCount = rowCount % 3 + 1, stride = 160
+                let scaleByteStride = channelGroupCount * 64 + 16
+                let scores = GuardedMemory<Float>(rowCount * stride)
+                let scales = GuardedMemory<UInt16>(groupCount * scaleByteStride / 2)
+                let output = GuardedMemory<QuantizedGroup>(rowCount * channelGroupCount * groupCount)
+                // A row that sees nothing, others that see much or little.
+                for i in 0..<scores.count { scores.start[i] = i < 32 ? 0 : input.float(-40, 0).magnitude }
+                for i in 0..<scales.count { scales.start[i] = input.halfBits() & 0x7FFF }
+                for i in 0..<output.count { output.start[i] = QuantizedGroup() }
+                kernels.weigh(
+                    WeighedScores(
+                        scores: scores.start, scoreStride: stride, rowCount: rowCount, groupCount: groupCount,
+                        scales: scales.start, scaleByteStride: scaleByteStride,
+                        channelGroupCount: channelGroupCount, output: output.start))
+                output.add(to: &hash)
+                scores.free()
+                scales.free()
+                output.free()
+            }
+        }
+        return hash.value
+    }
+
     func rotate() -> UInt64 {
         var hash = VectorHash()
         for half in 1...40 {

@@ -15,11 +15,12 @@ package struct KernelVectors {
     package func run(_ report: (StaticString, UInt64) -> Void) {
         report("multiplyFloat32", floats(kernels.multiplyFloat32, .float32))
         report("multiplyFloat16", floats(kernels.multiplyFloat16, .float16))
-        report("multiplyValues", floats(kernels.multiplyValues, .values))
         report("multiplyInt8", integers(kernels.multiplyInt8, .int8))
         report("multiplyInt4", integers(kernels.multiplyInt4, .int4))
         report("multiplyKeys", integers(kernels.multiplyKeys, .keys))
+        report("multiplyValues", integers(kernels.multiplyValues, .values))
         report("quantize", quantize())
+        report("weigh", weigh())
         report("normalize", normalize())
         report("dot", dot())
         report(
