@@ -24,12 +24,16 @@ package struct OperationCostMeter {
     private let engine: Engine
     private let plain, steered: Session
     private let prefillTokens: [Int32]
+    private let repetitions: Int
 
-    private static let decodeCount = 200, prefillCount = 9
-    private static let depth = 32
+    /// Tokens that are decoded one behind the other, and those before them.
+    private static let decodeCount = 200, depth = 32
+    /// Pairs of runs for each repetition.
+    private static let decodeRuns = 100, prefillRuns = 4
 
-    package init(engine: Engine) throws(TillerError) {
+    package init(engine: Engine, repetitions: Int) throws(TillerError) {
         self.engine = engine
+        self.repetitions = repetitions
         let length = min(256, engine.contextLength - Self.decodeCount - Self.depth)
         guard length > 0 else {
             throw .invalidOption("a context of \(engine.contextLength) tokens is too short to measure in")
@@ -57,28 +61,32 @@ package struct OperationCostMeter {
     }
 
     private func decodeCost() throws(TillerError) -> Double {
-        for session in [plain, steered] {
-            session.rewind(to: 0)
-            try session.evaluate(Array(prefillTokens.prefix(Self.depth)))
-        }
-        return try cost(Self.decodeCount) { session, turn throws(TillerError) in
+        try cost(Self.decodeRuns * repetitions) { session, turn throws(TillerError) in
             try session.evaluate([prefillTokens[turn % prefillTokens.count]])
+        } before: { turn throws(TillerError) in
+            guard turn % Self.decodeCount == 0 else { return }
+            for session in [plain, steered] {
+                session.rewind(to: 0)
+                try session.evaluate(Array(prefillTokens.prefix(Self.depth)))
+            }
         }
     }
 
     private func prefillCost() throws(TillerError) -> Double {
-        try cost(Self.prefillCount) { session, _ throws(TillerError) in
+        try cost(Self.prefillRuns * repetitions) { session, _ throws(TillerError) in
             session.rewind(to: 0)
             try session.evaluate(prefillTokens)
         }
     }
 
     /// The median of the ratios of neighbouring runs; both go first in turns.
-    private func cost(_ count: Int, _ run: (Session, Int) throws(TillerError) -> Void) throws(TillerError)
-        -> Double
-    {
+    private func cost(
+        _ count: Int, _ run: (Session, Int) throws(TillerError) -> Void,
+        before prepare: (Int) throws(TillerError) -> Void = { _ in }
+    ) throws(TillerError) -> Double {
         var ratios: [Double] = []
         for turn in 0..<count {
+            try prepare(turn)
             var seconds = [0.0, 0.0]
             for index in turn % 2 == 0 ? [0, 1] : [1, 0] {
                 let start = MonotonicClock.now()

@@ -86,7 +86,9 @@ struct BenchCommand: ParsableCommand {
 
     private func measureOperations(_ engine: Engine) throws {
         let bar = ProgressBar(label: "operations", total: 1)
-        let costs = try OperationCostMeter(engine: engine).measure { bar.update($0, total: $1) }
+        let costs = try OperationCostMeter(engine: engine, repetitions: repetitions).measure {
+            bar.update($0, total: $1)
+        }
         bar.finish()
         if json {
             printLine(JSON.object(["operations": .array(costs.map(\.json))]).serialized())

@@ -133,7 +133,8 @@ import Testing
     }
 
     @Test func theCostOfEveryOperationIsMeasured() throws {
-        let outcome = place.tiller("bench", place.convert("llama-yarn"), "--operations", "--json")
+        let outcome = place.tiller(
+            "bench", place.convert("llama-yarn"), "--operations", "--repetitions", "1", "--json")
         #expect(outcome.status == 0, "\(outcome.error)")
         let names = try outcome.json["operations"]?.arrayValue?.compactMap { $0["operation"]?.stringValue }
         #expect(names?.count == 10 && names?.first == "nothing")
