@@ -42,6 +42,12 @@ extension SteeringProfile {
             let operation = try Operation(element, index: index, in: self)
             operations.append(operation)
         }
+        let gateCount = Set(operations.compactMap(\.gate)).count
+        guard gateCount <= Self.maximumGateCount else {
+            throw FormatError(
+                .tillerProfileOperation, found: "\(gateCount) different gates",
+                expected: "at most \(Self.maximumGateCount)")
+        }
     }
 
     /// The JSON part.

@@ -61,6 +61,8 @@ extension SteeringProfile {
     static let maximumTextByteCount = 256 << 10
     static let maximumVectorCount = 4096
     static let maximumOperationCount = 4096
+    /// Different ones: each takes memory by position of the context.
+    static let maximumGateCount = 64
 
     /// Whether `name` can be a profile's name: safe in a shell, a URL and a file name.
     package static func isValidName(_ name: String) -> Bool {

@@ -88,6 +88,16 @@ struct ProfileOperationTests {
             // A gate read after layer 1 is too late for that layer's heads, not for what comes after them.
             { $0.operations[4].gate?.scope = .token }, { $0.phase = .prompt })
         expect(nil, { $0.operations[2].gate?.layer = 1 }, { $0.operations[4].gate?.layer = 0 })
+        func manyGates(_ count: Int) -> (inout SteeringProfile) -> Void {
+            { profile in
+                profile.operations = (0..<2 * count).map { index in
+                    let gate = SteeringProfile.Gate(layer: 0, vector: 1, .below, Float(index / 2))
+                    return .init(.add, layer: 1, vector: 0, gate: gate)
+                }
+            }
+        }
+        expect(nil, manyGates(64))
+        expect(.tillerProfileOperation, manyGates(65))
     }
 
     @Test func membersOfOperationsAreExactlyTheirs() throws {
