@@ -106,9 +106,8 @@ let package = Package(
         .target(
             name: "Training",
             dependencies: [
-                "Evaluation", "ExpertSteer", "Formats", "JSON", "Kernels", "Pictures", "Platform", "Steering",
-                "Tiller",
-                "Transformer",
+                "Evaluation", "ExpertSteer", "Formats", "JSON", "Kernels", "LinearAlgebra", "Pictures",
+                "Platform", "Steering", "Tiller", "Transformer",
             ]),
         .target(
             name: "ExpertTraining",

@@ -108,6 +108,7 @@ struct ProfileTrainCommand: ParsableCommand {
         }
         let trainer = try ProfileTrainer(engine: engine, options: options)
         let capture = ProgressBar(label: "read \(name)", total: min(rows.count, maxPairs))
+        var fit: ProgressBar?
         let choice = ProgressBar(label: "choose \(name)", total: 1)
         let heads = ProgressBar(label: "heads of \(name)", total: 1)
         var hasChosen = false
@@ -117,6 +118,11 @@ struct ProfileTrainCommand: ParsableCommand {
                 case .capturing(let pair, let count):
                     capture.update(pair, total: count)
                     if pair == count { capture.finish() }
+                case .fitting(let direction, let count):
+                    let bar = fit ?? ProgressBar(label: "fit \(name)", total: count)
+                    bar.update(direction)
+                    if direction == count { bar.finish() }
+                    fit = direction == count ? nil : bar
                 case .choosing(let candidate, let count):
                     choice.update(candidate - 1, total: count)
                     hasChosen = true

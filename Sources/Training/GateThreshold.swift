@@ -4,6 +4,7 @@
 import Evaluation
 import ExpertSteer
 import Formats
+import LinearAlgebra
 import Tiller
 
 /// A threshold with what it is worth.
@@ -34,8 +35,8 @@ package struct GateThreshold: Sendable {
         // Fixed answers only point at what is meant: the prompts differ.
         let source = captured.sources.contains(.prompts) ? StateSource.prompts : .answers
         let states = captured.pairs(source, layer: layer)
-        let positive = states.projections(of: states.positive, on: direction).map { $0 / Double(rms) }
-        let negative = states.projections(of: states.negative, on: direction).map { $0 / Double(rms) }
+        let positive = states.positive.projections(on: direction).map { $0 / Double(rms) }
+        let negative = states.negative.projections(on: direction).map { $0 / Double(rms) }
         let (high, low) = (RunningMean(positive).mean, RunningMean(negative).mean)
         guard high != low else {
             throw .invalidOption("both sides of the pairs project alike; nothing tells when to open")
@@ -51,11 +52,9 @@ package struct GateThreshold: Sendable {
     }
 }
 
-extension PairedStates {
-    /// v·row for each row of a side.
-    fileprivate func projections(of rows: [Float], on vector: [Float]) -> [Double] {
-        stride(from: 0, to: rows.count, by: width).map { start in
-            (0..<width).reduce(0.0) { $0 + Double(rows[start + $1]) * Double(vector[$1]) }
-        }
+extension Matrix {
+    /// v·row for each row.
+    fileprivate func projections(on vector: [Float]) -> [Double] {
+        (0..<rows).map { zip(row($0), vector).reduce(0.0) { $0 + $1.0 * Double($1.1) } }
     }
 }

@@ -6,6 +6,7 @@ import Evaluation
 import ExpertSteer
 import Formats
 import JSON
+import LinearAlgebra
 import Platform
 import Tiller
 import Transformer
@@ -15,6 +16,7 @@ package struct TrainingOptions: Sendable {
     package var name: String
     package var description = ""
     package var method = DirectionMethod.meanDifference
+    package var direction = DirectionOptions()
     /// Steered layers; nil chooses among a few ranges by their effect.
     package var layers: [Int]?
     /// Where the concept is read; nil chooses by effect.
@@ -37,6 +39,8 @@ package struct TrainingOptions: Sendable {
 /// What training reports while it runs.
 package enum TrainingProgress: Sendable {
     case capturing(pair: Int, of: Int)
+    /// Of the methods that take time: first for the choices, then for the one that is taken.
+    case fitting(direction: Int, of: Int)
     case choosing(candidate: Int, of: Int)
     /// Once more, for what the heads of the attention read.
     case readingHeads(pair: Int, of: Int)
@@ -49,7 +53,8 @@ package struct ProfileTrainer {
     /// Ranges of layers to choose from.
     private let layerRanges: [[Int]]
 
-    /// - Throws: `TillerError.invalidOption` for layers that the model does not have, or no pairs to use.
+    /// - Throws: `TillerError.invalidOption` for layers that the model does not have, no pairs to use, or a method whose
+    ///   library is missing.
     package init(engine: Engine, options: TrainingOptions) throws(TillerError) {
         let layerCount = engine.model.configuration.layerCount
         if let layers = options.layers {
@@ -69,6 +74,11 @@ package struct ProfileTrainer {
             throw .invalidOption(
                 "'\(options.operation.rawValue)' is made of the residual stream's states and acts there, "
                     + "not at \(options.site.rawValue)")
+        }
+        if options.method.needsLinearAlgebra {
+            do { try LinearAlgebra.load() } catch {
+                throw .invalidOption("the method \(options.method.rawValue) cannot be used: \(error)")
+            }
         }
         self.engine = engine
         self.options = options
@@ -92,7 +102,8 @@ package struct ProfileTrainer {
                     : "the last token tells nothing here: the sides are two fixed answers")
         }
         let calibration = try StrengthCalibration(engine: engine)
-        let measured = try measureChoices(set, captured, calibration, progress)
+        let directions = layerDirections(in: captured)
+        let measured = try measureChoices(set, captured, directions, calibration, progress)
         let choice =
             measured.max { $0.score < $1.score }?.choice
             ?? ProfileChoice(
@@ -100,7 +111,8 @@ package struct ProfileTrainer {
                 layers: options.layers == nil
                     ? ProfileChoice.standardLayers(of: engine.model.configuration.layerCount) : layerRanges[0]
             )
-        let added = makeProfile(choice, captured, part: nil)
+        try directions.find([choice], part: nil, progress: progress)
+        let added = makeProfile(choice, captured, directions, part: nil)
         guard added.hasDirection else {
             throw .invalidOption(
                 "positive and negative sides are equal in every pair; there is nothing to learn")
@@ -117,7 +129,7 @@ package struct ProfileTrainer {
         profile.maximumStrength = strengths.maximum
         profile.minimumStrength = -strengths.maximum
         profile.provenance = provenance(of: set, dataHash: dataHash)
-        profile.evaluation = evaluation(of: added, choice, captured, strengths, measured)
+        profile.evaluation = evaluation(of: choice, directions, strengths, measured)
         return profile
     }
 
@@ -133,13 +145,22 @@ package struct ProfileTrainer {
             .capture(set, progress: progress)
         let wanted = options.source ?? .answers
         let source = captured.sources.contains(wanted) ? wanted : .answers
-        return layerRanges[0].map { options.method.direction(of: captured.pairs(source, layer: $0)) }
+        let directions = layerDirections(in: captured)
+        let choice = ProfileChoice(source: source, layers: layerRanges[0])
+        try directions.find([choice], part: nil, progress: progress)
+        return directions.vectors(of: choice, part: nil).map { $0.map { Float($0) } }
+    }
+
+    private func layerDirections(in captured: CapturedStates) -> LayerDirections {
+        LayerDirections(
+            of: captured, method: options.method, options: options.direction,
+            threadCount: engine.compute.threadCount)
     }
 
     /// What the possible choices do; empty where there is nothing to choose, or too little to choose by.
     private func measureChoices(
-        _ set: TrainingSet, _ captured: CapturedStates, _ calibration: StrengthCalibration,
-        _ progress: (TrainingProgress) -> Void
+        _ set: TrainingSet, _ captured: CapturedStates, _ directions: LayerDirections,
+        _ calibration: StrengthCalibration, _ progress: (TrainingProgress) -> Void
     ) throws(TillerError) -> [MeasuredChoice] {
         let sources = options.source.map { [$0] } ?? captured.sources
         let choices = sources.flatMap { source in
@@ -155,27 +176,28 @@ package struct ProfileTrainer {
             }
             return []
         }
+        try directions.find(choices, part: 0, progress: progress)
         let measurement = try ChoiceMeasurement(engine: engine, set: set, calibration: calibration)
         var measured: [MeasuredChoice] = []
         for (index, choice) in choices.enumerated() {
             progress(.choosing(candidate: index + 1, of: choices.count))
-            let profile = makeProfile(choice, captured, part: 0)
+            let profile = makeProfile(choice, captured, directions, part: 0)
             guard profile.hasDirection else { continue }
             let result = try measurement.measure(choice, profile: profile)
             measured.append(result)
             guard choice.source == .prompts, result.effect.mean < 0 else { continue }
             var reversed = choice
             reversed.isReversed = true
-            let reversedProfile = makeProfile(reversed, captured, part: 0)
+            let reversedProfile = makeProfile(reversed, captured, directions, part: 0)
             measured.append(try measurement.measure(reversed, profile: reversedProfile))
         }
         return measured
     }
 
     /// - Parameter part: the half of the states that the directions are fitted to; nil takes all.
-    private func makeProfile(_ choice: ProfileChoice, _ captured: CapturedStates, part: Int?)
-        -> SteeringProfile
-    {
+    private func makeProfile(
+        _ choice: ProfileChoice, _ captured: CapturedStates, _ directions: LayerDirections, part: Int?
+    ) -> SteeringProfile {
         let configuration = engine.model.configuration
         let operations = choice.layers.enumerated().map { index, layer in
             var operation = SteeringProfile.Operation(
@@ -183,15 +205,13 @@ package struct ProfileTrainer {
             operation.firstPosition = options.sparedPositions ?? 0
             return operation
         }
-        let directions = choice.layers.map { layer in
-            options.method.direction(of: choice.states(captured, layer: layer, part: part))
-        }
+        let vectors = directions.vectors(of: choice, part: part).map { $0.map { Float($0) } }
         return SteeringProfile(
             name: options.name, description: options.description,
             sourceHash: engine.file.manifest.source.sha256, hiddenSize: configuration.hiddenSize,
             layerCount: configuration.layerCount, method: options.method.rawValue, phase: options.phase,
             operations: operations, residualRMS: captured.residualRMS, recommendedStrength: 1,
-            minimumStrength: -1, maximumStrength: 1, vectors: directions)
+            minimumStrength: -1, maximumStrength: 1, vectors: vectors)
     }
 
     // MARK: - The record
@@ -211,17 +231,14 @@ package struct ProfileTrainer {
     }
 
     private func evaluation(
-        of profile: SteeringProfile, _ choice: ProfileChoice, _ captured: CapturedStates,
-        _ strengths: CalibratedStrength, _ measured: [MeasuredChoice]
+        of choice: ProfileChoice, _ directions: LayerDirections, _ strengths: CalibratedStrength,
+        _ measured: [MeasuredChoice]
     ) -> JSON {
-        let accuracies = zip(choice.layers, profile.vectors).map { layer, direction in
-            Separation(of: direction, on: choice.states(captured, layer: layer)).pairAccuracy
-        }
-        return [
-            "damage_at_recommended": .number(strengths.damage), "source": .string(choice.source.rawValue),
-            "training_pair_accuracy": .array(accuracies.map { .number($0) }),
-            "choices": .array(measured.map(\.json)),
-        ]
+        var record = directions.json(of: choice, isDivided: !measured.isEmpty)
+        record["damage_at_recommended"] = .number(strengths.damage)
+        record["source"] = .string(choice.source.rawValue)
+        record["choices"] = .array(measured.map(\.json))
+        return .object(record)
     }
 }
 

@@ -3,6 +3,7 @@
 
 import Evaluation
 import ExpertSteer
+import LinearAlgebra
 import Tiller
 import Transformer
 
@@ -42,12 +43,12 @@ struct CapturedStates {
         // A couple of prompts is two pairs.
         let turn = source == .prompts ? 1 : 2
         let rows = (0..<all.positive.count / hiddenSize).filter { part == nil || $0 / turn % 2 == part }
-        func take(_ matrix: [Float]) -> [Float] {
-            rows.flatMap { matrix[$0 * hiddenSize..<($0 + 1) * hiddenSize] }
+        func take(_ states: [Float]) -> Matrix {
+            Matrix(
+                rows: rows.count, columns: hiddenSize,
+                values: rows.flatMap { states[$0 * hiddenSize..<($0 + 1) * hiddenSize].map(Double.init) })
         }
-        return PairedStates(
-            positive: take(all.positive), negative: take(all.negative), pairCount: rows.count,
-            width: hiddenSize)
+        return PairedStates(positive: take(all.positive), negative: take(all.negative))
     }
 }
 

@@ -47,9 +47,10 @@ struct OperationMaker {
     {
         guard options.operation != .add else { return profile }
         var (operations, vectors): ([SteeringProfile.Operation], [[Float]]) = ([], [])
-        let wide = options.operation == .headAdd ? try heads() : nil
-        for (layer, direction) in zip(choice.layers, profile.vectors) {
-            guard let (operation, own) = make(layer, direction, wide, firstVector: vectors.count) else {
+        let wide = options.operation == .headAdd ? try read(heads()) : nil
+        for (index, (layer, direction)) in zip(choice.layers, profile.vectors).enumerated() {
+            let head = wide.map { Head(vector: $0.vectors[index], rms: $0.rms[layer]) }
+            guard let (operation, own) = make(layer, direction, head, firstVector: vectors.count) else {
                 continue
             }
             operations.append(operation)
@@ -64,8 +65,23 @@ struct OperationMaker {
         return shaped
     }
 
+    /// What the heads of a layer read: its direction [headCount · headSize] and its RMS.
+    private struct Head {
+        let vector: [Float]
+        let rms: Float
+    }
+
+    /// - Returns: directions of the choice's layers, RMS of all layers.
+    private func read(_ heads: CapturedStates) throws(TillerError) -> (vectors: [[Float]], rms: [Float]) {
+        let directions = LayerDirections(
+            of: heads, method: options.method, options: options.direction,
+            threadCount: engine.compute.threadCount)
+        try directions.find([choice], part: nil, progress: { _ in })
+        return (directions.vectors(of: choice, part: nil).map { $0.map { Float($0) } }, heads.residualRMS)
+    }
+
     /// - Returns: nil where a layer has no direction.
-    private func make(_ layer: Int, _ direction: [Float], _ wide: CapturedStates?, firstVector: Int)
+    private func make(_ layer: Int, _ direction: [Float], _ head: Head?, firstVector: Int)
         -> (SteeringProfile.Operation, [[Float]])?
     {
         guard direction.contains(where: { $0 != 0 }) else { return nil }
@@ -77,13 +93,14 @@ struct OperationMaker {
             operation.firstPosition = options.sparedPositions ?? (kind == .add ? 0 : 1)
             return operation
         }
-        let means = choice.states(captured, layer: layer).means
-        let mean = zip(means.positive, means.negative).map { Float(($0 + $1) / 2) }
+        let states = choice.states(captured, layer: layer)
+        let (positive, negative) = (states.positive.columnMeans, states.negative.columnMeans)
+        let mean = zip(positive, negative).map { Float(($0 + $1) / 2) }
         switch options.operation {
         case .add: return (operation(.add), [direction])
         case .projectOut: return (operation(.projectOut), [direction])
         case .clamp:
-            let projection = zip(means.positive, direction).reduce(0.0) { $0 + $1.0 * Double($1.1) }
+            let projection = zip(positive, direction).reduce(0.0) { $0 + $1.0 * Double($1.1) }
             let target = Float(projection) / captured.residualRMS[layer]
             return (operation(.clamp(target: target, .whenBelow)), [direction])
         case .rotate:
@@ -98,28 +115,13 @@ struct OperationMaker {
             for index in largest { mask[index] = direction[index] * mean[index] < 0 ? -1 : 1 }
             return (operation(.scale), [mask])
         case .headAdd:
-            guard let wide else { return nil }
-            let vector = options.method.direction(of: choice.states(wide, layer: layer))
-            guard vector.contains(where: { $0 != 0 }) else { return nil }
+            guard let head, head.vector.contains(where: { $0 != 0 }) else { return nil }
             var own = SteeringProfile.Operation(
                 .add, site: .headOutputs, layer: layer, vector: firstVector,
-                coefficient: wide.residualRMS[layer] / captured.residualRMS[layer],
-                keepsNorm: options.keepsNorm, width: vector.count)
+                coefficient: head.rms / captured.residualRMS[layer],
+                keepsNorm: options.keepsNorm, width: head.vector.count)
             own.firstPosition = options.sparedPositions ?? 0
-            return (own, SteeringProfile.rows(of: vector, hiddenSize: direction.count))
+            return (own, SteeringProfile.rows(of: head.vector, hiddenSize: direction.count))
         }
-    }
-}
-
-extension PairedStates {
-    /// Mean states of both sides, [width].
-    var means: (positive: [Double], negative: [Double]) {
-        func mean(_ rows: [Float]) -> [Double] {
-            (0..<width).map { column in
-                stride(from: column, to: rows.count, by: width).reduce(0.0) { $0 + Double(rows[$1]) }
-                    / Double(pairCount)
-            }
-        }
-        return (mean(positive), mean(negative))
     }
 }
