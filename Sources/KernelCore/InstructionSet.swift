@@ -20,6 +20,9 @@ public protocol InstructionSet {
     associatedtype SignedCodes
     /// Running sum of products of 8-bit weights for each of 16 rows, over at most one group of 32 columns.
     associatedtype CodeSum
+    /// Unsigned 8-bit scales of a group, one for each of 16 rows. Scaled sums of integers stay below 2³¹, so where
+    /// integers are scaled and where Floats are, the result is the exact product, rounded once.
+    associatedtype ByteScales
 
     /// How many Floats the registers hold.
     static var registerCount: Int { get }
@@ -74,19 +77,25 @@ public protocol InstructionSet {
     static func emptyNibbleSum() -> NibbleSum
     /// sum[lane] + Σ w[lane][i] · a[i] over the four signed bytes (−127…127) of `a`.
     static func add(_ sum: NibbleSum, _ w: Nibbles, times a: Int32) -> NibbleSum
-    static func floats(_ sum: NibbleSum) -> Floats
+    /// sum · scale
+    static func floats(_ sum: NibbleSum, scaledBy scales: ByteScales) -> Floats
     /// From 64 bytes q: the weights q − 128.
     static func loadCodes(_ p: UnsafeRawPointer) -> Codes
     /// - correction: −128 · Σ a over all columns that this sum will cover, for instruction sets that
     ///   multiply by q itself.
     static func emptyCodeSum(correction: Int32) -> CodeSum
-    /// sum[lane] + Σ w[lane][i] · a[i] over the four signed bytes (−127…127) of `a`.
-    static func add(_ sum: CodeSum, _ w: Codes, times a: Int32) -> CodeSum
+    /// sum[lane] + Σ w[lane][i] · a[i] over the four signed bytes (−127…127) of `a`; instruction sets may multiply by the
+    /// scales already here, or in `floats`.
+    static func add(_ sum: CodeSum, _ w: Codes, times a: Int32, scaledBy scales: ByteScales) -> CodeSum
     /// 64 bytes as they are, each in −127…127.
     static func loadSignedCodes(_ p: UnsafeRawPointer) -> SignedCodes
     /// sum[lane] + Σ w[lane][i] · a[i] over the four bytes (0…127) of `a`.
     static func add(_ sum: CodeSum, _ w: SignedCodes, timesUnsigned a: Int32) -> CodeSum
-    static func floats(_ sum: CodeSum) -> Floats
+    /// sum · scale, of a sum that was built with the same scales.
+    static func floats(_ sum: CodeSum, scaledBy scales: ByteScales) -> Floats
+    static func loadByteScales(_ p: UnsafeRawPointer) -> ByteScales
+    /// Scales of 1.
+    static func unitByteScales() -> ByteScales
 }
 
 extension InstructionSet {

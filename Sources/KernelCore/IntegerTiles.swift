@@ -14,8 +14,9 @@ public enum Int8Tile<Set: InstructionSet>: TileKernel {
         let end = x + groupCount
         var block = Block()
         while x < end {
-            addCodes(&block, codes, x, stride: p.inputStride)
-            block.endCodes(scale: Set.loadUnsignedBytes(scales), x, stride: p.inputStride)
+            let byteScales = Set.loadByteScales(scales)
+            addCodes(&block, codes, x, stride: p.inputStride, scaledBy: byteScales)
+            block.endCodes(scaledBy: byteScales, x, stride: p.inputStride)
             scales += 16
             codes += 512
             x += 1
@@ -29,13 +30,14 @@ public enum Int8Tile<Set: InstructionSet>: TileKernel {
     /// The integer sums of one group: 512 bytes of codes.
     @inlinable @inline(__always)
     static func addCodes<Block: TokenBlock>(
-        _ block: inout Block, _ codes: UnsafeRawPointer, _ x: UnsafePointer<QuantizedGroup>, stride: Int
+        _ block: inout Block, _ codes: UnsafeRawPointer, _ x: UnsafePointer<QuantizedGroup>, stride: Int,
+        scaledBy scales: Set.ByteScales
     ) where Block.Set == Set {
         block.beginCodes(x, stride: stride)
         var j = 0
         while j < 8 {
             if isMemoryBound(Block.self) { Set.prefetch(codes + (j &* 64 &+ prefetchDistance)) }
-            block.add(Set.loadCodes(codes + j &* 64), times: x, stride: stride, j)
+            block.add(Set.loadCodes(codes + j &* 64), times: x, stride: stride, j, scaledBy: scales)
             j &+= 1
         }
     }
@@ -56,7 +58,8 @@ public enum KeyTile<Set: InstructionSet>: TileKernel {
         let end = x + groupCount
         var block = Block()
         while x < end {
-            Int8Tile<Set>.addCodes(&block, codes, x, stride: p.inputStride)
+            Int8Tile<Set>.addCodes(
+                &block, codes, x, stride: p.inputStride, scaledBy: Set.unitByteScales())
             block.endCodes(scale: Set.loadHalves(scales), x, stride: p.inputStride)
             scales += 32
             codes += 512
@@ -125,7 +128,7 @@ public enum Int4Tile<Set: InstructionSet>: TileKernel {
                 j &+= 1
             }
             block.endNibbles(
-                scale: Set.loadUnsignedBytes(scales), minimum: Set.loadUnsignedBytes(scales + 16), x,
+                scaledBy: Set.loadByteScales(scales), minimum: Set.loadUnsignedBytes(scales + 16), x,
                 stride: p.inputStride)
             scales += 32
             nibbles += 256

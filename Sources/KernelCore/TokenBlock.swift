@@ -17,11 +17,16 @@ public protocol TokenBlock {
     /// A group of 32 columns of 8-bit weights: begin, eight times add, end.
     mutating func beginCodes(_ x: UnsafePointer<QuantizedGroup>, stride: Int)
     /// Adds the columns 4j … 4j + 3 of the group.
-    mutating func add(_ w: Set.Codes, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int)
+    mutating func add(
+        _ w: Set.Codes, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int,
+        scaledBy scales: Set.ByteScales)
     /// The same with codes that may be negative and inputs that may not.
     mutating func add(
         _ w: Set.SignedCodes, timesUnsigned x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int)
     /// sum[t] += scale · (integer sum) · x's scale
+    mutating func endCodes(
+        scaledBy scales: Set.ByteScales, _ x: UnsafePointer<QuantizedGroup>, stride: Int)
+    /// The same with scales that are no bytes; the sum was built with scales of 1.
     mutating func endCodes(scale: Set.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int)
 
     /// A group of 32 columns of 4-bit weights: begin, eight times add, end.
@@ -29,7 +34,7 @@ public protocol TokenBlock {
     mutating func add(_ w: Set.Nibbles, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int)
     /// sum[t] += scale · (integer sum) · x's scale; minimumSum[t] += minimum · x's scaled sum
     mutating func endNibbles(
-        scale: Set.Floats, minimum: Set.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int)
+        scaledBy scales: Set.ByteScales, minimum: Set.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int)
 
     /// sum[t] *= rowScale
     mutating func scale(by rowScale: Set.Floats)
@@ -66,9 +71,12 @@ public struct One<Set: InstructionSet>: TokenBlock {
     }
 
     @inlinable @inline(__always)
-    public mutating func add(_ w: Set.Codes, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int) {
+    public mutating func add(
+        _ w: Set.Codes, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int,
+        scaledBy scales: Set.ByteScales
+    ) {
         let a = UnsafeRawPointer(x).load(fromByteOffset: j &* 4, as: Int32.self)
-        codeSum = Set.add(codeSum, w, times: a)
+        codeSum = Set.add(codeSum, w, times: a, scaledBy: scales)
     }
 
     @inlinable @inline(__always)
@@ -80,8 +88,16 @@ public struct One<Set: InstructionSet>: TokenBlock {
     }
 
     @inlinable @inline(__always)
+    public mutating func endCodes(
+        scaledBy scales: Set.ByteScales, _ x: UnsafePointer<QuantizedGroup>, stride: Int
+    ) {
+        sum = Set.multiplyAdd(
+            Set.floats(codeSum, scaledBy: scales), Set.broadcast(x.pointee.scale), sum)
+    }
+
+    @inlinable @inline(__always)
     public mutating func endCodes(scale: Set.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int) {
-        let product = Set.multiply(Set.floats(codeSum), scale)
+        let product = Set.multiply(Set.floats(codeSum, scaledBy: Set.unitByteScales()), scale)
         sum = Set.multiplyAdd(product, Set.broadcast(x.pointee.scale), sum)
     }
 
@@ -96,11 +112,10 @@ public struct One<Set: InstructionSet>: TokenBlock {
 
     @inlinable @inline(__always)
     public mutating func endNibbles(
-        scale: Set.Floats, minimum: Set.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int
+        scaledBy scales: Set.ByteScales, minimum: Set.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int
     ) {
-        // 255 · 15 · 127 · 32 < 2²⁴: this product is exact.
-        let product = Set.multiply(Set.floats(nibbleSum), scale)
-        sum = Set.multiplyAdd(product, Set.broadcast(x.pointee.scale), sum)
+        sum = Set.multiplyAdd(
+            Set.floats(nibbleSum, scaledBy: scales), Set.broadcast(x.pointee.scale), sum)
         minimumSum = Set.multiplyAdd(minimum, Set.broadcast(x.pointee.scaledSum), minimumSum)
     }
 
@@ -148,9 +163,12 @@ public struct Both<First: TokenBlock, Second: TokenBlock>: TokenBlock where Seco
     }
 
     @inlinable @inline(__always)
-    public mutating func add(_ w: Set.Codes, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int) {
-        first.add(w, times: x, stride: stride, j)
-        second.add(w, times: x + First.tokenCount &* stride, stride: stride, j)
+    public mutating func add(
+        _ w: Set.Codes, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int,
+        scaledBy scales: Set.ByteScales
+    ) {
+        first.add(w, times: x, stride: stride, j, scaledBy: scales)
+        second.add(w, times: x + First.tokenCount &* stride, stride: stride, j, scaledBy: scales)
     }
 
     @inlinable @inline(__always)
@@ -159,6 +177,14 @@ public struct Both<First: TokenBlock, Second: TokenBlock>: TokenBlock where Seco
     ) {
         first.add(w, timesUnsigned: x, stride: stride, j)
         second.add(w, timesUnsigned: x + First.tokenCount &* stride, stride: stride, j)
+    }
+
+    @inlinable @inline(__always)
+    public mutating func endCodes(
+        scaledBy scales: Set.ByteScales, _ x: UnsafePointer<QuantizedGroup>, stride: Int
+    ) {
+        first.endCodes(scaledBy: scales, x, stride: stride)
+        second.endCodes(scaledBy: scales, x + First.tokenCount &* stride, stride: stride)
     }
 
     @inlinable @inline(__always)
@@ -181,10 +207,10 @@ public struct Both<First: TokenBlock, Second: TokenBlock>: TokenBlock where Seco
 
     @inlinable @inline(__always)
     public mutating func endNibbles(
-        scale: Set.Floats, minimum: Set.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int
+        scaledBy scales: Set.ByteScales, minimum: Set.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int
     ) {
-        first.endNibbles(scale: scale, minimum: minimum, x, stride: stride)
-        second.endNibbles(scale: scale, minimum: minimum, x + First.tokenCount &* stride, stride: stride)
+        first.endNibbles(scaledBy: scales, minimum: minimum, x, stride: stride)
+        second.endNibbles(scaledBy: scales, minimum: minimum, x + First.tokenCount &* stride, stride: stride)
     }
 
     @inlinable @inline(__always)

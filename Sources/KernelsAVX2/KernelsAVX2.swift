@@ -32,6 +32,8 @@ private enum AVX2: InstructionSet {
     typealias Floats = Floats16
     typealias Nibbles = Integers16
     typealias SignedCodes = Integers16
+    /// Each scale twice, in 16 bits: what adds pairs of products multiplies them too.
+    typealias ByteScales = Integers16
 
     /// Sums of pairs of products, 16 bits each: a group's are at most 8 · (2 · 15 · 127) = 30480 < 2¹⁵.
     struct NibbleSum {
@@ -203,11 +205,10 @@ private enum AVX2: InstructionSet {
                 _mm256_add_epi16(sum.pairs.a, _mm256_maddubs_epi16(w.a, a)),
                 _mm256_add_epi16(sum.pairs.b, _mm256_maddubs_epi16(w.b, a))))
     }
-    @inline(__always) static func floats(_ sum: NibbleSum) -> Floats16 {
-        let one = _mm256_set1_epi16(1)
-        return Floats16(
-            _mm256_cvtepi32_ps(_mm256_madd_epi16(sum.pairs.a, one)),
-            _mm256_cvtepi32_ps(_mm256_madd_epi16(sum.pairs.b, one)))
+    @inline(__always) static func floats(_ sum: NibbleSum, scaledBy scales: Integers16) -> Floats16 {
+        Floats16(
+            _mm256_cvtepi32_ps(_mm256_madd_epi16(sum.pairs.a, scales.a)),
+            _mm256_cvtepi32_ps(_mm256_madd_epi16(sum.pairs.b, scales.b)))
     }
 
     // `maddubs` saturates sums of pairs at 2¹⁵, which unsigned codes up to 255 would exceed. |w| ≤ 128 keeps them within
@@ -220,14 +221,16 @@ private enum AVX2: InstructionSet {
     @inline(__always) static func emptyCodeSum(correction: Int32) -> CodeSum {
         CodeSum(Integers16(_mm256_setzero_si256(), _mm256_setzero_si256()))
     }
-    @inline(__always) static func add(_ sum: CodeSum, _ w: Codes, times a: Int32) -> CodeSum {
-        let a = _mm256_set1_epi32(a), one = _mm256_set1_epi16(1)
+    @inline(__always) static func add(
+        _ sum: CodeSum, _ w: Codes, times a: Int32, scaledBy scales: Integers16
+    ) -> CodeSum {
+        let a = _mm256_set1_epi32(a)
         let first = _mm256_maddubs_epi16(w.magnitudes.a, _mm256_sign_epi8(a, w.signs.a))
         let second = _mm256_maddubs_epi16(w.magnitudes.b, _mm256_sign_epi8(a, w.signs.b))
         return CodeSum(
             Integers16(
-                _mm256_add_epi32(sum.lanes.a, _mm256_madd_epi16(first, one)),
-                _mm256_add_epi32(sum.lanes.b, _mm256_madd_epi16(second, one))))
+                _mm256_add_epi32(sum.lanes.a, _mm256_madd_epi16(first, scales.a)),
+                _mm256_add_epi32(sum.lanes.b, _mm256_madd_epi16(second, scales.b))))
     }
     @inline(__always) static func loadSignedCodes(_ p: UnsafeRawPointer) -> Integers16 { load64(p) }
     @inline(__always) static func add(_ sum: CodeSum, _ w: Integers16, timesUnsigned a: Int32) -> CodeSum {
@@ -238,8 +241,18 @@ private enum AVX2: InstructionSet {
                 _mm256_add_epi32(sum.lanes.a, _mm256_madd_epi16(first, one)),
                 _mm256_add_epi32(sum.lanes.b, _mm256_madd_epi16(second, one))))
     }
-    @inline(__always) static func floats(_ sum: CodeSum) -> Floats16 {
+    @inline(__always) static func floats(_ sum: CodeSum, scaledBy scales: Integers16) -> Floats16 {
         Floats16(_mm256_cvtepi32_ps(sum.lanes.a), _mm256_cvtepi32_ps(sum.lanes.b))
+    }
+    @inline(__always) static func loadByteScales(_ p: UnsafeRawPointer) -> Integers16 {
+        let bytes = load16(p)
+        let a = _mm256_cvtepu8_epi32(bytes), b = _mm256_cvtepu8_epi32(_mm_unpackhi_epi64(bytes, bytes))
+        return Integers16(
+            _mm256_or_si256(a, _mm256_slli_epi32(a, 16)), _mm256_or_si256(b, _mm256_slli_epi32(b, 16)))
+    }
+    @inline(__always) static func unitByteScales() -> Integers16 {
+        let one = _mm256_set1_epi16(1)
+        return Integers16(one, one)
     }
 }
 

@@ -13,6 +13,7 @@ private enum AVX512: InstructionSet {
     typealias NibbleSum = __m512i
     typealias Codes = __m512i
     typealias SignedCodes = __m512i
+    typealias ByteScales = __m512
 
     /// Its own type, so that a sum over codes cannot be taken for one over nibbles.
     struct CodeSum {
@@ -103,21 +104,29 @@ private enum AVX512: InstructionSet {
     @inline(__always) static func add(_ sum: __m512i, _ w: __m512i, times a: Int32) -> __m512i {
         _mm512_dpbusd_epi32(sum, w, _mm512_set1_epi32(a))
     }
-    @inline(__always) static func floats(_ sum: __m512i) -> __m512 { _mm512_cvtepi32_ps(sum) }
+    @inline(__always) static func floats(_ sum: __m512i, scaledBy scales: __m512) -> __m512 {
+        _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scales)
+    }
 
     // The instruction multiplies unsigned by signed bytes: the sum starts at −128 · Σ a and takes q as it is.
     @inline(__always) static func loadCodes(_ p: UnsafeRawPointer) -> __m512i { _mm512_loadu_si512(p) }
     @inline(__always) static func emptyCodeSum(correction: Int32) -> CodeSum {
         CodeSum(_mm512_set1_epi32(correction))
     }
-    @inline(__always) static func add(_ sum: CodeSum, _ w: __m512i, times a: Int32) -> CodeSum {
+    @inline(__always) static func add(_ sum: CodeSum, _ w: __m512i, times a: Int32, scaledBy scales: __m512)
+        -> CodeSum
+    {
         CodeSum(_mm512_dpbusd_epi32(sum.lanes, w, _mm512_set1_epi32(a)))
     }
     @inline(__always) static func loadSignedCodes(_ p: UnsafeRawPointer) -> __m512i { _mm512_loadu_si512(p) }
     @inline(__always) static func add(_ sum: CodeSum, _ w: __m512i, timesUnsigned a: Int32) -> CodeSum {
         CodeSum(_mm512_dpbusd_epi32(sum.lanes, _mm512_set1_epi32(a), w))
     }
-    @inline(__always) static func floats(_ sum: CodeSum) -> __m512 { _mm512_cvtepi32_ps(sum.lanes) }
+    @inline(__always) static func floats(_ sum: CodeSum, scaledBy scales: __m512) -> __m512 {
+        _mm512_mul_ps(_mm512_cvtepi32_ps(sum.lanes), scales)
+    }
+    @inline(__always) static func loadByteScales(_ p: UnsafeRawPointer) -> __m512 { loadUnsignedBytes(p) }
+    @inline(__always) static func unitByteScales() -> __m512 { _mm512_set1_ps(1) }
 }
 
 // MARK: - The kernels, each inlined into one function

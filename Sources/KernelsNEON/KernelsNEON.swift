@@ -48,8 +48,8 @@ private enum Plain: NEON {
     @inline(__always) private static func add(_ sum: Four16, _ w: int8x16_t, _ a: int8x16_t) -> Four16 {
         Four16(vmlal_s8(sum.low, vget_low_s8(w), vget_low_s8(a)), vmlal_high_s8(sum.high, w, a))
     }
-    @inline(__always) static func floats(_ sum: NibbleSum) -> Floats16 {
-        floats(Integers16(total(sum.a), total(sum.b), total(sum.c), total(sum.d)))
+    @inline(__always) static func floats(_ sum: NibbleSum, scaledBy scales: Floats16) -> Floats16 {
+        floats(Integers16(total(sum.a), total(sum.b), total(sum.c), total(sum.d)), scaledBy: scales)
     }
     @inline(__always) private static func total(_ sum: Four16) -> int32x4_t {
         vpaddq_s32(vpaddlq_s16(sum.low), vpaddlq_s16(sum.high))
@@ -72,7 +72,9 @@ private enum Plain: NEON {
         vpadalq_s16(
             sum, vpaddq_s16(vmull_s8(vget_low_s8(w), vget_low_s8(a)), vmull_high_s8(w, a)))
     }
-    @inline(__always) static func floats(_ sum: CodeSum) -> Floats16 { floats(sum.lanes) }
+    @inline(__always) static func floats(_ sum: CodeSum, scaledBy scales: Floats16) -> Floats16 {
+        floats(sum.lanes, scaledBy: scales)
+    }
 }
 
 // MARK: - The kernels, each inlined into one function

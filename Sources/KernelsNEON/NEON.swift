@@ -57,7 +57,11 @@ public struct Bytes64 {
 
 /// An instruction set whose floating-point operations, and forms of weights, are those of this file.
 public protocol NEON: InstructionSet
-where Floats == Floats16, Nibbles == Bytes64, Codes == Bytes64, SignedCodes == Bytes64 {}
+where Floats == Floats16, Nibbles == Bytes64, Codes == Bytes64, SignedCodes == Bytes64, ByteScales == Floats16
+{
+    /// sum[lane] + Σ w[lane][i] · a[i] over four bytes.
+    static func add(_ sum: CodeSum, _ w: Bytes64, times a: Int32) -> CodeSum
+}
 
 // MARK: - Moving
 
@@ -231,12 +235,23 @@ extension NEON {
     public static func add(_ sum: CodeSum, _ w: Bytes64, timesUnsigned a: Int32) -> CodeSum {
         add(sum, w, times: a)
     }
+    @inlinable @inline(__always)
+    public static func add(_ sum: CodeSum, _ w: Bytes64, times a: Int32, scaledBy scales: Floats16) -> CodeSum
+    {
+        add(sum, w, times: a)
+    }
+    @inlinable @inline(__always) public static func loadByteScales(_ p: UnsafeRawPointer) -> Floats16 {
+        loadUnsignedBytes(p)
+    }
+    @inlinable @inline(__always) public static func unitByteScales() -> Floats16 { broadcast(1) }
     /// The same four activations for four rows.
     @inlinable @inline(__always) public static func activations(_ a: Int32) -> int8x16_t {
         vreinterpretq_s8_s32(vdupq_n_s32(a))
     }
-    @inlinable @inline(__always) public static func floats(_ x: Integers16) -> Floats16 {
-        Floats16(vcvtq_f32_s32(x.a), vcvtq_f32_s32(x.b), vcvtq_f32_s32(x.c), vcvtq_f32_s32(x.d))
+    @inlinable @inline(__always)
+    public static func floats(_ x: Integers16, scaledBy scales: Floats16) -> Floats16 {
+        multiply(
+            Floats16(vcvtq_f32_s32(x.a), vcvtq_f32_s32(x.b), vcvtq_f32_s32(x.c), vcvtq_f32_s32(x.d)), scales)
     }
 }
 

@@ -88,23 +88,40 @@ private struct Pair: TokenBlock {
     }
     @inline(__always)
     mutating func add(
-        _ w: Bytes64, timesUnsigned x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int
+        _ w: Bytes64, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int,
+        scaledBy scales: Floats16
     ) {
         add(w, times: x, stride: stride, j)
     }
     @inline(__always)
-    mutating func endCodes(scale: Floats16, _ x: UnsafePointer<QuantizedGroup>, stride: Int) {
+    mutating func add(
+        _ w: Bytes64, timesUnsigned x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int
+    ) {
+        add(w, times: x, stride: stride, j)
+    }
+    @inline(__always) private mutating func endCodes() {
         sums.first.codeSum = Integers16(a.first, b.first, c.first, d.first)
         sums.second.codeSum = Integers16(a.second, b.second, c.second, d.second)
+    }
+    @inline(__always)
+    mutating func endCodes(
+        scaledBy scales: Floats16, _ x: UnsafePointer<QuantizedGroup>, stride: Int
+    ) {
+        endCodes()
+        sums.endCodes(scaledBy: scales, x, stride: stride)
+    }
+    @inline(__always)
+    mutating func endCodes(scale: Floats16, _ x: UnsafePointer<QuantizedGroup>, stride: Int) {
+        endCodes()
         sums.endCodes(scale: scale, x, stride: stride)
     }
     @inline(__always)
     mutating func endNibbles(
-        scale: Floats16, minimum: Floats16, _ x: UnsafePointer<QuantizedGroup>, stride: Int
+        scaledBy scales: Floats16, minimum: Floats16, _ x: UnsafePointer<QuantizedGroup>, stride: Int
     ) {
         sums.first.nibbleSum = Integers16(a.first, b.first, c.first, d.first)
         sums.second.nibbleSum = Integers16(a.second, b.second, c.second, d.second)
-        sums.endNibbles(scale: scale, minimum: minimum, x, stride: stride)
+        sums.endNibbles(scaledBy: scales, minimum: minimum, x, stride: stride)
     }
     @inline(__always) mutating func scale(by rowScale: Floats16) { sums.scale(by: rowScale) }
     @inline(__always) mutating func subtractMinimum(times rowMinimum: Floats16) {

@@ -25,6 +25,7 @@ private enum Portable: InstructionSet {
     typealias Nibbles = Weights
     typealias Codes = Weights
     typealias SignedCodes = Weights
+    typealias ByteScales = Floats
 
     /// 16-bit sums, two for each row: a group's are at most 16 · 15 · 127 = 30480 < 2¹⁵.
     struct NibbleSum {
@@ -213,14 +214,21 @@ private enum Portable: InstructionSet {
         let a = signedHalves(Words(repeating: UInt32(bitPattern: a)))
         return NibbleSum(sum.pairs &+ w.even &* a.even &+ w.odd &* a.odd)
     }
-    @inline(__always) static func floats(_ sum: NibbleSum) -> Floats { floats(CodeSum(total(sum.pairs))) }
+    @inline(__always) static func floats(_ sum: NibbleSum, scaledBy scales: Floats) -> Floats {
+        floats(CodeSum(total(sum.pairs)), scaledBy: scales)
+    }
 
     @inline(__always) static func loadCodes(_ p: UnsafeRawPointer) -> Weights {
         let q = p.loadUnaligned(as: Words.self)
         return Weights(even: extended(q), odd: extended(q &>> 8))
     }
     @inline(__always) static func emptyCodeSum(correction: Int32) -> CodeSum { CodeSum(SIMD16(repeating: 0)) }
-    @inline(__always) static func add(_ sum: CodeSum, _ w: Weights, times a: Int32) -> CodeSum {
+    @inline(__always) static func add(_ sum: CodeSum, _ w: Weights, times a: Int32, scaledBy scales: Floats)
+        -> CodeSum
+    {
+        add(sum, w, times: a)
+    }
+    @inline(__always) private static func add(_ sum: CodeSum, _ w: Weights, times a: Int32) -> CodeSum {
         let a = signedHalves(Words(repeating: UInt32(bitPattern: a)))
         // At most 2 · 128 · 127 = 32512: one such sum fits 16 bits.
         return CodeSum(sum.lanes &+ total(w.even &* a.even &+ w.odd &* a.odd))
@@ -231,11 +239,13 @@ private enum Portable: InstructionSet {
     @inline(__always) static func add(_ sum: CodeSum, _ w: Weights, timesUnsigned a: Int32) -> CodeSum {
         add(sum, w, times: a)
     }
-    @inline(__always) static func floats(_ sum: CodeSum) -> Floats {
+    @inline(__always) static func floats(_ sum: CodeSum, scaledBy scales: Floats) -> Floats {
         // Integers below 2²², added to the bit pattern of 1.5 · 2²³, are added to its value.
         let bias = SIMD16<Int32>(repeating: Int32(bitPattern: roundingBias.bitPattern))
-        return unsafeBitCast(sum.lanes &+ bias, to: Floats.self) - roundingBias
+        return (unsafeBitCast(sum.lanes &+ bias, to: Floats.self) - roundingBias) * scales
     }
+    @inline(__always) static func loadByteScales(_ p: UnsafeRawPointer) -> Floats { loadUnsignedBytes(p) }
+    @inline(__always) static func unitByteScales() -> Floats { Floats(repeating: 1) }
 
     @inline(__always) private static func halves(_ words: Words) -> Halves {
         unsafeBitCast(words, to: Halves.self)
