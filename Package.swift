@@ -112,7 +112,9 @@ let package = Package(
         .target(
             name: "ExpertTraining",
             dependencies: [
-                "Evaluation", "Formats", "JSON", "Platform", "Tiller", "Tokenization", "Transformer",
+                "Evaluation", "ExpertSteer", "Formats", "JSON", "LinearAlgebra", "Pictures", "Platform",
+                "Tiller",
+                "Tokenization", "Training", "Transformer",
             ]),
 
         // Layer 8: the command line
@@ -120,7 +122,8 @@ let package = Package(
             name: "TillerCommand",
             dependencies: [
                 "Calibration", "Conversion", "Evaluation", "ExpertSteer", "ExpertTraining", "Formats", "JSON",
-                "Kernels", "Platform", "Quantization", "Steering", "Terminal", "Tiller", "Training",
+                "Kernels", "LinearAlgebra", "Platform", "Quantization", "Steering", "Terminal", "Tiller",
+                "Training",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
@@ -175,7 +178,8 @@ let package = Package(
         .testTarget(
             name: "ExpertTrainingTests",
             dependencies: [
-                "Evaluation", "ExpertTraining", "Formats", "ModelFixtures", "Platform", "Tiller",
+                "Evaluation", "ExpertSteer", "ExpertTraining", "Formats", "LinearAlgebra", "ModelFixtures",
+                "Platform", "Tiller",
                 "Transformer",
                 "TestSupport",
             ]),

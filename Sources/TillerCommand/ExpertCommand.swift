@@ -12,7 +12,10 @@ import Tiller
 struct ExpertCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "expert", abstract: "Steer a model by what another model knows (ExpertSteer).",
-        subcommands: [ExpertCaptureCommand.self])
+        subcommands: [
+            ExpertTrainCommand.self, ExpertGapCommand.self, ExpertCompareCommand.self,
+            ExpertCaptureCommand.self,
+        ])
 }
 
 /// The texts that a target and its expert both read.

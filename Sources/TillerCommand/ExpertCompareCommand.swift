@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// tiller expert compare: what an expert adds to the target's own methods, and to chance.
+
+import ArgumentParser
+import ExpertTraining
+import JSON
+import LinearAlgebra
+import Platform
+import Tiller
+
+struct ExpertCompareCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "compare", abstract: "Measure all ways to a profile side by side.",
+        discussion: """
+            The target's own mean difference, PCA, probe and RFM, the expert by every alignment, each map's control behind \
+            a random rotation, and random directions: on the same layers, from the same pairs, at the same damage (mean KL \
+            on neutral text, in nats by token). The effect is the change of the log-odds of the validation pairs, in nats \
+            by token. No file is changed.
+            """)
+
+    @Argument(help: "The target, a .tiller file.")
+    var file: String
+
+    @OptionGroup(title: "Expert and data") var shared: SharedReadingOptions
+
+    @Option(help: ArgumentHelp("Pairs to measure on, JSON lines as --pairs.", valueName: "path"))
+    var validation: String
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Damage of every way, in nats by token.", valueName: "nats"))
+    var damage = 0.05
+
+    @Option(parsing: .unconditional, help: "Measure on at most so many pairs, spread evenly over the file.")
+    var maxValidation = 64
+
+    @Option(parsing: .unconditional, help: "Random directions to compare with.")
+    var random = 5
+
+    @Option(help: ArgumentHelp("As in 'expert train'.", valueName: "policy"))
+    var pairing = ExpertOptions(name: "").pairing
+
+    @Option(help: ArgumentHelp("How the expert reads a concept.", valueName: "method"))
+    var vector = ExpertOptions(name: "").vector
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Steered layers, as in 10-18; 40 to 80 % of the depth unless given.", valueName: "layers"))
+    var layers: String?
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    @OptionGroup(title: "Machine") var engineOptions: EngineOptions
+
+    func run() throws {
+        guard damage >= 0.001, damage <= 1 else {
+            throw TillerError.invalidOption("--damage is \(damage), expected 0.001...1")
+        }
+        try require(maxValidation, in: 2...1 << 20, option: "--max-validation")
+        try require(random, in: 0...1000, option: "--random")
+        var options = ExpertOptions(name: "comparison")
+        options.pairing = pairing
+        options.vector = vector
+        options.layers = try layers.map(parseLayers)
+        options.seed = shared.seed
+        options.maximumPairCount = shared.maxPairs
+        options.maximumTextCount = shared.maxTexts
+        let items = try readPairs(path: validation).pairs.spread(maxValidation)
+        try LinearAlgebra.load()
+        let (target, _) = try engineOptions.load(file)
+        try ExpertTrainer.check(options, layerCount: target.model.configuration.layerCount)
+        let progress = ExpertProgressBars()
+        let reading = try shared.read(target: target, engineOptions: engineOptions, progress: progress)
+        let comparison = try blaming(validation) {
+            try ExpertComparison(
+                engine: target, options: options, reading: reading, validation: items, damage: damage,
+                progress: progress.show)
+        }
+        let arms = try comparison.arms(randomCount: random)
+        progress.finish()
+        guard !json else {
+            let report: JSON = [
+                "damage": .number(damage), "pairs": .integer(reading.states.pairCount),
+                "validation_pairs": .integer(items.count), "arms": .array(arms.map(\.json)),
+            ]
+            printLine(report.serialized())
+            return
+        }
+        printLine(
+            "effect on \(items.count) validation pairs at \(damage) nats of damage, learned from "
+                + "\(reading.states.pairCount) pairs")
+        let width = arms.map(\.name.count).max() ?? 0
+        printLine(
+            "\("".padded(to: width))  strength   effect  95 % interval       cosine with own mean difference")
+        for arm in arms {
+            let ends = [arm.interval.lowerBound, arm.interval.upperBound].map { formatted($0, digits: 4) }
+            printLine(
+                arm.name.padded(to: width) + "  " + formatted(Double(arm.strength), digits: 3).padded(to: 9)
+                    + formatted(arm.effect, digits: 4).padded(to: 9)
+                    + "[\(ends.joined(separator: ", "))]".padded(to: 20)
+                    + (arm.cosine.map { formatted($0, digits: 3) } ?? ""))
+        }
+    }
+}

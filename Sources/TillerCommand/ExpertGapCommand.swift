@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// tiller expert gap: has the expert anything to teach?
+
+import ArgumentParser
+import ExpertSteer
+import ExpertTraining
+import Formats
+import JSON
+import LinearAlgebra
+import Platform
+import Terminal
+import Tiller
+
+struct ExpertGapCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "gap", abstract: "Compare how well two models read a concept, layer by layer.",
+        discussion: """
+            The area under the curve (AUC) of a reader that is fitted to two thirds of the pairs and tried on the others: \
+            0.5 is chance, 1 perfect. Intervals are 95 % over pairs. For the verdict each model's layer is chosen on other \
+            pairs than those that count.
+            """)
+
+    @Argument(help: "The target, a .tiller file.")
+    var file: String
+
+    @OptionGroup(title: "Expert and data") var shared: SharedReadingOptions
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    @OptionGroup(title: "Machine") var engineOptions: EngineOptions
+
+    func run() throws {
+        try LinearAlgebra.load()
+        let (target, _) = try engineOptions.load(file)
+        let progress = ExpertProgressBars()
+        let reading = try shared.read(target: target, engineOptions: engineOptions, progress: progress)
+        let gap = try ExpertiseGap.measure(
+            reading.states, seed: shared.seed, threadCount: target.threadCount, progress: progress.show)
+        progress.finish()
+        guard json else {
+            printLine(gapTable(gap, reading.states))
+            return
+        }
+        var object = gap.json.objectValue ?? [:]
+        object["pairs"] = .integer(reading.states.pairCount)
+        object["explanation"] = .string(gap.verdict.explanation)
+        printLine(JSON.object(object).serialized())
+    }
+}
+
+/// An expert, and what it and the target read.
+struct SharedReadingOptions: ParsableArguments {
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp(
+            "A .tiller file, or states harvested from any model: all shards of a capture, in any order.",
+            valueName: "path"))
+    var expert: [String] = []
+
+    @OptionGroup var reading: ReadingOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "Tokens whose state counts: last, mean, or the first after:MARKER; harvested states bring theirs, others "
+                + "mean unless given.", valueName: "rule"))
+    var position: PositionRule?
+
+    @Option(
+        parsing: .unconditional,
+        help: "Use at most so many pairs, spread evenly over the file.")
+    var maxPairs = ExpertOptions(name: "").maximumPairCount
+
+    @Option(parsing: .unconditional, help: "Use at most so many unlabelled texts.")
+    var maxTexts = ExpertOptions(name: "").maximumTextCount
+
+    @Option(parsing: .unconditional, help: "Same seed, data and models: the same profile to the byte.")
+    var seed: UInt64 = 0
+
+    /// The file that is to blame for what is wrong with the data.
+    var blamed: String { reading.pairs ?? reading.texts ?? "the data" }
+
+    func validate() throws {
+        guard !expert.isEmpty else { throw ValidationError("--expert is missing") }
+        guard reading.pairs != nil else { throw ValidationError("--pairs is missing") }
+        guard maxPairs >= SharedStates.leastPairCount else {
+            throw ValidationError(
+                "--max-pairs is \(maxPairs), expected at least \(SharedStates.leastPairCount)")
+        }
+        guard maxTexts >= 0 else { throw ValidationError("--max-texts is \(maxTexts), expected 0 or more") }
+    }
+
+    /// Lets both models read.
+    func read(
+        target: Engine, engineOptions: EngineOptions, progress: ExpertProgressBars
+    ) throws -> SharedReading.Result {
+        let (list, _) = try reading.list()
+        let harvested = try isModel(expert[0]) ? nil : ActivationSet(paths: expert)
+        if harvested == nil, expert.count > 1 {
+            throw TillerError.invalidOption("--expert names \(expert.count) files; one model is enough")
+        }
+        let rule = position ?? harvested?.header.position ?? .mean
+        Interrupt.install(includingTermination: true)
+        let shared = SharedReading(list: list, position: rule, progress: progress.show)
+        return try blaming(blamed) {
+            try shared.read(target: target, maximumPairCount: maxPairs, maximumTextCount: maxTexts) {
+                if let harvested { return .harvested(harvested) }
+                return .model(try engineOptions.load(expert[0]).engine)
+            }
+        }
+    }
+
+    /// Whether a file is no safetensors file, whose header begins behind its length; what else it is, its reader says.
+    private func isModel(_ path: String) throws -> Bool {
+        let mapped = try MappedFile(path: path)
+        return withExtendedLifetime(mapped) { mapped.bytes.dropFirst(8).first != UInt8(ascii: "{") }
+    }
+}
+
+/// One progress bar after the other, each with its time left.
+final class ExpertProgressBars {
+    private var current: (what: ExpertProgress, bar: ProgressBar)?
+
+    /// - Throws: `CancellationError` after Ctrl-C.
+    func show(_ what: ExpertProgress, done: Int, total: Int) throws {
+        guard !Interrupt.isRequested else { throw CancellationError() }
+        if current?.what != what {
+            current?.bar.finish()
+            current = (what, ProgressBar(label: Self.label(what), total: total))
+        }
+        current?.bar.update(done, total: total)
+    }
+
+    func finish() {
+        current?.bar.finish()
+        current = nil
+    }
+
+    private static func label(_ what: ExpertProgress) -> String {
+        switch what {
+        case .capturing(let model): "\(model) reads"
+        case .reading: "expertise gap"
+        case .comparing: "mutual information"
+        case .fitting: "directions"
+        case .choosing: "effects"
+        }
+    }
+}

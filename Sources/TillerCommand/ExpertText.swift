@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an expert's training found, as text for people.
+
+import ExpertSteer
+import ExpertTraining
+import LinearAlgebra
+
+/// The expertise gap, layer by layer, and what it means.
+func gapTable(_ gap: ExpertiseGap, _ states: SharedStates) -> String {
+    func cell(_ readings: [LayerReading], _ row: Int) -> String {
+        guard row < readings.count else { return "" }
+        let reading = readings[row]
+        return "\(reading.layer)".leftPadded(to: 3) + "  \(formatted(reading.auc, digits: 3))  "
+            + interval(reading.interval, digits: 2)
+    }
+    var lines = [
+        "how well each layer reads the concept: held-out AUC, 95 % interval, \(states.pairCount) pairs",
+        "expert \(states.expert.name)".printableLine.padded(to: 32)
+            + "target \(states.target.name)".printableLine,
+    ]
+    for row in 0..<max(gap.expert.count, gap.target.count) {
+        lines.append(cell(gap.expert, row).padded(to: 32) + cell(gap.target, row))
+    }
+    lines.append(
+        "gap  expert \(formatted(gap.expertAUC, digits: 3)), target \(formatted(gap.targetAUC, digits: 3)), difference "
+            + "\(formatted(gap.difference, digits: 3)) \(interval(gap.interval, digits: 3))")
+    lines.append("     \(gap.verdict.explanation)")
+    return lines.joined(separator: "\n")
+}
+
+extension ExpertReport {
+    /// The information matrix, the chosen pairs, what they do, and warnings.
+    var text: String {
+        ([informationTable, pairTable, trialTable] + warnings.map { "warning: \($0)" })
+            .filter { !$0.isEmpty }.joined(separator: "\n")
+    }
+
+    /// The matrix in tenths of its largest value: one character a cell, chosen pairs in brackets.
+    private var informationTable: String {
+        let matrix = information.gaussian
+        let (low, high) = (matrix.values.min() ?? 0, matrix.values.max() ?? 0)
+        let chosen = Set(pairs.map(\.pair))
+        var lines = [
+            "mutual information of layers, 0 (\(formatted(low, digits: 2)) nats) to 9 (\(formatted(high, digits: 2))); "
+                + "rank correlation with nearest neighbours \(formatted(information.rankCorrelation, digits: 2))",
+            "expert \\ target " + grid.targetLayers.map { "\($0 % 10) " }.joined(),
+        ]
+        for (row, layer) in grid.expertLayers.enumerated() {
+            let cells = grid.targetLayers.enumerated().map { column, target in
+                let share = high > low ? (matrix[row, column] - low) / (high - low) : 0
+                let digit = "\(min(Int(share * 10), 9))"
+                return chosen.contains(LayerPair(expert: layer, target: target)) ? digit + "*" : digit + " "
+            }
+            lines.append("\(layer)".leftPadded(to: 15) + " " + cells.joined())
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    private var pairTable: String {
+        var lines = [
+            "pairs (* above), by \(options.pairing.rawValue): expert layer, target layer, information, stability, AUC of the "
+                + "target's states along the direction, cosine with its own mean difference"
+                + (options.align == .expertScore
+                    ? ", correlation with the scores" : ", R² of the target's states")
+        ]
+        for entry in pairs {
+            let last = options.align == .expertScore ? entry.correlation : entry.figures?.explained
+            lines.append(
+                "\(entry.pair.expert)".leftPadded(to: 4) + "\(entry.pair.target)".leftPadded(to: 5)
+                    + formatted(entry.information, digits: 2).leftPadded(to: 8)
+                    + formatted(entry.stability, digits: 2).leftPadded(to: 7)
+                    + formatted(entry.diagnostics.auc, digits: 3).leftPadded(to: 8)
+                    + (entry.diagnostics.cosineWithMeanDifference.map { formatted($0, digits: 3) } ?? "-")
+                    .leftPadded(to: 9) + (last.map { formatted($0, digits: 3) } ?? "-").leftPadded(to: 9))
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    private var trialTable: String {
+        guard !trials.isEmpty else { return "" }
+        var lines = [
+            "effect on pairs that were not learned from, in nats by token, all at the same damage to neutral text"
+        ]
+        for trial in trials {
+            let layers = trial.pairs.map(\.target)
+            let range = layers.isEmpty ? "" : "\(layers[0])-\(layers[layers.count - 1])"
+            lines.append(
+                "  \(trial.kind.rawValue.padded(to: 20)) layers \(range.padded(to: 6)) "
+                    + "\(formatted(trial.effect.mean, digits: 4)) ± \(formatted(2 * trial.effect.standardError, digits: 4))"
+            )
+        }
+        return lines.joined(separator: "\n")
+    }
+}
+
+private func interval(_ range: ClosedRange<Double>, digits: Int) -> String {
+    "[\(formatted(range.lowerBound, digits: digits)), \(formatted(range.upperBound, digits: digits))]"
+}
+
+extension String {
+    /// Filled up with spaces in front.
+    fileprivate func leftPadded(to width: Int) -> String {
+        String(repeating: " ", count: Swift.max(0, width - count)) + self
+    }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// tiller expert train: a profile for one model out of what another one knows.
+
+import ArgumentParser
+import ExpertSteer
+import ExpertTraining
+import Formats
+import JSON
+import LinearAlgebra
+import Platform
+import Tiller
+
+struct ExpertTrainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "train",
+        abstract: "Train a profile from an expert model and store it in the target's file.",
+        discussion: """
+            Both models read the same pairs, and with --texts unlabelled texts besides. Then: how well each layer of both \
+            reads the concept (the expertise gap; an expert that reads no better has nothing to teach), the mutual \
+            information of all layers, the pairs of layers, a direction for each, and the strength at which text that has \
+            nothing to do with it hardly changes.
+
+            --align autoencoder is ExpertSteer as published (arXiv 2505.12313) with --pairing low. Its code is tied to \
+            nothing in the target, and in our measurements it steers no better than random directions. expert-score, \
+            ridge, procrustes and anchored are tied to the target by texts that both read, and find directions of its \
+            own; expert-score, the default, is the one without a map to fit.
+            """)
+
+    @Argument(help: "The target, a .tiller file, which takes up the profile.")
+    var file: String
+
+    @OptionGroup(title: "Expert and data") var shared: SharedReadingOptions
+
+    @Option(help: ArgumentHelp("The profile's name.", valueName: "name"))
+    var name: String
+
+    @Option(help: ArgumentHelp("How the expert's knowledge reaches the target.", valueName: "method"))
+    var align = ExpertOptions(name: "").align
+
+    @Option(
+        help: ArgumentHelp(
+            "Which expert layer goes with a target layer: that with the least or the most information, the one at the "
+                + "same depth, a random one, or all.", valueName: "policy"))
+    var pairing = ExpertOptions(name: "").pairing
+
+    @Option(help: ArgumentHelp("How a concept is read in states.", valueName: "method"))
+    var vector = ExpertOptions(name: "").vector
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Steered layers of the target, as in 10-18 or 8,12; chosen by effect, or for low and high by information, "
+                + "unless given.", valueName: "layers"))
+    var layers: String?
+
+    @Option(help: ArgumentHelp("Write report.json and pictures (SVG) to this folder.", valueName: "folder"))
+    var report: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("What the profile does, in a sentence.", valueName: "text"))
+    var description = ""
+
+    @Flag(help: "Replace a profile of the same name.")
+    var force = false
+
+    @Flag(help: "Print the report as one JSON object.")
+    var json = false
+
+    @OptionGroup(title: "Machine") var engineOptions: EngineOptions
+
+    func run() throws {
+        var options = ExpertOptions(name: name)
+        options.description = description
+        options.align = align
+        options.pairing = pairing
+        options.vector = vector
+        options.layers = try layers.map(parseLayers)
+        options.seed = shared.seed
+        options.maximumPairCount = shared.maxPairs
+        options.maximumTextCount = shared.maxTexts
+        try requireValid(profileName: name)
+        try LinearAlgebra.load()
+        let (target, _) = try engineOptions.load(file)
+        // Known before the work begins rather than after it.
+        guard force || !target.profileNames.contains(name) else {
+            throw TillerError.invalidProfile("there is a profile '\(name)' already; --force replaces it")
+        }
+        try ExpertTrainer.check(options, layerCount: target.model.configuration.layerCount)
+        if let report { try makeFolder(report) }
+        let progress = ExpertProgressBars()
+        let reading = try shared.read(target: target, engineOptions: engineOptions, progress: progress)
+        let gap = try ExpertiseGap.measure(
+            reading.states, seed: shared.seed, threadCount: target.threadCount, progress: progress.show)
+        if !json { printLine(gapTable(gap, reading.states)) }
+        let trainer = try ExpertTrainer(
+            engine: target, options: options, reading: reading, progress: progress.show)
+        let trained = try blaming(shared.blamed) { try trainer.train(gap: gap) }
+        progress.finish()
+        if let report { try write(trained.report, to: report) }
+        try TillerProfileStore.add(trained.profile, in: file, replacesExisting: force)
+        if json {
+            printLine(trained.report.json(profile: name).serialized())
+        } else {
+            printLine(trained.report.text)
+            printLine(
+                "trained '\(name)' on \(reading.states.pairCount) pairs and \(reading.states.textCount) texts, layers "
+                    + "\(trained.profile.layersText); recommended strength \(trained.profile.recommendedStrength), up to "
+                    + "\(trained.profile.maximumStrength)")
+        }
+    }
+
+    private func write(_ report: ExpertReport, to folder: String) throws {
+        var files = report.pictures.map { (name: $0.name, bytes: Array($0.document.utf8)) }
+        files.append(("report.json", Array((report.json(profile: name).serialized() + "\n").utf8)))
+        for file in files {
+            let writer = try AtomicFileWriter(path: "\(folder)/\(file.name)", replaceExisting: true)
+            try writer.write(file.bytes)
+            try writer.commit()
+        }
+    }
+}
+
+extension ExpertAlignment: ExpressibleByArgument {}
+extension PairingPolicy: ExpressibleByArgument {}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// What other trainers of profiles need of this module: the strength that the damage allows, and what a profile does to
+// pairs at that strength.
+
+import Evaluation
+import Formats
+import Steering
+import Tiller
+
+/// Measures profiles on the model that they are for.
+package struct ProfileMeasurement {
+    /// What a calibration found.
+    package struct Strengths: Sendable {
+        package let recommended, maximum: Float
+        /// Nats by token at the recommended strength.
+        package let damage: Double
+    }
+
+    /// Nats by token that a profile may cost text which has nothing to do with it.
+    package static let budget = StrengthCalibration.budget
+
+    private let calibration: StrengthCalibration
+    private let scorer: PairScorer
+    private let layerCount: Int
+
+    package init(engine: Engine) throws(TillerError) {
+        calibration = try StrengthCalibration(engine: engine)
+        scorer = try PairScorer(engine: engine)
+        layerCount = engine.model.configuration.layerCount
+    }
+
+    /// The strengths for everyday use and at the limit.
+    package func strengths(of profile: SteeringProfile) -> Strengths {
+        let found = calibration.calibrate(profile)
+        return Strengths(
+            recommended: found.recommended, maximum: found.maximum, damage: found.damage)
+    }
+
+    /// Pairs as they are scored, with their log-odds under the plain model.
+    package func scored(_ pairs: [ContrastivePair], tokenLimit: Int) throws(TillerError) -> ScoredPairs {
+        var tokens: [TokenizedPair] = [], plain: [Double] = []
+        for pair in pairs {
+            guard let pair = try scorer.tokenized(pair)?.prefix(tokenLimit) else { continue }
+            tokens.append(pair)
+            plain.append(try scorer.logOdds(of: pair, under: .none))
+        }
+        return ScoredPairs(tokens: tokens, plain: plain)
+    }
+
+    /// Change of the pairs' log-odds in nats by token, at the strength that costs the budget.
+    ///
+    /// - Parameter start: where the search for the strength begins: that of a similar profile saves most of it.
+    package func effect(
+        of profile: SteeringProfile, on pairs: ScoredPairs, start: Float
+    ) throws(TillerError) -> (strength: Float, effect: RunningMean) {
+        let strength = calibration.strength(of: profile, costing: StrengthCalibration.budget, start: start)
+        return (strength, RunningMean(try shifts(of: profile, strength: strength, on: pairs)))
+    }
+
+    /// The same pair by pair, at the strength that costs a divergence on neutral text.
+    package func shifts(
+        of profile: SteeringProfile, on pairs: ScoredPairs, costing divergence: Double, start: Float
+    ) throws(TillerError) -> (strength: Float, shifts: [Double]) {
+        let strength = calibration.strength(
+            of: profile, costing: divergence, start: start, by: \.divergence)
+        return (strength, try shifts(of: profile, strength: strength, on: pairs))
+    }
+
+    private func shifts(
+        of profile: SteeringProfile, strength: Float, on pairs: ScoredPairs
+    ) throws(TillerError) -> [Double] {
+        let plan = profile.plan(strength: strength, layerCount: layerCount)
+        var shifts: [Double] = []
+        for (pair, before) in zip(pairs.tokens, pairs.plain) {
+            shifts.append(try scorer.logOdds(of: pair, under: plan) - before)
+        }
+        return shifts
+    }
+
+    /// Ranges of layers worth trying, as `profile train` tries them; the third is best, or close to it, for most
+    /// concepts.
+    package static func layerRanges(of layerCount: Int) -> [[Int]] {
+        ProfileChoice.layerRanges(of: layerCount)
+    }
+
+    /// The range for too few pairs to choose by.
+    package static func standardLayers(of layerCount: Int) -> [Int] {
+        ProfileChoice.standardLayers(of: layerCount)
+    }
+}
+
+/// Pairs with their log-odds under the plain model, in nats by token.
+package struct ScoredPairs: Sendable {
+    let tokens: [TokenizedPair]
+    let plain: [Double]
+
+    package var count: Int { tokens.count }
+}
