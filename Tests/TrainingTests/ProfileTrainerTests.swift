@@ -46,7 +46,7 @@ import Training
             .train(on: pairs, dataHash: "0", progress: { _ in })
     }
 
-    @Test(arguments: [DirectionMethod.meanDifference, .pca])
+    @Test(arguments: DirectionMethod.allCases)
     func raisesTheLogOddsOfPairsThatItHasNotSeen(method: DirectionMethod) throws {
         let engine = try engine()
         let profile = try train(pairs(24, seed: 1), engine) { $0.method = method }
@@ -116,6 +116,17 @@ import Training
         let engine = try engine()
         let same = (0..<8).map { _ in ContrastivePair(positive: "same words", negative: "same words") }
         #expect(refusal { try train(same, engine) }.contains("equal in every pair"))
+    }
+
+    @Test func oneMachineNeedsTwoPairs() throws {
+        let engine = try engine()
+        let error = refusal {
+            try train(pairs(1, seed: 1), engine) {
+                $0.method = .rfm
+                $0.layers = [1]
+            }
+        }
+        #expect(error.contains("layer 1") && error.contains("2 rows") && error.contains("at least 4"))
     }
 
     @Test func sidesWithoutTokensTeachNothing() throws {
