@@ -8,7 +8,9 @@ enum Int4Group {
     /// How far a starting range is narrowed at one end, as a part of the group's range.
     private static let narrowings: [Float] = [-0.05, -0.02, 0.01, 0.04, 0.07, 0.1, 0.13, 0.17]
     /// Times that codes and (s, m) are fitted to each other, from each start and again from the best.
-    private static let fitCount = 2
+    private static let fitCount = 3
+    /// The least part of Σ w x² that an inferred error may be: it is known to some 10⁻⁶ of that.
+    private static let smallestShare: Float = 5e-4
 
     /// What a pass over a group with given s and m finds; q are the codes nearest to the weights x.
     struct Pass {
@@ -26,6 +28,23 @@ enum Int4Group {
     @inline(__always)
     static func code(_ x: Lanes, inverseScale: Lanes, minimum: Lanes) -> Lanes {
         nearest(lower(upper((x + minimum) * inverseScale, Lanes()), Lanes(repeating: 15)))
+    }
+
+    /// As `pass`, without the error.
+    @inline(__always)
+    private static func codes(
+        _ x: UnsafePointer<Lanes>, _ w: UnsafePointer<Float>, _ s: Lanes, _ m: Lanes
+    ) -> Pass {
+        let inverseScale = inverseOrZero(s)
+        var sums = Pass()
+        for column in 0..<TensorEncoding.groupSize {
+            let q = code(x[column], inverseScale: inverseScale, minimum: m)
+            let wq = q * w[column]
+            sums.q += wq
+            sums.qq += wq * q
+            sums.qx += wq * x[column]
+        }
+        return sums
     }
 
     /// Codes 32 columns x with s and m; w are the weights of the squared error.
@@ -58,19 +77,38 @@ enum Int4Group {
         return (weight, value)
     }
 
+    /// The best s and m for given codes.
+    private struct Fit {
+        var s = Lanes()
+        var m = Lanes()
+        /// What is left of Σ w x² is Σ w x² less this.
+        var gain: Lanes
+
+        @inline(__always)
+        mutating func replace(withBetter other: Fit) {
+            let isBetter = other.gain .> gain
+            s.replace(with: other.s, where: isBetter)
+            m.replace(with: other.m, where: isBetter)
+            gain.replace(with: other.gain, where: isBetter)
+        }
+    }
+
     /// The s and m ≥ 0 with the least error for the codes of a pass over a group with these sums.
     @inline(__always)
-    private static func fit(_ pass: Pass, _ sums: (weight: Float, value: Lanes)) -> (s: Lanes, m: Lanes) {
+    private static func fit(_ pass: Pass, _ sums: (weight: Float, value: Lanes)) -> Fit {
         let determinant = pass.qq * sums.weight - pass.q * pass.q
         let isSafe = determinant .> pass.qq * (sums.weight * 1e-5)
         let divisor = Lanes(repeating: 1).replacing(with: determinant, where: isSafe)
-        let s = (pass.qx * sums.weight - sums.value * pass.q) / divisor
-        let m = (s * pass.q - sums.value) / sums.weight
+        let freeS = (pass.qx * sums.weight - sums.value * pass.q) / divisor
+        let freeM = (freeS * pass.q - sums.value) / sums.weight
         // Codes that are all alike, or a minimum on the wrong side: m = 0, or s = 0 where all codes are 0.
-        let isFree = isSafe .& (m .>= 0) .& (s .> 0)
+        let isFree = isSafe .& (freeM .>= 0) .& (freeS .> 0)
         let onlyScale = upper(pass.qx * inverseOrZero(pass.qq), Lanes())
         let onlyMinimum = upper(-sums.value / sums.weight, Lanes()).replacing(with: 0, where: pass.qq .> 0)
-        return (onlyScale.replacing(with: s, where: isFree), onlyMinimum.replacing(with: m, where: isFree))
+        let s = onlyScale.replacing(with: freeS, where: isFree)
+        let m = onlyMinimum.replacing(with: freeM, where: isFree)
+        // The residual is orthogonal to what was fitted, so the error needs no second pass.
+        return Fit(s: s, m: m, gain: s * pass.qx - m * sums.value)
     }
 
     /// The best s and m of 32 columns x with the weights w.
@@ -83,29 +121,72 @@ enum Int4Group {
             high = upper(high, x[column])
         }
         let range = high - low
-        var bestError = Lanes(repeating: .infinity), bestS = Lanes(), bestM = Lanes()
+        var best = Fit(gain: Lanes(repeating: -.infinity))
+        for start in gridStarts(low, high) {
+            best.replace(withBetter: fit(codes(x, w, start.s, start.m), sums))
+        }
         for lowPart in narrowings {
             for highPart in narrowings {
-                var s = range * ((1 - lowPart - highPart) / 15)
-                var m = upper(-low - range * lowPart, Lanes())
-                for _ in 0..<fitCount {
-                    let found = pass(x, w, s, m)
-                    let isBetter = found.error .< bestError
-                    bestError.replace(with: found.error, where: isBetter)
-                    bestS.replace(with: s, where: isBetter)
-                    bestM.replace(with: m, where: isBetter)
-                    (s, m) = fit(found, sums)
-                }
+                let s = range * ((1 - lowPart - highPart) / 15)
+                let m = upper(-low - range * lowPart, Lanes())
+                best.replace(withBetter: fit(codes(x, w, s, m), sums))
             }
         }
-        for _ in 0..<fitCount {
-            let (s, m) = fit(pass(x, w, bestS, bestM), sums)
-            let error = pass(x, w, s, m).error
-            let isBetter = error .< bestError
-            bestError.replace(with: error, where: isBetter)
-            bestS.replace(with: s, where: isBetter)
-            bestM.replace(with: m, where: isBetter)
+        for _ in 0..<fitCount { best.replace(withBetter: fit(codes(x, w, best.s, best.m), sums)) }
+        // Where next to nothing is left, it is lost in the rounding of the sums that it was taken from.
+        let isLost = pass(x, w, best.s, best.m).error .< squares(x, w) * smallestShare
+        return any(isLost) ? searchByError(x, w, sums, low, high) : (best.s, best.m)
+    }
+
+    /// Σ w x².
+    @inline(__always)
+    private static func squares(_ x: UnsafePointer<Lanes>, _ w: UnsafePointer<Float>) -> Lanes {
+        var sum = Lanes()
+        for column in 0..<TensorEncoding.groupSize { sum += x[column] * x[column] * w[column] }
+        return sum
+    }
+
+    /// As `search`, by errors that are summed and not inferred: twice as slow.
+    @inline(never)
+    private static func searchByError(
+        _ x: UnsafePointer<Lanes>, _ w: UnsafePointer<Float>, _ sums: (weight: Float, value: Lanes),
+        _ low: Lanes, _ high: Lanes
+    ) -> (s: Lanes, m: Lanes) {
+        let range = high - low
+        // Codes that leave room at both ends may be shifted: of ways that are as good, the first one.
+        let tolerance = squares(x, w) * 1e-9
+        var bestError = Lanes(repeating: .infinity), bestS = Lanes(), bestM = Lanes()
+        func follow(_ start: (s: Lanes, m: Lanes), times: Int) {
+            var (s, m) = start
+            for _ in 0..<times {
+                let found = pass(x, w, s, m)
+                let isBetter = found.error + tolerance .< bestError
+                bestError.replace(with: found.error, where: isBetter)
+                bestS.replace(with: s, where: isBetter)
+                bestM.replace(with: m, where: isBetter)
+                let fitted = fit(found, sums)
+                (s, m) = (fitted.s, fitted.m)
+            }
         }
+        for start in gridStarts(low, high) { follow(start, times: 2) }
+        for lowPart in narrowings {
+            for highPart in narrowings {
+                follow(
+                    (range * ((1 - lowPart - highPart) / 15), upper(-low - range * lowPart, Lanes())),
+                    times: 2)
+            }
+        }
+        follow((bestS, bestM), times: 1 + fitCount)
         return (bestS, bestM)
+    }
+
+    /// Weights that lie on a grid of 16 steps already shall stay there: on all of a range (Q4_1), or on eight steps to
+    /// the side of the largest magnitude and seven to the other (Q4_0).
+    @inline(__always)
+    private static func gridStarts(_ low: Lanes, _ high: Lanes) -> [(s: Lanes, m: Lanes)] {
+        let step = upper(-low, high) / 8
+        return [
+            ((high - low) / 15, -low), (step, (step * 7).replacing(with: step * 8, where: -low .>= high)),
+        ]
     }
 }

@@ -37,7 +37,7 @@ enum Int4Search {
     /// Encodes eight rows of a tile, the first of which is `firstRow`.
     static func encode(
         _ values: borrowing LaneRows, _ weights: borrowing ColumnWeights, _ layout: TileLayout,
-        into tile: UnsafeMutableRawPointer, firstRow: Int
+        feedback: ErrorFeedback?, into tile: UnsafeMutableRawPointer, firstRow: Int
     ) {
         var rows = Rows(groupCount: layout.groupCount)
         for group in 0..<layout.groupCount {
@@ -67,7 +67,15 @@ enum Int4Search {
             rows.groups[group].scale.replace(with: refined.groups[group].scale, where: isBetter)
             rows.groups[group].minimum.replace(with: refined.groups[group].minimum, where: isBetter)
         }
-        store(rows, values, layout, into: tile, firstRow: firstRow)
+        let codes = UnsafeMutablePointer<Lanes>.allocate(
+            capacity: layout.groupCount * TensorEncoding.groupSize)
+        defer { codes.deallocate() }
+        if let feedback {
+            feedback.round(values, rows, into: codes)
+        } else {
+            roundToNearest(values, rows, groupCount: layout.groupCount, into: codes)
+        }
+        store(rows, codes: codes, values, layout, into: tile, firstRow: firstRow)
     }
 
     /// Sums over a row, w being the weights, S and M the 8-bit scale and minimum of each group.

@@ -23,19 +23,22 @@ package enum TileCodec {
     ///   - columns: Of the matrix.
     ///   - encoding: Not `vector`.
     ///   - importance: [columns], weights of the squared error that int8 and int4 minimize; nil means all equal.
+    ///   - feedback: for the same columns, passes the errors of int4 on; nil rounds every weight for itself.
     ///   - tile: `tileByteCount(columns:)` bytes, 4-byte aligned, all written.
     ///   - error: Receives the unweighted error of the valid rows.
     /// - Throws: `nonFinite` or `invalidImportance`; the tile is not written then.
     /// - Precondition: the encoding is stored in tiles and accepts `columns`.
     package static func encode(
         rows: UnsafePointer<Float>, validRows: Int, columns: Int, encoding: TensorEncoding,
-        importance: UnsafePointer<Float>?, into tile: UnsafeMutableRawPointer, error: inout QuantizationError
+        importance: UnsafePointer<Float>?, feedback: ErrorFeedback? = nil, into tile: UnsafeMutableRawPointer,
+        error: inout QuantizationError
     ) throws(QuantizationFailure) {
         precondition(
             validRows >= 1 && validRows <= TensorEncoding.tileRows, "encode: a tile has 1 to 16 rows")
         guard let byteCount = encoding.tileByteCount(columns: columns) else {
             preconditionFailure("encode: \(encoding) with \(columns) columns")
         }
+        precondition(feedback?.columns ?? columns == columns, "encode: feedback for other columns")
         try requireFinite(rows, validRows, columns)
         let limit = magnitudeLimit(encoding)
         var clipped = 0
@@ -57,7 +60,8 @@ package enum TileCodec {
                 if encoding == .int8 {
                     Int8Search.encode(lanes, weights, layout, into: tile, firstRow: firstRow)
                 } else {
-                    Int4Search.encode(lanes, weights, layout, into: tile, firstRow: firstRow)
+                    Int4Search.encode(
+                        lanes, weights, layout, feedback: feedback, into: tile, firstRow: firstRow)
                 }
             }
         }
