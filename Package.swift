@@ -99,9 +99,8 @@ let package = Package(
         .target(
             name: "Calibration",
             dependencies: [
-                "Conversion", "Evaluation", "Formats", "JSON", "Kernels", "Platform", "Quantization",
-                "Tiller",
-                "Transformer",
+                "Conversion", "Evaluation", "Formats", "JSON", "Kernels", "LinearAlgebra", "Platform",
+                "Quantization", "Tiller", "Transformer",
             ]),
         .target(
             name: "Training",
@@ -166,8 +165,8 @@ let package = Package(
         .testTarget(
             name: "CalibrationTests",
             dependencies: [
-                "Calibration", "Conversion", "Formats", "ModelFixtures", "Quantization", "Tiller",
-                "TestSupport",
+                "Calibration", "Conversion", "Formats", "LinearAlgebra", "ModelFixtures", "Quantization",
+                "Tiller", "TestSupport",
             ]),
         .testTarget(
             name: "TrainingTests",

@@ -6,6 +6,7 @@ import Conversion
 import Formats
 import Glibc
 import JSON
+import LinearAlgebra
 import Platform
 import Quantization
 import Tiller
@@ -14,14 +15,23 @@ import Tiller
 package struct CalibratedConverter: Sendable {
     /// What is going on, for progress bars.
     package enum Phase: String, Sendable {
-        case reference, calibrate, compare, convert, measure
+        case reference, calibrate, compare, fit, convert, measure
 
         package var countsBytes: Bool { self == .reference || self == .convert }
+    }
+
+    package enum Effort: String, Sendable {
+        case normal
+        /// Errors of 4-bit matrices are passed on from column to column, which takes minutes and OpenBLAS.
+        case high
     }
 
     /// Sources up to this size run in binary16 while they are calibrated; larger ones in 8 bits, which cost a hundredth
     /// of what 4 bits do.
     private static let largestExactWeightCount = 600_000_000
+
+    /// One text of so many decides where feedback is used.
+    private static let heldPeriod = 5
 
     package var encodings: EncodingChoice
     /// How large the file may become; nil takes `encodings` as they are, else each matrix gets 4 or 8 bits as is best.
@@ -30,6 +40,7 @@ package struct CalibratedConverter: Sendable {
     package var calibration: CalibrationSource?
     /// Whether the file gets what was seen of the model, for later conversions.
     package var keepsStatistics = false
+    package var effort = Effort.normal
     package var replacesExisting: Bool
     package var threadCount: Int
     /// Name and version of the program, for the manifest.
@@ -54,9 +65,10 @@ package struct CalibratedConverter: Sendable {
     ///   - progress: called with (phase, done, total); false stops, and nothing is left.
     /// - Throws: what `Converter` throws, or `TillerError`. What lay at `output` stays.
     package func convert(
-        _ path: String, to output: String, progress: (Phase, Int, Int) -> Bool = { _, _, _ in true }
+        _ path: String, to output: String, progress: @escaping (Phase, Int, Int) -> Bool = { _, _, _ in true }
     ) throws -> ConversionSummary {
         let start = MonotonicClock.now()
+        if effort == .high { try LinearAlgebra.load() }
         let target = try ProvisionalFile(path: output, replaceExisting: replacesExisting)
         var converter = Converter(
             encodings: encodings, replacesExisting: true, threadCount: threadCount, program: program)
@@ -71,7 +83,11 @@ package struct CalibratedConverter: Sendable {
             ) { progress(.compare, $0, $1) }
             converter.encodings = allocated
         }
-        var summary = try converter.convert(path, to: target.provisionalPath) { progress(.convert, $0, $1) }
+        let feedback = try effort == .high ? feedback(reference) { progress(.fit, $0, $1) } : nil
+        var summary = try converter.convert(path, to: target.provisionalPath, feedback: feedback) {
+            progress(.convert, $0, $1)
+        }
+        if let feedback { summary.remarks.append(feedback.remark) }
         try measure(target.provisionalPath, reference, into: &summary) { progress(.measure, $0, $1) }
         guard progress(.measure, 1, 1) else { throw CancellationError() }
         try target.commit()
@@ -106,6 +122,17 @@ package struct CalibratedConverter: Sendable {
         if calibration == nil, let known = try reference.file.calibration() { return known }
         let lists = try (calibration ?? .builtIn).tokenLists(reference)
         return try .gather(lists, engine: reference, progress: progress)
+    }
+
+    /// - Throws: `LinearAlgebraError` without OpenBLAS, or what `CalibrationSource` throws.
+    private func feedback(_ reference: Engine, progress: @escaping (Int, Int) -> Bool) throws
+        -> MomentFeedback
+    {
+        let lists = try (calibration ?? .builtIn).tokenLists(reference)
+        let held = Set(stride(from: Self.heldPeriod / 2, to: lists.count, by: Self.heldPeriod))
+        return MomentFeedback(
+            reference, lists: lists.indices.filter { !held.contains($0) }.map { lists[$0] },
+            heldLists: held.sorted().map { lists[$0] }, threadCount: threadCount, progress: progress)
     }
 
     /// A little of two kinds of text: every matrix is tried on it.

@@ -26,7 +26,7 @@ package struct ConversionSummary: Sendable {
     /// How far the file is from its source, as in the manifest; nil where that was not measured.
     package var quality: JSON?
     /// What the user should know about the source, a sentence each.
-    package internal(set) var remarks: [String] = []
+    package var remarks: [String] = []
 
     /// Bits of the file's weights by weight.
     package var bitsPerWeight: Double { Double(weightByteCount) * 8 / Double(max(weightCount, 1)) }

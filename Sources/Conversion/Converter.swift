@@ -18,7 +18,6 @@ package struct Converter: Sendable {
     package var statistics: CalibrationStatistics?
     /// Whether the file gets the statistics, for later conversions.
     package var keepsStatistics = false
-
     package init(encodings: EncodingChoice, replacesExisting: Bool, threadCount: Int, program: String) {
         self.encodings = encodings
         self.replacesExisting = replacesExisting
@@ -31,11 +30,13 @@ package struct Converter: Sendable {
     /// - Parameters:
     ///   - path: a GGUF file, a model folder or a `.tiller` file.
     ///   - output: the file to write.
+    ///   - feedback: passes errors of 4-bit matrices on to where they do least; nil rounds every weight for itself.
     ///   - progress: called with (bytes of the source done, bytes in all); false stops, and nothing is left.
     /// - Throws: `ConversionError`, `CancellationError` when stopped, or what reading and writing the files
     ///   throws. What lay at `output` stays.
     package func convert(
-        _ path: String, to output: String, progress: (Int, Int) -> Bool = { _, _ in true }
+        _ path: String, to output: String, feedback: (any FeedbackSource)? = nil,
+        progress: (Int, Int) -> Bool = { _, _ in true }
     ) throws -> ConversionSummary {
         let start = MonotonicClock.now()
         var kept: CalibrationStatistics?
@@ -52,7 +53,7 @@ package struct Converter: Sendable {
         summary.remarks = source.remarks + [plan.remark].compactMap(\.self)
 
         let writer = try TillerFileWriter(path: output, replaceExisting: replacesExisting)
-        try Self.namingSource(path) { try write(plan, with: writer, into: &summary, progress) }
+        try Self.namingSource(path) { try write(plan, feedback, with: writer, into: &summary, progress) }
         let manifest = Manifest(
             name: source.name, architecture: source.architecture, license: source.license,
             source: source.manifestSource(), converter: program, created: WallClock.isoDate(),
@@ -68,20 +69,22 @@ package struct Converter: Sendable {
     }
 
     private func write(
-        _ plan: TensorPlan, with writer: TillerFileWriter, into summary: inout ConversionSummary,
+        _ plan: TensorPlan, _ feedback: (any FeedbackSource)?, with writer: TillerFileWriter,
+        into summary: inout ConversionSummary,
         _ progress: (Int, Int) -> Bool
     ) throws {
         let encoder = TensorEncoder(pool: ThreadPool(threadCount: threadCount))
         let total = plan.tensors.reduce(0) { $0 + $1.source.bytes.count }
         var done = 0
-        for tensor in plan.tensors {
+        for (index, tensor) in plan.tensors.enumerated() {
             let source = tensor.source
             try writer.beginTensor(
                 source.role, layer: source.layer, encoding: tensor.encoding, rows: source.rows,
                 columns: source.columns)
             var written = 0
             let size = tensor.encoding.byteCount(rows: source.rows, columns: source.columns) ?? 0
-            let error = try encoder.encode(tensor) { bytes in
+            let passing = try feedback?.feedback(for: index, of: plan)
+            let error = try encoder.encode(tensor, feedback: passing) { bytes in
                 try writer.write(bytes)
                 written += bytes.count
                 let share = Double(written) / Double(max(size, 1)) * Double(source.bytes.count)

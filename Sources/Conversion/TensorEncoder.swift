@@ -19,11 +19,15 @@ struct TensorEncoder {
     /// - Parameter write: receives consecutive bytes of the encoded tensor.
     /// - Returns: the error made by the encoding.
     /// - Throws: `ConversionError` where the source holds numbers that are not finite.
-    func encode(_ tensor: PlannedTensor, write: (UnsafeRawBufferPointer) throws -> Void) throws
+    func encode(
+        _ tensor: PlannedTensor, feedback: ErrorFeedback? = nil,
+        write: (UnsafeRawBufferPointer) throws -> Void
+    ) throws
         -> QuantizationError
     {
         if tensor.isCopied { return try copy(tensor, write) }
-        return tensor.encoding == .vector ? try encodeVector(tensor, write) : try encodeMatrix(tensor, write)
+        return tensor.encoding == .vector
+            ? try encodeVector(tensor, write) : try encodeMatrix(tensor, feedback, write)
     }
 
     /// The same tiles again: encoding their numbers anew would change them.
@@ -56,7 +60,9 @@ struct TensorEncoder {
         return QuantizationError()
     }
 
-    private func encodeMatrix(_ tensor: PlannedTensor, _ write: (UnsafeRawBufferPointer) throws -> Void)
+    private func encodeMatrix(
+        _ tensor: PlannedTensor, _ feedback: ErrorFeedback?, _ write: (UnsafeRawBufferPointer) throws -> Void
+    )
         throws
         -> QuantizationError
     {
@@ -85,7 +91,7 @@ struct TensorEncoder {
                         }
                         outcomes[slot] = TileOutcome(
                             encoding: own, validRows: validRows, columns: columns, as: tensor.encoding,
-                            importance: tensor.treatment?.importance,
+                            importance: tensor.treatment?.importance, feedback: feedback,
                             into: UnsafeMutableRawPointer(encoded.baseAddress + slot * tileBytes))
                     }
                 }
@@ -117,7 +123,7 @@ struct TensorEncoder {
     }
 }
 /// What came of one tile; threads cannot throw, so failures wait for the caller.
-private struct TileOutcome {
+struct TileOutcome {
     var error = QuantizationError()
     var failure: QuantizationFailure?
 
@@ -125,13 +131,13 @@ private struct TileOutcome {
 
     init(
         encoding rows: UnsafePointer<Float>, validRows: Int, columns: Int, as encoding: TensorEncoding,
-        importance: [Float]?, into tile: UnsafeMutableRawPointer
+        importance: [Float]?, feedback: ErrorFeedback?, into tile: UnsafeMutableRawPointer
     ) {
         func encode(_ importance: UnsafePointer<Float>?) {
             do {
                 try TileCodec.encode(
                     rows: rows, validRows: validRows, columns: columns, encoding: encoding,
-                    importance: importance, into: tile, error: &error)
+                    importance: importance, feedback: feedback, into: tile, error: &error)
             } catch { failure = error }
         }
         if let importance {

@@ -6,7 +6,7 @@ import Glibc
 /// A = L Lᵀ with a lower triangle L.
 package struct CholeskyFactor: Sendable {
     /// L in and below the diagonal; what is above it means nothing.
-    private let factor: Matrix
+    package let factor: Matrix
 
     package var size: Int { factor.rows }
 

@@ -70,6 +70,13 @@ struct ConvertCommand: ParsableCommand {
     )
     var keepStatistics = false
 
+    @Option(
+        help: ArgumentHelp(
+            "normal, or high: errors of int4 weights are passed on to weights that can make up for them; takes minutes "
+                + "and OpenBLAS.",
+            valueName: "effort"))
+    var effort = "normal"
+
     @Flag(help: "Overwrite the output.")
     var force = false
 
@@ -95,10 +102,16 @@ struct ConvertCommand: ParsableCommand {
             throw TillerError.invalidOption(
                 "--calibration is for int8 and int4, the weights are to be \(body.name)")
         }
+        guard let effort = CalibratedConverter.Effort(rawValue: effort) else {
+            throw TillerError.invalidOption("--effort is '\(effort)', expected normal or high")
+        }
+        if effort == .high, calibration == "none" || budget == nil && ![body, headEncoding].contains(.int4) {
+            throw TillerError.invalidOption("--effort high is for calibrated int4 weights")
+        }
         Interrupt.install(includingTermination: true)
         report(
             try calibration == "none" || !isRounded
-                ? convertQuickly(encodings) : convertCalibrated(encodings, budget))
+                ? convertQuickly(encodings) : convertCalibrated(encodings, budget, effort))
     }
 
     private var threadCount: Int { threads ?? Processor.physicalCoreCount() }
@@ -116,7 +129,10 @@ struct ConvertCommand: ParsableCommand {
         return summary
     }
 
-    private func convertCalibrated(_ encodings: EncodingChoice, _ budget: Budget?) throws -> ConversionSummary
+    private func convertCalibrated(
+        _ encodings: EncodingChoice, _ budget: Budget?, _ effort: CalibratedConverter.Effort
+    )
+        throws -> ConversionSummary
     {
         let text = try calibration.map { CalibrationSource.text(try readText(path: $0)) }
         var converter = CalibratedConverter(
@@ -124,6 +140,7 @@ struct ConvertCommand: ParsableCommand {
             program: "tiller \(tillerVersion)")
         converter.keepsStatistics = keepStatistics
         converter.budget = budget
+        converter.effort = effort
         var (bar, phase): (ProgressBar?, CalibratedConverter.Phase?)
         let summary = try converter.convert(source, to: output) { newPhase, done, total in
             if newPhase != phase {

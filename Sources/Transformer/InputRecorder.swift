@@ -27,6 +27,8 @@ package final class InputRecorder {
     private var sums: [MatrixInput: Sums] = [:]
     /// Tokens seen.
     package private(set) var tokenCount = 0
+    /// Also gets each row and the share by which it counts.
+    package var onRow: ((_ input: MatrixInput, _ row: UnsafePointer<Float>, _ share: Float) -> Void)?
     /// A row of codes as floats.
     private var row: [Float] = []
 
@@ -62,6 +64,7 @@ package final class InputRecorder {
                 sum.tokenCount += 1
                 let typical = exp(sum.logEnergies / Double(sum.tokenCount))
                 let share = Float(min(1, Self.largestEnergy * typical / Double(energy)))
+                onRow?(input, row, share)
                 sum.squares.withUnsafeMutableBufferPointer { squares in
                     for column in 0..<columns { squares[column] += share * row[column] * row[column] }
                 }

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where a converter asks how the errors of a matrix's columns go together.
+
+import Formats
+import Platform
+import Quantization
+
+/// Knows how errors of a matrix's columns are passed on.
+package protocol FeedbackSource: AnyObject {
+    /// - Parameter index: of a tensor of the plan; plans are asked for from the first to the last.
+    /// - Returns: nil where the tensor's weights are rounded for themselves.
+    func feedback(for index: Int, of plan: TensorPlan) throws -> ErrorFeedback?
+}
+
+extension PlannedTensor {
+    /// What the matrix reads; nil for one that takes no feedback.
+    package func feedbackInput(in configuration: ModelConfiguration) -> MatrixInput? {
+        guard encoding == .int4, !isCopied else { return nil }
+        return MatrixInput(of: source.role, layer: source.layer, in: configuration)
+    }
+
+    /// What each column is multiplied by before it is rounded.
+    package var columnFactors: [Float]? { treatment?.columnFactors }
+
+    /// The errors ŵ − w of a sample of rows, as they are rounded: [rows × columns].
+    ///
+    /// - Parameter tileCount: tiles of 16 rows, evenly spread.
+    package func sampledErrors(tileCount: Int, feedback: ErrorFeedback?, pool: ThreadPool) throws -> [Float] {
+        let (columns, tileRows) = (source.columns, TensorEncoding.tileRows)
+        let available = source.rows / tileRows
+        let count = min(tileCount, available)
+        guard count > 0, let tileBytes = encoding.tileByteCount(columns: columns) else { return [] }
+        var errors = [Float](repeating: 0, count: count * tileRows * columns)
+        errors.withUnsafeMutableBufferPointer { errors in
+            guard let errors = errors.baseAddress else { return }
+            pool.run { thread in
+                let rows = AlignedBuffer<Float>(count: tileRows * columns)
+                let tile = AlignedBuffer<UInt8>(count: tileBytes)
+                for sample in split(count, thread: thread, of: pool.threadCount) {
+                    let first = available * sample / count * tileRows
+                    for row in 0..<tileRows {
+                        source.decode(row: first + row, treatment, into: rows.baseAddress + row * columns)
+                    }
+                    let outcome = TileOutcome(
+                        encoding: rows.baseAddress, validRows: tileRows, columns: columns, as: encoding,
+                        importance: treatment?.importance, feedback: feedback,
+                        into: UnsafeMutableRawPointer(tile.baseAddress))
+                    // Encoding the whole tensor will say what is wrong with it.
+                    guard outcome.failure == nil else { return }
+                    for row in 0..<tileRows {
+                        let own = errors + (sample * tileRows + row) * columns
+                        TileCodec.decodeRow(
+                            row, tile: tile.baseAddress, columns: columns, encoding: encoding, into: own)
+                        for column in 0..<columns { own[column] -= rows[row * columns + column] }
+                    }
+                }
+            }
+        }
+        return errors
+    }
+}
