@@ -63,6 +63,8 @@ package final class ForwardPass: @unchecked Sendable {
     package let logits: AlignedBuffer<Float>
 
     private let scratch: Scratch
+    /// Whether all rows of the scratch memory are resident.
+    private var hasFilledScratch = false
 
     /// Tokens of a batch unless told otherwise: twice as many prefill a few percent faster, but their memory would show.
     package static let defaultBatchSize = 128
@@ -114,9 +116,14 @@ package final class ForwardPass: @unchecked Sendable {
             case .all(let visit): computeAllLogits(count) { visit(start + $0, $1) }
             }
             start += count
+            if count == batchSize { hasFilledScratch = true }
         }
-        // Now the cache grows token by token; it shall not do so beside the memory of a long prompt.
-        if case .last = request, tokens.count >= batchSize { scratch.release() }
+        // Now the cache grows token by token; it shall not do so beside the memory of a long prompt, in however many
+        // calls that came.
+        if case .last = request, hasFilledScratch, batchSize > 1 {
+            scratch.release()
+            hasFilledScratch = false
+        }
     }
 
     private func runBlocks(
