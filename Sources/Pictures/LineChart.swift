@@ -46,8 +46,11 @@ package struct LineChart: Sendable {
 
     /// Draws the chart with its labels into a part of a picture.
     package func draw(into svg: inout SVG, x: Double, y: Double, width: Double, height: Double) {
+        // The legend stands above the frame, where no curve comes.
+        let legendHeight = 16 * Double(series.count { !$0.name.isEmpty })
         let frame = Frame(
-            left: x + 64, top: y + 28, width: width - 80, height: height - 76, xScale: xScale, yScale: yScale)
+            left: x + 64, top: y + 28 + legendHeight, width: width - 80, height: height - 76 - legendHeight,
+            xScale: xScale, yScale: yScale)
         svg.text(title, x: x + 64, y: y + 16, size: 14)
         drawAxes(into: &svg, frame)
         for mark in xMarks {
@@ -58,10 +61,16 @@ package struct LineChart: Sendable {
             svg.line((frame.left, frame.y(mark.y)), (frame.right, frame.y(mark.y)), dash: .dotted)
             svg.text(mark.name, x: frame.right - 3, y: frame.y(mark.y) - 3, anchor: .end, size: 10)
         }
-        for (index, series) in series.enumerated() { draw(series, index, into: &svg, frame) }
+        for series in series { draw(series, into: &svg, frame) }
+        for (index, series) in series.filter({ !$0.name.isEmpty }).enumerated() {
+            let line = y + 34 + 16 * Double(index)
+            svg.line((frame.left, line), (frame.left + 24, line), width: 1.5, dash: series.dash)
+            svg.marker(series.marker, at: (frame.left + 12, line))
+            svg.text(series.name, x: frame.left + 30, y: line + 4, size: 11)
+        }
     }
 
-    private func draw(_ series: Series, _ index: Int, into svg: inout SVG, _ frame: Frame) {
+    private func draw(_ series: Series, into svg: inout SVG, _ frame: Frame) {
         let points = series.points.map { (x: frame.x($0.x), y: frame.y($0.y)) }
         svg.polyline(points, dash: series.dash)
         for (point, interval) in zip(points, series.intervals) {
@@ -70,13 +79,6 @@ package struct LineChart: Sendable {
             for end in ends { svg.line((point.x - 3, end), (point.x + 3, end), width: 1) }
         }
         for point in points { svg.marker(series.marker, at: point) }
-        guard !series.name.isEmpty else { return }
-        let line = frame.top + 14 + 16 * Double(index)
-        // Curves over both signs are low in the middle, others leave the top to the right end.
-        let left = frame.left + frame.width / 3
-        svg.line((left, line), (left + 24, line), width: 1.5, dash: series.dash)
-        svg.marker(series.marker, at: (left + 12, line))
-        svg.text(series.name, x: left + 30, y: line + 4, size: 11)
     }
 
     private func drawAxes(into svg: inout SVG, _ frame: Frame) {

@@ -48,7 +48,9 @@ struct EngineOptions: ParsableArguments {
 extension Engine.CacheType: ExpressibleByArgument {}
 
 /// Refuses a number outside its range.
-func require(_ value: Int, in range: ClosedRange<Int>, option: String) throws(TillerError) {
+func require<Value: Comparable>(
+    _ value: Value, in range: ClosedRange<Value>, option: String
+) throws(TillerError) {
     guard range.contains(value) else {
         throw .invalidOption("\(option) is \(value), expected \(range.lowerBound)...\(range.upperBound)")
     }
@@ -63,6 +65,15 @@ extension Engine {
             throw .invalidOption("--context is \(wanted), expected 1...\(limit) for this model")
         }
         return wanted
+    }
+}
+
+extension Engine {
+    /// Refuses a name that is taken, before work begins whose result would have to be thrown away.
+    func requireFree(profileName: String, force: Bool) throws(TillerError) {
+        guard force || !profileNames.contains(profileName) else {
+            throw .invalidProfile("there is a profile '\(profileName)' already; --force replaces it")
+        }
     }
 }
 

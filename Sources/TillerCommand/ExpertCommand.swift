@@ -30,9 +30,11 @@ struct ReadingOptions: ParsableArguments {
                 + ".jsonl.", valueName: "path"))
     var texts: String?
 
-    /// The rows, with the name of the file that is to blame for them.
-    func list() throws -> (list: ReadingList, name: String) {
-        guard let name = pairs ?? texts else {
+    /// The file that is to blame for what is wrong with the rows.
+    var blamed: String { pairs ?? texts ?? "the data" }
+
+    func list() throws -> ReadingList {
+        guard pairs != nil || texts != nil else {
             throw TillerError.invalidOption("there is nothing to read; give --pairs, --texts or both")
         }
         let rows = try pairs.map { try readPairs(path: $0).pairs } ?? []
@@ -42,7 +44,7 @@ struct ReadingOptions: ParsableArguments {
                 throw TillerError.invalidFile("\(error)")
             }
         }
-        return (try blaming(name) { try ReadingList(pairs: rows, texts: plain ?? []) }, name)
+        return try blaming(blamed) { try ReadingList(pairs: rows, texts: plain ?? []) }
     }
 }
 
@@ -85,7 +87,7 @@ struct ExpertCaptureCommand: ParsableCommand {
 
     func run() throws {
         let wanted = try layers.map(parseLayers)
-        let (list, _) = try reading.list()
+        let list = try reading.list()
         try requireFree(output, force: force)
         let (engine, _) = try engineOptions.load(file)
         let capture = try ActivationCapture(engine: engine, position: position, layers: wanted)

@@ -37,11 +37,7 @@ struct ExpertCompareCommand: ParsableCommand {
     @Option(parsing: .unconditional, help: "Random directions to compare with.")
     var random = 5
 
-    @Option(help: ArgumentHelp("As in 'expert train'.", valueName: "policy"))
-    var pairing = ExpertOptions(name: "").pairing
-
-    @Option(help: ArgumentHelp("How the expert reads a concept.", valueName: "method"))
-    var vector = ExpertOptions(name: "").vector
+    @OptionGroup var method: ExpertMethodOptions
 
     @Option(
         parsing: .unconditional,
@@ -55,18 +51,10 @@ struct ExpertCompareCommand: ParsableCommand {
     @OptionGroup(title: "Machine") var engineOptions: EngineOptions
 
     func run() throws {
-        guard damage >= 0.001, damage <= 1 else {
-            throw TillerError.invalidOption("--damage is \(damage), expected 0.001...1")
-        }
+        try require(damage, in: 0.001...1, option: "--damage")
         try require(maxValidation, in: 2...1 << 20, option: "--max-validation")
         try require(random, in: 0...1000, option: "--random")
-        var options = ExpertOptions(name: "comparison")
-        options.pairing = pairing
-        options.vector = vector
-        options.layers = try layers.map(parseLayers)
-        options.seed = shared.seed
-        options.maximumPairCount = shared.maxPairs
-        options.maximumTextCount = shared.maxTexts
+        let options = try method.options(name: "comparison", layers: layers, shared)
         let items = try readPairs(path: validation).pairs.spread(maxValidation)
         try LinearAlgebra.load()
         let (target, _) = try engineOptions.load(file)

@@ -77,9 +77,6 @@ struct SharedReadingOptions: ParsableArguments {
     @Option(parsing: .unconditional, help: "Same seed, data and models: the same profile to the byte.")
     var seed: UInt64 = 0
 
-    /// The file that is to blame for what is wrong with the data.
-    var blamed: String { reading.pairs ?? reading.texts ?? "the data" }
-
     func validate() throws {
         guard !expert.isEmpty else { throw ValidationError("--expert is missing") }
         guard reading.pairs != nil else { throw ValidationError("--pairs is missing") }
@@ -94,7 +91,7 @@ struct SharedReadingOptions: ParsableArguments {
     func read(
         target: Engine, engineOptions: EngineOptions, progress: ExpertProgressBars
     ) throws -> SharedReading.Result {
-        let (list, _) = try reading.list()
+        let list = try reading.list()
         let harvested = try isModel(expert[0]) ? nil : ActivationSet(paths: expert)
         if harvested == nil, expert.count > 1 {
             throw TillerError.invalidOption("--expert names \(expert.count) files; one model is enough")
@@ -102,7 +99,7 @@ struct SharedReadingOptions: ParsableArguments {
         let rule = position ?? harvested?.header.position ?? .mean
         Interrupt.install(includingTermination: true)
         let shared = SharedReading(list: list, position: rule, progress: progress.show)
-        return try blaming(blamed) {
+        return try blaming(reading.blamed) {
             try shared.read(target: target, maximumPairCount: maxPairs, maximumTextCount: maxTexts) {
                 if let harvested { return .harvested(harvested) }
                 return .model(try engineOptions.load(expert[0]).engine)

@@ -37,14 +37,7 @@ struct ExpertTrainCommand: ParsableCommand {
     @Option(help: ArgumentHelp("How the expert's knowledge reaches the target.", valueName: "method"))
     var align = ExpertOptions(name: "").align
 
-    @Option(
-        help: ArgumentHelp(
-            "Which expert layer goes with a target layer: that with the least or the most information, the one at the "
-                + "same depth, a random one, or all.", valueName: "policy"))
-    var pairing = ExpertOptions(name: "").pairing
-
-    @Option(help: ArgumentHelp("How a concept is read in states.", valueName: "method"))
-    var vector = ExpertOptions(name: "").vector
+    @OptionGroup var method: ExpertMethodOptions
 
     @Option(
         parsing: .unconditional,
@@ -70,24 +63,15 @@ struct ExpertTrainCommand: ParsableCommand {
     @OptionGroup(title: "Machine") var engineOptions: EngineOptions
 
     func run() throws {
-        var options = ExpertOptions(name: name)
+        var options = try method.options(name: name, layers: layers, shared)
         options.description = description
         options.align = align
-        options.pairing = pairing
-        options.vector = vector
-        options.layers = try layers.map(parseLayers)
-        options.seed = shared.seed
-        options.maximumPairCount = shared.maxPairs
-        options.maximumTextCount = shared.maxTexts
         try requireValid(profileName: name)
         try LinearAlgebra.load()
         let (target, _) = try engineOptions.load(file)
-        // Known before the work begins rather than after it.
-        guard force || !target.profileNames.contains(name) else {
-            throw TillerError.invalidProfile("there is a profile '\(name)' already; --force replaces it")
-        }
+        try target.requireFree(profileName: name, force: force)
         try ExpertTrainer.check(options, layerCount: target.model.configuration.layerCount)
-        if let report { try makeFolder(report) }
+        let folder = try report.map(ReportFolder.init)
         let progress = ExpertProgressBars()
         let reading = try shared.read(target: target, engineOptions: engineOptions, progress: progress)
         let gap = try ExpertiseGap.measure(
@@ -95,9 +79,9 @@ struct ExpertTrainCommand: ParsableCommand {
         if !json { printLine(gapTable(gap, reading.states)) }
         let trainer = try ExpertTrainer(
             engine: target, options: options, reading: reading, progress: progress.show)
-        let trained = try blaming(shared.blamed) { try trainer.train(gap: gap) }
+        let trained = try blaming(shared.reading.blamed) { try trainer.train(gap: gap) }
         progress.finish()
-        if let report { try write(trained.report, to: report) }
+        if let folder { try write(trained.report, to: folder) }
         try TillerProfileStore.add(trained.profile, in: file, replacesExisting: force)
         if json {
             printLine(trained.report.json(profile: name).serialized())
@@ -110,14 +94,32 @@ struct ExpertTrainCommand: ParsableCommand {
         }
     }
 
-    private func write(_ report: ExpertReport, to folder: String) throws {
-        var files = report.pictures.map { (name: $0.name, bytes: Array($0.document.utf8)) }
-        files.append(("report.json", Array((report.json(profile: name).serialized() + "\n").utf8)))
-        for file in files {
-            let writer = try AtomicFileWriter(path: "\(folder)/\(file.name)", replaceExisting: true)
-            try writer.write(file.bytes)
-            try writer.commit()
-        }
+    private func write(_ report: ExpertReport, to folder: ReportFolder) throws {
+        for picture in report.pictures { try folder.write(picture.document, as: picture.name) }
+        try folder.write(report.json(profile: name).serialized() + "\n", as: "report.json")
+    }
+}
+
+/// How an expert is read, and which of its layers.
+struct ExpertMethodOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Which expert layer goes with a target layer: that with the least or the most information, the one at the "
+                + "same depth, a random one, or all.", valueName: "policy"))
+    var pairing = ExpertOptions(name: "").pairing
+
+    @Option(help: ArgumentHelp("How a concept is read in states.", valueName: "method"))
+    var vector = ExpertOptions(name: "").vector
+
+    func options(name: String, layers: String?, _ shared: SharedReadingOptions) throws -> ExpertOptions {
+        var options = ExpertOptions(name: name)
+        options.pairing = pairing
+        options.vector = vector
+        options.layers = try layers.map(parseLayers)
+        options.seed = shared.seed
+        options.maximumPairCount = shared.maxPairs
+        options.maximumTextCount = shared.maxTexts
+        return options
     }
 }
 

@@ -3,7 +3,6 @@
 
 import ArgumentParser
 import Formats
-import Glibc
 import JSON
 import Platform
 import Terminal
@@ -52,11 +51,9 @@ struct ProfileCalibrateCommand: ParsableCommand {
 
     func run() throws {
         try require(maxPairs, in: 1...1 << 20, option: "--max-pairs")
-        guard damage >= 0.001, damage <= 1 else {
-            throw TillerError.invalidOption("--damage is \(damage), expected 0.001...1")
-        }
+        try require(damage, in: 0.001...1, option: "--damage")
         let (pairs, data) = try readPairs(path: validation)
-        if let report { try makeFolder(report) }
+        let folder = try report.map(ReportFolder.init)
         let (engine, _) = try engineOptions.load(file)
         let profile = try engine.profile(named: name)
         let calibrator = try blaming(validation) {
@@ -66,10 +63,10 @@ struct ProfileCalibrateCommand: ParsableCommand {
         let result = try calibrator.calibrate(profile) { bar.update($0, total: $1) }
         bar.finish()
         let changed = result.applied(to: profile, dataHash: SHA256.digest(of: data).description)
-        if let report {
-            let base = "\(report)/\(name).calibration"
-            try write(result.picture(name: name), to: base + ".svg")
-            try write(JSON.object(result.json).serialized(pretty: true) + "\n", to: base + ".json")
+        if let folder {
+            try folder.write(result.picture(name: name), as: "\(name).calibration.svg")
+            try folder.write(
+                JSON.object(result.json).serialized(pretty: true) + "\n", as: "\(name).calibration.json")
         }
         // A profile of another source was let in once already.
         try TillerProfileStore.add(changed, in: file, replacesExisting: true, acceptsOtherSource: true)
@@ -106,16 +103,4 @@ struct ProfileCalibrateCommand: ParsableCommand {
     private func signed(_ value: Double) -> String {
         (value < 0 ? "" : "+") + formatted(value, digits: 4)
     }
-
-    private func write(_ text: String, to path: String) throws {
-        let writer = try AtomicFileWriter(path: path, replaceExisting: true)
-        try Array(text.utf8).withUnsafeBytes { try writer.write($0) }
-        try writer.commit()
-    }
-}
-
-/// Makes a folder where there is none.
-func makeFolder(_ path: String) throws(FileError) {
-    guard mkdir(path, 0o777) != 0, errno != EEXIST else { return }
-    throw FileError(path: path, operation: .create, code: errno)
 }

@@ -98,14 +98,7 @@ struct ProfileTrainCommand: ParsableCommand {
         try requireValid(profileName: name)
         let (rows, data) = try readPairs(path: pairs)
         let (engine, _) = try engineOptions.load(file)
-        // Known before the work begins rather than after it.
-        guard force || !engine.profileNames.contains(name) else {
-            throw TillerError.invalidProfile("there is a profile '\(name)' already; --force replaces it")
-        }
-        let layerCount = engine.model.configuration.layerCount
-        if let last = options.layers?.max(), last >= layerCount {
-            throw TillerError.invalidOption("--layers names layer \(last), expected 0...\(layerCount - 1)")
-        }
+        try engine.requireFree(profileName: name, force: force)
         let trainer = try ProfileTrainer(engine: engine, options: options)
         let capture = ProgressBar(label: "read \(name)", total: min(rows.count, maxPairs))
         var fit: ProgressBar?
