@@ -53,7 +53,7 @@ struct ProfileCalibrateCommand: ParsableCommand {
         try require(maxPairs, in: 1...1 << 20, option: "--max-pairs")
         try require(damage, in: 0.001...1, option: "--damage")
         let (pairs, data) = try readPairs(path: validation)
-        let folder = try report.map(ReportFolder.init)
+        let folder = try report.map { try ReportFolder($0) }
         let (engine, _) = try engineOptions.load(file)
         let profile = try engine.profile(named: name)
         let calibrator = try blaming(validation) {
