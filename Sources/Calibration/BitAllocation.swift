@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which matrices get 8 bits where not all can: of an 8-bit model one group of matrices after the other runs in 4 bits, and
-// those whose damage by byte is largest keep 8. Damages add up well enough, since each is small.
+// Which weights get 8 bits where not all can: of an 8-bit model one group of matrices after the other runs in 4 bits, and
+// those whose damage by byte is largest keep 8. Damages add up well enough, since each is small. A vocabulary's damage is
+// shared out over its rows by how likely their tokens are.
 
 import Conversion
 import Evaluation
@@ -11,19 +12,22 @@ import Quantization
 import Tiller
 import Transformer
 
-/// Matrices that share a fate.
-package struct TensorGroup: Sendable {
-    let keys: Set<TensorKey>
+/// Weights that share a fate.
+package struct TensorGroup: Sendable, Hashable {
+    package let keys: Set<TensorKey>
+    /// Rows of the matrices; nil takes all.
+    package let rows: Range<Int>?
     /// What 8 bits cost more than 4.
-    let extraByteCount: Int
+    package let extraByteCount: Int
 
-    package init(keys: Set<TensorKey>, extraByteCount: Int) {
+    package init(keys: Set<TensorKey>, rows: Range<Int>? = nil, extraByteCount: Int) {
         self.keys = keys
+        self.rows = rows
         self.extraByteCount = extraByteCount
     }
 
     /// The groups of two conversions of one model: the head (and embedding); in each layer query and key, value,
-    /// attention's output, gate and up, down.
+    /// attention's output, gate and up, down. The head comes first.
     static func all(low: TillerFile, high: TillerFile) -> [TensorGroup] {
         let roles: [[TensorRole]] = [[.query, .key], [.value], [.attentionOutput], [.gate, .up], [.down]]
         let head = [TensorKey(.tokenEmbedding, nil), TensorKey(.output, nil)]
@@ -43,6 +47,18 @@ package struct TensorGroup: Sendable {
     }
 }
 
+extension TensorGroup {
+    /// Blocks of rows in place of a whole vocabulary, with their shares of its damage.
+    package func blocks(_ tokens: TokenShares, damage: Double) -> [(group: TensorGroup, damage: Double)] {
+        tokens.blocks.map { rows, share in
+            let bytes = Double(extraByteCount) * Double(rows.count) / Double(tokens.tokenCount)
+            return (
+                TensorGroup(keys: keys, rows: rows, extraByteCount: Int(bytes.rounded(.up))), damage * share
+            )
+        }
+    }
+}
+
 /// Groups by their damage for each byte, greatest first.
 package struct BitAllocation {
     /// A group and the KL divergence that 4 bits for it alone cause.
@@ -53,9 +69,12 @@ package struct BitAllocation {
     /// - Parameters:
     ///   - low, high: the model in 4 and in 8 bits.
     ///   - lists: tokens of some short texts.
+    ///   - tokens: how likely each token is.
     ///   - progress: called with (groups done, groups in all); false stops.
     /// - Throws: `CancellationError` when stopped, or `FormatError`.
-    init(low: Engine, high: Engine, lists: [[Int32]], progress: (Int, Int) -> Bool) throws {
+    init(
+        low: Engine, high: Engine, lists: [[Int32]], tokens: TokenShares, progress: (Int, Int) -> Bool
+    ) throws {
         let probe = DamageProbe(high, lists: lists)
         let groups = TensorGroup.all(low: low.file, high: high.file)
         for (index, group) in groups.enumerated() {
@@ -63,7 +82,9 @@ package struct BitAllocation {
             let model = try Model(file: high.file, substitute: low.file) { role, layer in
                 group.keys.contains(TensorKey(role, layer))
             }
-            ranking.append((group, probe.damage(of: model)))
+            let damage = probe.damage(of: model)
+            let isVocabulary = group.keys.contains { $0.role.isVocabulary }
+            ranking += isVocabulary ? group.blocks(tokens, damage: damage) : [(group, damage)]
         }
         ranking.sort {
             $0.damage / Double($0.group.extraByteCount) > $1.damage / Double($1.group.extraByteCount)
@@ -77,30 +98,30 @@ package struct BitAllocation {
         }
     }
 
-    /// The matrices that get 8 bits where so many bytes are to spare.
+    /// What gets 8 bits where so many bytes are to spare.
     ///
     /// By rank, and again with each of the large groups taken first, since what is taken by rank may leave no room for
     /// them; the choice with the least damage left wins.
-    package func upgrades(byteCount: Int) -> Set<TensorKey> {
+    package func upgrades(byteCount: Int) -> Set<TensorGroup> {
         let large = ranking.indices.filter { ranking[$0].group.extraByteCount > byteCount / 8 }
         let choices = [greedy(byteCount, first: nil)] + large.map { greedy(byteCount, first: $0) }
-        return choices.min { $0.damage < $1.damage }?.keys ?? []
+        return choices.min { $0.damage < $1.damage }?.groups ?? []
     }
 
-    private func greedy(_ byteCount: Int, first: Int?) -> (keys: Set<TensorKey>, damage: Double) {
+    private func greedy(_ byteCount: Int, first: Int?) -> (groups: Set<TensorGroup>, damage: Double) {
         var rest = byteCount
-        var keys: Set<TensorKey> = []
+        var groups: Set<TensorGroup> = []
         var damage = 0.0
         for index in [first].compactMap(\.self) + ranking.indices.filter({ $0 != first }) {
             let (group, own) = ranking[index]
             if group.extraByteCount <= rest {
                 rest -= group.extraByteCount
-                keys.formUnion(group.keys)
+                groups.insert(group)
             } else {
                 damage += own
             }
         }
-        return (keys, damage)
+        return (groups, damage)
     }
 }
 

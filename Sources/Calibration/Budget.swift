@@ -47,23 +47,50 @@ package enum Budget: Sendable {
     private static func megabytes(_ count: Int) -> Double { (Double(count) / 1e5).rounded(.up) / 10 }
 }
 
+extension [Range<Int>] {
+    /// Ascending, ranges that touch made one.
+    package var joinedNeighbours: [Range<Int>] {
+        var result: [Range<Int>] = []
+        for range in sorted(by: { $0.lowerBound < $1.lowerBound }) {
+            if let last = result.last, last.upperBound == range.lowerBound {
+                result[result.count - 1] = last.lowerBound..<range.upperBound
+            } else {
+                result.append(range)
+            }
+        }
+        return result
+    }
+}
+
 extension Converter {
     /// The best choice between 4 and 8 bits for each matrix within a budget.
     ///
     /// - Parameters:
     ///   - scratch: a name beside which copies of the model lie for a while.
     ///   - lists: tokens of short texts on which every matrix is tried.
+    ///   - texts: tokens of all kinds of text, which say how likely each token is.
     ///   - progress: called with (matrices tried, matrices in all); false stops.
     /// - Throws: what `convert` throws, or `TillerError` where the budget is too small.
     func allocating(
-        _ budget: Budget, source: String, scratch: String, lists: [[Int32]], progress: (Int, Int) -> Bool
+        _ budget: Budget, source: String, scratch: String, lists: [[Int32]], texts: [[Int32]],
+        progress: (Int, Int) -> Bool
     ) throws -> EncodingChoice {
         var choice = EncodingChoice(weights: .int4, head: .int4)
         let low = try copy(source, .int4, scratch + ".int4", progress)
         let spare = try budget.spareByteCount(beside: low.file)
         let high = try copy(source, .int8, scratch + ".int8", progress)
-        let allocation = try BitAllocation(low: low, high: high, lists: lists, progress: progress)
-        for key in allocation.upgrades(byteCount: spare) { choice.exceptions[key] = .int8 }
+        let tokens = try TokenShares.measured(by: high, lists: texts) { progress(0, 1) }
+        let allocation = try BitAllocation(
+            low: low, high: high, lists: lists, tokens: tokens, progress: progress)
+        var rows: [Range<Int>] = []
+        for group in allocation.upgrades(byteCount: spare) {
+            if let own = group.rows {
+                rows.append(own)
+            } else {
+                for key in group.keys { choice.exceptions[key] = .int8 }
+            }
+        }
+        choice.vocabularyExceptions = rows.joinedNeighbours.map { RowSegment($0, .int8) }
         return choice
     }
 

@@ -31,15 +31,16 @@ package struct ConversionSummary: Sendable {
     /// Bits of the file's weights by weight.
     package var bitsPerWeight: Double { Double(weightByteCount) * 8 / Double(max(weightCount, 1)) }
 
-    package mutating func add(_ tensor: PlannedTensor, byteCount: Int, error: QuantizationError) {
-        let count = tensor.source.elementCount
+    package mutating func add(
+        _ segment: RowSegment, of tensor: PlannedTensor, byteCount: Int, error: QuantizationError
+    ) {
+        let count = segment.rows.count * tensor.source.columns
         weightCount += count
         weightByteCount += byteCount
-        if tensor.isWidened { widened.append(tensor.source.name) }
         let index =
-            shares.firstIndex { $0.encoding == tensor.encoding }
+            shares.firstIndex { $0.encoding == segment.encoding }
             ?? {
-                shares.append(EncodingShare(encoding: tensor.encoding))
+                shares.append(EncodingShare(encoding: segment.encoding))
                 return shares.count - 1
             }()
         shares[index].tensorCount += 1

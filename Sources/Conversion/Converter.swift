@@ -78,21 +78,25 @@ package struct Converter: Sendable {
         var done = 0
         for (index, tensor) in plan.tensors.enumerated() {
             let source = tensor.source
-            try writer.beginTensor(
-                source.role, layer: source.layer, encoding: tensor.encoding, rows: source.rows,
-                columns: source.columns)
-            var written = 0
-            let size = tensor.encoding.byteCount(rows: source.rows, columns: source.columns) ?? 0
             let passing = try feedback?.feedback(for: index, of: plan)
-            let error = try encoder.encode(tensor, feedback: passing) { bytes in
-                try writer.write(bytes)
-                written += bytes.count
-                let share = Double(written) / Double(max(size, 1)) * Double(source.bytes.count)
-                guard progress(done + Int(share), total) else { throw CancellationError() }
+            for segment in tensor.segments {
+                try writer.beginTensor(
+                    source.role, layer: source.layer, encoding: segment.encoding, rows: segment.rows.count,
+                    columns: source.columns)
+                var written = 0
+                let size = segment.byteCount(columns: source.columns) ?? 0
+                let sourceSize = Double(source.bytes.count) / Double(source.rows) * Double(segment.rows.count)
+                let error = try encoder.encode(segment, of: tensor, feedback: passing) { bytes in
+                    try writer.write(bytes)
+                    written += bytes.count
+                    let share = Double(written) / Double(max(size, 1)) * sourceSize
+                    guard progress(done + Int(share), total) else { throw CancellationError() }
+                }
+                writer.endTensor()
+                done += Int(sourceSize)
+                summary.add(segment, of: tensor, byteCount: written, error: error)
             }
-            writer.endTensor()
-            done += source.bytes.count
-            summary.add(tensor, byteCount: written, error: error)
+            if tensor.isWidened { summary.widened.append(source.name) }
         }
     }
 

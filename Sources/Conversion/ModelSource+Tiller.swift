@@ -11,13 +11,21 @@ extension ModelSource {
     package init(tiller file: TillerFile) throws {
         let manifest = file.manifest
         var tensors: [SourceTensor] = []
-        for entry in file.tensorIndex.entries {
+        var rest = file.tensorIndex.entries[...]
+        while let entry = rest.first {
+            let parts = file.tensorIndex.segments(entry.role, entry.layer)
+            rest = rest.dropFirst(parts.count)
+            var segments: [RowSegment] = []
+            for part in parts {
+                let first = segments.last?.rows.upperBound ?? 0
+                segments.append(RowSegment(first..<first + part.rows, part.encoding))
+            }
             let isVector = entry.encoding == .vector
             tensors.append(
                 SourceTensor(
-                    name: entry.name, role: entry.role, layer: entry.layer, rows: entry.rows,
-                    columns: entry.columns, storage: isVector ? .blocks(.f32) : .tiles(entry.encoding),
-                    bytes: file.view(of: entry)))
+                    name: entry.name, role: entry.role, layer: entry.layer,
+                    rows: parts.reduce(0) { $0 + $1.rows }, columns: entry.columns,
+                    storage: isVector ? .blocks(.f32) : .tiles(segments), bytes: file.view(of: parts)))
         }
         self.init(
             name: manifest.name, architecture: manifest.architecture, license: manifest.license,

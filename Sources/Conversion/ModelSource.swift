@@ -62,8 +62,8 @@ package struct SourceTensor: Sendable {
     enum Storage: Sendable {
         /// Rows of ggml's blocks, one after the other.
         case blocks(GGMLType)
-        /// Tiles of a .tiller file.
-        case tiles(TensorEncoding)
+        /// Tiles of a .tiller file, segment after segment.
+        case tiles([RowSegment])
     }
 
     /// The source's own name.
@@ -91,24 +91,33 @@ package struct SourceTensor: Sendable {
         return head * headSize + 2 * pair + half
     }
 
-    /// Bytes between rows of blocks, or between tiles; nil when such rows cannot be stored.
-    private var stride: Int? {
+    /// Whether the bytes are as many as rows and columns need.
+    var isWhole: Bool {
         switch storage {
-        case .blocks(let type): type.byteCount(elements: columns)
-        case .tiles(let encoding): encoding.tileByteCount(columns: columns)
+        case .blocks(let type):
+            guard let stride = type.byteCount(elements: columns), rows > 0 else { return false }
+            let (needed, overflow) = stride.multipliedReportingOverflow(by: rows)
+            return !overflow && needed == bytes.count
+        case .tiles(let segments):
+            guard segments.last?.rows.upperBound == rows else { return false }
+            let sizes = segments.compactMap { $0.byteCount(columns: columns) }
+            return sizes.count == segments.count && sizes.reduce(0, +) == bytes.count
         }
     }
 
-    /// Whether the bytes are as many as rows and columns need.
-    var isWhole: Bool {
-        guard let stride, rows > 0 else { return false }
-        let count =
-            switch storage {
-            case .blocks: rows
-            case .tiles: (rows + TensorEncoding.tileRows - 1) / TensorEncoding.tileRows
+    /// The bytes of one of a .tiller file's segments.
+    /// - Precondition: the tensor is whole and has the segment.
+    func bytes(of segment: RowSegment) -> UnsafeRawBufferPointer {
+        guard case .tiles(let segments) = storage else { preconditionFailure("SourceTensor: no tiles") }
+        var start = 0
+        for other in segments {
+            let count = other.byteCount(columns: columns) ?? 0
+            if other == segment {
+                return UnsafeRawBufferPointer(rebasing: bytes.bytes[start..<start + count])
             }
-        let (needed, overflow) = stride.multipliedReportingOverflow(by: count)
-        return !overflow && needed == bytes.count
+            start += count
+        }
+        preconditionFailure("SourceTensor: \(name) has no such segment")
     }
 
     /// Decodes one row of the file.
@@ -116,16 +125,22 @@ package struct SourceTensor: Sendable {
     /// - Parameter output: [columns], written.
     /// - Precondition: the tensor is whole and has the row.
     func decode(row: Int, into output: UnsafeMutablePointer<Float>) {
-        guard let stride, let base = bytes.bytes.baseAddress else {
-            preconditionFailure("SourceTensor: \(name) is not whole")
-        }
         let row = sourceRow(row)
         switch storage {
-        case .blocks(let type): type.dequantize(base + row * stride, count: columns, into: output)
-        case .tiles(let encoding):
-            let (tile, lane) = row.quotientAndRemainder(dividingBy: TensorEncoding.tileRows)
+        case .blocks(let type):
+            guard let stride = type.byteCount(elements: columns), let base = bytes.bytes.baseAddress else {
+                preconditionFailure("SourceTensor: \(name) is not whole")
+            }
+            type.dequantize(base + row * stride, count: columns, into: output)
+        case .tiles(let segments):
+            guard let segment = segments.first(where: { $0.rows.contains(row) }),
+                let stride = segment.encoding.tileByteCount(columns: columns),
+                let base = bytes(of: segment).baseAddress
+            else { preconditionFailure("SourceTensor: \(name) is not whole") }
+            let (tile, lane) = (row - segment.rows.lowerBound).quotientAndRemainder(
+                dividingBy: TensorEncoding.tileRows)
             TileCodec.decodeRow(
-                lane, tile: base + tile * stride, columns: columns, encoding: encoding, into: output)
+                lane, tile: base + tile * stride, columns: columns, encoding: segment.encoding, into: output)
         }
         guard addend != 0 else { return }
         for column in 0..<columns { output[column] += addend }

@@ -14,27 +14,24 @@ struct TensorEncoder {
 
     init(pool: ThreadPool) { self.pool = pool }
 
-    /// Encodes a tensor piece by piece.
+    /// Encodes a segment of a tensor piece by piece.
     ///
     /// - Parameter write: receives consecutive bytes of the encoded tensor.
     /// - Returns: the error made by the encoding.
     /// - Throws: `ConversionError` where the source holds numbers that are not finite.
     func encode(
-        _ tensor: PlannedTensor, feedback: ErrorFeedback? = nil,
+        _ segment: RowSegment, of tensor: PlannedTensor, feedback: ErrorFeedback? = nil,
         write: (UnsafeRawBufferPointer) throws -> Void
-    ) throws
-        -> QuantizationError
-    {
-        if tensor.isCopied { return try copy(tensor, write) }
-        return tensor.encoding == .vector
-            ? try encodeVector(tensor, write) : try encodeMatrix(tensor, feedback, write)
+    ) throws -> QuantizationError {
+        if tensor.isCopied { return try copy(tensor.source.bytes(of: segment), write) }
+        return segment.encoding == .vector
+            ? try encodeVector(tensor, write) : try encodeMatrix(segment, of: tensor, feedback, write)
     }
 
     /// The same tiles again: encoding their numbers anew would change them.
-    private func copy(_ tensor: PlannedTensor, _ write: (UnsafeRawBufferPointer) throws -> Void) throws
-        -> QuantizationError
-    {
-        let bytes = tensor.source.bytes.bytes
+    private func copy(
+        _ bytes: UnsafeRawBufferPointer, _ write: (UnsafeRawBufferPointer) throws -> Void
+    ) throws -> QuantizationError {
         let chunk = 1 << 20
         for start in stride(from: 0, to: bytes.count, by: chunk) {
             try write(UnsafeRawBufferPointer(rebasing: bytes[start..<min(start + chunk, bytes.count)]))
@@ -61,36 +58,34 @@ struct TensorEncoder {
     }
 
     private func encodeMatrix(
-        _ tensor: PlannedTensor, _ feedback: ErrorFeedback?, _ write: (UnsafeRawBufferPointer) throws -> Void
-    )
-        throws
-        -> QuantizationError
-    {
+        _ segment: RowSegment, of tensor: PlannedTensor, _ feedback: ErrorFeedback?,
+        _ write: (UnsafeRawBufferPointer) throws -> Void
+    ) throws -> QuantizationError {
         let source = tensor.source
-        let (rows, columns) = (source.rows, source.columns)
-        guard let tileBytes = tensor.encoding.tileByteCount(columns: columns) else {
+        let columns = source.columns
+        guard let tileBytes = segment.encoding.tileByteCount(columns: columns) else {
             throw ConversionError("tensor \(source.name): rows of \(columns) cannot be stored")
         }
-        let tileCount = (rows + TensorEncoding.tileRows - 1) / TensorEncoding.tileRows
-        let batch = min(tilesPerBatch, tileCount)
+        let tiles = segment.tiles
+        let batch = min(tilesPerBatch, tiles.count)
         let encoded = AlignedBuffer<UInt8>(count: batch * tileBytes)
         let floats = AlignedBuffer<Float>(count: pool.threadCount * TensorEncoding.tileRows * columns)
         var outcomes = [TileOutcome](repeating: TileOutcome(), count: batch)
         var total = QuantizationError()
-        var first = 0
-        while first < tileCount {
-            let count = min(batch, tileCount - first)
+        var first = tiles.lowerBound
+        while first < tiles.upperBound {
+            let count = min(batch, tiles.upperBound - first)
             outcomes.withUnsafeMutableBufferPointer { outcomes in
                 pool.run { thread in
                     let own = floats.baseAddress + thread * TensorEncoding.tileRows * columns
                     for slot in split(count, thread: thread, of: pool.threadCount) {
                         let firstRow = (first + slot) * TensorEncoding.tileRows
-                        let validRows = min(TensorEncoding.tileRows, rows - firstRow)
+                        let validRows = min(TensorEncoding.tileRows, segment.rows.upperBound - firstRow)
                         for row in 0..<validRows {
                             source.decode(row: firstRow + row, tensor.treatment, into: own + row * columns)
                         }
                         outcomes[slot] = TileOutcome(
-                            encoding: own, validRows: validRows, columns: columns, as: tensor.encoding,
+                            encoding: own, validRows: validRows, columns: columns, as: segment.encoding,
                             importance: tensor.treatment?.importance, feedback: feedback,
                             into: UnsafeMutableRawPointer(encoded.baseAddress + slot * tileBytes))
                     }

@@ -10,6 +10,9 @@ package struct EncodingChoice: Sendable {
     package var head: TensorEncoding
     /// Matrices that get another encoding than `weights` and `head` say.
     package var exceptions: [TensorKey: TensorEncoding] = [:]
+    /// Rows of embedding and head that get another encoding than `head` says, in ascending order and in whole tiles;
+    /// where rows are too odd for an encoding, all of them are stored alike.
+    package var vocabularyExceptions: [RowSegment] = []
 
     package init(weights: TensorEncoding, head: TensorEncoding) {
         self.weights = weights
@@ -18,15 +21,31 @@ package struct EncodingChoice: Sendable {
 
     func encoding(of tensor: SourceTensor) -> TensorEncoding {
         // The embedding is the head where both are tied, and so is treated like it everywhere.
-        let isHead = tensor.role == .output || tensor.role == .tokenEmbedding
-        return exceptions[TensorKey(tensor.role, tensor.layer)] ?? (isHead ? head : weights)
+        exceptions[TensorKey(tensor.role, tensor.layer)] ?? (tensor.role.isVocabulary ? head : weights)
+    }
+
+    /// The rows of a vocabulary whose usual encoding is `encoding`, without gaps.
+    fileprivate func vocabularySegments(rowCount: Int, _ encoding: TensorEncoding) -> [RowSegment] {
+        var segments: [RowSegment] = []
+        var end = 0
+        for exception in vocabularyExceptions {
+            let rows = exception.rows.clamped(to: end..<rowCount)
+            if end < rows.lowerBound { segments.append(RowSegment(end..<rows.lowerBound, encoding)) }
+            if !rows.isEmpty { segments.append(RowSegment(rows, exception.encoding)) }
+            end = rows.upperBound
+        }
+        if end < rowCount { segments.append(RowSegment(end..<rowCount, encoding)) }
+        return segments
     }
 }
 
 /// One tensor's way from the source to the file.
 package struct PlannedTensor: Sendable {
     package let source: SourceTensor
+    /// Of all rows that no other segment names.
     package let encoding: TensorEncoding
+    /// All rows in order.
+    package let segments: [RowSegment]
     /// Whether the rows are too odd for the encoding asked for, so that a wider one is taken.
     package let isWidened: Bool
     let treatment: Treatment?
@@ -41,12 +60,17 @@ package struct PlannedTensor: Sendable {
             encoding = wanted.accepts(columns: source.columns) ? wanted : .float16
         }
         isWidened = !source.role.isVector && encoding != wanted
+        let isWhole = !source.role.isVocabulary || isWidened || encodings.vocabularyExceptions.isEmpty
+        segments =
+            isWhole
+            ? [RowSegment(0..<source.rows, encoding)]
+            : encodings.vocabularySegments(rowCount: source.rows, encoding)
     }
 
     /// Whether the source's bytes are already what is written.
     var isCopied: Bool {
         guard case .tiles(let stored) = source.storage else { return false }
-        return stored == encoding && source.addend == 0 && source.interleavedHeadSize == nil
+        return stored == segments && source.addend == 0 && source.interleavedHeadSize == nil
             && treatment?.changesNumbers != true
     }
 }
@@ -58,9 +82,9 @@ package struct TensorPlan: Sendable {
     /// What encoding a second time means for the weights; nil where nothing is encoded twice.
     var remark: String? {
         let names = Set(
-            tensors.compactMap { tensor -> String? in
-                guard case .tiles(let stored) = tensor.source.storage, !tensor.isCopied else { return nil }
-                return stored == .int8 || stored == .int4 ? stored.name : nil
+            tensors.flatMap { tensor -> [String] in
+                guard case .tiles(let stored) = tensor.source.storage, !tensor.isCopied else { return [] }
+                return stored.map(\.encoding).filter { $0 == .int8 || $0 == .int4 }.map(\.name)
             })
         guard !names.isEmpty else { return nil }
         return

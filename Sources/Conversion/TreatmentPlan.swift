@@ -65,8 +65,8 @@ extension ModelSource {
     /// Whether matrices come in tiles of integers, as this program has written them.
     var isQuantized: Bool {
         tensors.contains {
-            if case .tiles(let encoding) = $0.storage { return encoding == .int8 || encoding == .int4 }
-            return false
+            guard case .tiles(let segments) = $0.storage else { return false }
+            return segments.contains { $0.encoding == .int8 || $0.encoding == .int4 }
         }
     }
 

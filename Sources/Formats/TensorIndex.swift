@@ -37,6 +37,13 @@ package struct TensorEntry: Sendable, Equatable {
         self.byteCount = byteCount
     }
 
+    /// Whether this is the next segment of the vocabulary that `other` is a segment of.
+    fileprivate func continues(_ other: TensorEntry) -> Bool {
+        func isInteger(_ encoding: TensorEncoding) -> Bool { encoding == .int8 || encoding == .int4 }
+        return role.isVocabulary && columns == other.columns && other.rows % TensorEncoding.tileRows == 0
+            && isInteger(encoding) && isInteger(other.encoding)
+    }
+
     /// Such as "query of layer 3".
     package var name: String { layer.map { "\(role) of layer \($0)" } ?? "\(role)" }
 
@@ -51,7 +58,8 @@ package struct TensorEntry: Sendable, Equatable {
 /// All tensors of a model, in the order of their bytes.
 package struct TensorIndex: Sendable {
     package let entries: [TensorEntry]
-    private let indices: [UInt32: Int]
+    /// One entry, or those of the segments of a vocabulary.
+    private let places: [UInt32: Range<Int>]
 
     /// Bytes of one entry.
     static let entryByteCount = 32
@@ -61,25 +69,34 @@ package struct TensorIndex: Sendable {
     static let maximumLayerCount = 1024
 
     /// An index of entries that are placed one behind the other.
-    /// - Throws: `FormatError` R25 when one role occurs twice in a layer.
+    /// - Throws: `FormatError` R25 when one role occurs twice in a layer, but for segments of a vocabulary.
     package init(_ entries: [TensorEntry]) throws(FormatError) {
         self.entries = entries
-        var indices: [UInt32: Int] = [:]
-        indices.reserveCapacity(entries.count)
+        var places: [UInt32: Range<Int>] = [:]
+        places.reserveCapacity(entries.count)
         for (index, entry) in entries.enumerated() {
-            guard indices.updateValue(index, forKey: entry.key) == nil else {
+            guard let known = places.updateValue(index..<index + 1, forKey: entry.key) else { continue }
+            guard known.upperBound == index, entry.continues(entries[index - 1]) else {
                 throw FormatError(
-                    .tillerDuplicateTensor, found: "\(entry.name) a second time", expected: "each tensor once"
+                    .tillerDuplicateTensor, found: "\(entry.name) a second time",
+                    expected:
+                        "each tensor once, or a vocabulary's segments side by side in whole tiles of integers"
                 )
             }
+            places[entry.key] = known.lowerBound..<index + 1
         }
-        self.indices = indices
+        self.places = places
     }
 
-    /// The tensor of this role, nil if the model has none.
+    /// The tensor of this role, of a vocabulary its first segment; nil if the model has none.
     package subscript(role: TensorRole, layer: Int? = nil) -> TensorEntry? {
-        guard layer.map({ (0..<Self.maximumLayerCount).contains($0) }) ?? true else { return nil }
-        return indices[TensorEntry.key(role, layer)].map { entries[$0] }
+        segments(role, layer).first
+    }
+
+    /// The tensor in the order of its rows: one entry, several for a vocabulary in segments, or none.
+    package func segments(_ role: TensorRole, _ layer: Int? = nil) -> ArraySlice<TensorEntry> {
+        guard layer.map({ (0..<Self.maximumLayerCount).contains($0) }) ?? true else { return [] }
+        return places[TensorEntry.key(role, layer)].map { entries[$0] } ?? []
     }
 }
 
@@ -199,20 +216,22 @@ extension TensorIndex {
         for role in TensorRole.allCases {
             guard let shape = role.shape(in: model) else { continue }
             for layer in role.isPerLayer ? Array(0..<model.layerCount).map(Optional.init) : [nil] {
-                guard let entry = self[role, layer] else {
+                let segments = segments(role, layer)
+                guard let entry = segments.first else {
                     let name = layer.map { "\(role) of layer \($0)" } ?? "\(role)"
                     throw FormatError(.tillerMissingTensor, found: "no \(name)", expected: "one")
                 }
-                guard entry.rows == shape.rows, entry.columns == shape.columns,
+                let rows = segments.reduce(0) { $0 + $1.rows }
+                guard rows == shape.rows, entry.columns == shape.columns,
                     (entry.encoding == .vector) == role.isVector
                 else {
                     throw FormatError(
                         .tillerTensorShape,
-                        found: "\(entry.name) [\(entry.rows) × \(entry.columns)] in \(entry.encoding)",
+                        found: "\(entry.name) [\(rows) × \(entry.columns)] in \(entry.encoding)",
                         expected:
                             "[\(shape.rows) × \(shape.columns)] in \(role.isVector ? "vector" : "tiles")")
                 }
-                count += 1
+                count += segments.count
             }
         }
         guard count != entries.count else { return }

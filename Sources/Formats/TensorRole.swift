@@ -44,6 +44,9 @@ package enum TensorRole: UInt16, Sendable, CaseIterable {
     /// [1 × hiddenSize]
     case postFeedForwardNorm = 36
 
+    /// One row for each token, stored in one piece or in segments of rows.
+    package var isVocabulary: Bool { self == .tokenEmbedding || self == .output }
+
     /// Whether each layer has its own.
     package var isPerLayer: Bool { rawValue >= 16 }
 

@@ -97,6 +97,16 @@ extension TillerFile {
         return view
     }
 
+    /// The bytes of consecutive segments of a vocabulary.
+    /// - Precondition: the entries are some of this file's index.
+    package func view(of segments: ArraySlice<TensorEntry>) -> ByteView {
+        guard let first = segments.first, let last = segments.last,
+            let view = weightsView.slice(
+                first.byteOffset, count: last.byteOffset + last.byteCount - first.byteOffset)
+        else { preconditionFailure("TillerFile: segments of another file") }
+        return view
+    }
+
     /// The statistics by which the weights were quantized; nil if there are none.
     /// - Throws: `FormatError` R39.
     package func calibration() throws(FormatError) -> CalibrationStatistics? {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Matrix products: weights times a batch of activations, and rows of the embedding.
+// Matrix products: weights times a batch of activations.
 
 import KernelCore
 import Platform
@@ -18,27 +18,6 @@ package struct Projection {
 }
 
 extension Compute {
-    /// hidden[t, c] = scale · table[tokens[t], c].
-    ///
-    /// - tokens: row numbers, each in 0..<table.rows.
-    /// - hidden: [tokens.count × table.columns]
-    package func embed(
-        _ tokens: UnsafeBufferPointer<Int32>, from table: WeightMatrix, scale: Float,
-        into hidden: AlignedBuffer<Float>
-    ) {
-        check(hidden, holds: tokens.count, by: table.columns, "embed")
-        for token in tokens {
-            precondition(
-                token >= 0 && Int(token) < table.rows, "embed: token \(token) is not in the vocabulary")
-        }
-        split(tokens.count, elementCount: tokens.count * table.columns * 4) { part in
-            for t in part {
-                table.copyRow(
-                    Int(tokens[t]), scale: scale, into: hidden.baseAddress + t * table.columns)
-            }
-        }
-    }
-
     /// output[t, r] = Σ_c w[r, c] · x[t, c] for up to three matrices that read the same activations.
     ///
     /// Each reads the form of x that its encoding asks for, which must have been written.

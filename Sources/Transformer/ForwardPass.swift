@@ -312,8 +312,7 @@ package final class ForwardPass: @unchecked Sendable {
 
     private func computeHead(firstRow: Int, count: Int, into output: AlignedBuffer<Float>) {
         normalizeHeadInput(firstRow: firstRow, count: count)
-        compute.multiply(
-            Projection(model.output, into: output), by: scratch.headNormalized, tokenCount: count)
+        compute.multiply(model.output, by: scratch.headNormalized, tokenCount: count, into: output)
     }
 
     /// headNormalized = RMSNorm(hidden) of some rows, in the forms that the head reads.

@@ -20,6 +20,19 @@ struct TensorViews {
             encoding: entry.encoding, rows: entry.rows, columns: entry.columns, bytes: file.bytes(of: entry))
     }
 
+    /// The rows of a vocabulary, in the segments in which they are stored.
+    func table(_ role: TensorRole) throws(FormatError) -> WeightTable {
+        if let substitute, substitute.takes(role, nil) {
+            return try TensorViews(file: substitute.file).table(role)
+        }
+        _ = try entry(role, nil)
+        return WeightTable(
+            file.tensorIndex.segments(role).map {
+                WeightMatrix(
+                    encoding: $0.encoding, rows: $0.rows, columns: $0.columns, bytes: file.bytes(of: $0))
+            })
+    }
+
     func vector(_ role: TensorRole, _ layer: Int? = nil) throws(FormatError) -> WeightVector {
         WeightVector(bytes: file.bytes(of: try entry(role, layer)))
     }

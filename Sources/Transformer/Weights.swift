@@ -43,10 +43,10 @@ package final class Model: Sendable {
     /// Keeps the other file's weights mapped.
     private let substitute: TillerFile?
     package let configuration: ModelConfiguration
-    package let tokenEmbedding: WeightMatrix
+    package let tokenEmbedding: WeightTable
     package let outputNorm: WeightVector
     /// The head; the embedding itself where both are tied.
-    package let output: WeightMatrix
+    package let output: WeightTable
     package let blocks: [BlockWeights]
     package let rotary: RotaryTable
     package let localRotary: RotaryTable
@@ -73,9 +73,9 @@ package final class Model: Sendable {
         file = tensors.file
         substitute = tensors.substitute?.file
         self.configuration = configuration
-        tokenEmbedding = try tensors.matrix(.tokenEmbedding)
+        tokenEmbedding = try tensors.table(.tokenEmbedding)
         outputNorm = try tensors.vector(.outputNorm)
-        output = configuration.hasTiedEmbeddings ? tokenEmbedding : try tensors.matrix(.output)
+        output = configuration.hasTiedEmbeddings ? tokenEmbedding : try tensors.table(.output)
         var blocks: [BlockWeights] = []
         blocks.reserveCapacity(configuration.layerCount)
         for layer in 0..<configuration.layerCount {
@@ -98,7 +98,7 @@ package final class Model: Sendable {
                 feedForward.up, feedForward.down,
             ]
         }
-        return (matrices + [output]).reduce(0) { $0 + $1.byteCount }
+        return matrices.reduce(output.byteCount) { $0 + $1.byteCount }
     }
 
     private static func block(

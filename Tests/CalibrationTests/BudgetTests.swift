@@ -17,16 +17,30 @@ import Testing
     }
 
     @Test func bytesGoWhereTheDamageIs() {
-        let allocation = BitAllocation([
-            (group(.down, 0, 100), 1), (group(.value, 0, 10), 0.9), (group(.up, 0, 100), 3),
-            (group(.key, 0, 1000), 9),
-        ])
+        let (value, up) = (group(.value, 0, 10), group(.up, 0, 100))
+        let (down, key) = (group(.down, 0, 100), group(.key, 0, 1000))
+        let allocation = BitAllocation([(down, 1), (value, 0.9), (up, 3), (key, 9)])
         #expect(allocation.upgrades(byteCount: 9) == [])
-        #expect(allocation.upgrades(byteCount: 10) == [TensorKey(.value, 0)])
-        #expect(allocation.upgrades(byteCount: 115) == [TensorKey(.value, 0), TensorKey(.up, 0)])
+        #expect(allocation.upgrades(byteCount: 10) == [value])
+        #expect(allocation.upgrades(byteCount: 115) == [value, up])
         // By rank value and up come first and leave no room for key, which is worth more than both.
-        #expect(allocation.upgrades(byteCount: 1005) == [TensorKey(.key, 0)])
+        #expect(allocation.upgrades(byteCount: 1005) == [key])
         #expect(allocation.upgrades(byteCount: 5000).count == 4)
+    }
+
+    @Test func commonTokensComeFirst() {
+        var probabilities = [Double](repeating: 0.001, count: 600)
+        probabilities[300] = 3
+        let tokens = TokenShares(probabilities: probabilities)
+        #expect(tokens.blocks.map { $0.rows } == [0..<256, 256..<512, 512..<600])
+        #expect(abs(tokens.blocks.reduce(0) { $0 + $1.share } - 1) < 1e-12)
+        let head = TensorGroup(keys: [TensorKey(.tokenEmbedding, nil)], extraByteCount: 6000)
+        let blocks = head.blocks(tokens, damage: 2)
+        #expect(blocks.map { $0.group.extraByteCount } == [2560, 2560, 880])
+        let allocation = BitAllocation(blocks + [(group: group(.value, 0, 2000), damage: 1e-4)])
+        #expect(allocation.upgrades(byteCount: 2600).compactMap { $0.rows } == [256..<512])
+        #expect(allocation.upgrades(byteCount: 1 << 20).compactMap { $0.rows }.joinedNeighbours == [0..<600])
+        #expect([5..<7, 0..<2, 2..<4].joinedNeighbours == [0..<4, 5..<7])
     }
 
     private func convert(_ budget: Budget?, _ weights: TensorEncoding = .int4) throws -> TillerFile {

@@ -296,6 +296,28 @@ struct TillerRuleTests {
             return raw
         }
         #expect(brokenRule(try model { _ in }.bytes) == nil)
+        /// The embedding, the first tensor, in segments.
+        func segments(_ segments: (TensorEncoding, rows: Int)..., columns: Int = 32, at index: Int = 1) throws
+            -> [UInt8]
+        {
+            try model { tensors in
+                let parts = segments.map { (TensorRole.tokenEmbedding, Int?.none, $0.0, $0.rows, columns) }
+                tensors.removeFirst()
+                tensors.insert(parts[0], at: 0)
+                tensors.insert(contentsOf: parts.dropFirst(), at: index)
+            }.bytes
+        }
+        #expect(brokenRule(try segments((.int8, 16), (.int4, 4))) == nil)
+        expect(
+            .tillerDuplicateTensor,
+            [
+                try segments((.int8, 4), (.int4, 16)), try segments((.int8, 16), (.int4, 4), at: 2),
+                try segments((.int8, 16), (.float16, 4)),
+                try model { $0.insert(($0[2].0, $0[2].1, .int8, 16, 32), at: 2) }.bytes,
+            ])
+        expect(
+            .tillerTensorShape,
+            [try segments((.int8, 16), (.int4, 5)), try segments((.int8, 16), (.int4, 16))])
         let count = TinyModel.tensors().count
         for index in 0..<(count / 2) {
             expect(.tillerMissingTensor, [try model { $0.remove(at: index) }.bytes])

@@ -157,13 +157,55 @@ func embeddingsAreRowsOfTheTiles(encoding: TensorEncoding) {
     let tokens: [Int32] = [32, 0, 15, 16, 0]
     let hidden = AlignedBuffer<Float>(count: tokens.count * columns)
     let compute = Compute(kernels: .best, threadCount: 2)
-    tokens.withUnsafeBufferPointer { compute.embed($0, from: matrix.weights, scale: 3, into: hidden) }
+    tokens.withUnsafeBufferPointer {
+        compute.embed($0, from: WeightTable([matrix.weights]), scale: 3, into: hidden)
+    }
     for (t, token) in tokens.enumerated() {
         for c in 0..<columns {
             let index = Int(token) * columns + c
             let error = abs(Double(hidden[t * columns + c]) - 3 * matrix.values[index])
             #expect(error <= 8 * roundoff * 3 * matrix.magnitudes[index])
         }
+    }
+}
+
+@Test(arguments: KernelSet.available)
+func tablesInSegmentsAreWhatTheirSegmentsAre(kernels: KernelSet) {
+    let columns = 64, tokens = 3
+    let parts = [(TensorEncoding.int8, 32), (.int4, 48), (.int8, 16), (.int4, 21)].enumerated().map {
+        TestMatrix($1.0, rows: $1.1, columns: columns, seed: UInt64($0))
+    }
+    let table = WeightTable(parts.map(\.weights))
+    let x = randomActivations(tokens: tokens, columns: columns)
+    let hidden = AlignedBuffer<Float>(count: 2 * columns)
+    for threads in [1, 2, 5] {
+        let compute = Compute(kernels: kernels, threadCount: threads)
+        let output = AlignedBuffer<Float>(count: tokens * table.rows)
+        compute.forTokens(tokens, elementCount: columns) { $0.quantize(x) }
+        compute.multiply(table, by: x, tokenCount: tokens, into: output)
+        var first = 0
+        for part in parts {
+            let rows = part.weights.rows
+            let alone = multiply(kernels, part, x, tokens: tokens)
+            for t in 0..<tokens {
+                let same = (0..<rows).allSatisfy {
+                    output[t * table.rows + first + $0] == alone[t * rows + $0]
+                }
+                #expect(same, "\(threads) threads, rows from \(first), token \(t)")
+            }
+            [Int32(first), Int32(first + rows - 1)].withUnsafeBufferPointer {
+                compute.embed($0, from: table, scale: 1, into: hidden)
+            }
+            for (t, row) in [0, rows - 1].enumerated() {
+                for c in 0..<columns {
+                    let index = row * columns + c
+                    let error = abs(Double(hidden[t * columns + c]) - part.values[index])
+                    #expect(error <= 8 * roundoff * part.magnitudes[index])
+                }
+            }
+            first += rows
+        }
+        #expect(first == table.rows)
     }
 }
 

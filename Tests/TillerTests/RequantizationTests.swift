@@ -8,6 +8,7 @@ import Quantization
 import Steering
 import TestSupport
 import Testing
+import Tiller
 
 @Suite struct RequantizationTests {
     private let folder = TemporaryFolder()
@@ -48,6 +49,49 @@ import Testing
         let (file, summary) = try convert(path, weights)
         expectSameWeights(file, try TillerFile(path: path))
         #expect(summary.remarks.isEmpty)
+    }
+
+    /// A vocabulary whose common tokens have more bits than others.
+    @Test func segmentsAreWhatTheWholeIs() throws {
+        let model = try TinyModel("llama")
+        func convert(_ source: String, _ encodings: EncodingChoice, _ name: String) throws -> TillerFile {
+            let converter = Converter(
+                encodings: encodings, replacesExisting: true, threadCount: 2, program: "test")
+            _ = try converter.convert(source, to: "\(folder.path)/\(name)")
+            return try TillerFile(path: "\(folder.path)/\(name)")
+        }
+        let exact = try model.convert(.float32, in: folder)
+        var choice = EncodingChoice(weights: .int4, head: .int4)
+        choice.vocabularyExceptions = [RowSegment(0..<32, .int8), RowSegment(64..<1 << 20, .int8)]
+        let mixed = try convert(exact, choice, "mixed.tiller")
+        let segments = mixed.tensorIndex.segments(.tokenEmbedding)
+        #expect(segments.map(\.encoding) == [.int8, .int4, .int8] && segments.map(\.rows)[..<2] == [32, 32])
+        for encoding in [TensorEncoding.int8, .int4] {
+            let whole = try convert(exact, EncodingChoice(weights: .int4, head: encoding), "whole.tiller")
+            let all = try #require(whole.tensorIndex[.tokenEmbedding])
+            let tileBytes = try #require(encoding.tileByteCount(columns: all.columns))
+            var first = 0
+            for segment in segments {
+                if segment.encoding == encoding {
+                    let bytes = whole.bytes(of: all)[(first / 16 * tileBytes)...].prefix(segment.byteCount)
+                    #expect(mixed.bytes(of: segment).elementsEqual(bytes))
+                }
+                first += segment.rows
+            }
+        }
+        // As it is, and from its numbers.
+        expectSameWeights(try convert("\(folder.path)/mixed.tiller", choice, "copy.tiller"), mixed)
+        let again = try convert(
+            "\(folder.path)/mixed.tiller", EncodingChoice(weights: .int4, head: .float32), "again.tiller")
+        #expect(again.tensorIndex.segments(.tokenEmbedding).count == 1)
+        let engine = try Engine(path: "\(folder.path)/mixed.tiller")
+        let float = try Engine(path: "\(folder.path)/again.tiller")
+        let logits = try [engine, float].map {
+            try $0.makeSession(contextLength: 64).logits(of: model.tokens, at: [0, 3])
+        }
+        let largest = logits[1].map(abs).max() ?? 0
+        let difference = zip(logits[0], logits[1]).map { abs($0 - $1) }.max() ?? 0
+        #expect(difference < largest / 50, "\(difference) of \(largest)")
     }
 
     @Test func whatWasQuantizedBeforeIsSaid() throws {
