@@ -33,9 +33,9 @@ extension ThreadPool {
         private let mutex: UnsafeMutablePointer<pthread_mutex_t>
         private let runnerWord = Atomic<UInt>(0)
 
-        init(workerCount: Int, spinCount: Int) {
+        init(workerCount: Int) {
             self.workerCount = workerCount
-            self.spinCount = spinCount
+            spinCount = Self.measuredSpinCount()
             let memory = UnsafeMutableRawPointer.allocate(
                 byteCount: 4 * Self.lineByteCount, alignment: Self.lineByteCount)
             func word(_ line: Int) -> Word {
@@ -175,9 +175,6 @@ extension ThreadPool {
 // MARK: - Spinning
 
 extension ThreadPool.Team {
-    /// With more threads than processors, whoever spins keeps the others from working.
-    static let crowdedSpinCount = 20
-
     /// One step of a spin loop.
     ///
     /// The thread that we wait for may be queued behind us on the same processor, when other programs use
@@ -188,7 +185,7 @@ extension ThreadPool.Team {
     }
 
     /// Pauses that fill about 40 microseconds; their length differs tenfold between processors.
-    static func measuredSpinCount() -> Int {
+    private static func measuredSpinCount() -> Int {
         let sampleCount = 200
         var fastest = Double.infinity
         for _ in 0..<3 {

@@ -7,23 +7,24 @@ import Glibc
 import Synchronization
 
 /// A fixed team of threads that run the same closure, each with its own index.
+///
+/// There are never more of them than the processor runs at once: threads that share a processor wait for one another's
+/// time slices at every step, so the parts of further ones are run by the others, one after the other.
 package final class ThreadPool: Sendable {
-    /// Number of threads, including the one that calls `run`.
+    /// Number of parts of each run, and of threads as far as there are processors; the one that calls `run` is one of them.
     package let threadCount: Int
     private let team: Team
     private let workers: [pthread_t]
 
-    /// Starts `threadCount - 1` threads; none for a count of 1.
+    /// Starts the threads beside the caller's; none for a count of 1.
     /// - Precondition: `threadCount` is positive and the system grants the threads.
     package init(threadCount: Int) {
         precondition(threadCount > 0, "ThreadPool: a team has at least one thread")
-        let isCrowded = threadCount > Processor.allowedProcessorCount()
-        let team = Team(
-            workerCount: threadCount - 1,
-            spinCount: isCrowded ? Team.crowdedSpinCount : Team.measuredSpinCount())
+        let teamSize = min(threadCount, Processor.allowedProcessorCount())
+        let team = Team(workerCount: teamSize - 1)
         self.threadCount = threadCount
         self.team = team
-        workers = (1..<threadCount).map { Team.startWorker(thread: $0, of: team) }
+        workers = (1..<teamSize).map { Team.startWorker(thread: $0, of: team) }
     }
 
     deinit {
@@ -31,9 +32,9 @@ package final class ThreadPool: Sendable {
         for worker in workers { pthread_join(worker, nil) }
     }
 
-    /// Runs `body` once on each thread with its index in `0..<threadCount`; the caller is thread 0.
+    /// Runs `body` once for each index in `0..<threadCount`; the caller is thread 0.
     ///
-    /// Returns when all are done; what they wrote is then visible to the caller. Runs from different threads
+    /// Bodies may not wait for one another. Returns when all are done; what they wrote is then visible to the caller. Runs from different threads
     /// take turns. Nothing is allocated.
     /// - Precondition: not called from within a `body` of the same pool.
     package func run(_ body: (_ thread: Int) -> Void) {
@@ -44,10 +45,13 @@ package final class ThreadPool: Sendable {
             team.lock()
         }
         team.runner = caller
-        if threadCount == 1 {
-            body(0)
+        let teamSize = workers.count + 1
+        if teamSize == 1 {
+            for thread in 0..<threadCount { body(thread) }
         } else {
-            team.fork(body)
+            team.fork { member in
+                for thread in stride(from: member, to: threadCount, by: teamSize) { body(thread) }
+            }
         }
         team.runner = 0
         team.unlock()

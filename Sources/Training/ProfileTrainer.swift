@@ -219,7 +219,7 @@ package struct ProfileTrainer {
     private func provenance(of set: TrainingSet, dataHash: String) -> JSON {
         var record: JSON.Object = [
             "operation": .string(options.operation.rawValue),
-            "program": .string("tiller \(tillerVersion)"), "date": .string(WallClock.isoDate()),
+            "program": .string("tiller \(tillerVersion)"),
             "pairs": .integer(set.pairs.count), "data_sha256": .string(dataHash),
             "weights": .string("\(engine.model.blocks[0].feedForward.up.encoding)"),
         ]

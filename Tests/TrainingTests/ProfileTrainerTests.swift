@@ -47,6 +47,14 @@ import Training
     }
 
     @Test(arguments: DirectionMethod.allCases)
+    func theSameDataGiveTheSameBytes(method: DirectionMethod) throws {
+        let profiles = try (0..<2).map { _ in
+            try TillerProfileFile.bytes(of: train(pairs(24, seed: 1), engine()) { $0.method = method })
+        }
+        #expect(profiles[0] == profiles[1])
+    }
+
+    @Test(arguments: DirectionMethod.allCases)
     func raisesTheLogOddsOfPairsThatItHasNotSeen(method: DirectionMethod) throws {
         let engine = try engine()
         let profile = try train(pairs(24, seed: 1), engine) { $0.method = method }
