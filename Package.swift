@@ -155,7 +155,9 @@ let package = Package(
             name: "ExpertSteerTests", dependencies: ["ExpertSteer", "JSON", "LinearAlgebra", "TestSupport"]),
         .testTarget(
             name: "EvaluationTests",
-            dependencies: ["Evaluation", "ModelFixtures", "Quantization", "Tiller", "TestSupport"]),
+            dependencies: [
+                "Evaluation", "JSON", "ModelFixtures", "Platform", "Quantization", "Tiller", "TestSupport",
+            ]),
         .testTarget(
             name: "TillerTests",
             dependencies: [

@@ -16,6 +16,8 @@ public struct BenchmarkOptions: Sendable {
     public var depth = 0
     public var repetitions = 5
     public var steering: [Steer] = []
+    /// Bound on what steering does to each decoded token, see `GenerationOptions.maximumDivergence`.
+    public var maximumDivergence: Double?
 
     public init() {}
 }
@@ -136,9 +138,22 @@ public struct Benchmark {
         generation.sampling = .greedy
         generation.maximumTokens = options.generatedTokens
         generation.ignoresEndOfGeneration = true
+        generation.maximumDivergence = options.maximumDivergence
+        // The timeline without steering reads the prompt first, outside of what is timed.
+        if options.maximumDivergence != nil, !options.steering.isEmpty { try readUnsteered(session) }
         let start = MonotonicClock.now()
         try session.generate(generation)
         return Double(options.generatedTokens) / (MonotonicClock.now() - start)
+    }
+
+    /// Generates one token and takes it back, with all that the first bounded token brings along.
+    private func readUnsteered(_ session: Session) throws(TillerError) {
+        var generation = GenerationOptions()
+        generation.maximumTokens = 1
+        generation.ignoresEndOfGeneration = true
+        generation.maximumDivergence = options.maximumDivergence
+        try session.generate(generation)
+        session.rewind(to: session.tokens.count - 1)
     }
 
     /// Tokens spread over the vocabulary, the same in every run.

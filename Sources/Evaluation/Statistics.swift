@@ -71,16 +71,19 @@ private func middle(of values: [Double]) -> ClosedRange<Double> {
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
-private struct SplitMix {
+struct SplitMix {
     var state: UInt64
 
     mutating func index(below limit: Int) -> Int {
+        Int(next().multipliedFullWidth(by: UInt64(limit)).high)
+    }
+
+    mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var z = state
         z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
         z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        z ^= z >> 31
-        return Int(z.multipliedFullWidth(by: UInt64(limit)).high)
+        return z ^ (z >> 31)
     }
 }
 

@@ -13,12 +13,14 @@ extension Compute {
     ///   h · keyValueHeadCount / headCount of the cache.
     /// - cache: holds all positions up to the last token's.
     /// - firstPosition: of the first token; the others follow.
+    /// - firstRow: row of the query and of the output with which the tokens begin.
     /// - window: the token at position p sees max(0, p − window + 1)...p; nil for 0...p.
     /// - output: [tokenCount × headCount · headSize].
     /// - form: which form of the output is written.
     package func attend(
         query: AlignedBuffer<Float>, cache: KeyValueCache, layer: Int, firstPosition: Int, tokenCount: Int,
-        headCount: Int, scale: Float, window: Int?, into output: Activations, form: ActivationForm
+        headCount: Int, scale: Float, window: Int?, firstRow: Int = 0, into output: Activations,
+        form: ActivationForm
     ) {
         precondition(layer >= 0 && layer < cache.layerCount, "attend: no such layer")
         precondition(
@@ -29,14 +31,16 @@ extension Compute {
         precondition(
             firstPosition >= 0 && tokenCount >= 0 && firstPosition <= cache.capacity - tokenCount,
             "attend: positions beyond the cache")
-        check(query, holds: tokenCount, by: output.columns, "attend")
-        check(output.values, holds: tokenCount, by: output.columns, "attend")
+        precondition(firstRow >= 0, "attend: a row cannot be negative")
+        check(query, holds: firstRow + tokenCount, by: output.columns, "attend")
+        check(output.values, holds: firstRow + tokenCount, by: output.columns, "attend")
         guard tokenCount > 0 else { return }
         let headsAreGroups = cache.headSize % groupColumns == 0
+        let start = firstRow * output.columns
+        let codes = form == .codes && headsAreGroups ? output.groups?.baseAddress : nil
         let attention = Attention(
-            table: table, cache: cache, layer: layer, query: query.baseAddress,
-            output: output.values.baseAddress,
-            codes: form == .codes && headsAreGroups ? output.groups?.baseAddress : nil,
+            table: table, cache: cache, layer: layer, query: query.baseAddress + start,
+            output: output.values.baseAddress + start, codes: codes.map { $0 + start / groupColumns },
             firstPosition: firstPosition, tokenCount: tokenCount, headCount: headCount, scale: scale,
             window: window ?? .max)
         attentionScratch.reserve(
@@ -55,7 +59,7 @@ extension Compute {
         }
         if form == .codes, !headsAreGroups {
             // A group of 32 columns belongs to two heads: only now are both there.
-            forTokens(tokenCount, elementCount: output.columns) { $0.quantize(output) }
+            forTokens(tokenCount, elementCount: output.columns, firstRow: firstRow) { $0.quantize(output) }
         }
     }
 

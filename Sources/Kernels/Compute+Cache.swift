@@ -8,7 +8,7 @@ extension TokenRows {
     /// Stores the keys (already rotated) and values of consecutive positions.
     ///
     /// - key, value: [tokens × keyValueHeadCount × headSize]
-    /// - firstPosition: of the batch's first token; all must be within the cache's capacity.
+    /// - firstPosition: of the timeline's first token; all must be within the cache's capacity.
     package func append(
         key: AlignedBuffer<Float>, value: AlignedBuffer<Float>, to cache: KeyValueCache, layer: Int,
         firstPosition: Int
@@ -18,12 +18,12 @@ extension TokenRows {
         check(value, width, "append")
         precondition(layer >= 0 && layer < cache.layerCount, "append: no such layer")
         precondition(
-            firstPosition >= 0 && firstPosition <= cache.capacity - tokens.upperBound,
-            "append: positions up to \(firstPosition + tokens.upperBound) exceed the cache")
+            firstPosition >= 0 && firstPosition - firstRow <= cache.capacity - tokens.upperBound,
+            "append: positions up to \(firstPosition - firstRow + tokens.upperBound) exceed the cache")
         for t in tokens {
             for head in 0..<cache.keyValueHeadCount {
                 let offset = t * width + head * cache.headSize
-                let position = firstPosition + t
+                let position = firstPosition + t - firstRow
                 store(
                     key: key.baseAddress + offset, cache,
                     tile: cache.keyTiles(layer: layer, head: head)

@@ -23,9 +23,14 @@ extension Compute {
     /// log Σ e^x[i], x [count].
     /// - Precondition: `count` is positive.
     package func logSumExp(_ x: UnsafePointer<Float>, count: Int) -> Float {
+        Float(preciseLogSumExp(x, count: count))
+    }
+
+    /// The same before it is rounded to Float, good to about 1e-7.
+    package func preciseLogSumExp(_ x: UnsafePointer<Float>, count: Int) -> Double {
         precondition(count > 0, "logSumExp: nothing to add")
         let largest = table.largest(x, count)
-        guard largest.isFinite else { return largest }
+        guard largest.isFinite else { return Double(largest) }
         // Short blocks in Float, their sums in Double: a large vocabulary loses no digits.
         var sum = 0.0
         var i = 0
@@ -34,7 +39,7 @@ extension Compute {
             sum += Double(table.sumExponentials(x + i, largest, n))
             i += n
         }
-        return Float(Double(largest) + log(sum))
+        return Double(largest) + log(sum)
     }
 
     /// The first index of the largest element, x [count].

@@ -10,19 +10,26 @@ package struct TokenRows {
     let compute: Compute
     /// Indices into the batch.
     package let tokens: Range<Int>
+    /// Row of the batch with which the tokens' timeline begins: its positions count from there.
+    let firstRow: Int
 }
 
 extension Compute {
     /// Runs `body` over all tokens of a batch, a few at a time, on all threads where the work is worth it.
     ///
     /// - elementCount: elements of one token that `body` works on.
-    package func forTokens(_ tokenCount: Int, elementCount: Int, _ body: (TokenRows) -> Void) {
+    /// - firstRow: row of the batch with which the tokens begin.
+    package func forTokens(
+        _ tokenCount: Int, elementCount: Int, firstRow: Int = 0, _ body: (TokenRows) -> Void
+    ) {
         let block = 8
         split(tokenCount, elementCount: tokenCount * elementCount, granularity: block) { part in
             var token = part.lowerBound
             while token < part.upperBound {
                 let end = min(token + block, part.upperBound)
-                body(TokenRows(compute: self, tokens: token..<end))
+                body(
+                    TokenRows(
+                        compute: self, tokens: firstRow + token..<firstRow + end, firstRow: firstRow))
                 token = end
             }
         }
@@ -98,18 +105,18 @@ extension TokenRows {
     /// Rotates pairs (i, i + half) of every head in place by the angles of its token's position (NeoX order).
     ///
     /// - x: [tokens × headCount × headSize]; elements beyond twice the table's frequencies stay as they are.
-    /// - angles: those of the batch's positions.
+    /// - angles: those of the positions of the tokens' timeline.
     package func rotate(
         _ x: AlignedBuffer<Float>, by angles: RotaryAngles, headCount: Int, headSize: Int
     ) {
         let half = angles.table.inverseFrequencies.count
         precondition(headCount >= 0 && 2 * half <= headSize, "rotate: more frequencies than pairs in a head")
-        precondition(tokens.upperBound <= angles.count, "rotate: more tokens than positions")
+        precondition(tokens.upperBound - firstRow <= angles.count, "rotate: more tokens than positions")
         check(x, headCount * headSize, "rotate")
         for t in tokens {
             compute.table.rotate(
-                x.baseAddress + t * headCount * headSize, angles.cosines(ofToken: t),
-                angles.sines(ofToken: t), half, headCount, headSize)
+                x.baseAddress + t * headCount * headSize, angles.cosines(ofToken: t - firstRow),
+                angles.sines(ofToken: t - firstRow), half, headCount, headSize)
         }
     }
 

@@ -66,17 +66,19 @@ package final class SteeringGates: @unchecked Sendable {
     /// Reads the states of some rows after a layer.
     ///
     /// - x: [tokens × hiddenSize]
+    /// - firstRow: index of the row at `firstPosition`.
     package func read(
         _ x: AlignedBuffer<Float>, after layer: Int, tokens: Range<Int>, firstPosition: Int,
-        with compute: Compute
+        firstRow: Int = 0, with compute: Compute
     ) {
+        let offset = firstPosition - firstRow
         for (index, condition) in conditions.enumerated() where condition.layer == layer {
             let width = condition.direction.count
             precondition(
-                tokens.upperBound * width <= x.count && firstPosition + tokens.upperBound <= capacity,
+                tokens.upperBound * width <= x.count && offset + tokens.upperBound <= capacity,
                 "SteeringGates: more rows than the buffer or the context holds")
             for token in tokens {
-                projections[index * capacity + firstPosition + token] = compute.dot(
+                projections[index * capacity + offset + token] = compute.dot(
                     condition.direction, x.baseAddress + token * width, count: width)
             }
         }

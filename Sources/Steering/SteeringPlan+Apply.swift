@@ -7,15 +7,18 @@ import Platform
 
 /// Where the rows of a batch stand, for steps that do not act everywhere.
 package struct SteeringPlace {
-    /// Position of row 0 in the context.
+    /// Position of the timeline's first row in the context.
     package let firstPosition: Int
+    /// That row's index in the batch.
+    package let firstRow: Int
     /// Whether the rows belong to the prompt or to generated text; profiles choose their phase.
     package let isPrompt: Bool
     /// What the plan's conditions found.
     package let gates: SteeringGates?
 
-    package init(firstPosition: Int = 0, isPrompt: Bool, gates: SteeringGates? = nil) {
+    package init(firstPosition: Int = 0, firstRow: Int = 0, isPrompt: Bool, gates: SteeringGates? = nil) {
         self.firstPosition = firstPosition
+        self.firstRow = firstRow
         self.isPrompt = isPrompt
         self.gates = gates
     }
@@ -42,7 +45,7 @@ extension SteeringPlan {
             let width = step.direction.count
             precondition(tokens.upperBound * width <= x.count, "steering: more rows than the buffer holds")
             for token in tokens {
-                let position = place.firstPosition + token
+                let position = place.firstPosition + token - place.firstRow
                 guard step.positions.contains(position) else { continue }
                 if let condition = step.condition {
                     guard let gates = place.gates else { preconditionFailure("steering: no gates") }

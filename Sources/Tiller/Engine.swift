@@ -182,4 +182,19 @@ public final class Engine: Sendable {
             logits.baseAddress.update(from: forwardPass.logits.baseAddress, count: logits.count)
         }
     }
+
+    /// Runs one token of each of two timelines, alone.
+    package func evaluatePair(
+        _ tokens: UnsafeBufferPointer<Int32>, first: (cache: KeyValueCache, evaluation: Evaluation),
+        second: (cache: KeyValueCache, evaluation: Evaluation),
+        logits: (first: AlignedBuffer<Float>, second: AlignedBuffer<Float>)
+    ) {
+        lock.withLock { _ in
+            forwardPass.evaluatePair(tokens, first: first, second: second) { timeline, row in
+                guard let base = row.baseAddress else { return }
+                let target = timeline == 0 ? logits.first : logits.second
+                target.baseAddress.update(from: base, count: min(row.count, target.count))
+            }
+        }
+    }
 }

@@ -17,6 +17,12 @@ public struct GenerationOptions: Sendable {
     public var showsSpecialTokens = false
     /// Reports the natural logarithm of each drawn token's probability, before penalties and temperature.
     public var reportsLogProbabilities = false
+    /// The most that steering may move each token's distribution, as KL(sampled ‖ unsteered) in nats; nil sets no bound,
+    /// 0 leaves the unsteered text. The session then runs its tokens without steering too; see `Sampler.sample(_:steered:…)`
+    /// for what is bounded.
+    public var maximumDivergence: Double?
+    /// Reports KL(steered ‖ unsteered) of each token also without a bound; that runs the session without steering too.
+    public var reportsDivergence = false
 
     public init() {}
 }
@@ -28,6 +34,8 @@ public struct GeneratedToken: Sendable {
     public let text: String
     /// ln P(token) under the model's own distribution, where it was asked for.
     public let logProbability: Float?
+    /// How far steering moved the distribution of this token, where that was bounded or asked for.
+    public internal(set) var divergence: TokenDivergence?
 }
 
 /// Why generation ended.
@@ -49,6 +57,8 @@ public struct GenerationResult: Sendable {
     public let seed: UInt64
     /// ln P of each token, where asked for.
     public let logProbabilities: [Float]
+    /// How far steering moved the tokens' distributions, where that was bounded or asked for.
+    public internal(set) var divergence: DivergenceSummary?
 }
 
 extension Session {
@@ -61,6 +71,13 @@ extension Session {
         _ options: GenerationOptions, onToken: (GeneratedToken) -> Bool = { _ in true }
     ) throws(TillerError) -> GenerationResult {
         try options.sampling.validate()
+        if let limit = options.maximumDivergence,
+            !(limit >= 0 && limit <= GenerationOptions.largestDivergence)
+        {
+            throw .invalidOption(
+                "a divergence of \(limit) nats is no bound, expected 0...\(Int(GenerationOptions.largestDivergence))"
+            )
+        }
         if let token = options.sampling.logitBias.keys.first(where: { !(0..<logits.count).contains(Int($0)) })
         {
             throw .invalidOption("logit bias for token \(token), expected ids in 0..<\(logits.count)")
@@ -68,14 +85,16 @@ extension Session {
         guard !tokens.isEmpty else {
             throw .invalidOption("there is nothing to continue; evaluate a prompt first")
         }
-        var run = GenerationRun(session: self, options: options)
+        var run = try GenerationRun(session: self, options: options)
         return try run.execute(onToken)
     }
 }
 
 /// The state of one generation.
-private struct GenerationRun {
+struct GenerationRun {
     let session: Session
+    /// The same tokens without steering, where what steers is bounded or measured.
+    private let twin: Session?
     let options: GenerationOptions
     var sampler: Sampler
     var decoder: TokenDecoder
@@ -83,9 +102,12 @@ private struct GenerationRun {
     var text = ""
     var tokens: [Int32] = []
     var logProbabilities: [Float] = []
+    private var divergence = DivergenceSummary()
 
-    init(session: Session, options: GenerationOptions) {
+    init(session: Session, options: GenerationOptions) throws(TillerError) {
         self.session = session
+        let isHeldAgainstTwin = options.maximumDivergence != nil || options.reportsDivergence
+        twin = isHeldAgainstTwin && !session.plan.isEmpty ? try session.unsteered() : nil
         self.options = options
         sampler = Sampler(options: options.sampling)
         decoder = TokenDecoder(
@@ -109,36 +131,49 @@ private struct GenerationRun {
         let stopReason = reason ?? .cancelled
         // The sampler writes penalties into the logits; who goes on from here needs the model's own.
         session.forgetLogits()
+        twin?.forgetLogits()
         if stopReason != .stopString { flush(onToken) }
         return GenerationResult(
             text: text, tokens: tokens, stopReason: stopReason, seed: sampler.seed,
-            logProbabilities: logProbabilities)
+            logProbabilities: logProbabilities,
+            divergence: divergence.tokenCount > 0 ? divergence : nil)
     }
 
     /// Draws one token; returns why generation ends, if it does.
     private mutating func advance(_ onToken: (GeneratedToken) -> Bool) throws(TillerError) -> StopReason? {
-        let logits = session.logits.elements
-        let token: Int32
-        var logProbability: Float?
-        if options.reportsLogProbabilities {
-            // Penalties change the logits in place, so the model's own are kept aside.
-            let own = Array(logits)
-            let normalizer = session.engine.compute.logSumExp(session.logits.baseAddress, count: logits.count)
-            token = sampler.sample(logits, history: session.tokens)
-            logProbability = own[Int(token)] - normalizer
-        } else {
-            token = sampler.sample(logits, history: session.tokens)
-        }
+        // Penalties change the logits in place, so the model's own are kept aside.
+        let own = options.reportsLogProbabilities ? OwnDistributions(session, twin) : nil
+        let draw = drawToken()
+        let token = draw.token
+        let logProbability = own?.logProbability(of: token, share: draw.divergence?.share ?? 1)
         if !options.ignoresEndOfGeneration, session.engine.isEndOfGeneration(token) { return .endOfTurn }
         tokens.append(token)
         if let logProbability { logProbabilities.append(logProbability) }
         let (piece, isStopped) = matcher.push(decoder.append(token).utf8)
         let newText = String(decoding: piece, as: UTF8.self)
         text += newText
-        let goesOn = onToken(GeneratedToken(token: token, text: newText, logProbability: logProbability))
-        try session.step(token)
+        if let value = draw.divergence { divergence.add(value) }
+        let goesOn = onToken(
+            GeneratedToken(
+                token: token, text: newText, logProbability: logProbability, divergence: draw.divergence))
+        if let twin { try session.step(token, beside: twin) } else { try session.step(token) }
         if isStopped { return .stopString }
         return goesOn ? nil : .cancelled
+    }
+
+    private mutating func drawToken() -> (token: Int32, divergence: TokenDivergence?) {
+        let logits = session.logits.elements
+        guard let twin else { return (sampler.sample(logits, history: session.tokens), nil) }
+        let compute = session.engine.compute
+        if let limit = options.maximumDivergence {
+            let draw = sampler.sample(
+                twin.logits.elements, steered: logits, within: limit, history: session.tokens,
+                with: compute)
+            return (draw.token, draw.divergence)
+        }
+        let value = compute.divergence(
+            of: UnsafeBufferPointer(logits), from: UnsafeBufferPointer(twin.logits.elements))
+        return (sampler.sample(logits, history: session.tokens), TokenDivergence(nats: value, share: 1))
     }
 
     /// Shows what was held back for a stop string or an unfinished character.

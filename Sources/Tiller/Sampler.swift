@@ -7,10 +7,13 @@ import Platform
 
 /// Draws tokens; two samplers with the same options and history draw the same.
 package struct Sampler {
-    private let options: SamplingOptions
+    let options: SamplingOptions
     private var random: RandomBits
     /// (token, logit) of the tokens still in the running; kept between draws so that drawing allocates nothing.
-    private var candidates: [(token: Int32, logit: Float)] = []
+    var candidates: [(token: Int32, logit: Float)] = []
+
+    /// The distributions between two, where steering is capped; see Sampler+Cap.
+    var mixture = Mixture()
 
     /// The seed in use, so that a run can be repeated.
     package let seed: UInt64
@@ -28,13 +31,23 @@ package struct Sampler {
     ///   - logits: [vocabularySize]; penalties and biases are applied in place.
     ///   - history: all tokens so far; the penalties look at the last ones.
     package mutating func sample(_ logits: UnsafeMutableBufferPointer<Float>, history: [Int32]) -> Int32 {
+        adjust(logits, history: history)
+        return choose(from: UnsafeBufferPointer(logits))
+    }
+
+    /// Applies penalties and biases in place.
+    func adjust(_ logits: UnsafeMutableBufferPointer<Float>, history: [Int32]) {
         penalize(logits, history: history)
         for (token, bias) in options.logitBias where token >= 0 && Int(token) < logits.count {
             logits[Int(token)] += bias
         }
-        if options.temperature == 0 { return Int32(indexOfMaximum(UnsafeBufferPointer(logits))) }
-        collectCandidates(UnsafeBufferPointer(logits))
-        return draw()
+    }
+
+    /// Draws by adjusted logits.
+    mutating func choose(from logits: UnsafeBufferPointer<Float>) -> Int32 {
+        if options.temperature == 0 { return Int32(indexOfMaximum(logits)) }
+        collectCandidates(logits)
+        return draw(outOf: weighCandidates())
     }
 
     private func penalize(_ logits: UnsafeMutableBufferPointer<Float>, history: [Int32]) {
@@ -55,7 +68,7 @@ package struct Sampler {
     }
 
     /// Keeps what top-k and min-p leave over, most likely first.
-    private mutating func collectCandidates(_ logits: UnsafeBufferPointer<Float>) {
+    mutating func collectCandidates(_ logits: UnsafeBufferPointer<Float>) {
         let maximum = logits[indexOfMaximum(logits)]
         // Below e^-30 of the best a token cannot be drawn in a lifetime; min-p usually cuts much earlier.
         let margin = options.minP > 0 ? min(30, -logf(options.minP)) : 30
@@ -78,8 +91,8 @@ package struct Sampler {
         if candidates.count > limit { candidates.removeLast(candidates.count - limit) }
     }
 
-    /// Draws from the candidates after top-p.
-    private mutating func draw() -> Int32 {
+    /// Turns the candidates' logits into weights, drops those behind top-p, and returns the sum of the others.
+    mutating func weighCandidates() -> Float {
         let maximum = candidates[0].logit
         var total: Float = 0
         for index in candidates.indices {
@@ -92,12 +105,18 @@ package struct Sampler {
             kept += candidates[count].logit
             count += 1
         }
-        var rest = random.nextUnit() * kept
-        for candidate in candidates[..<count] {
+        candidates.removeLast(candidates.count - count)
+        return kept
+    }
+
+    /// Draws one of the candidates by their weights, whose sum is `total`.
+    mutating func draw(outOf total: Float) -> Int32 {
+        var rest = random.nextUnit() * total
+        for candidate in candidates {
             rest -= candidate.logit
             if rest < 0 { return candidate.token }
         }
-        return candidates[count - 1].token
+        return candidates[candidates.count - 1].token
     }
 }
 

@@ -30,6 +30,8 @@ public final class Session {
     /// Logits after the last token [vocabularySize]; valid while `hasLogits`.
     let logits: AlignedBuffer<Float>
     private(set) var hasLogits = false
+    /// The same tokens without steering, once something was held against them; see `unsteered`.
+    var twin: Session?
 
     init(engine: Engine, contextLength: Int) {
         let configuration = engine.model.configuration
@@ -147,9 +149,41 @@ public final class Session {
     func forgetLogits() { hasLogits = false }
 
     /// Appends a generated token and computes the logits after it. Allocates nothing.
-    func step(_ token: Int32) throws(TillerError) {
+    package func step(_ token: Int32) throws(TillerError) {
         try append(CollectionOfOne(token), isPrompt: false)
         try catchUp { true }
+    }
+
+    /// Appends a generated token to two timelines and computes the logits after it in both, in one pass over the weights.
+    /// Both come out as after a step of their own, bit for bit. Allocates nothing.
+    package func step(_ token: Int32, beside other: Session) throws(TillerError) {
+        guard other.remainingContext > 0 else { throw .contextOverflow(needed: 1, available: 0) }
+        try append(CollectionOfOne(token), isPrompt: false)
+        try other.append(CollectionOfOne(token), isPrompt: false)
+        guard validCount == tokens.count - 1, other.validCount == other.tokens.count - 1 else {
+            try catchUp { true }
+            try other.catchUp { true }
+            return
+        }
+        withUnsafeTemporaryAllocation(of: Int32.self, capacity: 2) { pair in
+            pair.initialize(repeating: token)
+            engine.evaluatePair(
+                UnsafeBufferPointer(pair), first: (cache, evaluationOfLast()),
+                second: (other.cache, other.evaluationOfLast()), logits: (logits, other.logits))
+        }
+        lastIsEvaluated()
+        other.lastIsEvaluated()
+    }
+
+    /// How the last token, a generated one, is evaluated behind a valid cache.
+    private func evaluationOfLast() -> Evaluation {
+        gates?.decide(by: prompt(before: validCount))
+        return Evaluation(firstPosition: validCount, steering: plan, gates: gates, isPrompt: false)
+    }
+
+    private func lastIsEvaluated() {
+        validCount = tokens.count
+        hasLogits = true
     }
 
     private func append(_ newTokens: some Collection<Int32>, isPrompt: Bool) throws(TillerError) {

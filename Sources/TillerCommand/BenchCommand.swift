@@ -38,6 +38,7 @@ struct BenchCommand: ParsableCommand {
     var json = false
 
     @OptionGroup(title: "Steering") var steering: SteeringOptions
+    @OptionGroup(title: "Steering") var cap: DamageCapOptions
     @OptionGroup(title: "Machine") var engineOptions: EngineOptions
 
     func run() throws {
@@ -51,6 +52,7 @@ struct BenchCommand: ParsableCommand {
         options.depth = depth
         options.repetitions = repetitions
         options.steering = try steering.parsed()
+        options.maximumDivergence = try cap.parsed()
         guard let file else { return try measureKernels() }
         let (engine, seconds) = try engineOptions.load(file)
         if operations { return try measureOperations(engine) }

@@ -31,6 +31,7 @@ struct ChatCommand: ParsableCommand {
 
     @OptionGroup var sampling: SamplingCommandOptions
     @OptionGroup var steering: SteeringOptions
+    @OptionGroup var cap: DamageCapOptions
     @OptionGroup var engineOptions: EngineOptions
 
     func validate() throws {
@@ -43,6 +44,7 @@ struct ChatCommand: ParsableCommand {
         var generation = GenerationOptions()
         generation.sampling = try sampling.parsed()
         generation.maximumTokens = maxTokens
+        generation.maximumDivergence = try cap.parsed()
         let steer = try steering.parsed()
         let (engine, seconds) = try engineOptions.load(file)
         let session = try engine.makeSession(contextLength: engine.context(context, usual: 4096))

@@ -13,7 +13,10 @@ struct ChatCommands {
 
     private static let help: [(usage: String, meaning: String)] = [
         ("/steer", "show the steering; /steer NAME[=STRENGTH] … sets it, /steer off ends it"),
-        ("/compare", "the last question answered plain and steered; /compare NAME[=STRENGTH] …"),
+        (
+            "/compare",
+            "the last question answered plain and steered, and how far apart; /compare NAME[=STRENGTH] …"
+        ),
         ("/system TEXT", "set the system message; without text, remove it"),
         ("/regenerate", "replace the last answer"),
         ("/undo", "take the last question and its answer back"),
@@ -103,11 +106,12 @@ struct ChatCommands {
             throw TillerError.invalidOption("nothing steers; /steer NAME first, or /compare NAME")
         }
         let title = try describe(steering)
-        let (plain, steered) = try conversation.compare(with: steering)
+        let comparison = try conversation.compare(with: steering)
         printLine(
             SideBySide.render(
-                left: plain.printable, right: steered.printable, titles: ("plain", title),
-                width: TerminalSize.columns))
+                left: comparison.plain.printable, right: comparison.steered.printable,
+                titles: ("plain", title), width: TerminalSize.columns))
+        printLine(Style.dim(comparison.summary))
     }
 
     // MARK: - Files

@@ -72,20 +72,32 @@ final class Conversation {
     }
 
     /// Answers the last question twice, plain and steered, with the same seed; the conversation stays as it is.
-    func compare(with steering: [Steer]) throws -> (plain: String, steered: String) {
+    ///
+    /// The steered answer runs beside its own tokens without steering, which says how far each token was moved.
+    func compare(with steering: [Steer]) throws -> Comparison {
         guard let index = messages.lastIndex(where: { $0.role == "user" }) else {
             throw TillerError.invalidOption("ask something first; /compare answers it plain and steered")
         }
         let tokens = try session.engine.encode(conversation: Array(messages[...index]))
         var options = generation
         options.sampling.seed = options.sampling.seed ?? 1
-        let plain = try text(of: tokens, steering: [], options, label: "plain")
-        return (plain, try text(of: tokens, steering: steering, options, label: "steered"))
+        options.reportsDivergence = true
+        let plain = try answer(to: tokens, steering: [], options, label: "plain")
+        let steered = try answer(to: tokens, steering: steering, options, label: "steered")
+        return Comparison(
+            plain: plain.text, steered: steered.text,
+            commonTokenCount: zip(plain.tokens, steered.tokens).prefix { $0 == $1 }.count,
+            divergences: steered.divergences)
     }
 
-    private func text(of tokens: [Int32], steering: [Steer], _ options: GenerationOptions, label: String)
-        throws
-        -> String
+    private struct ComparedAnswer {
+        let text: String
+        let tokens: [Int32]
+        let divergences: [TokenDivergence]
+    }
+
+    private func answer(to tokens: [Int32], steering: [Steer], _ options: GenerationOptions, label: String)
+        throws -> ComparedAnswer
     {
         let copy = try session.engine.makeSession(contextLength: session.contextLength)
         try copy.steer(steering)
@@ -94,14 +106,23 @@ final class Conversation {
         // Both texts are shown together at the end; until then there is something to look at.
         let isWatched = isatty(STDERR_FILENO) == 1 && Style.isEnabled
         var count = 0
-        let result = try copy.generate(options) { _ in
+        var divergences: [TokenDivergence] = []
+        let result = try copy.generate(options) { token in
             count += 1
-            if isWatched { writeError("\r\(label): \(count) tokens", terminator: "\u{1B}[K") }
+            var meter = ""
+            if let divergence = token.divergence {
+                divergences.append(divergence)
+                let last = divergences.suffix(24).map(\.nats)
+                meter = ", KL \(formatted(divergence.nats, digits: 3)) \(Comparison.bars(last))"
+            }
+            if isWatched { writeError("\r\(label): \(count) tokens\(meter)", terminator: "\u{1B}[K") }
             return !Interrupt.isRequested
         }
         if isWatched { writeError("\r", terminator: "\u{1B}[K") }
         guard !Interrupt.isRequested else { throw CancellationError() }
-        return session.engine.hasChatTemplate ? result.text : result.text.trimmed
+        return ComparedAnswer(
+            text: session.engine.hasChatTemplate ? result.text : result.text.trimmed,
+            tokens: result.tokens, divergences: divergences)
     }
 
     private func generateAnswer() throws {

@@ -53,6 +53,7 @@ struct GenerateCommand: ParsableCommand {
 
     @OptionGroup(title: "Sampling") var sampling: SamplingCommandOptions
     @OptionGroup(title: "Steering") var steering: SteeringOptions
+    @OptionGroup(title: "Steering") var cap: DamageCapOptions
     @OptionGroup(title: "Machine") var engineOptions: EngineOptions
 
     func validate() throws {
@@ -65,6 +66,7 @@ struct GenerateCommand: ParsableCommand {
     func run() throws {
         let sampling = try sampling.parsed()
         let steer = try steering.parsed()
+        let limit = try cap.parsed()
         let (engine, _) = try engineOptions.load(file)
         let content = try prompt == "-" ? text(of: readStandardInput(), from: "standard input") : prompt
         let tokens = try promptTokens(content, engine: engine)
@@ -80,6 +82,7 @@ struct GenerateCommand: ParsableCommand {
         options.maximumTokens = maxTokens
         options.stopStrings = stop + (isChat ? engine.turnStops : [])
         options.reportsLogProbabilities = logprobs
+        options.maximumDivergence = limit
         var stream = json ? nil : AnswerStream(trims: isChat && !engine.hasChatTemplate)
         let result = try session.generate(options) { token in
             stream?.show(token.text)
@@ -113,6 +116,7 @@ struct GenerateCommand: ParsableCommand {
             "prompt_tokens": .integer(promptTokens), "stop_reason": .string(result.stopReason.rawValue),
             "seed": .integer(Int(clamping: result.seed)),
         ]
+        if let divergence = result.divergence { object["divergence"] = divergence.json }
         if logprobs { object["logprobs"] = .array(result.logProbabilities.map { .number(Double($0)) }) }
         return object
     }

@@ -46,8 +46,31 @@ package struct Evaluation {
         self.inputs = inputs
     }
 
-    fileprivate var place: SteeringPlace {
-        SteeringPlace(firstPosition: firstPosition, isPrompt: isPrompt, gates: gates)
+    fileprivate func place(firstRow: Int) -> SteeringPlace {
+        SteeringPlace(firstPosition: firstPosition, firstRow: firstRow, isPrompt: isPrompt, gates: gates)
+    }
+}
+
+/// One timeline's rows of a batch.
+private struct Lane {
+    let cache: KeyValueCache
+    let evaluation: Evaluation
+    let rows: Range<Int>
+
+    var place: SteeringPlace { evaluation.place(firstRow: rows.lowerBound) }
+}
+
+/// What goes through the blocks together: rows of one timeline, or of two, whose weights are then read once. What looks
+/// at positions, caches or steering goes lane by lane; all else takes the rows together.
+private struct Lanes {
+    let first: Lane
+    var second: Lane?
+
+    var tokenCount: Int { second?.rows.upperBound ?? first.rows.upperBound }
+
+    func forEach(_ body: (Lane) -> Void) {
+        body(first)
+        if let second { body(second) }
     }
 }
 
@@ -109,7 +132,7 @@ package final class ForwardPass: @unchecked Sendable {
             let batch = UnsafeBufferPointer(rebasing: tokens[start..<start + count])
             var part = evaluation
             part.firstPosition += start
-            runBlocks(batch, cache: cache, part)
+            runBlocks(batch, Lanes(first: Lane(cache: cache, evaluation: part, rows: 0..<count)))
             switch request {
             case .none: break
             case .last: if start + count == tokens.count { computeLogits(ofRow: count - 1) }
@@ -126,16 +149,40 @@ package final class ForwardPass: @unchecked Sendable {
         }
     }
 
-    private func runBlocks(
-        _ tokens: UnsafeBufferPointer<Int32>, cache: KeyValueCache, _ evaluation: Evaluation
+    /// Runs one token of each of two timelines through the model together: what the weights' way from memory costs is
+    /// paid once. Both come out as they would alone, bit for bit.
+    ///
+    /// - Parameters:
+    ///   - tokens: one id for each timeline.
+    ///   - visit: receives the logits of both, first and second, which are valid during the call.
+    /// - Precondition: as for `evaluate`; nothing is recorded.
+    package func evaluatePair(
+        _ tokens: UnsafeBufferPointer<Int32>, first: (cache: KeyValueCache, evaluation: Evaluation),
+        second: (cache: KeyValueCache, evaluation: Evaluation),
+        visit: (_ timeline: Int, _ logits: UnsafeBufferPointer<Float>) -> Void
     ) {
+        precondition(tokens.count == 2 && batchSize >= 2, "evaluatePair: one token for each of two timelines")
+        var lanes = Lanes(first: Lane(cache: first.cache, evaluation: first.evaluation, rows: 0..<1))
+        lanes.second = Lane(cache: second.cache, evaluation: second.evaluation, rows: 1..<2)
+        lanes.forEach { lane in
+            let evaluation = lane.evaluation
+            precondition(
+                evaluation.recorder == nil && evaluation.headRecorder == nil && evaluation.inputs == nil,
+                "evaluatePair: nothing is recorded")
+        }
+        runBlocks(tokens, lanes)
+        computeAllLogits(2, visit)
+    }
+
+    private func runBlocks(_ tokens: UnsafeBufferPointer<Int32>, _ lanes: Lanes) {
         let configuration = model.configuration
+        let evaluation = lanes.first.evaluation
         compute.embed(
             tokens, from: model.tokenEmbedding, scale: configuration.embeddingScale, into: scratch.hidden)
         for (layer, block) in model.blocks.enumerated() {
-            attend(block.attention, layer: layer, cache: cache, tokenCount: tokens.count, evaluation)
-            feedForward(block.feedForward, layer: layer, tokenCount: tokens.count, evaluation)
-            steer(layer: layer, tokenCount: tokens.count, evaluation)
+            attend(block.attention, layer: layer, lanes)
+            feedForward(block.feedForward, layer: layer, lanes)
+            lanes.forEach { steer(layer: layer, $0) }
             evaluation.recorder?.record(
                 layer: layer, hidden: scratch.hidden, tokenCount: tokens.count,
                 firstPosition: evaluation.firstPosition)
@@ -144,39 +191,43 @@ package final class ForwardPass: @unchecked Sendable {
     }
 
     /// hidden += W_O · attention(RMSNorm(hidden))
-    private func attend(
-        _ block: BlockWeights.Attention, layer: Int, cache: KeyValueCache, tokenCount: Int,
-        _ evaluation: Evaluation
-    ) {
-        let configuration = model.configuration
+    private func attend(_ block: BlockWeights.Attention, layer: Int, _ lanes: Lanes) {
         let (query, key, value) = (scratch.query, scratch.key, scratch.value)
-        let position = evaluation.firstPosition
+        let (tokenCount, evaluation) = (lanes.tokenCount, lanes.first.evaluation)
 
         normalize(block.norm, tokenCount, quantizing: block.readsCodes)
         record(.attention(layer), scratch.normalized, .values, tokenCount, evaluation)
         compute.multiply(
             Projection(block.query, into: query), Projection(block.key, into: key),
             Projection(block.value, into: value), by: scratch.normalized, tokenCount: tokenCount)
-        let angles = compute.angles(
-            block.usesLocalRotary ? model.localRotary : model.rotary, position..<position + tokenCount)
-        compute.forTokens(tokenCount, elementCount: block.query.rows + 4 * block.key.rows) { rows in
-            positionHeads(rows, block, angles)
-            // Keys are cached after RoPE, so cached keys are never rotated again.
-            rows.append(key: key, value: value, to: cache, layer: layer, firstPosition: position)
-        }
-        let changesHeads = evaluation.steering.acts(at: .headOutputs, layer: layer)
-        let readsHeads = changesHeads || evaluation.headRecorder != nil
-        compute.attend(
-            query: query, cache: cache, layer: layer, firstPosition: position, tokenCount: tokenCount,
-            headCount: configuration.headCount, scale: configuration.attentionScale, window: block.window,
-            into: scratch.attended, form: readsHeads ? .values : block.output.inputForm)
-        if readsHeads { steerHeads(layer: layer, tokenCount: tokenCount, block.output.inputForm, evaluation) }
+        lanes.forEach { readCache(block, layer: layer, $0) }
         record(.attended(layer), scratch.attended, block.output.inputForm, tokenCount, evaluation)
         compute.multiply(
             Projection(block.output, into: scratch.update), by: scratch.attended, tokenCount: tokenCount)
         addToStream(
-            bias: block.outputBias, norm: block.postNorm, site: .attentionOutput, layer: layer,
-            tokenCount: tokenCount, evaluation)
+            bias: block.outputBias, norm: block.postNorm, site: .attentionOutput, layer: layer, lanes)
+    }
+
+    /// Appends a timeline's keys and values to its cache, and lets its queries read all of that.
+    private func readCache(_ block: BlockWeights.Attention, layer: Int, _ lane: Lane) {
+        let (configuration, evaluation) = (model.configuration, lane.evaluation)
+        let (query, key, value) = (scratch.query, scratch.key, scratch.value)
+        let (position, firstRow, count) = (evaluation.firstPosition, lane.rows.lowerBound, lane.rows.count)
+        let angles = compute.angles(
+            block.usesLocalRotary ? model.localRotary : model.rotary, position..<position + count)
+        let work = block.query.rows + 4 * block.key.rows
+        compute.forTokens(count, elementCount: work, firstRow: firstRow) { rows in
+            positionHeads(rows, block, angles)
+            // Keys are cached after RoPE, so cached keys are never rotated again.
+            rows.append(key: key, value: value, to: lane.cache, layer: layer, firstPosition: position)
+        }
+        let changesHeads = evaluation.steering.acts(at: .headOutputs, layer: layer)
+        let readsHeads = changesHeads || evaluation.headRecorder != nil
+        compute.attend(
+            query: query, cache: lane.cache, layer: layer, firstPosition: position, tokenCount: count,
+            headCount: configuration.headCount, scale: configuration.attentionScale, window: block.window,
+            firstRow: firstRow, into: scratch.attended, form: readsHeads ? .values : block.output.inputForm)
+        if readsHeads { steerHeads(layer: layer, block.output.inputForm, lane) }
     }
 
     /// Bias, norm of each head (Qwen 3, Gemma 3) and RoPE of queries and keys; bias of values.
@@ -199,9 +250,8 @@ package final class ForwardPass: @unchecked Sendable {
     }
 
     /// hidden += W_down · (act(W_gate · x) ⊙ W_up · x), x = RMSNorm(hidden)
-    private func feedForward(
-        _ block: BlockWeights.FeedForward, layer: Int, tokenCount: Int, _ evaluation: Evaluation
-    ) {
+    private func feedForward(_ block: BlockWeights.FeedForward, layer: Int, _ lanes: Lanes) {
+        let (tokenCount, evaluation) = (lanes.tokenCount, lanes.first.evaluation)
         normalize(block.norm, tokenCount, quantizing: block.readsCodes)
         record(.feedForward(layer), scratch.normalized, .values, tokenCount, evaluation)
         compute.multiplyGated(
@@ -210,9 +260,7 @@ package final class ForwardPass: @unchecked Sendable {
         record(.gated(layer), scratch.gated, block.down.inputForm, tokenCount, evaluation)
         compute.multiply(
             Projection(block.down, into: scratch.update), by: scratch.gated, tokenCount: tokenCount)
-        addToStream(
-            bias: nil, norm: block.postNorm, site: .feedForwardOutput, layer: layer, tokenCount: tokenCount,
-            evaluation)
+        addToStream(bias: nil, norm: block.postNorm, site: .feedForwardOutput, layer: layer, lanes)
     }
 
     /// normalized = RMSNorm(hidden), in both forms where the matrices after it read codes.
@@ -227,45 +275,47 @@ package final class ForwardPass: @unchecked Sendable {
 
     /// Adds a block's update to the residual stream, after its post norm (Gemma) and its steering.
     private func addToStream(
-        bias: WeightVector?, norm: WeightVector?, site: SteeringProfile.Site, layer: Int, tokenCount: Int,
-        _ evaluation: Evaluation
+        bias: WeightVector?, norm: WeightVector?, site: SteeringProfile.Site, layer: Int, _ lanes: Lanes
     ) {
         let (update, hidden, width) = (scratch.update, scratch.hidden, model.configuration.hiddenSize)
-        compute.forTokens(tokenCount, elementCount: 2 * width) { rows in
-            if let bias { rows.addBias(bias, to: update) }
-            if let norm {
-                rows.normalizeInPlace(update, weight: norm, epsilon: model.configuration.rmsNormEpsilon)
+        lanes.forEach { lane in
+            let (steering, place, firstRow) = (lane.evaluation.steering, lane.place, lane.rows.lowerBound)
+            compute.forTokens(lane.rows.count, elementCount: 2 * width, firstRow: firstRow) { rows in
+                if let bias { rows.addBias(bias, to: update) }
+                if let norm {
+                    rows.normalizeInPlace(update, weight: norm, epsilon: model.configuration.rmsNormEpsilon)
+                }
+                steering.apply(site, layer: layer, to: update, tokens: rows.tokens, place, with: compute)
+                rows.add(update, to: hidden, columns: width)
             }
-            evaluation.steering.apply(
-                site, layer: layer, to: update, tokens: rows.tokens, evaluation.place, with: compute)
-            rows.add(update, to: hidden, columns: width)
         }
     }
 
     /// Steers the residual stream itself, behind the gates that read it.
-    private func steer(layer: Int, tokenCount: Int, _ evaluation: Evaluation) {
-        let (steering, hidden, place) = (evaluation.steering, scratch.hidden, evaluation.place)
+    private func steer(layer: Int, _ lane: Lane) {
+        let (steering, hidden, place) = (lane.evaluation.steering, scratch.hidden, lane.place)
         let gates = place.gates.flatMap { $0.read(after: layer) ? $0 : nil }
         guard gates != nil || steering.acts(at: .residual, layer: layer) else { return }
-        compute.forTokens(tokenCount, elementCount: 2 * model.configuration.hiddenSize) { rows in
+        let work = 2 * model.configuration.hiddenSize
+        compute.forTokens(lane.rows.count, elementCount: work, firstRow: place.firstRow) { rows in
             gates?.read(
-                hidden, after: layer, tokens: rows.tokens, firstPosition: place.firstPosition, with: compute)
+                hidden, after: layer, tokens: rows.tokens, firstPosition: place.firstPosition,
+                firstRow: place.firstRow, with: compute)
             steering.apply(.residual, layer: layer, to: hidden, tokens: rows.tokens, place, with: compute)
         }
     }
 
     /// Steers what the heads read, in Float, and brings it into the form that the projection wants.
-    private func steerHeads(
-        layer: Int, tokenCount: Int, _ form: ActivationForm, _ evaluation: Evaluation
-    ) {
-        let (attended, place) = (scratch.attended, evaluation.place)
-        compute.forTokens(tokenCount, elementCount: 4 * attended.columns) { rows in
+    private func steerHeads(layer: Int, _ form: ActivationForm, _ lane: Lane) {
+        let (attended, evaluation, place) = (scratch.attended, lane.evaluation, lane.place)
+        let work = 4 * attended.columns
+        compute.forTokens(lane.rows.count, elementCount: work, firstRow: place.firstRow) { rows in
             evaluation.steering.apply(
                 .headOutputs, layer: layer, to: attended.values, tokens: rows.tokens, place, with: compute)
             if form == .codes { rows.quantize(attended) }
         }
         evaluation.headRecorder?.record(
-            layer: layer, hidden: attended.values, tokenCount: tokenCount,
+            layer: layer, hidden: attended.values, tokenCount: lane.rows.count,
             firstPosition: evaluation.firstPosition)
     }
 

@@ -19,8 +19,7 @@ import Tiller
     private let folder = TemporaryFolder()
 
     /// A made-up profile of each kind, strong enough to be seen.
-    private func profile(_ kind: String, of file: TillerFile, phase: SteeringProfile.Phase) -> SteeringProfile
-    {
+    func profile(_ kind: String, of file: TillerFile, phase: SteeringProfile.Phase) -> SteeringProfile {
         let configuration = file.manifest.configuration
         let (hidden, last) = (configuration.hiddenSize, configuration.layerCount - 1)
         let headWidth = configuration.headCount * configuration.headSize
@@ -79,7 +78,7 @@ import Tiller
             vectors: [v, u] + wide + SteeringProfile.rows(of: x, hiddenSize: hidden))
     }
 
-    private func engine(
+    func engine(
         _ name: String, _ kind: String, int8: Bool = false, phase: SteeringProfile.Phase = .both,
         threads: Int = 2
     ) throws -> (Engine, TinyModel) {
