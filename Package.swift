@@ -173,8 +173,8 @@ let package = Package(
         .testTarget(
             name: "TrainingTests",
             dependencies: [
-                "Evaluation", "ExpertSteer", "Formats", "ModelFixtures", "Quantization", "Steering", "Tiller",
-                "Training", "TestSupport",
+                "Evaluation", "ExpertSteer", "Formats", "JSON", "ModelFixtures", "Quantization", "Steering",
+                "Tiller", "Training", "TestSupport",
             ]),
         .testTarget(
             name: "ExpertTrainingTests",

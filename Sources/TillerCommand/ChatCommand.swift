@@ -86,7 +86,7 @@ struct ChatLoop {
             printLine("no profiles in this file; see 'tiller profile train --help'")
         } else {
             printLine(
-                "profiles: \(profiles.joined(separator: ", ")) — try /steer \(profiles[0]) or /compare \(profiles[0])"
+                "profiles: \(engine.labelledProfileNames.joined(separator: ", ")) — try /steer \(profiles[0]) or /compare \(profiles[0])"
             )
         }
         if !engine.hasChatTemplate {

@@ -76,7 +76,7 @@ struct ChatCommands {
             try session.steer(selection(argument))
         }
         if session.steering.isEmpty {
-            let names = session.engine.profileNames
+            let names = session.engine.labelledProfileNames
             printLine("no steering; profiles: \(names.isEmpty ? "none" : names.joined(separator: ", "))")
         } else {
             printLine("steering: \(try describe(session.steering))")

@@ -94,7 +94,12 @@ struct InspectCommand: ParsableCommand {
             printLine("weights     \(encoding.name.padded(to: 6)) \(formatted(bytes: bytes))")
         }
         printLine("template    \(model.chatTemplate == nil ? "none" : "yes")")
-        let names = model.profiles.map(\.name)
+        // A profile that cannot be read is named by 'verify'.
+        let names = model.profiles.map { stored in
+            let standing = (try? stored.decoded())?.standing(in: model) ?? .unproven
+            let isDoubtful = standing != .unproven && standing != .demonstrated
+            return isDoubtful ? "\(stored.name) (not demonstrated)" : stored.name
+        }
         printLine("profiles    \(names.isEmpty ? "none" : names.joined(separator: ", "))")
         for section in model.sections {
             printLine(

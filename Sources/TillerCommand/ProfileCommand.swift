@@ -13,6 +13,7 @@ struct ProfileCommand: ParsableCommand {
         commandName: "profile", abstract: "Train, list, share and remove steering profiles.",
         subcommands: [
             ProfileTrainCommand.self, ProfileCalibrateCommand.self, ProfileGateCommand.self,
+            ProfileEvaluateCommand.self, ProfileVerifyCommand.self, ProfileComposeCommand.self,
             ProfileListCommand.self, ProfileShowCommand.self, ProfileRemoveCommand.self,
             ProfileRenameCommand.self, ProfileExportCommand.self, ProfileImportCommand.self,
         ])
@@ -29,9 +30,10 @@ struct ProfileListCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        let profiles = try openModelFile(file).profiles.map { try $0.decoded() }
+        let model = try openModelFile(file)
+        let profiles = try model.profiles.map { try $0.decoded() }
         if json {
-            let list = profiles.map { JSON.object($0.summary) }
+            let list = profiles.map { JSON.object($0.summary(in: model)) }
             printLine(JSON.object(["profiles": .array(list)]).serialized())
             return
         }
@@ -43,7 +45,9 @@ struct ProfileListCommand: ParsableCommand {
         let width = profiles.map(\.name.count).max() ?? 0
         let layersWidth = profiles.map(\.layersText.count).max() ?? 0
         for profile in profiles {
-            let description = profile.description.printableLine
+            let label = profile.standing(in: model).label
+            let description = [profile.description.printableLine, label.isEmpty ? "" : "[\(label)]"]
+                .filter { !$0.isEmpty }.joined(separator: " ")
             printLine(
                 "\(profile.name.padded(to: width))  strength \("\(profile.recommendedStrength)".padded(to: 5)) "
                     + "layers \(profile.layersText.padded(to: layersWidth))"
@@ -64,9 +68,10 @@ struct ProfileShowCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        let profile = try openModelFile(file).requireProfile(named: name)
+        let model = try openModelFile(file)
+        let profile = try model.requireProfile(named: name)
         if json {
-            printLine(JSON.object(profile.summary).serialized())
+            printLine(JSON.object(profile.summary(in: model)).serialized())
             return
         }
         printLine("name         \(profile.name)")
@@ -85,7 +90,15 @@ struct ProfileShowCommand: ParsableCommand {
             "fits         \(profile.layerCount) layers of width \(profile.hiddenSize), source \(profile.sourceHash)"
         )
         printLine("provenance   \(profile.provenance.serialized().printableLine)")
-        printLine("evaluation   \(profile.evaluation.serialized().printableLine)")
+        printLine(
+            "evaluation   \(profile.with(nil).evaluation.serialized().printableLine)")
+        if case .void(let reason) = profile.standing(in: model) {
+            printLine("receipt      void: \(reason.printableLine)")
+        } else if let receipt = try ProfileReceipt(of: profile) {
+            receipt.lines.forEach { printLine($0) }
+        } else {
+            printLine("receipt      none; 'tiller profile evaluate' makes one")
+        }
     }
 }
 
@@ -164,8 +177,10 @@ extension SteeringProfile {
     }
 
     /// What a script wants to know.
-    var summary: JSON.Object {
-        [
+    func summary(in model: TillerFile) -> JSON.Object {
+        let standing = standing(in: model)
+        return [
+            "standing": .string(standing == .unproven ? "no receipt" : standing.label),
             "operations": .array(operationNames.map { .string($0) }),
             "is_gated": .bool(operations.contains { $0.gate != nil }),
             "name": .string(name), "description": .string(description), "method": .string(method),

@@ -31,6 +31,9 @@ struct PlainDistribution {
         self.next = next.map { ($0, base[Int($0)] - normalizer) }
     }
 
+    /// −ln P of the text's own next token; nil after the last one.
+    var nextLoss: Double? { next.map { -Double($0.logProbability) } }
+
     /// - Returns: KL(this ‖ the other) and by how much the next token's −ln P rises, nil after the last token.
     func compare(to logits: UnsafeBufferPointer<Float>, _ compute: Compute) -> (
         divergence: Double, lossRise: Double?

@@ -5,6 +5,7 @@
 import Evaluation
 import Formats
 import JSON
+import Steering
 import Tiller
 
 /// One strength, measured.
@@ -63,7 +64,8 @@ package struct ProfileCalibration: Sendable {
         var record = json
         record["data_sha256"] = .string(dataHash)
         record["program"] = .string("tiller \(tillerVersion)")
-        var evaluation = profile.evaluation.objectValue ?? [:]
+        // What was measured at another strength proves nothing about this one.
+        var evaluation = profile.with(nil).evaluation.objectValue ?? [:]
         evaluation["calibration"] = .object(record)
         changed.evaluation = .object(evaluation)
         return changed

@@ -88,7 +88,14 @@ struct StrengthCalibration {
     }
 
     func damage(of profile: SteeringProfile, strength: Float) -> Damage {
-        session.setPlan(profile.plan(strength: strength, layerCount: layerCount))
+        damage(of: profile.plan(strength: strength, layerCount: layerCount))
+    }
+
+    /// Mean −ln P of the neutral text under the plain model, in nats by token.
+    var plainLoss: Double { RunningMean(plain.joined().compactMap(\.nextLoss)).mean }
+
+    func damage(of plan: SteeringPlan) -> Damage {
+        session.setPlan(plan)
         var divergence = RunningMean(), rise = RunningMean()
         for (tokens, before) in zip(texts, plain) {
             session.evaluateAllLogits(tokens) { position, logits in
@@ -130,12 +137,17 @@ extension SteeringProfile {
     /// The plan that measures this profile: on every token, since scored text has no generated part; gates that a prompt
     /// opens for what is generated are open.
     func plan(strength: Float, layerCount: Int) -> SteeringPlan {
+        SteeringPlan(
+            active: [ActiveProfile(profile: actingEverywhere, strength: strength)], layerCount: layerCount)
+    }
+
+    /// The profile as it is measured.
+    var actingEverywhere: SteeringProfile {
         var profile = self
         profile.phase = .both
         for index in operations.indices where operations[index].gate?.scope == .prompt {
             profile.operations[index].gate = nil
         }
-        return SteeringPlan(
-            active: [ActiveProfile(profile: profile, strength: strength)], layerCount: layerCount)
+        return profile
     }
 }

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a profile is held against: the same operations at the same layers with directions that cannot know the concept.
+
+import ExpertSteer
+import Formats
+import Steering
+
+/// Kinds of negative controls.
+package enum ControlKind: String, Sendable, CaseIterable {
+    /// Directions drawn for each operation by itself.
+    case random
+    /// The mean difference of the very items, their sides exchanged by chance: a direction among the data's own.
+    case shuffled
+    /// All directions turned by one random rotation, which keeps the angles between layers. Every method here finds the
+    /// rotated direction in rotated codes (distances and products do not change), so for what an expert taught this is
+    /// the encoder followed by a random rotation, without training again.
+    case rotated
+}
+
+/// Makes controls of one profile.
+struct ControlMaker {
+    let profile: SteeringProfile
+    let seed: UInt64
+
+    /// The profile with random directions.
+    func random(_ index: Int) -> SteeringProfile {
+        var stream = RandomStream(seed: seed, part: 3 * index)
+        return replacingDirections { first, second in
+            let width = first.count
+            let drawn = (0..<width).map { _ in Float(stream.nextNormal()) }
+            let other = second.map { _ in
+                (0..<width).map { _ in Float(stream.nextNormal()) }.unitNorm(orthogonalTo: drawn.unitNorm)
+            }
+            return (drawn.scaled(to: first.norm), other)
+        }
+    }
+
+    /// The profile with given directions, one by layer; what it adds keeps its norm.
+    ///
+    /// - Returns: nil where an operation is not on the stream's full width, which states of the stream say nothing about.
+    func with(_ directions: [Int: [Float]]) -> SteeringProfile? {
+        guard profile.operations.allSatisfy({ $0.width == nil && directions[$0.layer] != nil }) else {
+            return nil
+        }
+        var layers = profile.operations.map(\.layer)[...]
+        return replacingDirections(sharing: false) { first, second in
+            let direction = layers.popFirst().flatMap { directions[$0] } ?? first
+            return (
+                direction.scaled(to: first.norm), second.map { $0.unitNorm(orthogonalTo: direction.unitNorm) }
+            )
+        }
+    }
+
+    /// The profile with all directions of the stream's width turned by one rotation; wider ones get one of their own.
+    func rotated(_ index: Int) -> SteeringProfile {
+        var stream = RandomStream(seed: seed, part: 3 * index + 1)
+        // A rotation of the span is all that shows: an orthonormal basis goes to a random one.
+        var frames: [Int: RotatedFrame] = [:]
+        return replacingDirections { first, second in
+            let width = first.count
+            func turn(_ vector: [Float]) -> [Float] {
+                frames[width, default: RotatedFrame(width: width)].turn(vector, &stream)
+            }
+            return (turn(first), second.map(turn))
+        }
+    }
+
+    /// - Parameters:
+    ///   - sharing: operations of the same vectors get the same replacement.
+    ///   - replacement: of an operation's direction, and of its second one where it turns.
+    private func replacingDirections(
+        sharing: Bool = true, _ replacement: ([Float], [Float]?) -> ([Float], [Float]?)
+    ) -> SteeringProfile {
+        var control = profile
+        var known: [[Int]: (Int, Int)] = [:]
+        for index in profile.operations.indices {
+            let operation = profile.operations[index]
+            var secondIndex: Int?
+            if case .rotate(let second, _) = operation.kind { secondIndex = second }
+            let key = [operation.vector, secondIndex ?? -1, operation.width ?? 0]
+            var place = sharing ? known[key] : nil
+            if place == nil {
+                let second = secondIndex.map { profile.vector($0, of: operation) }
+                let (a, b) = replacement(profile.vector(operation.vector, of: operation), second)
+                let start = control.vectors.count
+                control.vectors += SteeringProfile.rows(of: a, hiddenSize: profile.hiddenSize)
+                let next = control.vectors.count
+                if let b { control.vectors += SteeringProfile.rows(of: b, hiddenSize: profile.hiddenSize) }
+                place = (start, next)
+                known[key] = place
+            }
+            guard let place else { continue }
+            control.operations[index].vector = place.0
+            if case .rotate(_, let target) = operation.kind {
+                control.operations[index].kind = .rotate(second: place.1, target: target)
+            }
+        }
+        return control
+    }
+}
+
+/// A rotation that is known where it was needed: an orthonormal basis and where it goes, extended vector by vector.
+private struct RotatedFrame {
+    let width: Int
+    private var basis: [[Double]] = []
+    private var images: [[Double]] = []
+
+    init(width: Int) { self.width = width }
+
+    mutating func turn(_ vector: [Float], _ stream: inout RandomStream) -> [Float] {
+        var rest = vector.map(Double.init)
+        var result = [Double](repeating: 0, count: width)
+        func subtract(_ frame: [[Double]], from x: inout [Double]) -> [Double] {
+            frame.map { direction in
+                let part = zip(x, direction).reduce(0) { $0 + $1.0 * $1.1 }
+                for index in x.indices { x[index] -= part * direction[index] }
+                return part
+            }
+        }
+        let norm = rest.reduce(0) { $0 + $1 * $1 }.squareRoot()
+        let parts = subtract(basis, from: &rest)
+        for (part, image) in zip(parts, images) {
+            for index in result.indices { result[index] += part * image[index] }
+        }
+        let length = rest.reduce(0) { $0 + $1 * $1 }.squareRoot()
+        // What is left by rounding has no direction of its own.
+        guard length > 1e-6 * norm, images.count < width else { return result.map { Float($0) } }
+        var image = (0..<width).map { _ in stream.nextNormal() }
+        // Twice, since the first time leaves rounding errors of its own.
+        _ = subtract(images, from: &image)
+        _ = subtract(images, from: &image)
+        let size = image.reduce(0) { $0 + $1 * $1 }.squareRoot()
+        image = image.map { $0 / size }
+        basis.append(rest.map { $0 / length })
+        images.append(image)
+        for index in result.indices { result[index] += length * image[index] }
+        return result.map { Float($0) }
+    }
+}
+
+extension [Float] {
+    fileprivate var norm: Float { Float(reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()) }
+
+    fileprivate func scaled(to norm: Float) -> [Float] { unitNorm.map { $0 * norm } }
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// Several profiles at once: how strong each may be so that together they cost what one alone may cost, and how far they
+// pull at the same directions.
+
+import Evaluation
+import Formats
+import JSON
+import Steering
+import Tiller
+
+/// Profiles under one budget of damage.
+package struct ProfileComposition: Sendable {
+    package struct Part: Sendable {
+        package let name: String
+        package let strength: Float
+        /// KL on neutral text of this part alone, in nats by token.
+        package let damage: Double
+    }
+
+    package let budget: Double
+    package let parts: [Part]
+    /// KL on neutral text of all together.
+    package let damage: Double
+    /// Cosines of what the profiles do to the stream: 1 pulls the same way, −1 against each other, [parts × parts].
+    package let gram: [[Double]]
+
+    package var json: JSON {
+        [
+            "budget": .number(budget), "damage": .number(damage),
+            "profiles": .array(
+                parts.map {
+                    [
+                        "name": .string($0.name), "strength": .number(Double($0.strength)),
+                        "damage_alone": .number($0.damage),
+                    ]
+                }), "gram": .array(gram.map { .array($0.map { .number($0) }) }),
+        ]
+    }
+}
+
+extension ProfileComposition {
+    /// Scales the profiles' recommended strengths by one factor so that all of them together cost the budget.
+    ///
+    /// - Parameter selection: profiles of the engine's file; a strength in it is taken for the profile's weight, in units of
+    ///   the recommended one.
+    /// - Throws: `TillerError.invalidOption` for fewer than two profiles or a budget that is none.
+    package init(_ selection: [Steer], engine: Engine, budget: Double) throws(TillerError) {
+        guard selection.count >= 2, Set(selection.map(\.name)).count == selection.count else {
+            throw .invalidOption("a composition needs two or more different profiles")
+        }
+        guard budget >= 0.001, budget <= 1 else {
+            throw .invalidOption("a damage of \(budget) nats is no budget, expected 0.001...1")
+        }
+        var profiles: [SteeringProfile] = [], weights: [Float] = []
+        for steer in selection {
+            let profile = try engine.profile(named: steer.name)
+            profiles.append(profile.actingEverywhere)
+            weights.append((steer.strength ?? 1) * profile.recommendedStrength)
+        }
+        let calibration = try StrengthCalibration(engine: engine)
+        let layerCount = engine.model.configuration.layerCount
+        func damage(_ scale: Float, _ indices: some Sequence<Int>) -> Double {
+            let active = indices.map {
+                ActiveProfile(profile: profiles[$0], strength: scale * weights[$0])
+            }
+            return calibration.damage(of: SteeringPlan(active: active, layerCount: layerCount)).divergence
+        }
+        // KL grows with the square of small strengths.
+        var (low, high): (Float, Float) = (0, 16)
+        var scale: Float = 1 / Float(profiles.count).squareRoot()
+        var found = damage(scale, profiles.indices)
+        for _ in 0..<12 where abs(found / budget - 1) > 0.02 {
+            if found < budget { low = scale } else { high = scale }
+            let next = scale * Float(min(max((budget / max(found, 1e-9)).squareRoot(), 0.2), 5))
+            scale = next > low && next < high ? next : (low + high) / 2
+            found = damage(scale, profiles.indices)
+        }
+        self.budget = budget
+        self.damage = found
+        parts = profiles.indices.map { index in
+            Part(
+                name: profiles[index].name, strength: scale * weights[index],
+                damage: damage(scale, [index]))
+        }
+        gram = Self.gram(zip(profiles, weights).map { $0.displacements(strength: $1) })
+    }
+
+    /// Cosines of displacements, each of all its places together.
+    private static func gram(_ displacements: [[Displacement.Place: [Double]]]) -> [[Double]] {
+        func product(_ a: [Displacement.Place: [Double]], _ b: [Displacement.Place: [Double]]) -> Double {
+            // In a fixed order, so that the sum is the same every time.
+            a.keys.filter { b[$0] != nil }.sorted().reduce(0.0) { sum, place in
+                sum + zip(a[place] ?? [], b[place] ?? []).reduce(0) { $0 + $1.0 * $1.1 }
+            }
+        }
+        let squares = displacements.map { product($0, $0) }
+        return displacements.indices.map { i in
+            displacements.indices.map { j in
+                guard squares[i] > 0, squares[j] > 0 else { return i == j ? 1 : 0 }
+                return i == j
+                    ? 1 : product(displacements[i], displacements[j]) / (squares[i] * squares[j]).squareRoot()
+            }
+        }
+    }
+}
+
+/// What a profile does to the states, place by place.
+private enum Displacement {
+    struct Place: Hashable, Comparable {
+        let site: String
+        let layer: Int
+
+        static func < (a: Place, b: Place) -> Bool { (a.layer, a.site) < (b.layer, b.site) }
+    }
+}
+
+extension SteeringProfile {
+    /// Σ strength · coefficient · r · v of all operations at a place. What depends on the state is taken along its
+    /// direction, as if it were added.
+    fileprivate func displacements(strength: Float) -> [Displacement.Place: [Double]] {
+        var result: [Displacement.Place: [Double]] = [:]
+        for operation in operations {
+            let place = Displacement.Place(site: operation.site.rawValue, layer: operation.layer)
+            let amount = Double(strength * operation.coefficient * residualRMS[operation.layer])
+            let vector = vector(operation.vector, of: operation).map { amount * Double($0) }
+            result[place] = result[place].map { zip($0, vector).map { $0 + $1 } } ?? vector
+        }
+        return result
+    }
+}

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a profile does to items that it was not trained on, at what cost, and whether directions that know nothing do as
+// much at the same cost. All of it follows from the profile, the items, the weights and one seed.
+
+import Evaluation
+import ExpertSteer
+import Formats
+import Glibc
+import JSON
+import LinearAlgebra
+import Steering
+import Tiller
+
+/// How a receipt is made.
+package struct ReceiptOptions: Sendable {
+    package var seed: UInt64 = 1
+    /// Random directions; a third as many shuffled and rotated controls.
+    package var controlCount = 24
+    /// Items that are scored, spread evenly over all.
+    package var maximumItemCount = 200
+
+    /// With fewer controls their 95th percentile is their largest.
+    package static let leastControlCount = 20
+
+    package init() {}
+}
+
+/// One control at the profile's damage.
+struct ControlFigure {
+    let strength: Float
+    let effect: Double
+    let damage: Double
+}
+
+/// Makes receipts on one model.
+package struct ReceiptMeasurement {
+    private let engine: Engine
+    private let options: ReceiptOptions
+    private let items: [EvaluationItem]
+    private let tokens: [TokenizedPair]
+    private let plain: [Double]
+    private let scorer: PairScorer
+    private let calibration: StrengthCalibration
+    private let dataHash: String
+
+    /// Tokens of a side that are scored.
+    private static let tokenLimit = 160
+    /// Parts of the strength at which the effect is measured.
+    private static let doses: [Float] = [0.25, 0.5, 0.75, 1]
+    /// Bytes of items that a receipt keeps, so that it can be verified without any other file.
+    private static let keptByteCount = 128 << 10
+
+    /// - Parameter dataHash: SHA-256 of the file of items.
+    /// - Throws: `TillerError.invalidOption` where no item has a token to score on both sides, or for options outside
+    ///   their range.
+    package init(
+        engine: Engine, items: [EvaluationItem], dataHash: String, options: ReceiptOptions
+    ) throws(TillerError) {
+        guard (ReceiptOptions.leastControlCount...1000).contains(options.controlCount) else {
+            throw .invalidOption(
+                "\(options.controlCount) controls, expected \(ReceiptOptions.leastControlCount)...1000")
+        }
+        scorer = try PairScorer(engine: engine)
+        var (kept, tokens, plain): ([EvaluationItem], [TokenizedPair], [Double]) = ([], [], [])
+        for item in items.spread(options.maximumItemCount) {
+            guard let pair = try scorer.tokenized(item.pair)?.prefix(Self.tokenLimit) else { continue }
+            kept.append(item)
+            tokens.append(pair)
+            plain.append(try scorer.logOdds(of: pair, under: .none))
+        }
+        guard kept.count > 1 else {
+            throw .invalidOption(
+                "\(kept.count) items have a token to score on both sides, expected 2 or more")
+        }
+        (self.items, self.tokens, self.plain) = (kept, tokens, plain)
+        calibration = try StrengthCalibration(engine: engine)
+        self.engine = engine
+        self.options = options
+        self.dataHash = dataHash
+    }
+
+    /// Measures a profile at its recommended strength.
+    ///
+    /// - Parameter progress: called with (measurements done, in all).
+    package func receipt(
+        of profile: SteeringProfile, progress: (Int, Int) -> Void = { _, _ in }
+    ) throws(TillerError) -> ProfileReceipt {
+        let strength = profile.recommendedStrength
+        let controls = try self.controls(of: profile)
+        let total = Self.doses.count + controls.reduce(0) { $0 + $1.profiles.count }
+        var done = 0
+        var curve: [(strength: Float, shifts: [Double])] = []
+        for dose in Self.doses {
+            curve.append((dose * strength, try shifts(of: profile, strength: dose * strength)))
+            done += 1
+            progress(done, total)
+        }
+        let damage = calibration.damage(of: profile, strength: strength)
+        var figures: [(kind: ControlKind, figures: [ControlFigure])] = []
+        for (kind, profiles) in controls {
+            var found: [ControlFigure] = []
+            for control in profiles {
+                let start = found.last?.strength ?? abs(strength)
+                found.append(try measure(control, costing: damage.divergence, start: start))
+                done += 1
+                progress(done, total)
+            }
+            figures.append((kind, found))
+        }
+        return ProfileReceipt(body: try record(profile, curve, damage, figures))
+    }
+
+    // MARK: - Measuring
+
+    private func shifts(of profile: SteeringProfile, strength: Float) throws(TillerError) -> [Double] {
+        let plan = profile.plan(strength: strength, layerCount: engine.model.configuration.layerCount)
+        var shifts: [Double] = []
+        for (pair, before) in zip(tokens, plain) {
+            shifts.append(try scorer.logOdds(of: pair, under: plan) - before)
+        }
+        return shifts
+    }
+
+    private func measure(
+        _ control: SteeringProfile, costing damage: Double, start: Float
+    ) throws(TillerError) -> ControlFigure {
+        let (strength, found) = calibration.equalDamage(of: control, costing: damage, start: start)
+        let effect = RunningMean(try shifts(of: control, strength: strength)).mean
+        return ControlFigure(strength: strength, effect: effect, damage: found)
+    }
+
+    private func controls(of profile: SteeringProfile) throws(TillerError) -> [(
+        kind: ControlKind, profiles: [SteeringProfile]
+    )] {
+        let maker = ControlMaker(profile: profile, seed: options.seed)
+        let fewer = max(options.controlCount / 3, 1)
+        var controls: [(ControlKind, [SteeringProfile])] = [
+            (.random, (0..<options.controlCount).map { maker.random($0) }),
+            (.shuffled, try shuffled(maker, count: fewer)),
+        ]
+        if profile.method.hasPrefix("expert-steer") {
+            controls.append((.rotated, (0..<fewer).map { maker.rotated($0) }))
+        }
+        return controls.filter { !$0.1.isEmpty }
+    }
+
+    /// Mean differences of the items with sides exchanged by chance, as the plain model reads them.
+    private func shuffled(_ maker: ControlMaker, count: Int) throws(TillerError) -> [SteeringProfile] {
+        let layers = Set(maker.profile.operations.map(\.layer)).sorted()
+        guard maker.profile.operations.allSatisfy({ $0.width == nil }) else { return [] }
+        let set = try TrainingSet(
+            items.map(\.pair), maximumCount: items.count, engine: engine, limit: StateCapture.tokenLimit)
+        let states = try StateCapture(engine: engine, layers: layers).capture(set) { _ in }
+        let differences = layers.map { states.pairs(.answers, layer: $0).differences }
+        return (0..<count).compactMap { index in
+            var stream = RandomStream(seed: options.seed, part: 3 * index + 2)
+            let signs = (0..<differences[0].rows).map { _ in stream.next() & 1 == 0 ? 1.0 : -1.0 }
+            let directions = differences.map { rows in
+                signs.indices.reduce(into: [Double](repeating: 0, count: rows.columns)) { sum, row in
+                    for column in sum.indices { sum[column] += signs[row] * rows[row, column] }
+                }.map { Float($0) }
+            }
+            guard directions.allSatisfy({ $0.contains { $0 != 0 } }) else { return nil }
+            return maker.with(Dictionary(uniqueKeysWithValues: zip(layers, directions)))
+        }
+    }
+
+    // MARK: - The record
+
+    private func record(
+        _ profile: SteeringProfile, _ curve: [(strength: Float, shifts: [Double])], _ damage: Damage,
+        _ controls: [(kind: ControlKind, figures: [ControlFigure])]
+    ) throws(TillerError) -> JSON.Object {
+        let groups = items.map(\.group)
+        let shifts = curve[curve.count - 1].shifts
+        let effect = GroupedDifferences(shifts, groups: groups)
+        let strengths = curve.map { Double($0.strength) }
+        let slopes = shifts.indices.map { item in
+            slopeThroughZero(strengths, curve.map { $0.shifts[item] })
+        }
+        let slope = GroupedDifferences(slopes, groups: groups)
+        let p = effect.permutationTest(seed: options.seed)
+        let percentiles = controls.map { quantile(0.95, ofSorted: $0.figures.map(\.effect).sorted()) }
+        let isDemonstrated =
+            p <= 0.05 && effect.bootstrapInterval(seed: options.seed).lowerBound > 0
+            && percentiles.allSatisfy { effect.mean > $0 }
+        var body = try identity(of: profile)
+        body["items"] = .integer(items.count)
+        body["groups"] = .integer(effect.groupCount)
+        body["strength"] = .number(Double(profile.recommendedStrength))
+        body["effect"] = .number(effect.mean)
+        body["interval"] = json(effect.bootstrapInterval(seed: options.seed))
+        body["p"] = .number(p)
+        body["anti_steered"] = .number(Double(shifts.count { $0 < 0 }) / Double(shifts.count))
+        body["slope"] = .number(slope.mean)
+        body["slope_interval"] = json(slope.bootstrapInterval(seed: options.seed))
+        body["curve"] = .array(
+            curve.map {
+                ["strength": .number(Double($0.strength)), "effect": .number(RunningMean($0.shifts).mean)]
+            })
+        body["damage"] = [
+            "kl": .number(damage.divergence),
+            "perplexity": .number(exp(calibration.plainLoss + damage.lossRise)),
+            "plain_perplexity": .number(exp(calibration.plainLoss)),
+        ]
+        var record: JSON.Object = [:]
+        for ((kind, figures), percentile) in zip(controls, percentiles) {
+            record[kind.rawValue] = [
+                "percentile_95": .number(percentile),
+                "effects": .array(figures.map { .number($0.effect) }),
+                "strengths": .array(figures.map { .number(Double($0.strength)) }),
+                "kl": .array(figures.map { .number($0.damage) }),
+            ]
+        }
+        body["controls"] = .object(record)
+        body["demonstrated"] = .bool(isDemonstrated)
+        let texts = JSON.array(items.map(\.json))
+        if texts.serializedBytes().count <= Self.keptByteCount { body["texts"] = texts }
+        return body
+    }
+
+    /// What the figures depend on.
+    private func identity(of profile: SteeringProfile) throws(TillerError) -> JSON.Object {
+        let digest: String
+        do { digest = try profile.substanceDigest() } catch { throw .invalidProfile("\(error)") }
+        return [
+            "version": .integer(ProfileReceipt.version), "program": .string("tiller \(tillerVersion)"),
+            "kernels": .string(engine.kernelName), "cache": .string("\(engine.cacheEncoding)"),
+            "weights_sha256": .string(engine.file.weightsDigest), "profile_sha256": .string(digest),
+            "data_sha256": .string(dataHash), "seed": .string("\(options.seed)"),
+            "control_count": .integer(options.controlCount),
+            "maximum_items": .integer(options.maximumItemCount),
+        ]
+    }
+
+    /// JSON has no infinity: the interval of a single group is null.
+    private func json(_ interval: ClosedRange<Double>) -> JSON {
+        interval.lowerBound.isFinite ? interval.json : .null
+    }
+}
+
+extension StrengthCalibration {
+    /// The strength that costs a divergence to within 2 %, with what it costs; the largest one that makes sense where
+    /// none costs so much.
+    func equalDamage(of profile: SteeringProfile, costing target: Double, start: Float) -> (Float, Double) {
+        let largest = profile.largestStrength
+        var strength = min(max(start, 1e-3), largest)
+        var (low, high): (Float, Float) = (0, largest)
+        var best: (strength: Float, damage: Double) = (0, 0)
+        guard target > 0 else { return best }
+        for _ in 0..<14 {
+            let found = damage(of: profile, strength: strength).divergence
+            if best.strength == 0 || abs(found - target) < abs(best.damage - target) {
+                best = (strength, found)
+            }
+            if abs(found / target - 1) < 0.02 { break }
+            if found < target { low = strength } else { high = strength }
+            if low >= largest { break }
+            let next = strength * Float(min(max((target / max(found, 1e-9)).squareRoot(), 0.2), 5))
+            strength = next > low && next < high ? next : high == largest ? largest : (low + high) / 2
+        }
+        return best
+    }
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// Running a receipt again: on the same kernels every figure must come out to the bit, on others within a tolerance.
+
+import Evaluation
+import Formats
+import JSON
+import Steering
+import Tiller
+
+/// Checks a profile's receipt against the model that runs now.
+package struct ReceiptVerification: Sendable {
+    package enum Outcome: Sendable, Equatable {
+        /// Every figure is the same to the bit.
+        case identical
+        /// Made by other kernels; every figure is within the tolerance. The largest difference, in the figure's own units.
+        case close(largestDifference: Double)
+    }
+
+    package let outcome: Outcome
+    package let isDemonstrated: Bool
+
+    /// Other kernels add in another order, and roundings to 8 bits turn out differently here and there; what a search
+    /// for a strength makes of that is some percent of the strength, and of the effect. Figures may differ by this much,
+    /// in nats or in whatever they count, and by this share of themselves.
+    package static let tolerance = (absolute: 0.02, relative: 0.1)
+
+    /// - Parameters:
+    ///   - items: what the receipt was made with, and its SHA-256; nil takes the texts that the receipt keeps.
+    ///   - progress: called with (measurements done, in all).
+    /// - Throws: `TillerError.invalidProfile` where profile, receipt, model or items are not those that belong together,
+    ///   or a figure does not come out.
+    package init(
+        of profile: SteeringProfile, engine: Engine, items: (list: [EvaluationItem], hash: String)? = nil,
+        progress: (Int, Int) -> Void = { _, _ in }
+    ) throws(TillerError) {
+        let stored: ProfileReceipt
+        do {
+            guard let receipt = try ProfileReceipt(of: profile) else {
+                throw SteeringError("'\(profile.name)' has no receipt; 'tiller profile evaluate' makes one")
+            }
+            try receipt.requireProfile(profile)
+            try receipt.requireWeights(of: engine.file, profileName: profile.name)
+            stored = receipt
+        } catch { throw .invalidProfile("\(error)") }
+        let (list, hash) = try Self.items(of: stored, profile, given: items)
+        var options = ReceiptOptions()
+        guard let seed = stored.body["seed"]?.stringValue.flatMap({ UInt64($0) }),
+            let controls = stored.body["control_count"]?.intValue,
+            let maximum = stored.body["maximum_items"]?.intValue, maximum > 0
+        else { throw .invalidProfile("the receipt of '\(profile.name)' does not say how it was made") }
+        (options.seed, options.controlCount, options.maximumItemCount) = (seed, controls, maximum)
+        let measurement: ReceiptMeasurement
+        do {
+            measurement = try ReceiptMeasurement(
+                engine: engine, items: list, dataHash: hash, options: options)
+        } catch { throw .invalidProfile("the receipt of '\(profile.name)' cannot be run again: \(error)") }
+        let fresh = try measurement.receipt(of: profile, progress: progress)
+        isDemonstrated = fresh.isDemonstrated
+        let isSameMachine = ["kernels", "cache", "program"].allSatisfy { fresh.body[$0] == stored.body[$0] }
+        if isSameMachine {
+            guard let path = Self.firstDifference(.object(stored.body), .object(fresh.body), "") else {
+                outcome = .identical
+                return
+            }
+            throw .invalidProfile(
+                "the receipt of '\(profile.name)' does not come out again: \(path); it was not made by this program "
+                    + "from this profile")
+        }
+        var largest = 0.0
+        for key in Self.figures {
+            let (a, b) = (stored.body[key] ?? .null, fresh.body[key] ?? .null)
+            if let path = Self.firstBeyondTolerance(a, b, key, &largest) {
+                throw .invalidProfile(
+                    "the receipt of '\(profile.name)' was made with other kernels, and differs by more than their "
+                        + "tolerance: \(path)")
+            }
+        }
+        outcome = .close(largestDifference: largest)
+    }
+
+    /// The figures that other kernels must come close to; p is left out, which is a rank.
+    private static let figures = [
+        "items", "groups", "strength", "effect", "interval", "slope", "anti_steered", "curve", "damage",
+    ]
+
+    private static func items(
+        of receipt: ProfileReceipt, _ profile: SteeringProfile, given: (list: [EvaluationItem], hash: String)?
+    ) throws(TillerError) -> ([EvaluationItem], String) {
+        let hash = receipt.body["data_sha256"]?.stringValue ?? ""
+        if let given {
+            guard given.hash == hash else {
+                throw .invalidProfile(
+                    "the receipt of '\(profile.name)' was made with other items (\(hash.prefix(12))…, these are "
+                        + "\(given.hash.prefix(12))…)")
+            }
+            return (given.list, hash)
+        }
+        guard let texts = receipt.body["texts"]?.arrayValue else {
+            throw .invalidOption(
+                "the receipt of '\(profile.name)' is too large to keep its items; give them with --items")
+        }
+        var items: [EvaluationItem] = []
+        for text in texts {
+            guard let positive = text["positive"]?.stringValue, let negative = text["negative"]?.stringValue,
+                let group = text["group"]?.stringValue
+            else { throw .invalidProfile("the receipt of '\(profile.name)' keeps an item that is none") }
+            let pair = ContrastivePair(
+                prompt: text["prompt"]?.stringValue, positive: positive, negative: negative)
+            items.append(EvaluationItem(pair: pair, group: group))
+        }
+        return (items, hash)
+    }
+
+    /// Where two receipts first differ, with both values.
+    private static func firstDifference(_ a: JSON, _ b: JSON, _ path: String) -> String? {
+        guard a != b else { return nil }
+        if let x = a.objectValue, let y = b.objectValue {
+            for key in Set(x.keys + y.keys).sorted() {
+                let name = path.isEmpty ? key : "\(path).\(key)"
+                if let found = firstDifference(x[key] ?? .null, y[key] ?? .null, name) { return found }
+            }
+        }
+        if let x = a.arrayValue, let y = b.arrayValue, x.count == y.count {
+            for index in x.indices {
+                if let found = firstDifference(x[index], y[index], "\(path)[\(index)]") { return found }
+            }
+        }
+        return "\(path) is \(a.serialized().prefix(40)), measured \(b.serialized().prefix(40))"
+    }
+
+    private static func firstBeyondTolerance(_ a: JSON, _ b: JSON, _ path: String, _ largest: inout Double)
+        -> String?
+    {
+        if let x = a.objectValue, let y = b.objectValue, x.count == y.count {
+            for member in x.members {
+                let other = y[member.key] ?? .null
+                if let found = firstBeyondTolerance(member.value, other, "\(path).\(member.key)", &largest) {
+                    return found
+                }
+            }
+            return nil
+        }
+        if let x = a.arrayValue, let y = b.arrayValue, x.count == y.count {
+            for index in x.indices {
+                if let found = firstBeyondTolerance(x[index], y[index], "\(path)[\(index)]", &largest) {
+                    return found
+                }
+            }
+            return nil
+        }
+        if let x = a.doubleValue, let y = b.doubleValue {
+            largest = max(largest, abs(x - y))
+            if abs(x - y) <= tolerance.absolute + tolerance.relative * max(abs(x), abs(y)) { return nil }
+        } else if a == b {
+            return nil
+        }
+        return "\(path) is \(a.serialized().prefix(40)), measured \(b.serialized().prefix(40))"
+    }
+}
