@@ -46,9 +46,16 @@ package enum TillerStore {
                 try target.write($0, at: position)
                 position += $0.count
             })
-        for section in change.added { try writer.add(section.kind, section.bytes) }
-        try writer.finish(minimumByteCount: target.byteCount - origin, sealing: { try target.synchronize() })
-        try target.synchronize()
+        do {
+            for section in change.added { try writer.add(section.kind, section.bytes) }
+            try writer.finish(
+                minimumByteCount: target.byteCount - origin, sealing: { try target.synchronize() })
+            try target.synchronize()
+        } catch {
+            // A full disk shall not be full of an unfinished append. Where even this fails, readers step over it.
+            try? target.truncate(to: origin + file.container.view.count)
+            throw error
+        }
     }
 
     static let maximumAppendedByteCount = 48 << 20

@@ -108,14 +108,18 @@ struct TillerStoreTests {
         // Every byte of the footer and of the table's end, and every 29th elsewhere.
         let tailStart = addedByteCount - 200
         for limit in (0..<addedByteCount).filter({ $0 % 29 == 0 || $0 > tailStart }) {
-            for fault in [SimulatedFault.crash(afterByteCount: limit), .diskFull(afterByteCount: limit)] {
+            let faults = [
+                (SimulatedFault.crash(afterByteCount: limit), left: limit),
+                (.diskFull(afterByteCount: limit), 0),
+            ]
+            for (fault, left) in faults {
                 folder.write(original, to: path)
                 #expect(throws: FileError.self) {
                     try TillerProfileStore.add(TinyModel.profile("new"), in: path, fault: fault)
                 }
                 let torn = try TillerFile(path: path)
                 #expect(torn.generation == 1 && torn.profiles.map(\.name) == ["calm"])
-                #expect(torn.tornByteCount == limit)
+                #expect(torn.tornByteCount == left)
 
                 // The next append succeeds, and leaves nothing unexplained.
                 try TillerProfileStore.remove("calm", in: path)
