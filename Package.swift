@@ -21,9 +21,11 @@ let package = Package(
     products: [
         .library(name: "Tiller", targets: ["Tiller"]),
         .executable(name: "tiller", targets: ["TillerCommand"]),
+        .executable(name: "tiller-run", targets: ["TillerRun"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
     ],
     targets: [
         // Layer 0: headers of the compiler and of the system
@@ -42,6 +44,11 @@ let package = Package(
         // Layer 2: bytes to values and back; the kernels' source
         .target(name: "Formats", dependencies: ["Platform", "JSON", "Quantization"]),
         .target(name: "KernelCore"),
+
+        // Signatures, which the small runtime does without: swift-crypto needs FoundationEssentials
+        .target(
+            name: "Signing",
+            dependencies: ["Formats", "Platform", .product(name: "Crypto", package: "swift-crypto")]),
 
         // Layer 3: one conformance for each instruction set; dense float64 over OpenBLAS
         .target(name: "KernelsPortable", dependencies: ["KernelCore"], swiftSettings: instructionSetFlags()),
@@ -116,15 +123,24 @@ let package = Package(
                 "Tokenization", "Training", "Transformer",
             ]),
 
-        // Layer 8: the command line
+        // Layer 8: the commands that run a model, without their parsing
+        .target(
+            name: "Runtime",
+            dependencies: [
+                "Evaluation", "Formats", "JSON", "Kernels", "Platform", "Quantization", "Steering",
+                "Terminal", "Tiller",
+            ]),
+
+        // Layer 9: the command line; the small program that bundles are made of
         .executableTarget(
             name: "TillerCommand",
             dependencies: [
                 "Calibration", "Conversion", "Evaluation", "ExpertSteer", "ExpertTraining", "Formats", "JSON",
-                "Kernels", "LinearAlgebra", "Platform", "Quantization", "Steering", "Terminal", "Tiller",
-                "Training",
+                "LinearAlgebra", "Platform", "Quantization", "Runtime", "Signing", "Steering",
+                "Terminal", "Tiller", "Training",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
+        .executableTarget(name: "TillerRun", dependencies: ["Runtime", "Tiller"]),
 
         // Tests
         .target(name: "TestSupport", path: "Tests/TestSupport"),
@@ -148,6 +164,8 @@ let package = Package(
             name: "FormatsTests",
             dependencies: ["Formats", "JSON", "Platform", "Quantization", "TestSupport"]),
         .testTarget(
+            name: "SigningTests", dependencies: ["Formats", "Platform", "Signing", "TestSupport"]),
+        .testTarget(
             name: "SteeringTests",
             dependencies: ["Formats", "Kernels", "Platform", "Steering", "TestSupport"]),
         .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"]),
@@ -167,8 +185,8 @@ let package = Package(
         .testTarget(
             name: "CalibrationTests",
             dependencies: [
-                "Calibration", "Conversion", "Formats", "LinearAlgebra", "ModelFixtures", "Quantization",
-                "Tiller", "TestSupport",
+                "Calibration", "Conversion", "Evaluation", "Formats", "LinearAlgebra", "ModelFixtures",
+                "Quantization", "Tiller", "TestSupport",
             ]),
         .testTarget(
             name: "TrainingTests",
@@ -184,7 +202,10 @@ let package = Package(
                 "Transformer",
                 "TestSupport",
             ]),
-        .testTarget(name: "CommandTests", dependencies: ["Formats", "JSON", "TestSupport", "TillerCommand"]),
+        .testTarget(name: "RuntimeTests", dependencies: ["Platform", "Runtime", "TestSupport"]),
+        .testTarget(
+            name: "CommandTests",
+            dependencies: ["Formats", "JSON", "TestSupport", "TillerCommand", "TillerRun"]),
         .testTarget(
             name: "KernelsTests",
             dependencies: ["KernelVectors", "Kernels", "Platform", "Quantization", "TestSupport"]),

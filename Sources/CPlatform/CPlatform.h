@@ -5,14 +5,14 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <stdint.h>
+#include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
-#elif defined(__aarch64__)
-#include <sys/auxv.h>
+#include <immintrin.h>
 #endif
 
 /// Tells the core that this is a spin loop: the other hardware thread gets the execution units.
@@ -43,6 +43,20 @@ static inline long platform_affinity(void *mask, unsigned long byte_count) {
 static inline long platform_rename_exclusive(const char *from, const char *to) {
     return syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 1 /* RENAME_NOREPLACE */);
 }
+
+/// The program's arguments as the system laid them out at its start: their count, they themselves, NULL, the environment (System V ABI,
+/// "Initial Process Stack"). Only as long as nobody has changed the environment's own vector.
+static inline char **platform_initial_arguments(long *count) {
+    char **end = __environ - 1;
+    // No pointer is as small as a count.
+    for (*count = 0; *count < 1 << 22; ++*count)
+        if (*(long *)(end - 1 - *count) == *count) return end - *count;
+    *count = 0;
+    return end;
+}
+
+/// The name that this program was started with, as the system resolved it; NULL where it does not say.
+static inline const char *platform_executed_path(void) { return (const char *)getauxval(AT_EXECFN); }
 
 typedef struct {
     uint32_t eax, ebx, ecx, edx;
@@ -81,3 +95,42 @@ static inline platform_capability_words platform_hardware_capabilities(void) {
 #endif
     return words;
 }
+
+#if defined(__x86_64__)
+/// Folds 64-byte blocks into a SHA-256 state a, b, … h with the processor's own rounds (Intel SDM vol. 2B, SHA256RNDS2);
+/// `constants` are the 64 of FIPS 180-4. Only where CPUID reports SHA, SSSE3 and SSE4.1.
+__attribute__((target("sha,ssse3,sse4.1"))) static inline void platform_sha256_blocks(
+    uint32_t *state, const uint32_t *constants, const uint8_t *blocks, unsigned long count) {
+    const __m128i bigEndian = _mm_set_epi64x(0x0c0d0e0f08090a0bLL, 0x0405060700010203LL);
+    // The instructions want the words as (f, e, b, a) and (h, g, d, c), from the lowest on.
+    __m128i abef = _mm_set_epi32(
+        (int)state[0], (int)state[1], (int)state[4], (int)state[5]);
+    __m128i cdgh = _mm_set_epi32(
+        (int)state[2], (int)state[3], (int)state[6], (int)state[7]);
+    for (; count > 0; count--, blocks += 64) {
+        const __m128i abefBefore = abef, cdghBefore = cdgh;
+        __m128i w[4];
+        for (int i = 0; i < 4; i++)
+            w[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(blocks + 16 * i)), bigEndian);
+#pragma clang loop unroll(full)
+        for (int i = 0; i < 16; i++) {
+            __m128i sum = _mm_add_epi32(w[i & 3], _mm_loadu_si128((const __m128i *)(constants + 4 * i)));
+            cdgh = _mm_sha256rnds2_epu32(cdgh, abef, sum);
+            abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(sum, 0x0e));
+            if (i < 12) {
+                // W[t] = s0(W[t-15]) + W[t-16], then + W[t-7], then + s1(W[t-2]), four words at once.
+                __m128i next = _mm_sha256msg1_epu32(w[i & 3], w[(i + 1) & 3]);
+                next = _mm_add_epi32(next, _mm_alignr_epi8(w[(i + 3) & 3], w[(i + 2) & 3], 4));
+                w[i & 3] = _mm_sha256msg2_epu32(next, w[(i + 3) & 3]);
+            }
+        }
+        abef = _mm_add_epi32(abef, abefBefore);
+        cdgh = _mm_add_epi32(cdgh, cdghBefore);
+    }
+    uint32_t low[4], high[4];
+    _mm_storeu_si128((__m128i *)low, abef);
+    _mm_storeu_si128((__m128i *)high, cdgh);
+    state[0] = low[3], state[1] = low[2], state[4] = low[1], state[5] = low[0];
+    state[2] = high[3], state[3] = high[2], state[6] = high[1], state[7] = high[0];
+}
+#endif

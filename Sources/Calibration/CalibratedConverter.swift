@@ -3,6 +3,7 @@
 // seen, and the result is held against the source before it gets its name.
 
 import Conversion
+import Evaluation
 import Formats
 import Glibc
 import JSON

@@ -2,11 +2,19 @@
 // The compression function of SHA-256 (FIPS 180-4 §6.2.2). Sixteen rounds are written out so that the eight
 // working variables and the message schedule stay in registers; four passes make the 64 rounds.
 
+import Platform
+
 /// The state after folding in whole 64-byte blocks.
 /// - Precondition: `blocks.byteCount` is a multiple of 64.
-func compress(_ blocks: RawSpan, into initial: SIMD8<UInt32>) -> SIMD8<UInt32> {
+func compress(_ blocks: RawSpan, into state: SIMD8<UInt32>) -> SIMD8<UInt32> {
+    HashBlocks.compress(blocks, into: state, constants: sha256Constants)
+        ?? compressPlainly(blocks, into: state)
+}
+
+/// The same on any processor.
+package func compressPlainly(_ blocks: RawSpan, into initial: SIMD8<UInt32>) -> SIMD8<UInt32> {
     precondition(blocks.byteCount % 64 == 0, "SHA256: blocks of 64 bytes")
-    let constants = roundConstants.span
+    let constants = sha256Constants.span
     var state = initial
     var block = 0
     while block < blocks.byteCount {
@@ -91,7 +99,7 @@ private func sigma0(_ x: UInt32) -> UInt32 { rotate(x, 7) ^ rotate(x, 18) ^ (x &
 private func sigma1(_ x: UInt32) -> UInt32 { rotate(x, 17) ^ rotate(x, 19) ^ (x &>> 10) }
 
 /// The first 32 bits of the fractional parts of the cube roots of the first 64 primes.
-private let roundConstants: [UInt32] = [
+private let sha256Constants: [UInt32] = [
     0x428a_2f98, 0x7137_4491, 0xb5c0_fbcf, 0xe9b5_dba5, 0x3956_c25b, 0x59f1_11f1, 0x923f_82a4, 0xab1c_5ed5,
     0xd807_aa98, 0x1283_5b01, 0x2431_85be, 0x550c_7dc3, 0x72be_5d74, 0x80de_b1fe, 0x9bdc_06a7, 0xc19b_f174,
     0xe49b_69c1, 0xefbe_4786, 0x0fc1_9dc6, 0x240c_a1cc, 0x2de9_2c6f, 0x4a74_84aa, 0x5cb0_a9dc, 0x76f9_88da,
@@ -101,3 +109,8 @@ private let roundConstants: [UInt32] = [
     0x19a4_c116, 0x1e37_6c08, 0x2748_774c, 0x34b0_bcb5, 0x391c_0cb3, 0x4ed8_aa4a, 0x5b9c_ca4f, 0x682e_6ff3,
     0x748f_82ee, 0x78a5_636f, 0x84c8_7814, 0x8cc7_0208, 0x90be_fffa, 0xa450_6ceb, 0xbef9_a3f7, 0xc671_78f2,
 ]
+
+extension SHA256 {
+    /// The constants of FIPS 180-4 §4.2.2.
+    package static var roundConstants: [UInt32] { sha256Constants }
+}

@@ -11,6 +11,8 @@ struct TillerContainer: Sendable {
     let origin: Int
     /// The model, from header to footer; offsets of errors are those of the file.
     let view: ByteView
+    /// What stands before the model: nothing, or an executable.
+    let prefix: ByteView
     /// In the order of their bytes.
     let entries: [SectionEntry]
     /// Where the table of contents begins.
@@ -34,10 +36,13 @@ struct TillerContainer: Sendable {
         generation = footer.generation
         tornByteCount = file.count - position - TillerLayout.footerByteCount
 
-        guard let view = file.slice(origin, count: Int(footer.byteCount)) else {
+        guard let view = file.slice(origin, count: Int(footer.byteCount)),
+            let prefix = file.slice(0, count: origin)
+        else {
             preconditionFailure("TillerContainer: the footer was found inside")
         }
         self.view = view
+        self.prefix = prefix
         tableOffset = try Self.tableOffset(footer, in: view)
         guard let table = view.slice(tableOffset, count: Int(footer.entryCount) * TillerLayout.entryByteCount)
         else { preconditionFailure("TillerContainer: the table was found inside") }

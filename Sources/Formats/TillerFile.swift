@@ -17,6 +17,8 @@ package struct TillerFile: Sendable {
     package let chatTemplate: String?
     /// The steering profiles, in the order of the file.
     package let profiles: [StoredProfile]
+    /// Who signed what of it, as they say; see module Signing.
+    package let signatures: [StoredSignature]
     private let calibrationBytes: ByteView?
     let container: TillerContainer
 
@@ -52,6 +54,7 @@ package struct TillerFile: Sendable {
         tokenizerBytes = try container.optional(.tokenizer)
         chatTemplate = try Self.text(container.optional(.chatTemplate))
         profiles = try container.profiles()
+        signatures = try container.signatures()
         calibrationBytes = try container.optional(.calibrationStatistics)
         self.container = container
     }
@@ -79,6 +82,12 @@ extension TillerFile {
     package var byteCount: Int { container.view.count }
     /// Where the model begins: 0, or behind an executable.
     package var originByteOffset: Int { container.origin }
+    /// What keys and values depend on besides tokens and steering: the tensors and the configuration, not the profiles.
+    package var computationDigest: SHA256.Digest {
+        let sections = container.entries.filter { [.weights, .tensorIndex].contains($0.kind) }
+        return SHA256.digest(
+            of: sections.flatMap(\.digest.bytes) + manifest.configuration.json.serializedBytes())
+    }
     /// Bytes that `compact` would drop.
     package var deadByteCount: Int {
         container.entries.lazy.filter { $0.kind == .free }.reduce(0) { $0 + $1.byteCount }
@@ -150,6 +159,8 @@ extension TillerFile {
 /// A profile in a file: its name is known, the rest is read on demand.
 package struct StoredProfile: Sendable {
     package let name: String
+    /// Of its section.
+    package var digest: SHA256.Digest { entry.digest }
     /// Bytes of its section.
     package var byteCount: Int { bytes.count }
     let bytes: ByteView

@@ -55,7 +55,7 @@ package struct SectionKind: RawRepresentable, Hashable, Sendable {
     }
 
     /// Whether this version reads such sections.
-    var isKnown: Bool { rawValue <= SectionKind.calibrationStatistics.rawValue }
+    var isKnown: Bool { rawValue <= SectionKind.calibrationStatistics.rawValue || self == .signature }
 
     /// A reader without it could not run the model.
     var isRequired: Bool { isKnown && (1...4).contains(rawValue) }
@@ -63,7 +63,7 @@ package struct SectionKind: RawRepresentable, Hashable, Sendable {
     /// Limit of formats/tiller.md §5.
     var maximumByteCount: Int {
         switch self {
-        case .manifest, .chatTemplate: 1 << 20
+        case .manifest, .chatTemplate, .signature: 1 << 20
         case .tensorIndex: TensorIndex.maximumCount * TensorIndex.entryByteCount
         case .tokenizer: 64 << 20
         case .calibrationStatistics, .steeringProfile: 32 << 20

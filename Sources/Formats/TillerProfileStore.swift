@@ -12,19 +12,24 @@ package enum TillerProfileStore {
     ///   - path: the model file.
     ///   - replacesExisting: whether a profile of the same name may be replaced.
     ///   - acceptsOtherSource: whether it may have been made for another source model.
+    ///   - signatures: of this profile, which are kept beside it.
     ///   - fault: what goes wrong, for tests.
     /// - Throws: `FormatError` R30–R38, `FileError`; the file is unchanged then.
     package static func add(
-        _ profile: SteeringProfile, in path: String, replacesExisting: Bool = false,
+        _ profile: SteeringProfile, signatures: [Signature] = [], in path: String,
+        replacesExisting: Bool = false,
         acceptsOtherSource: Bool = false, fault: SimulatedFault? = nil
     ) throws {
         let bytes = try profile.encoded()
+        let signatureBytes = try signatures.map { try $0.encoded() }
         try TillerStore.append(to: path, fault: fault) { file in
             try profile.checkShape(of: file.manifest.configuration)
             if !acceptsOtherSource { try profile.checkSource(of: file.manifest) }
             let same = file.profiles.filter { $0.name == profile.name }
             guard same.isEmpty || replacesExisting else { throw duplicate(profile.name) }
-            return TillerStore.Change(removed: same.map(\.entry), added: [(.steeringProfile, bytes)])
+            return TillerStore.Change(
+                removed: same.flatMap { sections(of: $0, in: file) },
+                added: [(.steeringProfile, bytes)] + signatureBytes.map { (.signature, $0) })
         }
     }
 
@@ -32,7 +37,7 @@ package enum TillerProfileStore {
     /// - Throws: `FormatError` R31 when there is none, `FileError`; the file is unchanged then.
     package static func remove(_ name: String, in path: String, fault: SimulatedFault? = nil) throws {
         try TillerStore.append(to: path, fault: fault) { file in
-            TillerStore.Change(removed: [try stored(name, in: file).entry])
+            TillerStore.Change(removed: sections(of: try stored(name, in: file), in: file))
         }
     }
 
@@ -49,7 +54,7 @@ package enum TillerProfileStore {
             var profile = try old.decoded()
             profile.name = newName
             return TillerStore.Change(
-                removed: [old.entry], added: [(.steeringProfile, try profile.encoded())])
+                removed: sections(of: old, in: file), added: [(.steeringProfile, try profile.encoded())])
         }
     }
 
@@ -61,6 +66,12 @@ package enum TillerProfileStore {
                 expected: names.isEmpty ? "a model with profiles" : "one of \(names)")
         }
         return profile
+    }
+
+    /// A profile's section and the signatures of it alone, which mean nothing without it.
+    private static func sections(of profile: StoredProfile, in file: TillerFile) -> [SectionEntry] {
+        [profile.entry]
+            + file.signatures.filter { $0.signature.digests == [profile.digest] }.map(\.entry)
     }
 
     private static func duplicate(_ name: String) -> FormatError {
@@ -84,6 +95,14 @@ package enum TillerProfileFile {
     /// Reads a whole file's bytes.
     /// - Throws: `FormatError` R1–R13, R30–R36.
     package static func profile(in bytes: ByteView) throws(FormatError) -> SteeringProfile {
+        try content(of: bytes).profile
+    }
+
+    /// Reads a profile and those signatures in its file that are of it.
+    /// - Throws: as `profile(in:)`, and signature.md R1–R5.
+    package static func content(
+        of bytes: ByteView
+    ) throws(FormatError) -> (profile: SteeringProfile, signatures: [Signature]) {
         let container = try TillerContainer(bytes)
         guard container.kind == .profile else {
             throw FormatError(
@@ -91,30 +110,35 @@ package enum TillerProfileFile {
         }
         let section = try container.required(.steeringProfile)
         for entry in container.entries where entry.isUnderstood && entry.kind != .free {
-            guard entry.kind == .steeringProfile else {
+            guard entry.kind == .steeringProfile || entry.kind == .signature else {
                 throw FormatError(
                     .tillerSectionKind, found: "the section \"\(entry.kind.name)\"",
                     expected: "a steering profile alone", byteOffset: container.tableOffset)
             }
             try container.checkDigest(of: entry)
         }
-        return try SteeringProfile(section)
+        let digest = SHA256.digest(of: section)
+        let signatures = try container.signatures().map(\.signature).filter { $0.digests.contains(digest) }
+        return (try SteeringProfile(section), signatures)
     }
 
     /// The bytes of a file with this profile.
     /// - Throws: `FormatError` when the profile breaks a rule.
-    package static func bytes(of profile: SteeringProfile) throws -> [UInt8] {
+    package static func bytes(of profile: SteeringProfile, signatures: [Signature] = []) throws -> [UInt8] {
         var file: [UInt8] = []
         var writer = try ContainerWriter(.profile, sink: { file.append(contentsOf: $0) })
         try writer.add(.steeringProfile, profile.encoded())
+        for signature in signatures { try writer.add(.signature, signature.encoded()) }
         try writer.finish()
         return file
     }
 
     /// Writes the profile to a new file.
     /// - Throws: `FileError`, `FormatError`; nothing at `path` has changed then.
-    package static func write(_ profile: SteeringProfile, to path: String, replaceExisting: Bool) throws {
-        let bytes = try bytes(of: profile)
+    package static func write(
+        _ profile: SteeringProfile, signatures: [Signature] = [], to path: String, replaceExisting: Bool
+    ) throws {
+        let bytes = try bytes(of: profile, signatures: signatures)
         let file = try AtomicFileWriter(path: path, replaceExisting: replaceExisting)
         try bytes.withUnsafeBytes { try file.write($0) }
         try file.commit()

@@ -82,6 +82,23 @@ package final class AtomicFileWriter {
         try file.write(bytes, at: position)
     }
 
+    /// Lets everybody execute the file who may read it.
+    /// - Throws: `FileError`.
+    package func allowExecution() throws(FileError) {
+        let mode = try file.descriptor.status().st_mode & 0o777
+        guard fchmod(file.descriptor.number, mode | (mode & 0o444) >> 2) == 0 else {
+            throw FileError(path: path, operation: .create, code: errno)
+        }
+    }
+
+    /// Lets nobody but the owner read the file.
+    /// - Throws: `FileError`.
+    package func keepPrivate() throws(FileError) {
+        guard fchmod(file.descriptor.number, 0o600) == 0 else {
+            throw FileError(path: path, operation: .create, code: errno)
+        }
+    }
+
     /// Puts the file in its place, once it is on the disk.
     /// - Throws: `FileError`; nothing at `path` has changed then, unless the operation is `.synchronize` of
     ///   the folder: the file is in place, but a power failure might still undo that.

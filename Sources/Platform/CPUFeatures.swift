@@ -11,6 +11,8 @@ package struct CPUFeatures: Equatable, Sendable {
     package let hasAVX2FMA: Bool
     /// AVX-512 F, BW, DQ, VL and VNNI.
     package let hasAVX512VNNI: Bool
+    /// SHA-256 rounds, with SSSE3 and SSE4.1.
+    package let hasSHA256: Bool
     /// 64-bit ARM's SDOT and UDOT (FEAT_DotProd).
     package let hasDotProduct: Bool
     /// 64-bit ARM's SMMLA (FEAT_I8MM).
@@ -47,6 +49,7 @@ package struct CPUFeatures: Equatable, Sendable {
             hasAVX2FMA && savesZMM
             && [16, 17, 30, 31].allSatisfy { extended.ebx.bit($0) }  // F, DQ, BW, VL
             && extended.ecx.bit(11)  // VNNI
+        hasSHA256 = extended.ebx.bit(29) && basic.bit(9) && basic.bit(19)
         hasDotProduct = arm.first.bit(20)  // HWCAP_ASIMDDP
         hasMatrixProduct = hasDotProduct && arm.second.bit(13)  // HWCAP2_I8MM
     }

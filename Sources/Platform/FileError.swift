@@ -43,6 +43,7 @@ package struct FileError: Error, Equatable, Sendable {
         case ELOOP: "the path goes through too many symbolic links"
         case EIO: "the disk reported a fault; check it"
         case ENOMEM: "free some memory or address space"
+        case ETXTBSY: "this program is running; end it first"
         case EWOULDBLOCK: "in use by another process; wait for it or stop it"
         case EEXIST: "remove it or choose another name"
         default: ""

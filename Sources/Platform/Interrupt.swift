@@ -5,6 +5,10 @@
 import Glibc
 import Synchronization
 
+/// What was asked to stop has stopped. The standard library's `CancellationError` would bring all of Swift's concurrency
+/// into the small static program.
+package struct Interruption: Error { package init() {} }
+
 /// Requests to stop, by SIGINT (Ctrl-C) and where wanted by SIGTERM.
 package enum Interrupt {
     /// Requests since the last `reset`; atomic, so that the handler may touch it.

@@ -41,7 +41,19 @@ package enum SystemMemory {
         }
         // The use of the innermost group; that of the groups around it is not ours to judge.
         let used = ControlGroup.innermostValue(named: "memory.current", parse: wholeNumber) ?? 0
-        return min(system, max(limit - used, 0))
+        // Pages of files count as used there, though the group gives them back when it needs room.
+        let filePages = ControlGroup.innermostValue(named: "memory.stat", parse: filePageByteCount) ?? 0
+        return min(system, max(limit - max(used - filePages, 0), 0))
+    }
+
+    /// Bytes of a group's pages of files, as its `memory.stat` tells.
+    package static func filePageByteCount(_ content: String) -> Int? {
+        let values = content.split(separator: "\n").compactMap { line -> Int? in
+            let fields = line.split(separator: " ")
+            guard fields.count == 2, ["active_file", "inactive_file"].contains(fields[0]) else { return nil }
+            return wholeNumber(String(fields[1]))
+        }
+        return values.isEmpty ? nil : values.reduce(0) { $0.addingReportingOverflow($1).partialValue }
     }
 
     private static func wholeNumber(_ content: String) -> Int? {

@@ -109,4 +109,20 @@ package final class SteeringGates: @unchecked Sendable {
         case .prompt: return !isPrompt && isOpenForGenerated[index]
         }
     }
+
+    /// What the conditions read at the first positions [conditions][positions].
+    package func snapshot(prefix: Int) -> [[Float]] {
+        precondition(prefix >= 0 && prefix <= capacity, "SteeringGates: prefix outside of the context")
+        return conditions.indices.map { index in (0..<prefix).map { projections[index * capacity + $0] } }
+    }
+
+    /// Takes a snapshot over.
+    /// - Precondition: one row for each condition, none longer than the context.
+    package func restore(_ rows: [[Float]]) {
+        precondition(rows.count == conditions.count && rows.allSatisfy { $0.count <= capacity })
+        for (index, row) in rows.enumerated() {
+            for (position, value) in row.enumerated() { projections[index * capacity + position] = value }
+        }
+        decidedPrompt = nil
+    }
 }

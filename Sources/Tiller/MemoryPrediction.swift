@@ -18,15 +18,23 @@ package struct MemoryPrediction: Sendable {
 
     package var total: Int { file + cache + scratch + program }
 
-    package init(file: TillerFile, contextLength: Int) {
+    /// - Parameter cache: what was asked for; nil takes the model's usual one.
+    package init(file: TillerFile, contextLength: Int, cache wanted: Engine.CacheType? = nil) {
         let configuration = file.manifest.configuration
         let isFloat = file.tensorIndex[.query, 0]?.encoding == .float32
         let hasGroups = configuration.headSize % TensorEncoding.groupSize == 0
+        let encoding: CacheEncoding =
+            switch wanted {
+            case .float32: .float32
+            case .float16: .float16
+            case .int8: hasGroups ? .int8 : .float16
+            case nil: isFloat ? .float32 : hasGroups ? .int8 : .float16
+            }
         self.file = file.byteCount
         cache = KeyValueCache.byteCount(
             layerCount: configuration.layerCount, keyValueHeadCount: configuration.keyValueHeadCount,
             headSize: configuration.headSize, capacity: contextLength,
-            encoding: isFloat ? .float32 : hasGroups ? .int8 : .float16)
+            encoding: encoding)
         let form = file.tensorIndex[.down, 0].map { ActivationForm(readBy: $0.encoding) } ?? .values
         scratch = ForwardPass.scratchByteCount(configuration: configuration, form: form)
     }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Generation as an asynchronous stream. The work runs on a thread of its own: it would block a thread of the
 // cooperative pool for seconds.
+//
+// The small static program is built without it (TILLER_RUN): Swift's concurrency is half a megabyte there that nothing uses.
 
+#if !TILLER_RUN
 import Glibc
 import Synchronization
 
@@ -74,3 +77,4 @@ private final class StreamWork: @unchecked Sendable {
         } catch { continuation.finish(throwing: error) }
     }
 }
+#endif

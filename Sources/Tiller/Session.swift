@@ -130,6 +130,19 @@ public final class Session {
         return copy
     }
 
+    /// Whether each token was handed in; others were generated.
+    var tokenPhases: [Bool] { isPromptToken }
+
+    /// Takes over tokens whose keys and values are in the cache.
+    /// - Precondition: as many phases as tokens, no more than the context holds.
+    func adopt(tokens newTokens: [Int32], isPromptToken phases: [Bool]) {
+        precondition(newTokens.count == phases.count && newTokens.count <= contextLength)
+        rewind(to: 0)
+        tokens += newTokens
+        isPromptToken += phases
+        validCount = tokens.count
+    }
+
     /// Marks cached keys and values as computed under another steering; they are computed anew when needed.
     func invalidateCache(from position: Int = 0) {
         validCount = min(validCount, position)

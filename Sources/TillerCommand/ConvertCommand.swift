@@ -4,8 +4,10 @@
 import ArgumentParser
 import Calibration
 import Conversion
+import Evaluation
 import Platform
 import Quantization
+import Runtime
 import Terminal
 import Tiller
 
@@ -217,14 +219,5 @@ struct ConvertCommand: ParsableCommand {
         for remark in summary.remarks { printLine("note      \(remark.printableLine)") }
         printLine("time      \(formatted(summary.seconds, digits: 1)) s")
         printLine("written   \(output)")
-    }
-}
-
-extension ConversionQuality {
-    /// In one line.
-    var line: String {
-        "KL \(formatted(mean, digits: 4)), 99 % \(formatted(high, digits: 2)); same top "
-            + "\(formatted(sameTop * 100, digits: 1)) %; perplexity \(formatted(perplexity, digits: 2)), "
-            + "\(formatted(referencePerplexity, digits: 2)) with \(reference.printableLine) weights"
     }
 }

@@ -1,28 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a command that did not succeed ends: one line on standard error, and an exit code that says whose fault
-// it was.
+// How a command that did not succeed ends where the parser of arguments has a say; the rest is `Runtime`'s.
 
 import ArgumentParser
 import Glibc
+import Platform
+import Runtime
 import Tiller
-
-/// Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
-enum ExitStatus {
-    static let failure: Int32 = 1
-    static let usage: Int32 = 2
-    static let interrupted: Int32 = 130
-}
 
 /// Ends the program because of an error; those that carry --help's text are none.
 func end(with error: any Error) -> Never {
-    switch error {
-    case let error as TillerError:
-        if case .invalidOption = error { fail("\(error)", ExitStatus.usage) }
-        fail("\(error)", ExitStatus.failure)
-    case is CancellationError: fail("interrupted", ExitStatus.interrupted)
-    case let code as ExitCode: exit(code.rawValue)
-    default: break
-    }
+    if error is CancellationError { endProgram(with: Interruption()) }
+    if error is TillerError || error is Interruption { endProgram(with: error) }
+    if let code = error as? ExitCode { exit(code.rawValue) }
     switch TillerCommand.exitCode(for: error) {
     case .success:
         printLine(TillerCommand.message(for: error))
@@ -30,13 +19,8 @@ func end(with error: any Error) -> Never {
     case .validationFailure:
         let command = invokedCommand(CommandLine.arguments.dropFirst())
         fail("\(TillerCommand.message(for: error).asClause) see '\(command) --help'", ExitStatus.usage)
-    default: fail("\(error)", ExitStatus.failure)
+    default: endProgram(with: error)
     }
-}
-
-private func fail(_ message: String, _ code: Int32) -> Never {
-    writeError("tiller: \(message.printableLine)")
-    exit(code)
 }
 
 /// The command that arguments ask for, as in "tiller profile train".

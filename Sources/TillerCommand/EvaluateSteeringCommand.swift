@@ -4,6 +4,7 @@
 import ArgumentParser
 import Evaluation
 import JSON
+import Runtime
 import Terminal
 import Tiller
 import Training

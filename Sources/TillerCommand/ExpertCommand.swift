@@ -6,6 +6,7 @@ import Evaluation
 import ExpertTraining
 import Formats
 import Platform
+import Runtime
 import Terminal
 import Tiller
 

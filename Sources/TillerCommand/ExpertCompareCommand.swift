@@ -6,6 +6,7 @@ import ExpertTraining
 import JSON
 import LinearAlgebra
 import Platform
+import Runtime
 import Tiller
 
 struct ExpertCompareCommand: ParsableCommand {

@@ -4,20 +4,8 @@
 import Evaluation
 import Glibc
 import Platform
+import Runtime
 import Tiller
-
-/// Refuses arguments that are not UTF-8, which would otherwise be repaired without a word.
-func requireTextArguments() throws(TillerError) {
-    for index in 1..<max(Int(CommandLine.argc), 1) {
-        guard let argument = CommandLine.unsafeArgv[index] else { return }
-        let bytes = UnsafeBufferPointer(start: argument, count: strlen(argument)).map {
-            UInt8(truncatingIfNeeded: $0)
-        }
-        do { _ = try text(of: bytes, from: "argument \(index)") } catch {
-            throw .invalidOption("\(error)")
-        }
-    }
-}
 
 /// Runs work on a file of text: what it finds wrong there is the file's fault, not the command line's.
 func blaming<Result>(_ path: String, _ work: () throws -> Result) throws -> Result {
@@ -45,26 +33,6 @@ func readPairs(path: String) throws -> (pairs: [ContrastivePair], data: [UInt8])
     do { return (try ContrastivePair.read(data, fileName: path), data) } catch {
         throw TillerError.invalidFile("\(error)")
     }
-}
-
-/// Text of bytes that must be UTF-8.
-///
-/// - Parameter source: what holds the bytes, for the error.
-func text(of bytes: [UInt8], from source: String) throws(TillerError) -> String {
-    guard let text = String(validating: bytes, as: UTF8.self) else {
-        throw .invalidFile(
-            "\(source) is not UTF-8 text: byte \(firstInvalidByte(of: bytes)) fits no character")
-    }
-    return text
-}
-
-/// Where the first byte stands that is part of no character.
-private func firstInvalidByte(of bytes: [UInt8]) -> Int {
-    var decoder = UTF8()
-    var iterator = bytes.makeIterator()
-    var offset = 0
-    while case .scalarValue(let scalar) = decoder.decode(&iterator) { offset += UTF8.width(scalar) }
-    return offset
 }
 
 /// Refuses to begin work whose output could not be written for want of a folder or of `--force`.

@@ -5,6 +5,7 @@ import ArgumentParser
 import Formats
 import JSON
 import Platform
+import Runtime
 import Terminal
 import Tiller
 import Training

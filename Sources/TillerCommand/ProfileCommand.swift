@@ -5,6 +5,7 @@ import ArgumentParser
 import Formats
 import JSON
 import Platform
+import Runtime
 import Steering
 import Tiller
 
@@ -32,8 +33,14 @@ struct ProfileListCommand: ParsableCommand {
     func run() throws {
         let model = try openModelFile(file)
         let profiles = try model.profiles.map { try $0.decoded() }
+        let signers = try SignatureNames()
+        let signatures = model.profiles.map { signers.text(of: $0, in: model) }
         if json {
-            let list = profiles.map { JSON.object($0.summary(in: model)) }
+            let list = zip(profiles, signatures).map { profile, signature in
+                var object = profile.summary(in: model)
+                object["signature"] = .string(signature)
+                return JSON.object(object)
+            }
             printLine(JSON.object(["profiles": .array(list)]).serialized())
             return
         }
@@ -44,13 +51,13 @@ struct ProfileListCommand: ParsableCommand {
         }
         let width = profiles.map(\.name.count).max() ?? 0
         let layersWidth = profiles.map(\.layersText.count).max() ?? 0
-        for profile in profiles {
+        for (profile, signature) in zip(profiles, signatures) {
             let label = profile.standing(in: model).label
             let description = [profile.description.printableLine, label.isEmpty ? "" : "[\(label)]"]
                 .filter { !$0.isEmpty }.joined(separator: " ")
             printLine(
                 "\(profile.name.padded(to: width))  strength \("\(profile.recommendedStrength)".padded(to: 5)) "
-                    + "layers \(profile.layersText.padded(to: layersWidth))"
+                    + "layers \(profile.layersText.padded(to: layersWidth))  \(signature.printableLine)"
                     + (description.isEmpty ? "" : "  \(description)"))
         }
     }
@@ -70,8 +77,12 @@ struct ProfileShowCommand: ParsableCommand {
     func run() throws {
         let model = try openModelFile(file)
         let profile = try model.requireProfile(named: name)
+        let signers = try SignatureNames()
+        let signature = model.profiles.first { $0.name == name }.map { signers.text(of: $0, in: model) } ?? ""
         if json {
-            printLine(JSON.object(profile.summary(in: model)).serialized())
+            var object = profile.summary(in: model)
+            object["signature"] = .string(signature)
+            printLine(JSON.object(object).serialized())
             return
         }
         printLine("name         \(profile.name)")
@@ -89,6 +100,7 @@ struct ProfileShowCommand: ParsableCommand {
         printLine(
             "fits         \(profile.layerCount) layers of width \(profile.hiddenSize), source \(profile.sourceHash)"
         )
+        printLine("signature    \(signature.printableLine)")
         printLine("provenance   \(profile.provenance.serialized().printableLine)")
         printLine(
             "evaluation   \(profile.with(nil).evaluation.serialized().printableLine)")

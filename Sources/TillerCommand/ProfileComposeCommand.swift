@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import JSON
+import Runtime
 import Tiller
 import Training
 

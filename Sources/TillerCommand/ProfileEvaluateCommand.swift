@@ -6,6 +6,7 @@ import Evaluation
 import Formats
 import JSON
 import Platform
+import Runtime
 import Steering
 import Terminal
 import Tiller
@@ -167,15 +168,5 @@ extension ProfileReceipt {
             "  made by    \((body["program"]?.stringValue ?? "?").printableLine), \((body["kernels"]?.stringValue ?? "?").printableLine), "
                 + "items \((body["data_sha256"]?.stringValue ?? "?").prefix(12).description.printableLine)…")
         return lines
-    }
-}
-
-extension Engine {
-    /// The names of all profiles, with a mark on those that did not beat their controls.
-    var labelledProfileNames: [String] {
-        profileNames.map { name in
-            let standing = (try? profile(named: name))?.standing(in: file) ?? .unproven
-            return standing == .notDemonstrated ? "\(name) (not demonstrated)" : name
-        }
     }
 }

@@ -4,6 +4,7 @@
 import ArgumentParser
 import Evaluation
 import Formats
+import Runtime
 import Steering
 import Terminal
 import Tiller

@@ -4,6 +4,8 @@
 import ArgumentParser
 import Formats
 import Platform
+import Runtime
+import Signing
 import Steering
 import Tiller
 
@@ -28,18 +30,27 @@ struct ProfileExportCommand: ParsableCommand {
             "Strength of a control vector; the recommended one unless given.", valueName: "x"))
     var strength: Float?
 
+    @Option(help: ArgumentHelp("Sign it with this key, made by 'tiller keys new'.", valueName: "name"))
+    var sign: String?
+
     @Flag(help: "Overwrite the output.")
     var force = false
 
     func run() throws {
         let model = try openModelFile(file)
         let profile = try model.requireProfile(named: name)
+        let key = try sign.map { try KeyFolder.usual().key(named: $0) }
         if let strength, !(abs(strength) <= Steer.largestStrength) {
             throw TillerError.invalidOption(
                 "--strength is \(strength), expected a number of at most ±\(Int(Steer.largestStrength))")
         }
         try requireFree(output, force: force)
+        var signatures: [Signature] = []
         if output.hasSuffix(".gguf") {
+            guard key == nil else {
+                throw TillerError.invalidOption(
+                    "--sign belongs to .tillerprofile files; GGUF has no place for signatures")
+            }
             let architecture = model.manifest.configuration.family.rawValue
             let vector = try ControlVector(
                 profile: profile, strength: strength ?? profile.recommendedStrength)
@@ -49,9 +60,21 @@ struct ProfileExportCommand: ParsableCommand {
                 throw TillerError.invalidOption(
                     "--strength belongs to control vectors; profiles keep theirs apart")
             }
-            try TillerProfileFile.write(profile, to: output, replaceExisting: force)
+            // What was signed by others stays so; the section's bytes are the same.
+            let digest = SHA256.digest(of: try profile.encoded())
+            signatures = model.signatures.map(\.signature).filter { $0.digests == [digest] }
+            if let key {
+                signatures.removeAll { $0.publicKey == key.publicKey }
+                signatures.append(try key.sign([digest]))
+            }
+            try TillerProfileFile.write(
+                profile, signatures: signatures, to: output, replaceExisting: force)
         }
-        printLine("exported '\(name)' to \(output)")
+        let names = try SignatureNames()
+        let signers = signatures.map { "signed " + names.name($0) }
+        printLine(
+            "exported '\(name)' to \(output), \(signers.isEmpty ? "unsigned" : signers.joined(separator: ", "))"
+        )
     }
 }
 
@@ -76,8 +99,16 @@ struct ProfileImportCommand: ParsableCommand {
 
     func run() throws {
         let model = try openModelFile(file)
-        var profile = try read(for: model)
-        if let name { profile.name = name }
+        var (profile, signatures) = try read(for: model)
+        if let name, name != profile.name {
+            profile.name = name
+            if !signatures.isEmpty {
+                writeError("tiller: warning: under another name the profile is no longer what was signed")
+            }
+            signatures = []
+        }
+        // A signature that is not valid is worse than none.
+        for signature in signatures { try signature.check() }
         try requireValid(profileName: profile.name)
         guard force || !model.profiles.contains(where: { $0.name == profile.name }) else {
             throw TillerError.invalidProfile(
@@ -90,28 +121,35 @@ struct ProfileImportCommand: ParsableCommand {
                     + "this one is \(model.manifest.source.sha256.description.prefix(12))…); "
                     + "--force imports it if the shapes fit")
         }
-        try TillerProfileStore.add(profile, in: file, replacesExisting: force, acceptsOtherSource: force)
-        printLine("imported '\(profile.name)'")
+        try TillerProfileStore.add(
+            profile, signatures: signatures, in: file, replacesExisting: force, acceptsOtherSource: force)
+        let names = try SignatureNames()
+        let signers = signatures.map { "signed " + names.name($0) }
+        printLine(
+            "imported '\(profile.name)', \(signers.isEmpty ? "unsigned" : signers.joined(separator: ", ").printableLine)"
+        )
     }
 
-    private func readProfileFile() throws -> SteeringProfile {
-        do { return try TillerProfileFile.read(input) } catch let error as FormatError
-            where error.rule == .tillerMagic
-        {
+    private func readProfileFile(_ mapped: MappedFile) throws -> (SteeringProfile, [Signature]) {
+        do throws(FormatError) {
+            return try TillerProfileFile.content(of: ByteView(mapped.bytes, owner: mapped))
+        } catch {
+            guard error.rule == .tillerMagic else { throw error }
             throw TillerError.invalidProfile(
                 "\(input) holds no profile; expected a .tillerprofile file or a GGUF control vector (\(error.rule))"
             )
         }
     }
 
-    private func read(for model: TillerFile) throws -> SteeringProfile {
+    private func read(for model: TillerFile) throws -> (SteeringProfile, [Signature]) {
         let mapped = try MappedFile(path: input)
         let isGGUF = withExtendedLifetime(mapped) { mapped.bytes.starts(with: "GGUF".utf8) }
-        guard isGGUF else { return try readProfileFile() }
+        guard isGGUF else { return try readProfileFile(mapped) }
         let vector = try ControlVector(readingFrom: input)
         let fileName = input.split(separator: "/").last.map(String.init) ?? input
-        return try vector.profile(
+        let profile = try vector.profile(
             named: name ?? String(fileName.prefix { $0 != "." }), configuration: model.manifest.configuration,
             sourceHash: model.manifest.source.sha256)
+        return (profile, [])
     }
 }

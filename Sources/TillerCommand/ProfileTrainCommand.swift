@@ -6,6 +6,7 @@ import Evaluation
 import ExpertSteer
 import Formats
 import Platform
+import Runtime
 import Terminal
 import Tiller
 import Training

@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import Glibc
+import Runtime
 import Tiller
 
 @main
@@ -17,11 +18,13 @@ struct TillerCommand: ParsableCommand {
             Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
             """,
         version: tillerVersion,
+        subcommands: [ManualCommand.self],
         groupedSubcommands: [
             CommandGroup(
                 name: "Model",
                 subcommands: [
                     ConvertCommand.self, ProfileCommand.self, ExpertCommand.self, CompactCommand.self,
+                    BundleCommand.self, UnbundleCommand.self, KeysCommand.self, SignCommand.self,
                 ]),
             CommandGroup(name: "Text", subcommands: [ChatCommand.self, GenerateCommand.self]),
             CommandGroup(
@@ -34,8 +37,7 @@ struct TillerCommand: ParsableCommand {
     static func main() {
         Signals.install()
         do {
-            try requireTextArguments()
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(Array(textArguments().dropFirst()))
             try command.run()
         } catch { end(with: error) }
     }

@@ -4,40 +4,21 @@
 import ArgumentParser
 import Formats
 import Platform
-import Terminal
+import Runtime
 import Tiller
 
 struct VerifyCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "verify", abstract: "Check every byte of a file against its checksums.")
+    static let configuration = CommandConfiguration(.verify)
 
-    @Argument(help: "The model, a .tiller file.")
-    var file: String
-
-    @Flag(help: "Print one JSON object.")
-    var json = false
+    @Argument(help: ArgumentHelp(.file)) var file: String
+    @Flag(help: ArgumentHelp(.json)) var json = false
 
     func run() throws {
-        let model = try openModelFile(file)
-        let bar = ProgressBar(label: "verify", total: model.byteCount, unit: .bytes)
-        Interrupt.install()
-        let isComplete = try model.verify { done, total in
-            bar.update(done, total: total)
-            return !Interrupt.isRequested
-        }
-        bar.finish()
-        guard isComplete else { throw CancellationError() }
-        // Opening an engine checks what checksums cannot: shapes, token tables, profiles.
-        let engine = try Engine(path: file)
-        for name in engine.profileNames { _ = try engine.profile(named: name) }
-        if json {
-            printLine(
-                "{\"valid\":true,\"sections\":\(model.sections.count),\"torn_bytes\":\(model.tornByteCount)}")
-        } else {
-            let torn = model.tornByteCount
-            let note = torn > 0 ? "; \(torn) bytes of an unfinished append at the end are ignored" : ""
-            printLine("\(file): valid, \(model.sections.count) sections\(note)")
-        }
+        var request = VerifyRequest(file: file)
+        request.printsJSON = json
+        let names = try SignatureNames()
+        request.checkSignatures = { names.report($0) }
+        try request.run()
     }
 }
 

@@ -3,6 +3,7 @@
 
 import Calibration
 import Conversion
+import Evaluation
 import Formats
 import LinearAlgebra
 import ModelFixtures

@@ -39,6 +39,20 @@ struct SHA256Tests {
             hash.finalize().description == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0")
     }
 
+    @Test func theProcessorsRoundsAreThoseOfTheStandard() {
+        var generator = SeededGenerator(seed: 6)
+        for count in [1, 2, 7] {
+            let blocks = (0..<64 * count).map { _ in UInt8.random(in: 0...255, using: &generator) }
+            let state = SIMD8<UInt32>.random(in: 0...UInt32.max, using: &generator)
+            let constants = SHA256.roundConstants
+            guard let fast = HashBlocks.compress(blocks.span.bytes, into: state, constants: constants) else {
+                print("skipped: this processor has no SHA-256 instructions")
+                return
+            }
+            #expect(fast == compressPlainly(blocks.span.bytes, into: state))
+        }
+    }
+
     @Test func everyLengthAndSplitAroundABlockAgrees() {
         var generator = SeededGenerator(seed: 5)
         let bytes = (0..<200).map { _ in UInt8.random(in: 0...255, using: &generator) }

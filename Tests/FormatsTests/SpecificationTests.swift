@@ -53,6 +53,8 @@ struct SpecificationTests {
     @Test(arguments: [
         ("gguf.md", FormatRule.gguf), ("safetensors.md", FormatRule.safetensors),
         ("tiller.md", FormatRule.tiller), ("activations.md", FormatRule.activations),
+        ("bundle.md", FormatRule.bundle), ("session.md", FormatRule.session),
+        ("signature.md", FormatRule.signature),
     ])
     func everyRuleStandsInItsDocument(name: String, rules: [FormatRule]) {
         let rows = lines(name).filter { $0.hasPrefix("| R") }

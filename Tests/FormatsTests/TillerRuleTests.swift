@@ -102,7 +102,7 @@ struct TillerRuleTests {
             .tillerSectionKind,
             [
                 changed { $0.sections.append(.init(kind: 77, flags: 1, bytes: [1])) },
-                changed { $0.sections.append(.init(kind: 10, flags: 1, bytes: [1])) },
+                changed { $0.sections.append(.init(kind: 9, flags: 1, bytes: [1])) },
                 changed { $0[.chatTemplate].flags = 3 },
             ])
         expect(

@@ -73,6 +73,14 @@ import Testing
         #expect(ProcessMemory.kilobytes("VmHWM", in: "") == nil)
     }
 
+    @Test func pagesOfFilesInAGroupAreFound() {
+        let content = "anon 5\ninactive_file 100\nactive_file 20\nfile 500\n"
+        #expect(SystemMemory.filePageByteCount(content) == 120)
+        #expect(
+            SystemMemory.filePageByteCount("anon 5\n") == nil && SystemMemory.filePageByteCount("") == nil)
+        #expect(SystemMemory.availableByteCount() > 0)
+    }
+
     @Test func touchedMemoryIsResident() {
         let before = ProcessMemory.residentByteCount()
         let buffer = AlignedBuffer<UInt8>(count: 64 << 20)

@@ -24,3 +24,6 @@ package struct SeededGenerator: RandomNumberGenerator {
         return Float((-2 * log(u)).squareRoot() * cos(2 * .pi * v))
     }
 }
+
+/// How many mutations of each kind are tried: `TILLER_MUTATIONS`, or a few hundred.
+package let mutationCount = getenv("TILLER_MUTATIONS").flatMap { Int(String(cString: $0)) } ?? 300

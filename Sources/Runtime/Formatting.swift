@@ -2,7 +2,7 @@
 // Numbers for people.
 
 /// A number with a fixed count of decimals.
-func formatted(_ value: Double, digits: Int) -> String {
+package func formatted(_ value: Double, digits: Int) -> String {
     guard value.isFinite, abs(value) < 1e15 else { return "\(value)" }
     var scale = 1.0
     for _ in 0..<digits { scale *= 10 }
@@ -15,7 +15,7 @@ func formatted(_ value: Double, digits: Int) -> String {
 }
 
 /// Bytes in decimal units, as disks and downloads count them.
-func formatted(bytes: Int) -> String {
+package func formatted(bytes: Int) -> String {
     switch bytes {
     case ..<1000: "\(bytes) B"
     case ..<1_000_000: "\(formatted(Double(bytes) / 1e3, digits: 1)) kB"
@@ -26,5 +26,7 @@ func formatted(bytes: Int) -> String {
 
 extension String {
     /// Filled up with spaces to a width.
-    func padded(to width: Int) -> String { self + String(repeating: " ", count: Swift.max(0, width - count)) }
+    package func padded(to width: Int) -> String {
+        self + String(repeating: " ", count: Swift.max(0, width - count))
+    }
 }

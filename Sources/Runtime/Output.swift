@@ -6,7 +6,7 @@ import Glibc
 import Platform
 
 /// Writes a line to standard error.
-func writeError(_ text: String, terminator: String = "\n") {
+package func writeError(_ text: String, terminator: String = "\n") {
     // Nobody is left to be told if this fails.
     _ = write(text + terminator, to: STDERR_FILENO)
 }
@@ -14,7 +14,7 @@ func writeError(_ text: String, terminator: String = "\n") {
 /// Writes text to standard output at once, or ends the program.
 ///
 /// A reader that has gone away, as in `tiller … | head -1`, has all it wants: the end is then a quiet one.
-func writeOutput(_ text: String) {
+package func writeOutput(_ text: String) {
     guard let code = write(text, to: STDOUT_FILENO) else { return }
     guard code != EPIPE else { exit(0) }
     let reason = FileError(path: "standard output", operation: .write, code: code)
@@ -23,7 +23,7 @@ func writeOutput(_ text: String) {
 }
 
 /// Writes a line to standard output at once, or ends the program.
-func printLine(_ text: String = "") { writeOutput(text + "\n") }
+package func printLine(_ text: String = "") { writeOutput(text + "\n") }
 
 /// Writes all of `text`; returns the system's error number where that fails.
 private func write(_ text: String, to descriptor: Int32) -> Int32? {
@@ -40,10 +40,10 @@ private func write(_ text: String, to descriptor: Int32) -> Int32? {
 extension String {
     /// Text out of a file or a model on its way to people: control characters could move the cursor or ask the
     /// terminal for more than showing them.
-    var printable: String { withControls { $0 == "\n" || $0 == "\t" } }
+    package var printable: String { withControls { $0 == "\n" || $0 == "\t" } }
 
     /// The same in one line.
-    var printableLine: String {
+    package var printableLine: String {
         let lines = split(whereSeparator: \.isNewline).map { String($0).trimmed }
         return lines.joined(separator: " ").withControls { _ in false }
     }

@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a conversion cost, measured on the files themselves.
+// What a conversion cost, as a manifest tells it.
 
-import Evaluation
 import JSON
-import Tiller
 
 /// How far a converted model is from what it was made from, over `MeasurementText`.
 package struct ConversionQuality: Sendable {
     /// From here on a file says more about its quantization than about its model.
     package static let alarmingDivergence = 0.5
-    /// Tokens of a chunk, of which the second half is scored.
-    private static let contextLength = 256
 
     /// Mean KL(reference ‖ converted) in nats by token, and its 99th percentile.
     package let mean, high: Double
@@ -24,21 +20,6 @@ package struct ConversionQuality: Sendable {
 }
 
 extension ConversionQuality {
-    /// Runs both models over the text.
-    ///
-    /// - Parameter progress: called with (chunks done, chunks in all).
-    /// - Returns: the manifest's `quality`; nil for a tokenizer that leaves too few tokens of the text.
-    static func measure(
-        _ engine: Engine, reference: Engine, encoding: String, progress: (Int, Int) -> Void
-    ) throws -> JSON? {
-        let text = MeasurementText.passages.joined(separator: "\n\n")
-        guard engine.encode(text).count >= contextLength else { return nil }
-        let meter = try DivergenceMeter(engine: engine, reference: reference, contextLength: contextLength)
-        var json = try meter.measure(text, onChunk: progress).json
-        json["reference"] = .string(encoding)
-        return .object(json)
-    }
-
     /// Reads a manifest's `quality`; nil where it holds something else.
     package init?(_ json: JSON) {
         func number(_ key: String) -> Double? { json[key]?.doubleValue }

@@ -4,9 +4,9 @@
 
 import Glibc
 
-enum Signals {
+package enum Signals {
     /// Called once, before anything else runs.
-    static func install() {
+    package static func install() {
         signal(SIGPIPE, SIG_IGN)
         // The same for a file that outgrows `ulimit -f`: as an error, it is cleaned up behind.
         signal(SIGXFSZ, SIG_IGN)

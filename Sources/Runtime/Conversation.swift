@@ -39,7 +39,7 @@ final class Conversation {
 
     /// Appends a user's message and the model's answer to it; an interrupted answer counts as far as it came.
     ///
-    /// - Throws: `TillerError`, or `CancellationError` where an interrupt came before the answer began; the
+    /// - Throws: `TillerError`, or `Interruption` where an interrupt came before the answer began; the
     ///   conversation is then as it was.
     func answer(_ text: String) throws {
         messages.append(Message(role: "user", content: text))
@@ -102,7 +102,7 @@ final class Conversation {
         let copy = try session.engine.makeSession(contextLength: session.contextLength)
         try copy.steer(steering)
         try copy.advance(to: tokens, while: { !Interrupt.isRequested })
-        guard !Interrupt.isRequested else { throw CancellationError() }
+        guard !Interrupt.isRequested else { throw Interruption() }
         // Both texts are shown together at the end; until then there is something to look at.
         let isWatched = isatty(STDERR_FILENO) == 1 && Style.isEnabled
         var count = 0
@@ -119,7 +119,7 @@ final class Conversation {
             return !Interrupt.isRequested
         }
         if isWatched { writeError("\r", terminator: "\u{1B}[K") }
-        guard !Interrupt.isRequested else { throw CancellationError() }
+        guard !Interrupt.isRequested else { throw Interruption() }
         return ComparedAnswer(
             text: session.engine.hasChatTemplate ? result.text : result.text.trimmed,
             tokens: result.tokens, divergences: divergences)
@@ -134,7 +134,7 @@ final class Conversation {
         try session.advance(to: tokens, while: { !Interrupt.isRequested })
         turn.promptTokens = tokens.count - known
         turn.promptSeconds = MonotonicClock.now() - start
-        guard !Interrupt.isRequested else { throw CancellationError() }
+        guard !Interrupt.isRequested else { throw Interruption() }
         var stream = AnswerStream(trims: !session.engine.hasChatTemplate)
         let result = try session.generate(generation) { token in
             stream.show(token.text)

@@ -123,16 +123,14 @@ struct ChatCommands {
         if access(path, F_OK) == 0, (try? Self.readMessages(path)) == nil {
             throw .invalidFile("\(path) exists and is no saved conversation; choose another name")
         }
-        let list = conversation.messages.map {
-            JSON.object(["role": .string($0.role), "content": .string($0.content)])
-        }
-        let text = JSON.object(["messages": .array(list)]).serialized(pretty: true) + "\n"
+        let messages = conversation.messages
+        let text = Message.json(messages).serialized(pretty: true) + "\n"
         do {
             let writer = try AtomicFileWriter(path: path, replaceExisting: true)
             try Array(text.utf8).withUnsafeBytes { try writer.write($0) }
             try writer.commit()
         } catch { throw .invalidFile("\(error)") }
-        printLine("saved \(list.count) message\(list.count == 1 ? "" : "s") to \(path)")
+        printLine("saved \(messages.count) message\(messages.count == 1 ? "" : "s") to \(path)")
     }
 
     private func load(_ argument: String) throws(TillerError) {
@@ -147,13 +145,7 @@ struct ChatCommands {
         do { bytes = try readFile(path: path, limit: 1 << 26) } catch { throw .invalidFile("\(error)") }
         let parsed: JSON
         do { parsed = try JSON.parse(bytes) } catch { throw .invalidFile("\(path): \(error)") }
-        var messages: [Message] = []
-        for entry in parsed["messages"]?.arrayValue ?? [] {
-            guard let role = entry["role"]?.stringValue, let content = entry["content"]?.stringValue,
-                ["system", "user", "assistant"].contains(role)
-            else { throw .invalidFile("\(path): message \(messages.count) has no valid role and content") }
-            messages.append(Message(role: role, content: content))
-        }
+        let messages = try Message.list(in: parsed, of: path)
         guard !messages.isEmpty else { throw .invalidFile("\(path) holds no messages") }
         return messages
     }

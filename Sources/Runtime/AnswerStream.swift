@@ -4,7 +4,7 @@
 import Glibc
 
 /// Shows generated text as it comes.
-struct AnswerStream {
+package struct AnswerStream {
     /// Whether white space around the whole text is left out, as for models that continue a plain dialogue.
     let trims: Bool
     private let isTerminal = isatty(STDOUT_FILENO) == 1

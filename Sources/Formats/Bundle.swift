@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// A program and a model in one executable file (formats/bundle.md): the program, its settings and a seal directly before
+// the model, which stays what it is and is found from the file's end like any other.
+
+import JSON
+import Platform
+
+/// What stands before the model of a bundle.
+package struct Bundle: Sendable {
+    package let settings: BundleSettings
+    /// The program's bytes.
+    package let program: ByteView
+    private let programDigest: SHA256.Digest
+
+    /// What stands before a model: nil for a model file, and for a model behind a program without a seal.
+    ///
+    /// - Throws: `FormatError` bundle.md R1–R6.
+    package init?(before file: TillerFile) throws(FormatError) {
+        let prefix = file.container.prefix
+        guard prefix.count >= BundleLayout.sealByteCount,
+            let seal = prefix.slice(
+                prefix.count - BundleLayout.sealByteCount, count: BundleLayout.sealByteCount),
+            seal.starts(with: BundleLayout.magic)
+        else { return nil }
+        let major = seal.load(UInt16.self, at: 8)
+        guard major == 1 else {
+            throw FormatError(
+                .bundleVersion, found: "version \(major)", expected: "1; another Tiller made this bundle",
+                byteOffset: seal.byteOffset + 8)
+        }
+        let programByteCount = seal.load(UInt64.self, at: 16)
+        let settingsOffset = seal.load(UInt64.self, at: 24)
+        let settingsByteCount = Int(seal.load(UInt32.self, at: 32))
+        let end = prefix.count - BundleLayout.sealByteCount
+        guard programByteCount > 0, settingsByteCount <= BundleSettings.maximumByteCount,
+            settingsByteCount > 0, settingsByteCount <= end, programByteCount <= UInt64(end),
+            settingsOffset == UInt64(Int(programByteCount).roundedUp(to: 64)),
+            settingsOffset <= UInt64(end - settingsByteCount),
+            let program = prefix.slice(0, count: Int(programByteCount)),
+            let text = prefix.slice(Int(settingsOffset), count: settingsByteCount)
+        else {
+            throw FormatError(
+                .bundlePlaces,
+                found:
+                    "a program of \(programByteCount) bytes, settings of \(settingsByteCount) at \(settingsOffset)",
+                expected: "one behind the other before \(end)", byteOffset: seal.byteOffset + 16)
+        }
+        try Self.checkSeal(seal, text)
+        try Self.checkPadding(
+            prefix, [program.count..<Int(settingsOffset), Int(settingsOffset) + text.count..<end])
+        settings = try BundleSettings(JSON.parse(text, rule: .bundleText), at: text.byteOffset)
+        self.program = program
+        programDigest = SHA256.Digest(seal, at: 48)
+    }
+
+    /// Compares the program with its digest.
+    /// - Throws: `FormatError` bundle.md R7.
+    package func verifyProgram() throws(FormatError) {
+        guard SHA256.digest(of: program) == programDigest else {
+            throw FormatError(
+                .bundleProgram, found: "other bytes than were written", expected: "SHA-256 \(programDigest)",
+                byteOffset: 0)
+        }
+    }
+
+    private static func checkSeal(_ seal: ByteView, _ text: ByteView) throws(FormatError) {
+        var hash = SHA256()
+        hash.update(text)
+        if let sealed = seal.slice(0, count: 96) { hash.update(sealed) }
+        guard hash.finalize() == SHA256.Digest(seal, at: 96) else {
+            throw FormatError(
+                .bundleSeal, found: "other bytes than were written", expected: "the seal's digest",
+                byteOffset: seal.byteOffset + 96)
+        }
+    }
+
+    private static func checkPadding(_ prefix: ByteView, _ gaps: [Range<Int>]) throws(FormatError) {
+        for position in gaps.joined() where prefix[position] != 0 {
+            throw FormatError(
+                .bundlePadding, found: "byte \(prefix[position])", expected: "0", byteOffset: position)
+        }
+    }
+}
+
+extension Bundle {
+    /// Writes a bundle, executable and whole, or not at all.
+    ///
+    /// - Parameters:
+    ///   - program: an executable file.
+    ///   - model: whose valid state is copied as it is; remains of a torn append are not.
+    /// - Throws: `FileError`, `FormatError` bundle.md R5 or R6 for settings that break a rule.
+    package static func write(
+        program: MappedFile, model: TillerFile, settings: BundleSettings, to path: String,
+        replaceExisting: Bool
+    ) throws {
+        let programView = ByteView(program.bytes, owner: program)
+        let text = settings.json.serializedBytes()
+        guard text.count <= BundleSettings.maximumByteCount else {
+            throw FormatError(
+                .bundleText, found: "settings of \(text.count) bytes",
+                expected: "at most \(BundleSettings.maximumByteCount)")
+        }
+        _ = try BundleSettings(settings.json, at: 0)
+        let file = try AtomicFileWriter(path: path, replaceExisting: replaceExisting)
+        try file.allowExecution()
+        try file.write(program.bytes)
+        try file.write(
+            BundleLayout.head(
+                programByteCount: programView.count, programDigest: SHA256.digest(of: programView),
+                settings: text
+            ))
+        try write(model, to: file)
+        try file.commit()
+    }
+
+    /// Writes a bundle's model, or a model file, as a file of its own.
+    /// - Throws: `FileError`.
+    package static func writeModel(_ model: TillerFile, to path: String, replaceExisting: Bool) throws {
+        let file = try AtomicFileWriter(path: path, replaceExisting: replaceExisting)
+        try write(model, to: file)
+        try file.commit()
+    }
+
+    private static func write(_ model: TillerFile, to file: AtomicFileWriter) throws {
+        let view = model.container.view
+        for start in stride(from: 0, to: view.count, by: 4 << 20) {
+            guard let piece = view.slice(start, count: min(4 << 20, view.count - start)) else { break }
+            try file.write(piece.bytes)
+        }
+    }
+}
+
+/// Sizes, magic number, and what stands between program and model.
+enum BundleLayout {
+    static let sealByteCount = 128
+    /// "\x89TILBOX\n".
+    static let magic: [UInt8] = [0x89] + Array("TILBOX\n".utf8)
+
+    static func head(programByteCount: Int, programDigest: SHA256.Digest, settings: [UInt8]) -> [UInt8] {
+        let settingsOffset = programByteCount.roundedUp(to: 64)
+        var seal = magic
+        seal.append(littleEndian: UInt16(1))
+        seal.append(littleEndian: UInt16(0))
+        seal.append(littleEndian: UInt32(0))
+        seal.append(littleEndian: UInt64(programByteCount))
+        seal.append(littleEndian: UInt64(settingsOffset))
+        seal.append(littleEndian: UInt32(settings.count))
+        seal.append(contentsOf: [UInt8](repeating: 0, count: 12))
+        seal.append(contentsOf: programDigest.bytes)
+        seal.append(contentsOf: [UInt8](repeating: 0, count: 16))
+        seal.append(contentsOf: SHA256.digest(of: settings + seal).bytes)
+        let end = (settingsOffset + settings.count + sealByteCount).roundedUp(
+            to: TillerLayout.weightsAlignment)
+        var head = [UInt8](repeating: 0, count: settingsOffset - programByteCount) + settings
+        head += [UInt8](repeating: 0, count: end - programByteCount - head.count - sealByteCount)
+        return head + seal
+    }
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rules of formats/signature.md, by number.
+
+extension FormatRule {
+    private init(signature number: Int, _ title: String) {
+        self.init(document: "signature.md", number: number, title: title)
+    }
+
+    package static let signatureSize = Self(signature: 1, "size")
+    package static let signatureAlgorithm = Self(signature: 2, "algorithm")
+    package static let signatureReserved = Self(signature: 3, "reserved bytes")
+    package static let signatureName = Self(signature: 4, "signer's name")
+    package static let signatureDigests = Self(signature: 5, "digests")
+    package static let signatureKeyFile = Self(signature: 6, "key file")
+    package static let signatureValid = Self(signature: 7, "signature")
+
+    /// All rules of formats/signature.md.
+    package static let signature: [FormatRule] = [
+        signatureSize, signatureAlgorithm, signatureReserved, signatureName, signatureDigests,
+        signatureKeyFile, signatureValid,
+    ]
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// The header of a session file and the places that follow from it (formats/session.md §2).
+
+import JSON
+
+/// Sizes out of a header, checked against each other and the file.
+struct SessionLayout {
+    static let headerByteCount = 256
+    static let maximumTokenCount = 1 << 20
+    static let maximumTextByteCount = 16 << 20
+    static let maximumGateCount = 64
+    /// "\x89TILSES\n".
+    static let magic: [UInt8] = [0x89] + Array("TILSES\n".utf8)
+
+    let tokenCount: Int
+    let gateCount: Int
+    private let textByteCount: Int
+
+    /// The parts behind the header.
+    struct Parts {
+        let text, tokens, phases, gates, state: ByteView
+    }
+
+    /// - Throws: `FormatError` session.md R2, R3.
+    init(_ file: ByteView) throws(FormatError) {
+        guard file.count >= Self.headerByteCount else { throw Self.sizeError("\(file.count) bytes", at: 0) }
+        let major = file.load(UInt16.self, at: 8)
+        guard major == 1 else {
+            throw FormatError(
+                .sessionVersion, found: "version \(major)", expected: "1; another Tiller wrote this file",
+                byteOffset: 8)
+        }
+        tokenCount = Int(file.load(UInt32.self, at: 28))
+        gateCount = Int(file.load(UInt32.self, at: 32))
+        textByteCount = Int(file.load(UInt32.self, at: 36))
+        guard file.load(UInt64.self, at: 40) == UInt64(file.count) else {
+            throw Self.sizeError(
+                "a length of \(file.load(UInt64.self, at: 40)) in \(file.count) bytes", at: 40)
+        }
+        guard (1...Self.maximumTokenCount).contains(tokenCount), gateCount <= Self.maximumGateCount,
+            textByteCount <= Self.maximumTextByteCount
+        else {
+            throw Self.sizeError(
+                "\(tokenCount) tokens, \(gateCount) gates, \(textByteCount) bytes of text", at: 28)
+        }
+    }
+
+    private static func sizeError(_ found: String, at byteOffset: Int) -> FormatError {
+        FormatError(
+            .sessionSize, found: found, expected: "sizes within the limits that fill the file",
+            byteOffset: byteOffset)
+    }
+
+    /// - Throws: `FormatError` session.md R4.
+    func checkDigest(_ file: ByteView) throws(FormatError) {
+        var hash = SHA256()
+        for range in [0..<224, 256..<file.count] {
+            if let part = file.slice(range.lowerBound, count: range.count) { hash.update(part) }
+        }
+        guard hash.finalize() == SHA256.Digest(file, at: 224) else {
+            throw FormatError(
+                .sessionDigest, found: "other bytes than were written",
+                expected: "the header's digest; remove the file to begin anew", byteOffset: 224)
+        }
+    }
+
+    /// - Throws: `FormatError` session.md R5, R6.
+    func binding(_ file: ByteView) throws(FormatError) -> SessionBinding {
+        for position in 176..<224 where file[position] != 0 {
+            throw FormatError(
+                .sessionPadding, found: "byte \(file[position])", expected: "0", byteOffset: position)
+        }
+        guard let field = file.slice(112, count: 64), let text = field.text else {
+            throw FormatError(
+                .sessionText, found: "bytes that are not UTF-8", expected: "kernels and version",
+                byteOffset: 112)
+        }
+        return SessionBinding(
+            model: SHA256.Digest(file, at: 48), steering: SHA256.Digest(file, at: 80),
+            computation: String(text.prefix { $0 != "\0" }), cacheEncoding: file.load(UInt32.self, at: 12),
+            layerCount: Int(file.load(UInt32.self, at: 16)),
+            keyValueHeadCount: Int(file.load(UInt32.self, at: 20)),
+            headSize: Int(file.load(UInt32.self, at: 24)))
+    }
+
+    /// - Throws: `FormatError` session.md R3, R5.
+    func parts(_ file: ByteView) throws(FormatError) -> Parts {
+        var views: [ByteView] = []
+        var position = Self.headerByteCount
+        // Within the limits no sum overflows.
+        for byteCount in [textByteCount, 4 * tokenCount, tokenCount, 4 * tokenCount * gateCount] {
+            let end = (position + byteCount).roundedUp(to: 64)
+            guard let view = file.slice(position, count: byteCount), end <= file.count else {
+                throw Self.sizeError("\(file.count) bytes, which end before \(end)", at: 28)
+            }
+            for padding in (position + byteCount)..<end where file[padding] != 0 {
+                throw FormatError(
+                    .sessionPadding, found: "byte \(file[padding])", expected: "0", byteOffset: padding)
+            }
+            views.append(view)
+            position = end
+        }
+        guard let state = file.slice(position, count: file.count - position) else {
+            throw Self.sizeError("\(file.count) bytes", at: 28)
+        }
+        return Parts(text: views[0], tokens: views[1], phases: views[2], gates: views[3], state: state)
+    }
+
+    /// The header without its digest.
+    static func header(
+        _ binding: SessionBinding, textByteCount: Int, tokenCount: Int, gateCount: Int, fileByteCount: Int
+    ) -> [UInt8] {
+        var bytes = magic
+        bytes.append(littleEndian: UInt16(1))
+        bytes.append(littleEndian: UInt16(0))
+        bytes.append(littleEndian: binding.cacheEncoding)
+        for number in [
+            binding.layerCount, binding.keyValueHeadCount, binding.headSize, tokenCount, gateCount,
+            textByteCount,
+        ] { bytes.append(littleEndian: UInt32(clamping: number)) }
+        bytes.append(littleEndian: UInt64(fileByteCount))
+        bytes += binding.model.bytes + binding.steering.bytes
+        let text = Array(binding.computation.utf8.prefix(64))
+        bytes += text + [UInt8](repeating: 0, count: 64 - text.count)
+        return bytes + [UInt8](repeating: 0, count: 224 - bytes.count)
+    }
+}

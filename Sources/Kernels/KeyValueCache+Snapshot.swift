@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// The first positions of a cache as bytes, head after head: whole chunks of key tiles, then of value rows.
+
+import KernelCore
+
+extension KeyValueCache {
+    /// Bytes of the first positions of one head: keys and values. Nil where that overflows.
+    package static func snapshotByteCounts(
+        headSize: Int, encoding: CacheEncoding, prefix: Int
+    ) -> (keys: Int, values: Int)? {
+        let keys = tileCount(prefix).multipliedReportingOverflow(
+            by: encoding.keyTileByteCount(headSize: headSize))
+        let values = (tileCount(prefix) * laneCount).multipliedReportingOverflow(
+            by: encoding.valueByteCount(headSize: headSize))
+        return keys.overflow || values.overflow ? nil : (keys.partialValue, values.partialValue)
+    }
+
+    /// Hands out the bytes of the first positions.
+    /// - Precondition: 0 ≤ prefix ≤ capacity.
+    package func readSnapshot(
+        prefix: Int, _ body: (UnsafeRawBufferPointer) throws -> Void
+    ) rethrows {
+        for part in parts(prefix: prefix) { try body(UnsafeRawBufferPointer(part)) }
+    }
+
+    /// Takes the bytes of the first positions over.
+    ///
+    /// - Returns: false where a number among them is not finite; the cache is then worth nothing.
+    /// - Precondition: the bytes are as many as those of a snapshot of this prefix.
+    package func restore(prefix: Int, from bytes: UnsafeRawBufferPointer) -> Bool {
+        var position = 0
+        var isFinite = true
+        for (index, part) in parts(prefix: prefix).enumerated() {
+            precondition(part.count <= bytes.count - position, "KeyValueCache: a snapshot of another size")
+            part.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[position..<(position + part.count)]))
+            position += part.count
+            let part = UnsafeRawBufferPointer(part)
+            isFinite = isFinite && (index % 2 == 0 ? hasFiniteKeys(part) : hasFiniteValues(part))
+        }
+        precondition(position == bytes.count, "KeyValueCache: a snapshot of another size")
+        return isFinite
+    }
+
+    /// Keys and values of the first positions by turns, head after head.
+    private func parts(prefix: Int) -> [UnsafeMutableRawBufferPointer] {
+        precondition(prefix >= 0 && prefix <= capacity, "KeyValueCache: prefix outside of the cache")
+        let tiles = Self.tileCount(prefix)
+        var parts: [UnsafeMutableRawBufferPointer] = []
+        for layer in 0..<layerCount {
+            for head in 0..<keyValueHeadCount {
+                parts.append(
+                    .init(start: keyTiles(layer: layer, head: head), count: tiles * keyTileByteCount))
+                parts.append(
+                    .init(
+                        start: valueRows(layer: layer, head: head), count: tiles * laneCount * valueByteCount)
+                )
+            }
+        }
+        return parts
+    }
+
+    private func hasFiniteKeys(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        // Of a tile's bytes only the scales are floating-point numbers in 8 bits, and they come first.
+        hasFiniteNumbers(bytes, every: keyTileByteCount, scales: headSize / groupColumns * laneCount * 2)
+    }
+
+    private func hasFiniteValues(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        hasFiniteNumbers(bytes, every: Self.chunkSize * valueByteCount, scales: valueScaleByteCount)
+    }
+
+    private func hasFiniteNumbers(_ bytes: UnsafeRawBufferPointer, every stride: Int, scales: Int) -> Bool {
+        switch encoding {
+        case .float32:
+            return bytes.bindMemory(to: UInt32.self).allSatisfy { $0 & 0x7F80_0000 != 0x7F80_0000 }
+        case .float16: return bytes.bindMemory(to: UInt16.self).allSatisfy { $0 & 0x7C00 != 0x7C00 }
+        case .int8:
+            for start in Swift.stride(from: 0, to: bytes.count, by: stride) {
+                let part = UnsafeRawBufferPointer(rebasing: bytes[start..<(start + scales)])
+                guard part.bindMemory(to: UInt16.self).allSatisfy({ $0 & 0x7C00 != 0x7C00 }) else {
+                    return false
+                }
+            }
+            return true
+        }
+    }
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a model is loaded, and what is refused before that: numbers out of range, names of profiles.
+
+import Formats
+import Kernels
+import Platform
+import Steering
+import Tiller
+
+/// What every command that runs a model can be asked for.
+package struct EngineSettings: Sendable {
+    /// Nil takes the physical cores allowed to the process.
+    package var threads: Int?
+    /// Name of an instruction set; nil takes the best.
+    package var kernels: String?
+    package var cache: Engine.CacheType?
+
+    package init(threads: Int? = nil, kernels: String? = nil, cache: Engine.CacheType? = nil) {
+        self.threads = threads
+        self.kernels = kernels
+        self.cache = cache
+    }
+
+    /// What runs where no model is loaded.
+    package func kernelSetAndThreads() throws -> (KernelSet, threads: Int) {
+        try require(threads ?? 1, in: 1...256, option: "--threads")
+        return (try kernels.map(KernelSet.named) ?? .best, threads ?? Processor.physicalCoreCount())
+    }
+
+    /// Loads a model; returns it with the seconds that took.
+    ///
+    /// - Parameter check: throws where the file must not be loaded.
+    package func load(_ path: String, check: (TillerFile) throws -> Void = { _ in }) throws -> (
+        engine: Engine, seconds: Double
+    ) {
+        try require(threads ?? 1, in: 1...256, option: "--threads")
+        var options = Engine.Options()
+        options.threads = threads
+        options.kernels = kernels
+        options.cache = cache
+        let start = MonotonicClock.now()
+        let file = try openModelFile(path)
+        try check(file)
+        let engine = try Engine(file: file, path: path, options: options)
+        return (engine, MonotonicClock.now() - start)
+    }
+}
+
+/// Refuses a number outside its range.
+package func require<Value: Comparable>(
+    _ value: Value, in range: ClosedRange<Value>, option: String
+) throws(TillerError) {
+    guard range.contains(value) else {
+        throw .invalidOption("\(option) is \(value), expected \(range.lowerBound)...\(range.upperBound)")
+    }
+}
+
+extension Engine {
+    /// The context that an option asks for: at most what the model was trained for, and `usual` unless given.
+    package func context(_ wanted: Int?, usual: Int) throws(TillerError) -> Int {
+        let limit = min(contextLength, 1 << 20)
+        guard let wanted else { return min(usual, limit) }
+        guard (1...limit).contains(wanted) else {
+            throw .invalidOption("--context is \(wanted), expected 1...\(limit) for this model")
+        }
+        return wanted
+    }
+
+    /// Says on standard error which strengths are outside their profile's safe range.
+    package func warn(about steering: [Steer]) throws(TillerError) {
+        for steer in steering {
+            let profile = try profile(named: steer.name)
+            guard let warning = profile.warning(about: steer.strength ?? profile.recommendedStrength) else {
+                continue
+            }
+            writeError(
+                "tiller: warning: \(steer.name)=\(steer.strength ?? profile.recommendedStrength) is \(warning)"
+            )
+        }
+    }
+}
+
+extension SteeringProfile {
+    /// What to say of a strength outside the safe range; nil inside.
+    package func warning(about strength: Float) -> String? {
+        let isSafe = strength >= minimumStrength && strength <= maximumStrength
+        return isSafe ? nil : "outside \(minimumStrength) … \(maximumStrength): text may fall apart"
+    }
+}
+
+extension SamplingOptions {
+    /// Takes the texts of `--logit-bias`, as in 42=-1.5.
+    package mutating func setLogitBias(parsing entries: [String]) throws(TillerError) {
+        for entry in entries {
+            let parts = entry.split(separator: "=", maxSplits: 1)
+            guard parts.count == 2, let token = Int32(parts[0]), let bias = Float(parts[1]) else {
+                throw .invalidOption(
+                    "logit bias '\(entry)' is not of the form TOKEN=BIAS, as in 42=-1.5")
+            }
+            logitBias[token] = bias
+        }
+    }
+
+    /// Takes the number of `--seed`.
+    package mutating func setSeed(_ number: UInt64?) throws(TillerError) {
+        if let number, number > UInt64(Int.max) {
+            throw .invalidOption("--seed is \(number), expected 0...\(Int.max)")
+        }
+        seed = number
+    }
+}
+
+extension Engine {
+    /// The names of all profiles, with a mark on those that did not beat their controls.
+    package var labelledProfileNames: [String] {
+        profileNames.map { name in
+            let standing = (try? profile(named: name))?.standing(in: file) ?? .unproven
+            return standing == .notDemonstrated ? "\(name) (not demonstrated)" : name
+        }
+    }
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// What does not fit in memory is refused before it is loaded: a machine that swaps itself to death answers nobody.
+
+import Formats
+import Platform
+import Tiller
+
+/// Why a model will not run well in the memory there is, and what would help; nil where it fits.
+///
+/// - Parameters:
+///   - needed: bytes that become resident when the context is full, the file's pages included.
+///   - available: bytes that the system can give without pushing out others.
+///   - fittingContext: the longest context that fits, where a shorter one does.
+package func memoryRefusal(
+    _ path: String, needed: Int, available: Int, context: Int, fittingContext: Int?
+) -> String? {
+    guard needed > available else { return nil }
+    let advice =
+        fittingContext.map { "--context \($0) fits" }
+        ?? "a smaller model, or fewer bits by 'tiller convert --weights int4', may fit"
+    return
+        "\(path) with a context of \(context) tokens needs \(formatted(bytes: needed)) of memory, "
+        + "\(formatted(bytes: available)) are available; \(advice), --overcommit runs it anyway"
+}
+
+extension EngineSettings {
+    /// Loads a model for a conversation or a text, unless that will not fit in memory.
+    ///
+    /// - Parameters:
+    ///   - context: what was asked for; nil takes `usual`.
+    ///   - overcommits: whether to load it anyway.
+    /// - Throws: `TillerError.invalidFile` with `memoryRefusal`, or what loading throws.
+    package func load(_ path: String, context: Int?, usual: Int, overcommits: Bool) throws -> (
+        engine: Engine, seconds: Double
+    ) {
+        try load(path) { file in
+            guard !overcommits else { return }
+            let available = SystemMemory.availableByteCount()
+            // What is out of range is for others to refuse.
+            let limit = min(file.manifest.configuration.contextLength, 1 << 20)
+            let context = min(max(context ?? usual, 1), limit)
+            func needed(_ length: Int) -> Int {
+                MemoryPrediction(file: file, contextLength: length, cache: cache).total
+            }
+            let lengths = [32768, 16384, 8192, 4096, 2048, 1024, 512]
+            let refusal = memoryRefusal(
+                path, needed: needed(context), available: available, context: context,
+                fittingContext: lengths.first { $0 < context && needed($0) <= available })
+            if let refusal { throw TillerError.invalidFile(refusal) }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// `--session`: what was computed before is read when a command starts and written when it ends.
+
+import Formats
+import Glibc
+import JSON
+import Tiller
+
+extension Session {
+    /// Takes a session file over where there is one, and returns the conversation in it.
+    ///
+    /// What was computed under other conditions is computed anew, which standard error is told.
+    /// - Throws: `TillerError.invalidFile` for a damaged file, or a place where none can be written.
+    func resume(from path: String) throws(TillerError) -> [Message] {
+        guard access(path, F_OK) == 0 else {
+            let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+            guard access(folder, W_OK) == 0 else {
+                throw .invalidFile("\(path): no file can be written to \(folder)")
+            }
+            return []
+        }
+        let file = try openSessionFile(path)
+        if case .other(let reason) = try restore(file, path: path) {
+            writeError("tiller: \(path) belongs to \(reason); everything is computed anew")
+        }
+        return try Message.list(in: file.conversation, of: path)
+    }
+}
+
+extension Message {
+    /// Messages as files hold them.
+    static func json(_ messages: [Message]) -> JSON {
+        ["messages": .array(messages.map { ["role": .string($0.role), "content": .string($0.content)] })]
+    }
+
+    /// The messages in a file; none where it holds null.
+    static func list(in json: JSON, of path: String) throws(TillerError) -> [Message] {
+        var messages: [Message] = []
+        for entry in json["messages"]?.arrayValue ?? [] {
+            guard let role = entry["role"]?.stringValue, let content = entry["content"]?.stringValue,
+                ["system", "user", "assistant"].contains(role)
+            else { throw .invalidFile("\(path): message \(messages.count) has no valid role and content") }
+            messages.append(Message(role: role, content: content))
+        }
+        return messages
+    }
+}

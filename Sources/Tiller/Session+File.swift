@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sessions across starts of the program: keys and values are read back instead of computed, where nothing that they
+// depend on has changed.
+
+import Formats
+import JSON
+import Kernels
+import Steering
+
+/// What became of a session file.
+public enum SessionRestoration: Sendable, Equatable {
+    /// The session continues with this many tokens.
+    case restored(tokenCount: Int)
+    /// The file belongs to something else, which is named; nothing was taken over.
+    case other(String)
+}
+
+extension Session {
+    /// Takes over what a session computed before, as `save` wrote it, if model, steering, cache and kernels are those of
+    /// this session: its tokens then need no evaluation. Set the steering first, and `advance` to the wanted tokens
+    /// afterwards, which keeps what both have in common.
+    ///
+    /// - Throws: `TillerError.invalidFile` for a file that is damaged or no session's.
+    /// - Precondition: the session is empty.
+    @discardableResult
+    public func restore(from path: String) throws(TillerError) -> SessionRestoration {
+        try restore(openSessionFile(path), path: path)
+    }
+
+    /// Writes tokens, keys and values to a file, which appears whole or not at all and only its owner can read.
+    ///
+    /// - Throws: `TillerError.invalidFile` where it cannot be written, `.invalidOption` for an empty session.
+    public func save(to path: String) throws(TillerError) { try save(to: path, conversation: .null) }
+
+    /// As `restore(from:)`, of an open file.
+    package func restore(_ file: SessionFile, path: String) throws(TillerError) -> SessionRestoration {
+        precondition(tokens.isEmpty, "Session: only an empty session takes a file over")
+        let own = binding
+        if file.binding != own { return .other(own.difference(from: file.binding)) }
+        let count = file.tokens.count
+        guard count <= contextLength else {
+            return .other("\(count) tokens, more than the context of \(contextLength)")
+        }
+        func refuse(_ rule: FormatRule, _ found: String, _ expected: String) -> TillerError {
+            .invalidFile("\(path): \(FormatError(rule, found: found, expected: expected))")
+        }
+        guard file.gates.count == plan.conditions.count, file.state.count == stateByteCount(count) else {
+            throw refuse(
+                .sessionSize, "\(file.state.count) bytes of keys and values, \(file.gates.count) gates",
+                "\(stateByteCount(count) ?? 0) and \(plan.conditions.count)")
+        }
+        if let token = file.tokens.first(where: { Int($0) >= engine.vocabularySize }) {
+            throw refuse(.sessionToken, "token \(token)", "ids below \(engine.vocabularySize)")
+        }
+        guard cache.restore(prefix: count, from: file.state.bytes) else {
+            throw refuse(.sessionNumbers, "keys or values that are not finite", "finite numbers")
+        }
+        gates?.restore(file.gates)
+        adopt(tokens: file.tokens, isPromptToken: file.isPromptToken)
+        return .restored(tokenCount: count)
+    }
+
+    /// As `save(to:)`, with the messages of a conversation.
+    package func save(to path: String, conversation: JSON) throws(TillerError) {
+        if cachedTokenCount < tokens.count { try catchUp { true } }
+        let count = tokens.count
+        guard count > 0, let byteCount = stateByteCount(count) else {
+            throw .invalidOption("there is nothing to save; evaluate a prompt first")
+        }
+        do {
+            try SessionFile.write(
+                binding, conversation: conversation, tokens: tokens, isPromptToken: tokenPhases,
+                gates: gates?.snapshot(prefix: count) ?? [], stateByteCount: byteCount, to: path
+            ) { try cache.readSnapshot(prefix: count, $0) }
+        } catch { throw .invalidFile("\(error)") }
+    }
+
+    private func stateByteCount(_ count: Int) -> Int? {
+        let head = KeyValueCache.snapshotByteCounts(
+            headSize: cache.headSize, encoding: cache.encoding, prefix: count)
+        return head.map { ($0.keys + $0.values) * cache.layerCount * cache.keyValueHeadCount }
+    }
+
+    private var binding: SessionBinding {
+        SessionBinding(
+            model: engine.file.computationDigest, steering: steeringDigest,
+            computation: "\(engine.kernelName) \(tillerVersion)",
+            cacheEncoding: UInt32(CacheEncoding.allCases.firstIndex(of: cache.encoding) ?? 0),
+            layerCount: cache.layerCount, keyValueHeadCount: cache.keyValueHeadCount, headSize: cache.headSize
+        )
+    }
+
+    /// What steers, by content: the bytes of each profile and its strength, in the order of application.
+    private var steeringDigest: SHA256.Digest {
+        var bytes: [UInt8] = []
+        for steer in steering {
+            guard let stored = engine.file.profiles.first(where: { $0.name == steer.name }) else { continue }
+            let strength = steer.strength ?? (try? stored.decoded())?.recommendedStrength ?? 0
+            bytes += stored.digest.bytes
+            bytes += withUnsafeBytes(of: strength.bitPattern.littleEndian, Array.init)
+        }
+        return SHA256.digest(of: bytes)
+    }
+}
+
+extension SessionBinding {
+    /// What is not as in another file, in words.
+    fileprivate func difference(from other: SessionBinding) -> String {
+        if model != other.model || layerCount != other.layerCount || headSize != other.headSize
+            || keyValueHeadCount != other.keyValueHeadCount
+        {
+            return "another model"
+        }
+        if steering != other.steering { return "another steering" }
+        if cacheEncoding != other.cacheEncoding { return "another --cache" }
+        return "other kernels or another version (\(other.computation), here \(computation))"
+    }
+}
+
+/// Opens a session file.
+package func openSessionFile(_ path: String) throws(TillerError) -> SessionFile {
+    do { return try SessionFile(path: path) } catch { throw .invalidFile("\(error)") }
+}

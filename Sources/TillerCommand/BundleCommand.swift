@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// tiller bundle and tiller unbundle: the small program and a model in one executable, and back.
+
+import ArgumentParser
+import Formats
+import Glibc
+import Platform
+import Runtime
+import Tiller
+
+struct BundleCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bundle", abstract: "Make one executable of a model and the program that runs it.",
+        discussion: """
+            The output runs on any Linux of this architecture: started alone it opens a chat, and it has the commands \
+            of tiller-run, which need no file there. 'tiller profile' adds and removes its profiles like a model \
+            file's.
+            """)
+
+    @Argument(help: "The model, a .tiller file.")
+    var file: String
+    @Argument(help: "The executable to write.")
+    var output: String
+
+    @Option(
+        help: ArgumentHelp(
+            "Steer by this profile unless --steer says otherwise; several add up.",
+            valueName: "name[=strength]"))
+    var defaultSteer: [String] = []
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("The system message unless --system says otherwise.", valueName: "text"))
+    var system: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The program; tiller-run beside this one unless given ('tools/build-static' makes it).",
+            valueName: "path"))
+    var runtime: String?
+
+    @Flag(help: "Overwrite the output.")
+    var force = false
+
+    func run() throws {
+        let model = try openModelFile(file)
+        let steering = try defaultSteer.map { try Steer(parsing: $0) }
+        for steer in steering { _ = try model.requireProfile(named: steer.name) }
+        let program = try MappedFile(path: runtime ?? Self.usualRuntime())
+        let kind = OwnBundle.kind(of: program)
+        guard kind != .other else {
+            throw TillerError.invalidFile("\(program.path) is no program that a model could stand behind")
+        }
+        try requireFree(output, force: force)
+        let settings = BundleSettings(
+            steering: steering.map { .init(name: $0.name, strength: $0.strength) }, system: system)
+        Interrupt.install(includingTermination: true)
+        try Bundle.write(
+            program: program, model: model, settings: settings, to: output, replaceExisting: force)
+        printLine(
+            "written   \(output), \(formatted(bytes: program.bytes.count)) of program and "
+                + "\(formatted(bytes: model.byteCount)) of model")
+        if kind == .dynamic {
+            printLine(
+                "note      \(program.path) needs shared libraries; tools/build-static makes one that needs none"
+            )
+        }
+    }
+
+    /// The program beside this one.
+    private static func usualRuntime() throws(TillerError) -> String {
+        let own = OwnExecutable.paths.first ?? ""
+        let path = (own.lastIndex(of: "/").map { String(own[...$0]) } ?? "") + "tiller-run"
+        guard access(path, R_OK) == 0 else {
+            throw .invalidFile(
+                "there is no \(path); build it with tools/build-static, and name it with --runtime")
+        }
+        return path
+    }
+}
+
+struct UnbundleCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "unbundle", abstract: "Write the model of a bundle as a file of its own.",
+        discussion: "The model comes back byte for byte, with the profiles that the bundle has now.")
+
+    @Argument(help: "The bundle.")
+    var bundle: String
+    @Argument(help: "The model file to write.")
+    var output: String
+
+    @Flag(help: "Overwrite the output.")
+    var force = false
+
+    func run() throws {
+        let model = try openModelFile(bundle)
+        guard model.originByteOffset > 0 else {
+            throw TillerError.invalidFile("\(bundle) is a model file already, expected a bundle")
+        }
+        try requireFree(output, force: force)
+        Interrupt.install(includingTermination: true)
+        try Bundle.writeModel(model, to: output, replaceExisting: force)
+        printLine("written   \(output), \(formatted(bytes: model.byteCount))")
+    }
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// The small program: it runs models and does nothing else, needs no library, and is what bundles are made of.
+
+import Runtime
+import Tiller
+
+@main
+enum TillerRun {
+    static func main() {
+        Signals.install()
+        do {
+            try run(textArguments())
+        } catch { endProgram(with: error) }
+    }
+
+    private static func run(_ words: [String]) throws {
+        let bundle = try OwnBundle.find()
+        let program = words.first ?? "tiller-run"
+        let arguments = Array(words.dropFirst())
+        var rest = arguments[...]
+        switch arguments.first {
+        case "--help", "-h", "help": return printLine(HelpText.program(program, isBundle: bundle != nil))
+        case "--version": return printLine(tillerVersion)
+        case nil where bundle == nil: return printLine(HelpText.program(program, isBundle: false))
+        default: break
+        }
+        // A bundle is a conversation unless it is asked for something else.
+        let word = bundle != nil && arguments.first?.hasPrefix("-") != false ? "chat" : rest.removeFirst()
+        guard let command = CommandDeclaration.all.first(where: { $0.text.name == word }) else {
+            let kind = word.hasPrefix("-") ? "unknown option" : "unknown command"
+            throw TillerError.invalidOption("\(kind) '\(word)'; see '\(program) --help'")
+        }
+        let name = "\(program) \(word)"
+        let given = try ArgumentReader(command: command, name: name, bundle: bundle).read(Array(rest))
+        if given.wantsHelp {
+            return printLine(HelpText.command(command, name: name, isBundle: bundle != nil))
+        }
+        if given.wantsVersion { return printLine(tillerVersion) }
+        try command.run(given)
+    }
+}
