@@ -72,6 +72,7 @@ extension PairEvaluation {
 /// Scores sides of pairs with one session.
 package struct PairScorer {
     private let session: Session
+    package var engine: Engine { session.engine }
     /// Longer sides are scored over their first tokens.
     package static let tokenLimit = 1024
 

@@ -125,7 +125,7 @@ struct ProfileVerifyCommand: ParsableCommand {
     }
 }
 
-private func readEvaluationItems(path: String) throws -> (items: [EvaluationItem], hash: String) {
+func readEvaluationItems(path: String) throws -> (items: [EvaluationItem], hash: String) {
     let data = try readFile(path: path, limit: 1 << 30)
     let hash = SHA256.digest(of: data).description
     do { return (try EvaluationItem.read(data, fileName: path), hash) } catch {

@@ -19,8 +19,8 @@ package struct ProfileMeasurement {
     /// Nats by token that a profile may cost text which has nothing to do with it.
     package static let budget = StrengthCalibration.budget
 
-    private let calibration: StrengthCalibration
-    private let scorer: PairScorer
+    let calibration: StrengthCalibration
+    let scorer: PairScorer
     private let layerCount: Int
 
     package init(engine: Engine) throws(TillerError) {
@@ -66,7 +66,7 @@ package struct ProfileMeasurement {
         return (strength, try shifts(of: profile, strength: strength, on: pairs))
     }
 
-    private func shifts(
+    func shifts(
         of profile: SteeringProfile, strength: Float, on pairs: ScoredPairs
     ) throws(TillerError) -> [Double] {
         let plan = profile.plan(strength: strength, layerCount: layerCount)
