@@ -87,8 +87,8 @@ struct ProfileGateCommand: ParsableCommand {
             for index in profile.operations.indices { profile.operations[index].gate = nil }
             printLine("'\(name)' acts always")
         }
-        // A profile of another source was let in once already.
-        try TillerProfileStore.add(profile, in: file, replacesExisting: true, acceptsOtherSource: true)
+        // A profile of another source was let in once already. A receipt made with other gates proves nothing.
+        try TillerProfileStore.add(profile.with(nil), in: file, replacesExisting: true, acceptsOtherSource: true)
     }
 
     /// Where the condition is read, and its unit vector there.

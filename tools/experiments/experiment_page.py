@@ -79,20 +79,27 @@ def scatter(results: list[dict]) -> str:
 def conclusion(result: dict) -> str:
     """What the figures of one run allow to say, by fixed rules."""
     holds = {h["name"]: h for h in result["hypotheses"]}
-    random = holds.get("expert above the 95th percentile of random")
-    own = holds.get("expert against the target's own")
-    first = "beats" if random and random["holds"] else "does not beat"
-    text = f"The expert arm that validation chose {first} the 95th percentile of random directions at equal damage"
+    own_arms = [a for a in result["arms"] if a["kind"] == "own"]
+    sentences = []
+    if not any(a["interval"] and a["interval"][0] > 0 for a in own_arms):
+        sentences.append("None of the target's own directions moves this measure at this damage: the run says nothing about what an expert could add.")
+    random, own = holds.get("expert above the 95th percentile of random"), holds.get("expert against the target's own")
+    if random:
+        sentences.append(f"The expert arm that validation chose {'beats' if random['holds'] else 'does not beat'} the 95th percentile of random directions at equal damage.")
     if own:
-        text += ("; it is better than the target's own direction." if own["holds"] else "; it is worse than the target's own direction."
-                 if own["p_holm"] <= 0.05 else "; it cannot be told from the target's own direction.")
+        sentences.append("It is better than the target's own direction." if own["holds"] else "It is worse than the target's own direction."
+                         if own["p_holm"] <= 0.05 else "It cannot be told from the target's own direction.")
     paper = next((a for a in result["arms"] if a["kind"] == "expert" and a["name"] == "autoencoder"), None)
     rotated = [a["effect"] for a in result["arms"] if a["kind"] == "rotated"]
     if paper and rotated:
-        is_above = paper["effect"] > percentile(rotated, 0.95)
-        text += (" The published auto-encoder lies above the 95th percentile of its own random rotations." if is_above else
-                 " The published auto-encoder lies within its own random rotations: what it does needs no knowledge of the expert's.")
-    return text
+        figures = f"The published auto-encoder reaches {paper['effect']:+.3f}, its {len(rotated)} random rotations {min(rotated):+.3f} to {max(rotated):+.3f}: "
+        if not paper["interval"] or paper["interval"][0] <= 0:
+            sentences.append(figures + "no effect of it is shown, so there is none to ascribe to the expert.")
+        elif paper["effect"] > percentile(rotated, 0.95):
+            sentences.append(figures + "its effect does not survive the rotation.")
+        else:
+            sentences.append(figures + "its effect survives the rotation, and is not the expert's knowledge.")
+    return " ".join(sentences)
 
 
 def write(results: list[dict], catalog: pathlib.Path) -> None:
@@ -107,7 +114,7 @@ def write(results: list[dict], catalog: pathlib.Path) -> None:
         "for controls. Directions were fitted on training pairs, layers and pairing of every method chosen on validation pairs, and every arm run once on",
         "test items, all at the same KL on neutral text. The effect is the change of the log-odds of the positive side, in nats by token, with a 95 %",
         "bootstrap interval clustered by group; hypotheses are tested by paired sign changes, with Holm's adjustment over the four of one run.", "",
-        f"This page is made by `tools/experiments/expert-steer` from {len(results)} runs ({', '.join(parts)}), seed 1, kernels {', '.join(sorted({r['kernels'] for r in results}))}.",
+        f"This page is made by `tools/experiments/expert-steer` from {len(results)} run{'s' if len(results) > 1 else ''} ({', '.join(parts)}), seed 1, kernels {', '.join(sorted({r['kernels'] for r in results}))}.",
         "A first part has 20 random directions, 5 shuffled and 5 rotated controls, two ranges of layers and the pairing by matched depth; the full experiment has 40 and",
         "10, four ranges and four pairings.", "", "![Gain against gap](expertise-gap)", ""]
     for result in results:

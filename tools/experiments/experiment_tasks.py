@@ -19,7 +19,7 @@ TASKS = {
     "formality-italian": {"set": "pairs/cocoa-mt-formality", "language": "it", "system": "Scrivi in modo formale.", "wrong": "pairs/imdb-counterfactual"},
     "formality-german": {"set": "pairs/cocoa-mt-formality", "language": "de", "system": "Schreibe förmlich.", "wrong": "pairs/imdb-counterfactual"},
     # The same with few labels; the expert reads all the other texts, which nobody has labelled.
-    "formality-italian-unlabelled": {"set": "pairs/cocoa-mt-formality", "language": "it", "unlabelled": True, "options": ["--max-pairs", "24"],
+    "formality-italian-unlabelled": {"set": "pairs/cocoa-mt-formality", "language": "it", "unlabelled": True, "options": ["--max-pairs", "24"], "first_pairs": "24",
                                      "system": "Scrivi in modo formale.", "wrong": "pairs/imdb-counterfactual"},
     # Wide, where both read equally well: a null is expected.
     "sentiment": {"set": "pairs/imdb-counterfactual", "system": "Everything was wonderful.", "wrong": "pairs/paradetox"},
