@@ -8,6 +8,7 @@ import ExpertTraining
 import Formats
 import JSON
 import LinearAlgebra
+import Runtime
 import Tiller
 
 struct ExpertExperimentCommand: ParsableCommand {
