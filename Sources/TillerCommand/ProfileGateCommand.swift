@@ -88,7 +88,8 @@ struct ProfileGateCommand: ParsableCommand {
             printLine("'\(name)' acts always")
         }
         // A profile of another source was let in once already. A receipt made with other gates proves nothing.
-        try TillerProfileStore.add(profile.with(nil), in: file, replacesExisting: true, acceptsOtherSource: true)
+        try TillerProfileStore.add(
+            profile.with(nil), in: file, replacesExisting: true, acceptsOtherSource: true)
     }
 
     /// Where the condition is read, and its unit vector there.
