@@ -81,15 +81,46 @@ import Tiller
         #expect(try changed.restore(from: path) == .other("another steering"))
     }
 
+    @Test(arguments: ["llama", "gemma3"], [Engine.CacheType.float32, .float16, nil])
+    func forgedMutationsNeverCrash(name: String, cache: Engine.CacheType?) throws {
+        let engine = try engine(name, cache)
+        let session = try engine.makeSession(contextLength: 64)
+        try session.evaluate([1, 2, 3, 4, 5])
+        try session.save(to: path)
+        let bytes = FolderCopy.bytes(at: path)
+        var random = SeededGenerator(seed: 31)
+        var options = GenerationOptions()
+        options.maximumTokens = 2
+        for _ in 0..<mutationCount / 10 {
+            var forged = bytes
+            for _ in 0..<4 {
+                let index = Int.random(in: 256..<forged.count, using: &random)
+                forged[index] = UInt8.random(in: 0...255, using: &random)
+            }
+            // With the digest of what is there now, as a forger writes it.
+            let digest = SHA256.digest(of: forged[..<224] + forged[256...])
+            forged.replaceSubrange(224..<256, with: digest.bytes)
+            try write(forged, "forged.session")
+            let fresh = try engine.makeSession(contextLength: 64)
+            guard (try? fresh.restore(from: "\(folder.path)/forged.session")) != nil else { continue }
+            try fresh.advance(to: [1, 2, 3, 4, 6])
+            try fresh.generate(options)
+        }
+    }
+
+    private func write(_ bytes: [UInt8], _ name: String) throws {
+        let writer = try AtomicFileWriter(path: "\(folder.path)/\(name)", replaceExisting: true)
+        try writer.write(bytes)
+        try writer.commit()
+    }
+
     @Test func aDamagedFileIsRefused() throws {
         let session = try engine("llama").makeSession(contextLength: 64)
         try session.evaluate([1, 2, 3])
         try session.save(to: path)
         var bytes = FolderCopy.bytes(at: path)
         bytes[bytes.count - 1] ^= 1
-        let writer = try AtomicFileWriter(path: "\(folder.path)/damaged.session", replaceExisting: false)
-        try writer.write(bytes)
-        try writer.commit()
+        try write(bytes, "damaged.session")
         let fresh = try engine("llama").makeSession(contextLength: 64)
         #expect(throws: TillerError.self) { try fresh.restore(from: "\(folder.path)/damaged.session") }
         #expect(throws: TillerError.self) { try fresh.restore(from: "\(folder.path)/missing.session") }
