@@ -64,7 +64,9 @@ public struct GenerationResult: Sendable {
 extension Session {
     /// Generates after the session's tokens, and appends what it generates.
     ///
-    /// - Parameter onToken: receives each token as it comes; false ends the generation.
+    /// - Parameters:
+    ///   - options: sampling, length and where to stop.
+    ///   - onToken: receives each token as it comes; false ends the generation.
     /// - Throws: `TillerError.invalidOption` for options outside their range or an empty session.
     @discardableResult
     public func generate(

@@ -58,7 +58,9 @@ public final class Session {
 
     /// Appends prompt tokens and computes the logits after the last.
     ///
-    /// - Parameter shouldContinue: asked between batches; false stops early and keeps what is done.
+    /// - Parameters:
+    ///   - newTokens: ids of the vocabulary.
+    ///   - shouldContinue: asked between batches; false stops early and keeps what is done.
     /// - Throws: `TillerError.contextOverflow`, with nothing appended, or `.invalidOption` for an id outside
     ///   the vocabulary.
     public func evaluate(_ newTokens: [Int32], while shouldContinue: () -> Bool = { true })
