@@ -16,7 +16,17 @@ package struct Bundle: Sendable {
     ///
     /// - Throws: `FormatError` bundle.md R1–R6.
     package init?(before file: TillerFile) throws(FormatError) {
-        let prefix = file.container.prefix
+        try self.init(prefix: file.container.prefix)
+    }
+
+    /// The same of a file whose model is found, but not read: a program looks at itself at every start.
+    ///
+    /// - Throws: `FormatError` bundle.md R1–R6, tiller.md R1–R11, R13, R14.
+    package init?(in mapped: MappedFile) throws(FormatError) {
+        try self.init(prefix: TillerContainer(ByteView(mapped.bytes, owner: mapped)).prefix)
+    }
+
+    private init?(prefix: ByteView) throws(FormatError) {
         guard prefix.count >= BundleLayout.sealByteCount,
             let seal = prefix.slice(
                 prefix.count - BundleLayout.sealByteCount, count: BundleLayout.sealByteCount),

@@ -19,8 +19,13 @@ package struct OwnBundle: Sendable {
             guard let end = programEnd(ByteView(mapped.bytes, owner: mapped)), end < mapped.bytes.count else {
                 return nil
             }
-            let file = try openModelFile(path)
-            return OwnBundle(path: path, settings: try Bundle(before: file)?.settings ?? BundleSettings())
+            do {
+                return OwnBundle(path: path, settings: try Bundle(in: mapped)?.settings ?? BundleSettings())
+            } catch {
+                // Says in words what stands there instead of a model.
+                _ = try openModelFile(path)
+                throw error
+            }
         }
         return nil
     }
