@@ -38,7 +38,12 @@ package struct TokenShares: Sendable {
         for list in lists.spread(textCount) {
             guard progress() else { throw CancellationError() }
             session.evaluateAllLogits(Array(list.prefix(positionsOfText))) { _, logits in
-                sums.withUnsafeMutableBufferPointer { add(logits, to: $0) }
+                guard let base = logits.baseAddress else { return }
+                let normalizer = engine.compute.preciseLogSumExp(base, count: logits.count)
+                // What is less likely than e⁻¹⁶ adds nothing that counts.
+                for (token, logit) in logits.enumerated() where Double(logit) > normalizer - 16 {
+                    sums[token] += exp(Double(logit) - normalizer)
+                }
             }
         }
         return TokenShares(probabilities: sums)
@@ -46,15 +51,4 @@ package struct TokenShares: Sendable {
 
     private static let textCount = 32
     private static let positionsOfText = 64
-
-    /// Adds softmax(logits).
-    private static func add(_ logits: UnsafeBufferPointer<Float>, to sums: UnsafeMutableBufferPointer<Double>)
-    {
-        let largest = logits.max() ?? 0
-        // What is less likely than e⁻¹⁶ adds nothing that counts.
-        let likely = logits.indices.filter { logits[$0] > largest - 16 }
-        let weights = likely.map { exp(Double(logits[$0] - largest)) }
-        let total = weights.reduce(0, +)
-        for (token, weight) in zip(likely, weights) { sums[token] += weight / total }
-    }
 }

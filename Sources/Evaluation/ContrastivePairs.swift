@@ -22,7 +22,14 @@ extension ContrastivePair {
     ///
     /// - Throws: `TillerError.invalidOption` that names the row and what it lacks.
     package static func read(_ bytes: [UInt8], fileName: String) throws(TillerError) -> [ContrastivePair] {
-        var pairs: [ContrastivePair] = []
+        try rows(bytes, fileName: fileName).map(\.pair)
+    }
+
+    /// The same with the rows that they stand in, whose other fields are for others.
+    static func rows(
+        _ bytes: [UInt8], fileName: String
+    ) throws(TillerError) -> [(pair: ContrastivePair, line: Int, value: JSON)] {
+        var pairs: [(pair: ContrastivePair, line: Int, value: JSON)] = []
         var rows = JSONLines(bytes)
         while let row = try rows.next(of: fileName) {
             if row.value["positive"] == .null || row.value["negative"] == .null { continue }
@@ -39,8 +46,8 @@ extension ContrastivePair {
                     "\(fileName), line \(row.line): 'prompt' is \(prompt.kindName), expected a text or nothing"
                 )
             }
-            pairs.append(
-                ContrastivePair(prompt: prompt.stringValue, positive: positive, negative: negative))
+            let pair = ContrastivePair(prompt: prompt.stringValue, positive: positive, negative: negative)
+            pairs.append((pair, row.line, row.value))
         }
         guard !pairs.isEmpty else { throw .invalidOption("\(fileName) holds no pairs") }
         return pairs

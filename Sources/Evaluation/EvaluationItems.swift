@@ -20,22 +20,21 @@ extension EvaluationItem {
     ///
     /// - Throws: `TillerError.invalidOption` that names the row and what is wrong with it.
     package static func read(_ bytes: [UInt8], fileName: String) throws(TillerError) -> [EvaluationItem] {
-        let pairs = try ContrastivePair.read(bytes, fileName: fileName)
-        var groups: [String] = []
-        var rows = JSONLines(bytes)
-        while let row = try rows.next(of: fileName) {
-            if row.value["positive"] == .null || row.value["negative"] == .null { continue }
+        var items: [EvaluationItem] = []
+        for row in try ContrastivePair.rows(bytes, fileName: fileName) {
+            let group: String
             switch row.value["group"] ?? .null {
-            case .null: groups.append("line \(row.line)")
-            case .string(let text): groups.append(text)
-            case .integer(let number): groups.append("\(number)")
+            case .null: group = "line \(row.line)"
+            case .string(let text): group = text
+            case .integer(let number): group = "\(number)"
             case let other:
                 throw .invalidOption(
                     "\(fileName), line \(row.line): 'group' is \(other.kindName), expected a text or a number"
                 )
             }
+            items.append(EvaluationItem(pair: row.pair, group: group))
         }
-        return zip(pairs, groups).map { EvaluationItem(pair: $0, group: $1) }
+        return items
     }
 
     package var json: JSON {

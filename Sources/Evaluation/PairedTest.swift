@@ -3,6 +3,7 @@
 // one group (a domain, a template, a source text) are resampled and exchanged together, since they are no independent evidence.
 
 import Glibc
+import Platform
 
 /// Differences of items, gathered by group.
 package struct GroupedDifferences: Sendable {
@@ -73,7 +74,7 @@ extension GroupedDifferences {
                 count(sums.indices.reduce(0.0) { $0 + (signs >> $1 & 1 == 0 ? sums[$1] : -sums[$1]) })
             }
         } else {
-            var random = SplitMix(state: seed)
+            var random = SplitMix64(seed: seed)
             count(observed)
             for _ in 0..<resamples {
                 var sum = 0.0
@@ -97,7 +98,7 @@ extension GroupedDifferences {
     /// interval is infinite.
     package func bootstrapInterval(resamples: Int = 10_000, seed: UInt64 = 1) -> ClosedRange<Double> {
         guard groupCount > 1 else { return groupCount == 0 ? 0...0 : -Double.infinity...Double.infinity }
-        var random = SplitMix(state: seed)
+        var random = SplitMix64(seed: seed)
         let means = (0..<resamples).map { _ in
             var (sum, count) = (0.0, 0)
             for _ in 0..<groupCount {

@@ -3,6 +3,7 @@
 
 import Glibc
 import JSON
+import Platform
 
 /// Mean and variance in one pass (Welford 1962).
 package struct RunningMean: Sendable {
@@ -33,7 +34,7 @@ package func bootstrapInterval(of values: [Double], resamples: Int = 10_000, see
 > {
     guard let first = values.first else { return 0...0 }
     guard values.count > 1 else { return first...first }
-    var random = SplitMix(state: seed)
+    var random = SplitMix64(seed: seed)
     let means = (0..<resamples).map { _ in
         (0..<values.count).reduce(0.0) { sum, _ in sum + values[random.index(below: values.count)] }
             / Double(values.count)
@@ -49,7 +50,7 @@ package func bootstrapInterval(
 ) -> ClosedRange<Double>? {
     precondition(a.count == b.count, "bootstrapInterval: values that do not belong together")
     guard !bootstrapInterval(of: b).contains(0) else { return nil }
-    var random = SplitMix(state: seed)
+    var random = SplitMix64(seed: seed)
     var ratios: [Double] = []
     for _ in 0..<resamples {
         var (sumA, sumB) = (0.0, 0.0)
@@ -70,20 +71,9 @@ private func middle(of values: [Double]) -> ClosedRange<Double> {
     return sorted[sorted.count * 25 / 1000]...sorted[min(sorted.count * 975 / 1000, sorted.count - 1)]
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014).
-struct SplitMix {
-    var state: UInt64
-
+extension SplitMix64 {
     mutating func index(below limit: Int) -> Int {
         Int(next().multipliedFullWidth(by: UInt64(limit)).high)
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }
 

@@ -1,28 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one source of chance in training: every draw follows from a seed, on every machine.
+// Chance in training: numbers, orders and rotations that follow from a seed.
 
 import Glibc
 import LinearAlgebra
+import Platform
 
-/// SplitMix64 (Steele, Lea, Flood 2014), and what is drawn with it.
+/// What is drawn in training.
 package struct RandomStream: RandomNumberGenerator, Sendable {
-    private var state: UInt64
+    private var generator: SplitMix64
 
-    package init(seed: UInt64) { state = seed }
+    package init(seed: UInt64) { generator = SplitMix64(seed: seed) }
 
     /// A stream of its own for one part of the work, so that the order in which parts are done does not matter.
     package init(seed: UInt64, part: Int) {
         var mixed = RandomStream(seed: UInt64(truncatingIfNeeded: part) ^ 0xA076_1D64_78BD_642F)
-        state = seed ^ mixed.next()
+        self.init(seed: seed ^ mixed.next())
     }
 
-    package mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
+    package mutating func next() -> UInt64 { generator.next() }
 
     /// Uniform in the open interval 0 to 1, with 53 bits.
     package mutating func nextUnit() -> Double { (Double(next() >> 11) + 0.5) * 0x1p-53 }

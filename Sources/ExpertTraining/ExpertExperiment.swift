@@ -92,13 +92,9 @@ package struct ExpertExperiment {
             engine: engine, options: expertOptions, reading: reading, progress: progress)
         let measurement = try ProfileMeasurement(engine: engine)
         self.validation = try measurement.scored(validation, tokenLimit: Self.tokenLimit)
-        var kept: [EvaluationItem] = []
-        for item in test
-        where try measurement.scored([item.pair], tokenLimit: Self.tokenLimit).count == 1 {
-            kept.append(item)
-        }
-        testItems = kept
-        self.test = try measurement.scored(kept.map(\.pair), tokenLimit: Self.tokenLimit)
+        let scored = try measurement.scored(test.map(\.pair), tokenLimit: Self.tokenLimit)
+        testItems = scored.places.map { test[$0] }
+        self.test = scored
         guard self.validation.count > 1, self.test.count > 1 else {
             throw .invalidOption("too few items can be scored, expected 2 for validation and 2 for the test")
         }
@@ -280,15 +276,10 @@ package struct ExpertExperiment {
         let differences = layers.map { states.target.pairs(layer: $0).differences }
         for index in 0..<options.controlCount {
             var random = RandomStream(seed: options.seed, part: 100_000 + index)
-            let signs = (0..<states.pairCount).map { _ in random.next() & 1 == 0 ? 1.0 : -1.0 }
-            let vectors = zip(layers, differences).map { layer, rows in
-                var sum = [Double](repeating: 0, count: width)
-                for row in signs.indices {
-                    for column in 0..<width { sum[column] += signs[row] * rows[row, column] }
-                }
-                return (layer, unit(sum))
-            }
-            try add("shuffled labels \(index + 1)", "shuffled", trainer.profile(vectors))
+            let sums = shuffledSums(of: differences, &random).map(unit)
+            try add(
+                "shuffled labels \(index + 1)", "shuffled",
+                trainer.profile(zip(layers, sums).map { ($0, $1) }))
         }
         if let paper = expert.first(where: { $0.candidate.name == ExpertAlignment.autoencoder.rawValue }) {
             let profile = trainer.profile(paper.candidate.vectors)

@@ -31,7 +31,7 @@ package struct VerifyRequest {
         bar.finish()
         guard isComplete else { throw Interruption() }
         // Opening an engine checks what checksums cannot: shapes, token tables, profiles.
-        let engine = try Engine(path: file)
+        let engine = try Engine(file: model, path: file, options: .init())
         for name in engine.profileNames { _ = try engine.profile(named: name) }
         let signatures = try checkSignatures?(model)
         if printsJSON {

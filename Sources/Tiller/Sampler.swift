@@ -8,7 +8,7 @@ import Platform
 /// Draws tokens; two samplers with the same options and history draw the same.
 package struct Sampler {
     let options: SamplingOptions
-    private var random: RandomBits
+    private var random: SplitMix64
     /// (token, logit) of the tokens still in the running; kept between draws so that drawing allocates nothing.
     var candidates: [(token: Int32, logit: Float)] = []
 
@@ -21,7 +21,7 @@ package struct Sampler {
     package init(options: SamplingOptions) {
         self.options = options
         seed = options.seed ?? UInt64.random(in: 0...UInt64(UInt32.max))
-        random = RandomBits(seed: seed)
+        random = SplitMix64(seed: seed)
         candidates.reserveCapacity(1024)
     }
 
@@ -129,20 +129,7 @@ func indexOfMaximum(_ values: UnsafeBufferPointer<Float>) -> Int {
     return best
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014): the same draws on every machine.
-struct RandomBits {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
+extension SplitMix64 {
     /// A number in 0..<1 with 24 random bits.
     mutating func nextUnit() -> Float { Float(next() >> 40) * 0x1p-24 }
 }

@@ -94,8 +94,7 @@ struct ExpertExperimentCommand: ParsableCommand {
         let (target, _) = try engineOptions.load(file)
         let progress = ExpertProgressBars()
         let reading = try shared.read(target: target, engineOptions: engineOptions, progress: progress)
-        let gap = try ExpertiseGap.measure(
-            reading.states, seed: shared.seed, threadCount: target.threadCount, progress: progress.show)
+        let gap = try shared.gap(reading, target: target, progress: progress)
         let experiment = try blaming(test) {
             try ExpertExperiment(
                 engine: target, options: options, reading: reading, validation: choosing, test: items,

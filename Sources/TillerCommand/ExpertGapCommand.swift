@@ -36,8 +36,7 @@ struct ExpertGapCommand: ParsableCommand {
         let (target, _) = try engineOptions.load(file)
         let progress = ExpertProgressBars()
         let reading = try shared.read(target: target, engineOptions: engineOptions, progress: progress)
-        let gap = try ExpertiseGap.measure(
-            reading.states, seed: shared.seed, threadCount: target.threadCount, progress: progress.show)
+        let gap = try shared.gap(reading, target: target, progress: progress)
         progress.finish()
         guard json else {
             printLine(gapTable(gap, reading.states))
@@ -106,6 +105,14 @@ struct SharedReadingOptions: ParsableArguments {
                 return .model(try engineOptions.load(expert[0]).engine)
             }
         }
+    }
+
+    /// How well both models read the concept.
+    func gap(
+        _ reading: SharedReading.Result, target: Engine, progress: ExpertProgressBars
+    ) throws -> ExpertiseGap {
+        try ExpertiseGap.measure(
+            reading.states, seed: seed, threadCount: target.threadCount, progress: progress.show)
     }
 
     /// Whether a file is no safetensors file, whose header begins behind its length; what else it is, its reader says.

@@ -75,8 +75,7 @@ struct ExpertTrainCommand: ParsableCommand {
         let folder = try report.map { try ReportFolder($0) }
         let progress = ExpertProgressBars()
         let reading = try shared.read(target: target, engineOptions: engineOptions, progress: progress)
-        let gap = try ExpertiseGap.measure(
-            reading.states, seed: shared.seed, threadCount: target.threadCount, progress: progress.show)
+        let gap = try shared.gap(reading, target: target, progress: progress)
         if !json { printLine(gapTable(gap, reading.states)) }
         let trainer = try ExpertTrainer(
             engine: target, options: options, reading: reading, progress: progress.show)

@@ -2,6 +2,7 @@
 // What comes in from people: text must be UTF-8, and files that would be lost are not written over unasked.
 
 import Evaluation
+import Formats
 import Glibc
 import Platform
 import Runtime
@@ -31,6 +32,15 @@ func readText(path: String) throws -> String {
 func readPairs(path: String) throws -> (pairs: [ContrastivePair], data: [UInt8]) {
     let data = try readFile(path: path, limit: 1 << 30)
     do { return (try ContrastivePair.read(data, fileName: path), data) } catch {
+        throw TillerError.invalidFile("\(error)")
+    }
+}
+
+/// The items of an evaluation in a file, with its SHA-256.
+func readEvaluationItems(path: String) throws -> (items: [EvaluationItem], hash: String) {
+    let data = try readFile(path: path, limit: 1 << 30)
+    let hash = SHA256.digest(of: data).description
+    do { return (try EvaluationItem.read(data, fileName: path), hash) } catch {
         throw TillerError.invalidFile("\(error)")
     }
 }

@@ -125,14 +125,6 @@ struct ProfileVerifyCommand: ParsableCommand {
     }
 }
 
-func readEvaluationItems(path: String) throws -> (items: [EvaluationItem], hash: String) {
-    let data = try readFile(path: path, limit: 1 << 30)
-    let hash = SHA256.digest(of: data).description
-    do { return (try EvaluationItem.read(data, fileName: path), hash) } catch {
-        throw TillerError.invalidFile("\(error)")
-    }
-}
-
 extension ProfileReceipt {
     /// What people want to know of it.
     var lines: [String] {

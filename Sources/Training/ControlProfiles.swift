@@ -3,6 +3,7 @@
 
 import ExpertSteer
 import Formats
+import LinearAlgebra
 import Steering
 
 /// Kinds of negative controls.
@@ -15,6 +16,19 @@ package enum ControlKind: String, Sendable, CaseIterable {
     /// rotated direction in rotated codes (distances and products do not change), so for what an expert taught this is
     /// the encoder followed by a random rotation, without training again.
     case rotated
+}
+
+/// Sums of pairs' differences with sides exchanged by chance, one by layer: directions among the data's own that cannot
+/// know the concept.
+///
+/// - Parameter differences: of each layer [pairs × width], the same pairs in all.
+package func shuffledSums(of differences: [Matrix], _ stream: inout RandomStream) -> [[Double]] {
+    let signs = (0..<(differences.first?.rows ?? 0)).map { _ in stream.next() & 1 == 0 ? 1.0 : -1.0 }
+    return differences.map { rows in
+        signs.indices.reduce(into: [Double](repeating: 0, count: rows.columns)) { sum, row in
+            for column in sum.indices { sum[column] += signs[row] * rows[row, column] }
+        }
+    }
 }
 
 /// Makes controls of one profile.

@@ -65,15 +65,8 @@ extension ProfileComposition {
             }
             return calibration.damage(of: SteeringPlan(active: active, layerCount: layerCount)).divergence
         }
-        // KL grows with the square of small strengths.
-        var (low, high): (Float, Float) = (0, 16)
-        var scale: Float = 1 / Float(profiles.count).squareRoot()
-        var found = damage(scale, profiles.indices)
-        for _ in 0..<12 where abs(found / budget - 1) > 0.02 {
-            if found < budget { low = scale } else { high = scale }
-            let next = scale * Float(min(max((budget / max(found, 1e-9)).squareRoot(), 0.2), 5))
-            scale = next > low && next < high ? next : (low + high) / 2
-            found = damage(scale, profiles.indices)
+        let (scale, found) = scaleCosting(budget, start: 1 / Float(profiles.count).squareRoot()) {
+            damage($0, profiles.indices)
         }
         self.budget = budget
         self.damage = found

@@ -38,13 +38,14 @@ package struct ProfileMeasurement {
 
     /// Pairs as they are scored, with their log-odds under the plain model.
     package func scored(_ pairs: [ContrastivePair], tokenLimit: Int) throws(TillerError) -> ScoredPairs {
-        var tokens: [TokenizedPair] = [], plain: [Double] = []
-        for pair in pairs {
+        var tokens: [TokenizedPair] = [], plain: [Double] = [], places: [Int] = []
+        for (place, pair) in pairs.enumerated() {
             guard let pair = try scorer.tokenized(pair)?.prefix(tokenLimit) else { continue }
             tokens.append(pair)
             plain.append(try scorer.logOdds(of: pair, under: .none))
+            places.append(place)
         }
-        return ScoredPairs(tokens: tokens, plain: plain)
+        return ScoredPairs(tokens: tokens, plain: plain, places: places)
     }
 
     /// Change of the pairs' log-odds in nats by token, at the strength that costs the budget.
@@ -93,6 +94,8 @@ package struct ProfileMeasurement {
 package struct ScoredPairs: Sendable {
     let tokens: [TokenizedPair]
     let plain: [Double]
+    /// Where each stood among the pairs that were given; those without a token to score are left out.
+    package let places: [Int]
 
     package var count: Int { tokens.count }
 }

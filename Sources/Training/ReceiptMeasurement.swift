@@ -37,10 +37,8 @@ package struct ReceiptMeasurement {
     private let engine: Engine
     private let options: ReceiptOptions
     private let items: [EvaluationItem]
-    private let tokens: [TokenizedPair]
-    private let plain: [Double]
-    private let scorer: PairScorer
-    private let calibration: StrengthCalibration
+    private let pairs: ScoredPairs
+    private let measurement: ProfileMeasurement
     private let dataHash: String
 
     /// Tokens of a side that are scored.
@@ -60,20 +58,14 @@ package struct ReceiptMeasurement {
             throw .invalidOption(
                 "\(options.controlCount) controls, expected \(ReceiptOptions.leastControlCount)...1000")
         }
-        scorer = try PairScorer(engine: engine)
-        var (kept, tokens, plain): ([EvaluationItem], [TokenizedPair], [Double]) = ([], [], [])
-        for item in items.spread(options.maximumItemCount) {
-            guard let pair = try scorer.tokenized(item.pair)?.prefix(Self.tokenLimit) else { continue }
-            kept.append(item)
-            tokens.append(pair)
-            plain.append(try scorer.logOdds(of: pair, under: .none))
-        }
-        guard kept.count > 1 else {
+        measurement = try ProfileMeasurement(engine: engine)
+        let chosen = items.spread(options.maximumItemCount)
+        pairs = try measurement.scored(chosen.map(\.pair), tokenLimit: Self.tokenLimit)
+        guard pairs.count > 1 else {
             throw .invalidOption(
-                "\(kept.count) items have a token to score on both sides, expected 2 or more")
+                "\(pairs.count) items have a token to score on both sides, expected 2 or more")
         }
-        (self.items, self.tokens, self.plain) = (kept, tokens, plain)
-        calibration = try StrengthCalibration(engine: engine)
+        self.items = pairs.places.map { chosen[$0] }
         self.engine = engine
         self.options = options
         self.dataHash = dataHash
@@ -91,11 +83,12 @@ package struct ReceiptMeasurement {
         var done = 0
         var curve: [(strength: Float, shifts: [Double])] = []
         for dose in Self.doses {
-            curve.append((dose * strength, try shifts(of: profile, strength: dose * strength)))
+            curve.append(
+                (dose * strength, try measurement.shifts(of: profile, strength: dose * strength, on: pairs)))
             done += 1
             progress(done, total)
         }
-        let damage = calibration.damage(of: profile, strength: strength)
+        let damage = measurement.calibration.damage(of: profile, strength: strength)
         var figures: [(kind: ControlKind, figures: [ControlFigure])] = []
         for (kind, profiles) in controls {
             var found: [ControlFigure] = []
@@ -112,20 +105,12 @@ package struct ReceiptMeasurement {
 
     // MARK: - Measuring
 
-    private func shifts(of profile: SteeringProfile, strength: Float) throws(TillerError) -> [Double] {
-        let plan = profile.plan(strength: strength, layerCount: engine.model.configuration.layerCount)
-        var shifts: [Double] = []
-        for (pair, before) in zip(tokens, plain) {
-            shifts.append(try scorer.logOdds(of: pair, under: plan) - before)
-        }
-        return shifts
-    }
-
     private func measure(
         _ control: SteeringProfile, costing damage: Double, start: Float
     ) throws(TillerError) -> ControlFigure {
-        let (strength, found) = calibration.equalDamage(of: control, costing: damage, start: start)
-        let effect = RunningMean(try shifts(of: control, strength: strength)).mean
+        let (strength, found) = measurement.calibration.equalDamage(
+            of: control, costing: damage, start: start)
+        let effect = RunningMean(try measurement.shifts(of: control, strength: strength, on: pairs)).mean
         return ControlFigure(strength: strength, effect: effect, damage: found)
     }
 
@@ -154,12 +139,7 @@ package struct ReceiptMeasurement {
         let differences = layers.map { states.pairs(.answers, layer: $0).differences }
         return (0..<count).compactMap { index in
             var stream = RandomStream(seed: options.seed, part: 3 * index + 2)
-            let signs = (0..<differences[0].rows).map { _ in stream.next() & 1 == 0 ? 1.0 : -1.0 }
-            let directions = differences.map { rows in
-                signs.indices.reduce(into: [Double](repeating: 0, count: rows.columns)) { sum, row in
-                    for column in sum.indices { sum[column] += signs[row] * rows[row, column] }
-                }.map { Float($0) }
-            }
+            let directions = shuffledSums(of: differences, &stream).map { $0.map { Float($0) } }
             guard directions.allSatisfy({ $0.contains { $0 != 0 } }) else { return nil }
             return maker.with(Dictionary(uniqueKeysWithValues: zip(layers, directions)))
         }
@@ -181,15 +161,16 @@ package struct ReceiptMeasurement {
         let slope = GroupedDifferences(slopes, groups: groups)
         let p = effect.permutationTest(seed: options.seed)
         let percentiles = controls.map { quantile(0.95, ofSorted: $0.figures.map(\.effect).sorted()) }
+        let interval = effect.bootstrapInterval(seed: options.seed)
         let isDemonstrated =
-            p <= 0.05 && effect.bootstrapInterval(seed: options.seed).lowerBound > 0
+            p <= 0.05 && interval.lowerBound > 0
             && percentiles.allSatisfy { effect.mean > $0 }
         var body = try identity(of: profile)
         body["items"] = .integer(items.count)
         body["groups"] = .integer(effect.groupCount)
         body["strength"] = .number(Double(profile.recommendedStrength))
         body["effect"] = .number(effect.mean)
-        body["interval"] = json(effect.bootstrapInterval(seed: options.seed))
+        body["interval"] = json(interval)
         body["p"] = .number(p)
         body["anti_steered"] = .number(Double(shifts.count { $0 < 0 }) / Double(shifts.count))
         body["slope"] = .number(slope.mean)
@@ -200,8 +181,8 @@ package struct ReceiptMeasurement {
             })
         body["damage"] = [
             "kl": .number(damage.divergence),
-            "perplexity": .number(exp(calibration.plainLoss + damage.lossRise)),
-            "plain_perplexity": .number(exp(calibration.plainLoss)),
+            "perplexity": .number(exp(measurement.calibration.plainLoss + damage.lossRise)),
+            "plain_perplexity": .number(exp(measurement.calibration.plainLoss)),
         ]
         var record: JSON.Object = [:]
         for ((kind, figures), percentile) in zip(controls, percentiles) {
@@ -236,29 +217,5 @@ package struct ReceiptMeasurement {
     /// JSON has no infinity: the interval of a single group is null.
     private func json(_ interval: ClosedRange<Double>) -> JSON {
         interval.lowerBound.isFinite ? interval.json : .null
-    }
-}
-
-extension StrengthCalibration {
-    /// The strength that costs a divergence to within 2 %, with what it costs; the largest one that makes sense where
-    /// none costs so much.
-    func equalDamage(of profile: SteeringProfile, costing target: Double, start: Float) -> (Float, Double) {
-        let largest = profile.largestStrength
-        var strength = min(max(start, 1e-3), largest)
-        var (low, high): (Float, Float) = (0, largest)
-        var best: (strength: Float, damage: Double) = (0, 0)
-        guard target > 0 else { return best }
-        for _ in 0..<14 {
-            let found = damage(of: profile, strength: strength).divergence
-            if best.strength == 0 || abs(found - target) < abs(best.damage - target) {
-                best = (strength, found)
-            }
-            if abs(found / target - 1) < 0.02 { break }
-            if found < target { low = strength } else { high = strength }
-            if low >= largest { break }
-            let next = strength * Float(min(max((target / max(found, 1e-9)).squareRoot(), 0.2), 5))
-            strength = next > low && next < high ? next : high == largest ? largest : (low + high) / 2
-        }
-        return best
     }
 }

@@ -76,7 +76,7 @@ struct StrengthCalibration {
             if found < target { low = strength } else { high = strength }
             // Everything that makes sense is allowed.
             if low == largest { return largest }
-            let next = strength * Float(min(max((target / max(found, 1e-9)).squareRoot(), 0.2), 5))
+            let next = strength * Float(costStep(from: found, to: target))
             if next >= largest, high == largest {
                 strength = largest
             } else {

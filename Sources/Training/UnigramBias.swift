@@ -43,15 +43,7 @@ package struct UnigramBias {
 
     /// The scale that costs a divergence on neutral text, with what it costs.
     package func scale(costing target: Double) -> (scale: Double, damage: Double) {
-        var (low, high, scale) = (0.0, 16.0, 0.5)
-        var found = damage(scale: scale)
-        for _ in 0..<12 where abs(found / target - 1) > 0.02 {
-            if found < target { low = scale } else { high = scale }
-            let next = scale * min(max((target / max(found, 1e-9)).squareRoot(), 0.2), 5)
-            scale = next > low && next < high ? next : (low + high) / 2
-            found = damage(scale: scale)
-        }
-        return (scale, found)
+        scaleCosting(target, start: 0.5) { damage(scale: $0) }
     }
 
     /// ln P of a token rises by scale · bias − ln(1 + Σ p_w (e^(scale · bias_w) − 1)).
@@ -106,14 +98,6 @@ package struct UnigramBias {
 }
 
 extension ProfileMeasurement {
-    /// Changes of pairs' log-odds at the strength that costs a divergence to within 2 %.
-    package func exactShifts(
-        of profile: SteeringProfile, on pairs: ScoredPairs, costing divergence: Double, start: Float
-    ) throws(TillerError) -> (strength: Float, damage: Double, shifts: [Double]) {
-        let (strength, damage) = calibration.equalDamage(of: profile, costing: divergence, start: start)
-        return (strength, damage, try shifts(of: profile, strength: strength, on: pairs))
-    }
-
     /// The profile with all its directions turned by one random rotation, as a rotated encoder gives them.
     package static func rotated(_ profile: SteeringProfile, seed: UInt64, index: Int) -> SteeringProfile {
         ControlMaker(profile: profile, seed: seed).rotated(index)
