@@ -98,19 +98,27 @@ package struct PairScorer {
             let logits = session.currentLogits
             return Double(logits[Int(pair.positive[pair.start])] - logits[Int(pair.negative[pair.start])])
         }
-        return logLikelihood(pair.positive, from: pair.start) - logLikelihood(pair.negative, from: pair.start)
+        // What both sides begin with is evaluated once; logits are computed where a token is scored.
+        let same = zip(pair.positive, pair.negative).prefix { $0 == $1 }.count
+        let first = pair.start - 1, parting = max(same - 1, first)
+        if first > 0 { try session.evaluate(Array(pair.positive[..<first])) }
+        let common = try logLikelihood(pair.positive[first...parting])
+        let positive = try logLikelihood(pair.positive[parting...])
+        session.rewind(to: parting)
+        let negative = try logLikelihood(pair.negative[parting...])
+        return (common + positive) / Double(pair.positive.count - pair.start)
+            - (common + negative) / Double(pair.negative.count - pair.start)
     }
 
-    private func logLikelihood(_ tokens: [Int32], from start: Int) -> Double {
+    /// Σ ln P of all but the first token, which goes on where the session stands; the last one is not evaluated.
+    private func logLikelihood(_ tokens: ArraySlice<Int32>) throws(TillerError) -> Double {
+        guard tokens.count > 1 else { return 0 }
         var sum = 0.0
-        session.evaluateAllLogits(tokens) { position, logits in
-            // A softmax over the vocabulary costs as much as a layer: only where a token is scored.
-            guard position + 1 >= start, position + 1 < tokens.count, let base = logits.baseAddress else {
-                return
-            }
+        try session.evaluate(tokens.dropLast()) { position, logits in
+            guard let base = logits.baseAddress else { return }
             let normalizer = session.engine.compute.logSumExp(base, count: logits.count)
             sum += Double(logits[Int(tokens[position + 1])] - normalizer)
         }
-        return sum / Double(tokens.count - start)
+        return sum
     }
 }

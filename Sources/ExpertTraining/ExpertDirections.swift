@@ -99,6 +99,7 @@ struct ExpertDirectionFit {
         let found = try vector(encoder, expert, pairs.count)
         var direction = ExpertDirection(pair: pair, vector: found.vector, figures: encoder.figures)
         direction.spectrum = found.spectrum
+        guard options.fitsRotated else { return direction }
         let seed = options.seed &+ 1 &+ UInt64(pair.target)
         direction.rotated = try vector(encoder.rotated(seed: seed), expert, pairs.count).vector
         return direction

@@ -34,6 +34,8 @@ package struct ExpertOptions: Sendable {
     /// Pairs and unlabelled texts that are used, spread evenly over all.
     package var maximumPairCount = 512
     package var maximumTextCount = 1024
+    /// Fits each direction again through a randomly rotated encoder, which doubles the work.
+    package var fitsRotated = true
 
     package init(name: String) { self.name = name }
 }

@@ -59,6 +59,20 @@ struct ExpertExperimentCommand: ParsableCommand {
         help: "Ranges of layers to choose from: 0 early, 1 middle, 2 upper half, 3 late, 4 nearly all.")
     var depths = ExperimentOptions().depths
 
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp(
+            "Alignments to run, some of \(ExpertAlignment.allCases.map(\.rawValue).joined(separator: ", ")).",
+            valueName: "name"))
+    var alignments = ExpertAlignment.allCases
+
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp(
+            "Files with the target's weights in other types: what survives there of the best arms.",
+            valueName: "path"))
+    var weights: [String] = []
+
     @Option(parsing: .unconditional, help: "Choose by at most so many pairs, spread evenly over the file.")
     var maxValidation = 48
 
@@ -84,7 +98,7 @@ struct ExpertExperimentCommand: ParsableCommand {
         var options = ExperimentOptions()
         (options.damage, options.randomCount, options.controlCount) = (damage, random, controls)
         (options.pairings, options.depths, options.seed) = (pairings, depths, shared.seed)
-        options.system = system
+        (options.system, options.alignments) = (system, alignments)
         let choosing = try readPairs(path: validation).pairs.spread(maxValidation)
         let items = try readEvaluationItems(path: test).items.spread(maxTest)
         let other = try wrong.map { try readPairs(path: $0).pairs } ?? []
@@ -101,7 +115,10 @@ struct ExpertExperimentCommand: ParsableCommand {
                 progress: progress.show)
         }
         var result =
-            try experiment.run(training: training.spread(shared.maxPairs), wrong: other) { name, profile in
+            try experiment.run(
+                training: training.spread(shared.maxPairs), wrong: other,
+                otherWeights: weights.map { path in (path.fileName, { try engineOptions.load(path).engine }) }
+            ) { name, profile in
                 guard let folder else { return }
                 var named = profile
                 named.name = name

@@ -67,7 +67,13 @@ package struct ProfileMeasurement {
         return (strength, try shifts(of: profile, strength: strength, on: pairs))
     }
 
-    func shifts(
+    /// KL on neutral text in nats by token.
+    package func damage(of profile: SteeringProfile, strength: Float) -> Double {
+        calibration.damage(of: profile, strength: strength).divergence
+    }
+
+    /// Changes of the pairs' log-odds in nats by token.
+    package func shifts(
         of profile: SteeringProfile, strength: Float, on pairs: ScoredPairs
     ) throws(TillerError) -> [Double] {
         let plan = profile.plan(strength: strength, layerCount: layerCount)

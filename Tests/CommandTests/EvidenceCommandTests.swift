@@ -113,7 +113,8 @@ import Testing
         let (target, expert) = (
             place.convert("gemma3", to: "target.tiller"), place.convert("llama", to: "expert.tiller")
         )
-        func run() -> Outcome {
+        let inInt8 = place.convert("gemma3", to: "int8.tiller", "--weights", "int8")
+        func run(otherWeights: String) -> Outcome {
             place.tiller(
                 [
                     "expert", "experiment", target, "--expert", expert, "--pairs", place.path("train.jsonl"),
@@ -121,12 +122,18 @@ import Testing
                     "--wrong",
                     place.path("wrong.jsonl"), "--system", "Only vowels.", "--random", "20", "--controls",
                     "3",
-                    "--pairings", "matched-depth", "low", "--depths", "0", "2",
+                    "--pairings", "matched-depth", "low", "--depths", "0", "2", "--weights", otherWeights,
                 ])
         }
-        let outcome = run()
+        expectRefusal(
+            run(otherWeights: expert), code: 2, saying: "expert.tiller", "the target in other weights")
+        let outcome = run(otherWeights: inInt8)
         #expect(outcome.status == 0, "\(outcome.error)")
         let result = try outcome.json
+        let survival = result["survival"]?.arrayValue?.first
+        #expect(survival?["weights"]?.stringValue == "int8.tiller")
+        #expect(survival?["arms"]?.arrayValue?.map { $0["kind"]?.stringValue } == ["own", "expert"])
+        #expect(survival?["arms"]?.arrayValue?.allSatisfy { ($0["damage"]?.doubleValue ?? 0) > 0.01 } == true)
         let arms = result["arms"]?.arrayValue ?? []
         for (kind, count) in [
             ("none", 1), ("words", 2), ("own", 4), ("expert", 5), ("random", 20), ("shuffled", 3),
@@ -137,6 +144,6 @@ import Testing
         }
         #expect(result["hypotheses"]?.arrayValue?.count == 4)
         #expect(arms.allSatisfy { $0["shifts"]?.arrayValue?.count == 10 })
-        #expect(run().output == outcome.output, "the same seed gives the same digits")
+        #expect(run(otherWeights: inInt8).output == outcome.output, "the same seed gives the same digits")
     }
 }

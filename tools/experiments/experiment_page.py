@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tables and pictures of `expert-steer`'s results, in print and as a DocC article."""
-import html
 import pathlib
 import statistics
 
+import experiment_pictures
+
+# The four hypotheses, as `tiller expert experiment` names them.
+ABOVE_NONE, ABOVE_RANDOM = "expert above none", "expert above the 95th percentile of random"
+ABOVE_ROTATED, AGAINST_OWN = "expert above the rotated auto-encoder", "expert against the target's own"
 # Kinds of which only the spread is shown, not each arm.
 CHANCE = {"random": "random directions", "shuffled": "shuffled labels", "rotated": "rotated auto-encoder"}
 
@@ -16,6 +20,32 @@ def percentile(values: list[float], share: float) -> float:
 
 def named(result: dict) -> str:
     return f"{result['task']}, {result['target_name']} by {result['expert_name']}"
+
+
+def best(result: dict, kind: str) -> dict | None:
+    """The arm of a kind that validation preferred."""
+    return max((arm for arm in result["arms"] if arm["kind"] == kind), key=lambda arm: arm["validation_effect"], default=None)
+
+
+def effects(result: dict, kind: str) -> list[float]:
+    return [arm["effect"] for arm in result["arms"] if arm["kind"] == kind]
+
+
+def with_interval(arm: dict) -> str:
+    return f"{arm['effect']:+.3f}" + (" ({:+.3f} … {:+.3f})".format(*arm["interval"]) if arm["interval"] else "")
+
+
+def published(result: dict) -> dict | None:
+    """The expert's arm as the paper describes it."""
+    return next((arm for arm in result["arms"] if arm["kind"] == "expert" and arm["name"] == "autoencoder"), None)
+
+
+def survives_rotation(result: dict) -> bool | None:
+    """Whether random rotations of its code do as well as the published auto-encoder; None where that has no effect."""
+    paper, rotated = published(result), effects(result, "rotated")
+    if not paper or not rotated or not paper["interval"] or paper["interval"][0] <= 0:
+        return None
+    return paper["effect"] <= percentile(rotated, 0.95)
 
 
 def arm_rows(result: dict) -> list[tuple[str, str, str, str, str]]:
@@ -47,35 +77,6 @@ def table(results: list[dict]) -> str:
     return "\n".join(lines)
 
 
-def scatter(results: list[dict]) -> str:
-    """Gain of the best expert arm over the target's own against the expertise gap."""
-    points = []
-    for result in results:
-        arms = {kind: max((a for a in result["arms"] if a["kind"] == kind), key=lambda a: a["validation_effect"]) for kind in ("own", "expert")}
-        points.append((result["gap"]["difference"], arms["expert"]["effect"] - arms["own"]["effect"], named(result)))
-    width, height, left, top = 720, 360, 80, 30
-    xs, ys = [p[0] for p in points] + [0.0], [p[1] for p in points] + [0.0]
-    x_low, x_high, y_low, y_high = min(xs) - 0.02, max(xs) + 0.02, min(ys) - 0.01, max(ys) + 0.01
-
-    def place(x: float, y: float) -> tuple[float, float]:
-        return left + (x - x_low) / (x_high - x_low) * (width - left - 220), top + (y_high - y) / (y_high - y_low) * (height - top - 60)
-
-    zero = place(0, 0)
-    lines = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="11">',
-             f'<rect width="{width}" height="{height}" fill="#fff"/>',
-             f'<path d="M{left} {zero[1]:.1f}H{width - 20}M{zero[0]:.1f} {top}V{height - 60}" stroke="#999" stroke-dasharray="3 3"/>',
-             f'<text x="{left}" y="18" font-size="13">gain of the expert over the target\'s own direction, nats by token</text>',
-             f'<text x="{left}" y="{height - 24}">expertise gap: held-out AUC of the expert less that of the target</text>']
-    for value in (y_low, 0.0, y_high):
-        lines.append(f'<text x="{left - 6}" y="{place(0, value)[1] + 4:.1f}" text-anchor="end">{value:+.3f}</text>')
-    for value in (x_low, 0.0, x_high):
-        lines.append(f'<text x="{place(value, 0)[0]:.1f}" y="{height - 44}" text-anchor="middle">{value:+.2f}</text>')
-    for x, y, name in points:
-        px, py = place(x, y)
-        lines.append(f'<circle cx="{px:.1f}" cy="{py:.1f}" r="4"/><text x="{px + 8:.1f}" y="{py + 4:.1f}">{html.escape(name)}</text>')
-    return "\n".join([*lines, "</svg>"]) + "\n"
-
-
 def conclusion(result: dict) -> str:
     """What the figures of one run allow to say, by fixed rules."""
     holds = {h["name"]: h for h in result["hypotheses"]}
@@ -83,47 +84,124 @@ def conclusion(result: dict) -> str:
     sentences = []
     if not any(a["interval"] and a["interval"][0] > 0 for a in own_arms):
         sentences.append("None of the target's own directions moves this measure at this damage: the run says nothing about what an expert could add.")
-    random, own = holds.get("expert above the 95th percentile of random"), holds.get("expert against the target's own")
+    random, own = holds.get(ABOVE_RANDOM), holds.get(AGAINST_OWN)
     if random:
         sentences.append(f"The expert arm that validation chose {'beats' if random['holds'] else 'does not beat'} the 95th percentile of random directions at equal damage.")
     if own:
         sentences.append("It is better than the target's own direction." if own["holds"] else "It is worse than the target's own direction."
                          if own["p_holm"] <= 0.05 else "It cannot be told from the target's own direction.")
-    paper = next((a for a in result["arms"] if a["kind"] == "expert" and a["name"] == "autoencoder"), None)
-    rotated = [a["effect"] for a in result["arms"] if a["kind"] == "rotated"]
+    found = survives_rotation(result)
+    paper, rotated = published(result), effects(result, "rotated")
     if paper and rotated:
         figures = f"The published auto-encoder reaches {paper['effect']:+.3f}, its {len(rotated)} random rotations {min(rotated):+.3f} to {max(rotated):+.3f}: "
-        if not paper["interval"] or paper["interval"][0] <= 0:
-            sentences.append(figures + "no effect of it is shown, so there is none to ascribe to the expert.")
-        elif paper["effect"] > percentile(rotated, 0.95):
-            sentences.append(figures + "its effect does not survive the rotation.")
-        else:
-            sentences.append(figures + "its effect survives the rotation, and is not the expert's knowledge.")
+        sentences.append(figures + ("no effect of it is shown, so there is none to ascribe to the expert." if found is None
+                                    else "its effect survives the rotation, and is not the expert's knowledge." if found
+                                    else "its effect does not survive the rotation."))
     return " ".join(sentences)
 
 
+def summary(results: list[dict]) -> list[str]:
+    """One line for each run: the arms that validation preferred."""
+    lines = ["| task | gap | own | expert | random, 95 % | published | rotated |", "|---|---|---|---|---|---|---|"]
+    for result in results:
+        own, expert, paper = best(result, "own"), best(result, "expert"), published(result)
+        rotated, random = effects(result, "rotated"), effects(result, "random")
+        cells = [named(result), f"{result['gap']['difference']:+.3f}", f"{own['name']} {with_interval(own)}" if own else "",
+                 f"{expert['name']} {with_interval(expert)}" if expert else "", f"{percentile(random, 0.95):+.3f}" if random else "",
+                 f"{paper['effect']:+.3f}" if paper else "", f"{min(rotated):+.3f} … {max(rotated):+.3f}" if rotated else ""]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def verdict(results: list[dict]) -> str:
+    """What all runs together allow to say, by fixed rules."""
+    def count(name: str) -> str:
+        tests = [h for result in results for h in result["hypotheses"] if h["name"] == name]
+        return f"{sum(h['holds'] for h in tests)} of {len(tests)}"
+
+    primary = [result for result in results if result["task"] == "domain-reading"]
+    sentences = []
+    for result in primary:
+        beats = next((h for h in result["hypotheses"] if h["name"] == ABOVE_RANDOM), None)
+        if beats:
+            sentences.append(f"On the primary task, {named(result)}, the best expert arm {'beats' if beats['holds'] else 'does not beat'} the 95th percentile of "
+                             f"random directions ({beats['difference']:+.3f}, p after Holm {beats['p_holm']:.4f}).")
+    sentences.append(f"Over all runs the expert arm is above none in {count(ABOVE_NONE)}, above the 95th percentile of random directions in "
+                     f"{count(ABOVE_RANDOM)}, above the rotated auto-encoder in {count(ABOVE_ROTATED)}, and "
+                     f"better than the target's own direction in {count(AGAINST_OWN)}.")
+    judged = [found for found in map(survives_rotation, results) if found is not None]
+    sentences.append(f"The published auto-encoder has an effect above zero in {len(judged)} of {len(results)} runs; in {judged.count(False)} of them random rotations "
+                     "of its code lose it.")
+    return " ".join(sentences)
+
+
+def result_strength(entry: dict) -> float:
+    """The strength at the damage of all arms."""
+    return max(dose["strength"] for dose in entry["doses"])
+
+
+def harm_cell(entry: dict) -> str:
+    """Accuracy before, and by how many points it changes."""
+    low, high = (100 * bound for bound in entry["difference_interval"])
+    return f"{100 * entry['plain_accuracy']:.0f} {100 * entry['difference']:+.1f} ({low:+.1f} … {high:+.1f})"
+
+
+def details(result: dict) -> list[str]:
+    """What else was measured of the preferred arms."""
+    lines = []
+    if result.get("doses"):
+        lines += ["", "| dose | " + " | ".join(f"{d['strength'] / result_strength(entry):+.1f}" for entry in result["doses"][:1] for d in entry["doses"]) + " |",
+                  "|---|" + "---|" * len(result["doses"][0]["doses"])]
+        lines += [f"| {entry['kind']} {entry['name']} | " + " | ".join(f"{d['effect']:+.3f}" for d in entry["doses"]) + " |" for entry in result["doses"]]
+    if result.get("survival"):
+        lines += ["", "| in other weights | effect | kept | damage |", "|---|---|---|---|"]
+        for other in result["survival"]:
+            for arm in other["arms"]:
+                kept = arm["retention_interval"]
+                lines.append(f"| {arm['kind']} {arm['name']}, {other['weights']} | {with_interval(arm)} | "
+                             + ("{:.0f} % ({:.0f} … {:.0f})".format(100 * arm["retention"], *(100 * k for k in kept)) if kept else "no effect to keep")
+                             + f" | {arm['damage']:.3f} |")
+    if result.get("harm"):
+        sets = [entry["set"].split("/")[-1].split(".")[0] for entry in result["harm"][0]["choice"]["sets"]]
+        lines += ["", "| do no harm | " + " | ".join(f"{name}, points" for name in sets) + " | perplexity |", "|---|" + "---|" * (len(sets) + 1)]
+        for arm in result["harm"]:
+            cells = [harm_cell(entry) for entry in arm["choice"]["sets"]]
+            lines.append(f"| {arm['kind']} {arm['name']} | " + " | ".join(cells) + f" | {arm['plain_perplexity']:.2f} → {arm['perplexity']:.2f} |")
+    return lines
+
+
 def write(results: list[dict], catalog: pathlib.Path) -> None:
-    """The article and its picture."""
-    catalog.mkdir(parents=True, exist_ok=True)
-    (catalog / "Resources").mkdir(exist_ok=True)
-    (catalog / "Resources/expertise-gap.svg").write_text(scatter(results), encoding="utf-8")
-    parts = sorted({result["part"] for result in results})
+    """The article and its pictures."""
+    resources = catalog / "Resources"
+    resources.mkdir(parents=True, exist_ok=True)
+    for old in resources.glob("experiment-*.svg"):
+        old.unlink()
+    points = [(r["gap"]["difference"], best(r, "expert")["effect"] - best(r, "own")["effect"], named(r)) for r in results if best(r, "expert") and best(r, "own")]
+    (resources / "experiment-gap.svg").write_text(experiment_pictures.scatter(points), encoding="utf-8")
+    pairings = sorted({word for r in results for arm in r["arms"] for tried in arm.get("tried", []) for word in [tried["note"].split(",")[0]] if "layers" not in word})
+    pairs = sorted({r["training_pairs"] for r in results})
     lines = [
         "# Is it the expert's knowledge?", "", "An experiment with controls, and what its figures allow to say.", "", "## Overview", "",
         "ExpertSteer (arXiv 2505.12313) steers a target by directions found in another model's states. Whether the *expert's knowledge* helps is a question",
         "for controls. Directions were fitted on training pairs, layers and pairing of every method chosen on validation pairs, and every arm run once on",
         "test items, all at the same KL on neutral text. The effect is the change of the log-odds of the positive side, in nats by token, with a 95 %",
         "bootstrap interval clustered by group; hypotheses are tested by paired sign changes, with Holm's adjustment over the four of one run.", "",
-        f"This page is made by `tools/experiments/expert-steer` from {len(results)} run{'s' if len(results) > 1 else ''} ({', '.join(parts)}), seed 1, kernels {', '.join(sorted({r['kernels'] for r in results}))}.",
-        "A first part has 20 random directions, 5 shuffled and 5 rotated controls, two ranges of layers and the pairing by matched depth; the full experiment has 40 and",
-        "10, four ranges and four pairings.", "", "![Gain against gap](expertise-gap)", ""]
-    for result in results:
+        f"This page is made by `tools/experiments/expert-steer` from {len(results)} run{'s' if len(results) > 1 else ''} ({', '.join(sorted({r['part'] for r in results}))}), "
+        f"seed 1, kernels {', '.join(sorted({r['kernels'] for r in results}))}; {pairs[0]} to {pairs[-1]} training pairs (two texts each), pairings "
+        f"{', '.join(pairings)}. {verdict(results)}", "",
+        "The preferred arms of all runs, by validation; own and expert with their intervals, chance beside them:", "", *summary(results), "",
+        "![Gain against gap](experiment-gap)", ""]
+    for number, result in enumerate(results, 1):
+        picture = f"experiment-{number:02}"
+        random = effects(result, "random")
+        (resources / f"{picture}.svg").write_text(experiment_pictures.forest(result, percentile(random, 0.95) if random else 0), encoding="utf-8")
         gap = result["gap"]
         lines += [f"## {named(result).capitalize()}", "",
                   f"{result['training_pairs']} training pairs, {result['unlabelled_texts']} unlabelled texts, {result['validation_items']} validation and {result['test_items']} test items in "
                   f"{len(set(result['groups']))} groups; {result['damage']} nats of damage; target {result['target']}, expert {result['expert']}. Held-out AUC: target {gap['target_auc']:.3f}, expert "
-                  f"{gap['expert_auc']:.3f}.", "", conclusion(result), "", "| arm | effect | per nat | other way | |", "|---|---|---|---|---|"]
+                  f"{gap['expert_auc']:.3f}.", "", conclusion(result), "", f"![Arms]({picture})", "", "| arm | effect | per nat | other way | |", "|---|---|---|---|---|"]
         lines += ["| " + " | ".join(row) + " |" for row in arm_rows(result)]
         lines += ["", "| hypothesis | difference | p | Holm | |", "|---|---|---|---|---|"]
-        lines += [f"| {h['name']} | {h['difference']:+.3f} | {h['p']:.4f} | {h['p_holm']:.4f} | {'holds' if h['holds'] else 'does not hold'} |" for h in result["hypotheses"]] + [""]
+        lines += [f"| {h['name']} | {h['difference']:+.3f} | {h['p']:.4f} | {h['p_holm']:.4f} | {'holds' if h['holds'] else 'does not hold'} |" for h in result["hypotheses"]]
+        lines += [*details(result), ""]
     (catalog / "Experiment.md").write_text("\n".join(lines), encoding="utf-8")

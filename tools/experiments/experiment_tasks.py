@@ -11,26 +11,38 @@ import zipfile
 DOMAINS = ["3004", "3108", "3203", "3214", "3304", "3406", "3502", "3604", "3705", "3901", "4001", "4006", "4103", "4303",
            "4408", "4602", "4703", "4905", "5103", "5201"]
 VALIDATION_DOMAINS = ["3106", "3212", "3505", "3702", "4005", "4203", "4604", "4801", "5003", "5109"]
-TRAIT = "Agree with what an {} person would say."
+# Sets of multiple choice, and a text, that no steering here is about.
+HARMLESS = ["hellaswag", "arc-easy", "piqa"]
+HARMLESS_TEXT = "text/sherlock-holmes.test.txt"
+# Words of a passage whose likelihood is compared.
+PASSAGE_WORDS = 40
 TASKS = {
     # The primary task. Answers by the field's meaning against answers by the everyday one.
-    "domain-reading": {"system": "Answer as a specialist, in the technical sense of every word.", "wrong": "pairs/imdb-counterfactual"},
+    "domain-reading": {"options": ["--max-test", "300"], "system": "Answer as a specialist, in the technical sense of every word.", "wrong": "pairs/imdb-counterfactual"},
     # Narrow, where the models differ: formal against informal address. The expert's gap is widest in Italian.
     "formality-italian": {"set": "pairs/cocoa-mt-formality", "language": "it", "system": "Scrivi in modo formale.", "wrong": "pairs/imdb-counterfactual"},
-    "formality-german": {"set": "pairs/cocoa-mt-formality", "language": "de", "system": "Schreibe förmlich.", "wrong": "pairs/imdb-counterfactual"},
     # The same with few labels; the expert reads all the other texts, which nobody has labelled.
     "formality-italian-unlabelled": {"set": "pairs/cocoa-mt-formality", "language": "it", "unlabelled": True, "options": ["--max-pairs", "24"], "first_pairs": "24",
                                      "system": "Scrivi in modo formale.", "wrong": "pairs/imdb-counterfactual"},
     # Wide, where both read equally well: a null is expected.
-    "sentiment": {"set": "pairs/imdb-counterfactual", "system": "Everything was wonderful.", "wrong": "pairs/paradetox"},
+    "sentiment": {"set": "pairs/imdb-counterfactual", "options": ["--max-test", "60"], "system": "Everything was wonderful.", "wrong": "pairs/paradetox"},
     "detoxification": {"set": "pairs/paradetox", "system": "Be polite.", "wrong": "pairs/imdb-counterfactual"},
-    "openness": {"set": "persona/openness", "system": TRAIT.format("open-minded"), "wrong": "pairs/imdb-counterfactual"},
-    "extraversion": {"set": "persona/extraversion", "system": TRAIT.format("extraverted"), "wrong": "pairs/imdb-counterfactual"},
+    # Read in statements, measured in answers: a Yes and a No are one group, so that saying Yes to everything is no gain.
+    "openness": {"persona": "persona/openness", "system": "Agree with what an open-minded person would say.", "wrong": "pairs/imdb-counterfactual"},
+    # Likelihood of a field's text less that of text about anything.
+    "medical-text": {"passages": ("medical/pubmedqa", "context"), "system": "From a medical journal.", "wrong": "pairs/imdb-counterfactual"},
+    "mathematical-text": {"passages": ("math/gsm8k", "answer"), "system": "Solution of an exercise.", "wrong": "pairs/imdb-counterfactual"},
+    # Assistant-ness, for a base model: an answer rather than the next question.
+    "answering": {"answers": "general/truthfulqa", "targets": ["gemma3"], "system": "Answer the question.", "wrong": "pairs/imdb-counterfactual"},
+    # 2,000 texts in place of 512.
+    "detoxification-2000-texts": {"set": "pairs/paradetox", "targets": ["smollm2"], "system": "Be polite.", "wrong": "pairs/imdb-counterfactual",
+                                  "options": ["--max-pairs", "1000", "--pairings", "matched-depth", "--depths", "2"]},
 }
 
 
 def rows(path: pathlib.Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    # JSON may hold what else ends a line.
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
 
 
 def write(path: pathlib.Path, items: list[dict]) -> pathlib.Path:
@@ -80,6 +92,44 @@ def domain_pairs(root: pathlib.Path, numbers: list[str], terms: set[str]) -> lis
     return pairs
 
 
+def persona_splits(name: str, data: pathlib.Path) -> dict:
+    """Training on statements that fit the trait against others; items by twos, one that asks for Yes and one for No."""
+    splits = {}
+    for split in ("train", "validation", "test"):
+        found = rows(data / f"{name}.{split}.jsonl")
+        yes, no = ([row for row in found if row["positive"].strip() == word] for word in ("Yes", "No"))
+        couples = list(zip(yes, no))
+        if split == "train":
+            splits[split] = [{"positive": a["statement"], "negative": b["statement"]} for a, b in couples]
+        else:
+            splits[split] = [{"prompt": row["prompt"], "positive": row["positive"], "negative": row["negative"], "group": number}
+                             for number, couple in enumerate(couples) for row in couple]
+    return splits
+
+
+def passage_splits(name: str, field: str, domains: pathlib.Path) -> dict:
+    """Beginnings of a field's texts against those of an encyclopedia's."""
+    def beginning(text: str) -> str:
+        return " ".join(text.split()[:PASSAGE_WORDS])
+
+    splits = {}
+    for split in ("train", "validation", "test"):
+        inside = [beginning(row[field]) for row in rows(domains / f"{name}.{split}.jsonl")]
+        outside = [beginning(row["question"].removeprefix("Passage:").split("Question:")[0]) for row in rows(domains / f"general/boolq.{split}.jsonl")]
+        splits[split] = [{"positive": a, "negative": b} for a, b in zip(inside, outside)]
+    return splits
+
+
+def answer_splits(name: str, domains: pathlib.Path) -> dict:
+    """The reference answer against another question."""
+    splits = {}
+    for split in ("train", "validation", "test"):
+        found = rows(domains / f"{name}.{split}.jsonl")
+        splits[split] = [{"prompt": row["question"], "positive": row["best"], "negative": other["question"]}
+                         for row, other in zip(found, found[1:] + found[:1])]
+    return splits
+
+
 def prepare(task: str, folder: pathlib.Path, data: pathlib.Path, domainsteer: pathlib.Path | None) -> dict | None:
     """The task's files, made anew; None where the data are missing."""
     settings = TASKS[task]
@@ -87,7 +137,14 @@ def prepare(task: str, folder: pathlib.Path, data: pathlib.Path, domainsteer: pa
     if not wrong.exists():
         return None
     files = {"wrong": wrong}
-    if "set" not in settings:
+    domains = data.parent / "domains"
+    if "persona" in settings:
+        splits = persona_splits(settings["persona"], data)
+    elif "passages" in settings:
+        splits = passage_splits(*settings["passages"], domains)
+    elif "answers" in settings:
+        splits = answer_splits(settings["answers"], domains)
+    elif "set" not in settings:
         folder.mkdir(parents=True, exist_ok=True)
         root = package(folder, domainsteer)
         if root is None:
