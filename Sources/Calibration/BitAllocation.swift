@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which weights get 8 bits where not all can: of an 8-bit model one group of matrices after the other runs in 4 bits, and
-// those whose damage by byte is largest keep 8. Damages add up well enough, since each is small. A vocabulary's damage is
-// shared out over its rows by how likely their tokens are.
+// Which weights get how many bits: of an 8-bit model one group of matrices after the other runs in fewer bits, and bytes go
+// where they spare most damage. Damages add up well enough, since each is small. A vocabulary's damage is shared out over
+// its rows by how likely their tokens are.
 
 import Conversion
-import Evaluation
 import Formats
-import Kernels
-import Platform
 import Quantization
 import Tiller
 import Transformer
@@ -17,174 +14,156 @@ package struct TensorGroup: Sendable, Hashable {
     package let keys: Set<TensorKey>
     /// Rows of the matrices; nil takes all.
     package let rows: Range<Int>?
-    /// What 8 bits cost more than 4.
-    package let extraByteCount: Int
 
-    package init(keys: Set<TensorKey>, rows: Range<Int>? = nil, extraByteCount: Int) {
+    package init(keys: Set<TensorKey>, rows: Range<Int>? = nil) {
         self.keys = keys
         self.rows = rows
-        self.extraByteCount = extraByteCount
     }
 
-    /// The groups of two conversions of one model: the head (and embedding); in each layer query and key, value,
-    /// attention's output, gate and up, down. The head comes first.
-    static func all(low: TillerFile, high: TillerFile) -> [TensorGroup] {
+    var isVocabulary: Bool { keys.contains { $0.role.isVocabulary } }
+
+    /// The head (and embedding); in each layer query and key, value, attention's output, gate and up, down.
+    static func all(layerCount: Int) -> [TensorGroup] {
         let roles: [[TensorRole]] = [[.query, .key], [.value], [.attentionOutput], [.gate, .up], [.down]]
         let head = [TensorKey(.tokenEmbedding, nil), TensorKey(.output, nil)]
-        let layers = (0..<low.manifest.configuration.layerCount).flatMap { layer in
-            roles.map { $0.map { TensorKey($0, layer) } }
+        let layers = (0..<layerCount).flatMap { layer in roles.map { $0.map { TensorKey($0, layer) } } }
+        return ([head] + layers).map { TensorGroup(keys: Set($0)) }
+    }
+
+    /// Bytes in a file that has all of a tensor's rows in one encoding.
+    func byteCount(in file: TillerFile) -> Int {
+        keys.reduce(0) { sum, key in
+            sum + (file.tensorIndex[key.role, key.layer]?.byteCount.roundedUp(to: 64) ?? 0)
         }
-        return ([head] + layers).compactMap { keys in
-            let extra = keys.reduce(0) { sum, key in
-                guard let a = low.tensorIndex[key.role, key.layer],
-                    let b = high.tensorIndex[key.role, key.layer]
-                else { return sum }
-                return sum + b.byteCount.roundedUp(to: 64) - a.byteCount.roundedUp(to: 64)
+    }
+}
+
+/// What a group is in one encoding.
+package struct EncodingCost: Sendable, Equatable {
+    package let encoding: TensorEncoding
+    package let byteCount: Int
+    /// The KL divergence that this encoding of the group alone causes.
+    package let damage: Double
+
+    package init(_ encoding: TensorEncoding, byteCount: Int, damage: Double) {
+        self.encoding = encoding
+        self.byteCount = byteCount
+        self.damage = damage
+    }
+}
+
+/// Groups with what their encodings cost.
+package struct BitAllocation {
+    /// Costs of each group, the fewest bytes first, each the cheapest way to the damage that it leaves.
+    private let groups: [(group: TensorGroup, costs: [EncodingCost])]
+    /// Bytes of the largest choice.
+    package let greatestByteCount: Int
+
+    /// - Parameter groups: costs in any order.
+    package init(_ groups: [(group: TensorGroup, costs: [EncodingCost])]) {
+        self.groups = groups.map { ($0.group, Self.hull($0.costs)) }
+        greatestByteCount = groups.reduce(0) { $0 + ($1.costs.map(\.byteCount).max() ?? 0) }
+    }
+
+    /// Measures groups.
+    ///
+    /// - Parameters:
+    ///   - best: the model in 8 bits, of which one group after the other is replaced.
+    ///   - exact: the model that damage is measured against.
+    ///   - lists: tokens of some short texts.
+    ///   - tokens: how likely each token is.
+    ///   - variants: the model in the other encodings that a group may have.
+    ///   - progress: called with (groups done, groups in all); false stops.
+    /// - Throws: `CancellationError` when stopped, or `FormatError`.
+    init(
+        _ all: [TensorGroup], best: Engine, exact: Engine, lists: [[Int32]], tokens: TokenShares,
+        variants: (TensorGroup) -> ArraySlice<(encoding: TensorEncoding, file: TillerFile)>,
+        progress: (Int, Int) -> Bool
+    ) throws {
+        let probe = DamageProbe(best, exact: exact, lists: lists)
+        let unavoidable = probe.damage(of: best.model)
+        var found: [(group: TensorGroup, costs: [EncodingCost])] = []
+        for (index, group) in all.enumerated() {
+            let size = group.byteCount(in: best.file)
+            var costs = [EncodingCost(.int8, byteCount: size, damage: 0)]
+            // Rows that no encoding of integers holds are alike in all.
+            for variant in variants(group) where group.byteCount(in: variant.file) != size {
+                guard progress(index, all.count) else { throw CancellationError() }
+                let model = try Model(file: best.file, substitute: variant.file) { role, layer in
+                    group.keys.contains(TensorKey(role, layer))
+                }
+                costs.append(
+                    EncodingCost(
+                        variant.encoding, byteCount: group.byteCount(in: variant.file),
+                        damage: probe.damage(of: model) - unavoidable))
             }
-            // Rows that neither encoding holds are alike in both.
-            return extra > 0 ? TensorGroup(keys: Set(keys), extraByteCount: extra) : nil
+            guard costs.count > 1 else { continue }
+            found += group.isVocabulary ? group.blocks(tokens, costs) : [(group, costs)]
         }
+        self.init(found)
+    }
+
+    /// Bytes of the smallest choice.
+    package var leastByteCount: Int { groups.reduce(0) { $0 + ($1.costs.first?.byteCount ?? 0) } }
+
+    /// The encoding of each group where all may have so many bytes together: from the smallest choice on, the step that
+    /// spares most damage by byte, as long as one fits.
+    package func choice(byteCount: Int) -> [(group: TensorGroup, encoding: TensorEncoding)] {
+        var rest = byteCount - leastByteCount
+        var places = groups.map { _ in 0 }
+        let steps = groups.indices.flatMap { index -> [(group: Int, place: Int, bytes: Int, rate: Double)] in
+            let costs = groups[index].costs
+            return zip(costs, costs.dropFirst()).enumerated().map { place, pair in
+                let bytes = pair.1.byteCount - pair.0.byteCount
+                return (index, place, bytes, (pair.0.damage - pair.1.damage) / Double(bytes))
+            }
+        }
+        // Within a group rates fall, so its steps come in their order; ties are as stable as the groups' order.
+        for step in steps.sorted(by: { ($0.rate, $1.group, $1.place) > ($1.rate, $0.group, $0.place) })
+        where step.bytes <= rest && places[step.group] == step.place {
+            rest -= step.bytes
+            places[step.group] += 1
+        }
+        return zip(groups, places).compactMap { group, place in
+            group.costs.isEmpty ? nil : (group.group, group.costs[place].encoding)
+        }
+    }
+
+    /// The lower convex hull of damage over bytes.
+    private static func hull(_ costs: [EncodingCost]) -> [EncodingCost] {
+        func rate(_ a: EncodingCost, _ b: EncodingCost) -> Double {
+            (a.damage - b.damage) / Double(b.byteCount - a.byteCount)
+        }
+        var kept: [EncodingCost] = []
+        for cost in costs.sorted(by: { ($0.byteCount, $0.damage) < ($1.byteCount, $1.damage) }) {
+            // More bytes must leave less damage.
+            if let last = kept.last, cost.damage >= last.damage || cost.byteCount == last.byteCount {
+                continue
+            }
+            while kept.count > 1,
+                rate(kept[kept.count - 2], kept[kept.count - 1]) <= rate(kept[kept.count - 1], cost)
+            {
+                kept.removeLast()
+            }
+            kept.append(cost)
+        }
+        return kept
     }
 }
 
 extension TensorGroup {
-    /// Blocks of rows in place of a whole vocabulary, with their shares of its damage.
-    package func blocks(_ tokens: TokenShares, damage: Double) -> [(group: TensorGroup, damage: Double)] {
+    /// Blocks of rows in place of a whole vocabulary, with their shares of its costs.
+    package func blocks(
+        _ tokens: TokenShares, _ costs: [EncodingCost]
+    ) -> [(group: TensorGroup, costs: [EncodingCost])] {
         tokens.blocks.map { rows, share in
-            let bytes = Double(extraByteCount) * Double(rows.count) / Double(tokens.tokenCount)
-            return (
-                TensorGroup(keys: keys, rows: rows, extraByteCount: Int(bytes.rounded(.up))), damage * share
-            )
-        }
-    }
-}
-
-/// Groups by their damage for each byte, greatest first.
-package struct BitAllocation {
-    /// A group and the KL divergence that 4 bits for it alone cause.
-    private(set) var ranking: [(group: TensorGroup, damage: Double)] = []
-
-    /// Measures every group.
-    ///
-    /// - Parameters:
-    ///   - low, high: the model in 4 and in 8 bits.
-    ///   - lists: tokens of some short texts.
-    ///   - tokens: how likely each token is.
-    ///   - progress: called with (groups done, groups in all); false stops.
-    /// - Throws: `CancellationError` when stopped, or `FormatError`.
-    init(
-        low: Engine, high: Engine, lists: [[Int32]], tokens: TokenShares, progress: (Int, Int) -> Bool
-    ) throws {
-        let probe = DamageProbe(high, lists: lists)
-        let groups = TensorGroup.all(low: low.file, high: high.file)
-        for (index, group) in groups.enumerated() {
-            guard progress(index, groups.count) else { throw CancellationError() }
-            let model = try Model(file: high.file, substitute: low.file) { role, layer in
-                group.keys.contains(TensorKey(role, layer))
+            let part = Double(rows.count) / Double(tokens.tokenCount)
+            let own = costs.map { cost in
+                EncodingCost(
+                    cost.encoding, byteCount: Int((Double(cost.byteCount) * part).rounded(.up)),
+                    damage: cost.damage * share)
             }
-            let damage = probe.damage(of: model)
-            let isVocabulary = group.keys.contains { $0.role.isVocabulary }
-            ranking += isVocabulary ? group.blocks(tokens, damage: damage) : [(group, damage)]
-        }
-        ranking.sort {
-            $0.damage / Double($0.group.extraByteCount) > $1.damage / Double($1.group.extraByteCount)
-        }
-    }
-
-    /// Ranks groups whose damages are known.
-    package init(_ damages: [(group: TensorGroup, damage: Double)]) {
-        ranking = damages.sorted {
-            $0.damage / Double($0.group.extraByteCount) > $1.damage / Double($1.group.extraByteCount)
-        }
-    }
-
-    /// What gets 8 bits where so many bytes are to spare.
-    ///
-    /// By rank, and again with each of the large groups taken first, since what is taken by rank may leave no room for
-    /// them; the choice with the least damage left wins.
-    package func upgrades(byteCount: Int) -> Set<TensorGroup> {
-        let large = ranking.indices.filter { ranking[$0].group.extraByteCount > byteCount / 8 }
-        let choices = [greedy(byteCount, first: nil)] + large.map { greedy(byteCount, first: $0) }
-        return choices.min { $0.damage < $1.damage }?.groups ?? []
-    }
-
-    private func greedy(_ byteCount: Int, first: Int?) -> (groups: Set<TensorGroup>, damage: Double) {
-        var rest = byteCount
-        var groups: Set<TensorGroup> = []
-        var damage = 0.0
-        for index in [first].compactMap(\.self) + ranking.indices.filter({ $0 != first }) {
-            let (group, own) = ranking[index]
-            if group.extraByteCount <= rest {
-                rest -= group.extraByteCount
-                groups.insert(group)
-            } else {
-                damage += own
-            }
-        }
-        return (groups, damage)
-    }
-}
-
-/// Holds variants of a model against it over a few positions.
-private struct DamageProbe {
-    /// Positions before see too little of the text to say much.
-    private static let firstPosition = 16
-    private static let largestByteCount = 64 << 20
-
-    private let engine: Engine
-    private let lists: [[Int32]]
-    /// The model's logits [positions × vocabularySize].
-    private let rows: AlignedBuffer<Float>
-    private let cache: KeyValueCache
-
-    init(_ engine: Engine, lists: [[Int32]]) {
-        let configuration = engine.model.configuration
-        let width = configuration.vocabularySize
-        let count = max(4, Self.largestByteCount / 4 / width / max(lists.count, 1))
-        self.engine = engine
-        self.lists = lists.map { Array($0.prefix(Self.firstPosition + count + 1)) }
-        let longest = self.lists.map(\.count).max() ?? 1
-        cache = KeyValueCache(
-            layerCount: configuration.layerCount, keyValueHeadCount: configuration.keyValueHeadCount,
-            headSize: configuration.headSize, capacity: longest, encoding: engine.cacheEncoding)
-        let rowCount = self.lists.reduce(0) { $0 + max(0, $1.count - 1 - Self.firstPosition) }
-        rows = AlignedBuffer(count: max(rowCount, 1) * width)
-        let rows = rows
-        visit(engine.model) { row, logits, _ in
-            guard let base = logits.baseAddress else { return }
-            (rows.baseAddress + row * width).update(from: base, count: width)
-        }
-    }
-
-    /// The mean KL divergence of a variant.
-    func damage(of model: Model) -> Double {
-        var divergences = RunningMean()
-        let width = model.configuration.vocabularySize
-        visit(model) { row, logits, next in
-            let reference = UnsafeBufferPointer(start: rows.baseAddress + row * width, count: width)
-            divergences.add(PositionDivergence(reference: reference, model: logits, next: next).divergence)
-        }
-        return divergences.mean
-    }
-
-    private func visit(_ model: Model, _ body: @escaping (Int, UnsafeBufferPointer<Float>, Int) -> Void) {
-        let pass = ForwardPass(model: model, compute: engine.compute)
-        var row = 0
-        for list in lists where list.count > Self.firstPosition + 1 {
-            list.withUnsafeBufferPointer { tokens in
-                pass.evaluate(
-                    UnsafeBufferPointer(rebasing: tokens[..<Self.firstPosition]), cache: cache,
-                    Evaluation(firstPosition: 0), request: .none)
-                let scored = UnsafeBufferPointer(
-                    rebasing: tokens[Self.firstPosition..<tokens.count - 1])
-                let first = row
-                pass.evaluate(
-                    scored, cache: cache, Evaluation(firstPosition: Self.firstPosition),
-                    request: .all { index, logits in
-                        body(first + index, logits, Int(list[Self.firstPosition + index + 1]))
-                    })
-                row += scored.count
-            }
+            return (TensorGroup(keys: keys, rows: rows), own)
         }
     }
 }

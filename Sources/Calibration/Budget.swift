@@ -17,29 +17,33 @@ package enum Budget: Sendable {
     /// What is written after the size is known: measured quality, tables.
     private static let reserveByteCount = 16_384
 
-    /// Bytes left for 8-bit matrices beside the smallest file.
+    /// Bytes that the matrices in question may have.
     ///
-    /// - Throws: `TillerError.invalidOption` where even that is too large.
-    func spareByteCount(beside low: TillerFile) throws(TillerError) -> Int {
+    /// - Parameters:
+    ///   - file: the model in any encodings.
+    ///   - byteCount: what the matrices take there.
+    ///   - least: the fewest that they can have.
+    /// - Throws: `TillerError.invalidOption` where even those are too many.
+    func byteCount(beside file: TillerFile, with byteCount: Int, least: Int) throws(TillerError) -> Int {
         switch self {
         case .fileByteCount(let wanted):
-            let smallest = low.byteCount + Self.reserveByteCount
-            guard wanted >= smallest else {
+            let others = file.byteCount - byteCount + Self.reserveByteCount
+            guard wanted >= others + least else {
                 throw .invalidOption(
                     "a file of \(Self.megabytes(wanted)) MB is too small for this model, expected at least "
-                        + "\(Self.megabytes(smallest)) MB")
+                        + "\(Self.megabytes(others + least)) MB")
             }
-            return wanted - smallest
+            return wanted - others
         case .bitsPerWeight(let wanted):
-            let weightCount = low.tensorIndex.entries.reduce(0) { $0 + $1.rows * $1.columns }
-            let bits = Double(low.weights.count) * 8 / Double(max(weightCount, 1))
-            let spare = (wanted - bits) * Double(weightCount) / 8
-            guard spare >= 0 else {
+            let weightCount = file.tensorIndex.entries.reduce(0) { $0 + $1.rows * $1.columns }
+            let others = file.weights.count - byteCount
+            let bits = Double(others + least) * 8 / Double(max(weightCount, 1))
+            guard wanted >= bits else {
                 throw .invalidOption(
                     "\(wanted) bits by weight are too few for this model, expected at least "
                         + "\((bits * 100).rounded(.up) / 100)")
             }
-            return Int(min(spare, 1e15))
+            return Int(min(wanted * Double(weightCount) / 8, 1e15)) - others
         }
     }
 
@@ -47,15 +51,18 @@ package enum Budget: Sendable {
     private static func megabytes(_ count: Int) -> Double { (Double(count) / 1e5).rounded(.up) / 10 }
 }
 
-extension [Range<Int>] {
-    /// Ascending, ranges that touch made one.
-    package var joinedNeighbours: [Range<Int>] {
-        var result: [Range<Int>] = []
-        for range in sorted(by: { $0.lowerBound < $1.lowerBound }) {
-            if let last = result.last, last.upperBound == range.lowerBound {
-                result[result.count - 1] = last.lowerBound..<range.upperBound
+extension [RowSegment] {
+    /// Ascending, segments that touch and have one encoding made one.
+    package var joinedNeighbours: [RowSegment] {
+        var result: [RowSegment] = []
+        for segment in sorted(by: { $0.rows.lowerBound < $1.rows.lowerBound }) {
+            if let last = result.last, last.rows.upperBound == segment.rows.lowerBound,
+                last.encoding == segment.encoding
+            {
+                result[result.count - 1] = RowSegment(
+                    last.rows.lowerBound..<segment.rows.upperBound, segment.encoding)
             } else {
-                result.append(range)
+                result.append(segment)
             }
         }
         return result
@@ -63,41 +70,54 @@ extension [Range<Int>] {
 }
 
 extension Converter {
-    /// The best choice between 4 and 8 bits for each matrix within a budget.
+    /// The best choice of 3, 4, 5 or 8 bits for each matrix within a budget.
     ///
     /// - Parameters:
+    ///   - exact: the source as a model that runs.
     ///   - scratch: a name beside which copies of the model lie for a while.
     ///   - lists: tokens of short texts on which every matrix is tried.
     ///   - texts: tokens of all kinds of text, which say how likely each token is.
     ///   - progress: called with (matrices tried, matrices in all); false stops.
     /// - Throws: what `convert` throws, or `TillerError` where the budget is too small.
     func allocating(
-        _ budget: Budget, source: String, scratch: String, lists: [[Int32]], texts: [[Int32]],
+        _ budget: Budget, source: String, exact: Engine, scratch: String, lists: [[Int32]], texts: [[Int32]],
         progress: (Int, Int) -> Bool
     ) throws -> EncodingChoice {
-        var choice = EncodingChoice(weights: .int4, head: .int4)
-        let low = try copy(source, .int4, scratch + ".int4", progress)
-        let spare = try budget.spareByteCount(beside: low.file)
-        let high = try copy(source, .int8, scratch + ".int8", progress)
-        let tokens = try TokenShares.measured(by: high, lists: texts) { progress(0, 1) }
+        let best = try copy(source, .int8, scratch, progress)
+        let variants = try [TensorEncoding.int3, .int4, .int5].map { encoding in
+            (encoding: encoding, file: try copy(source, encoding, scratch, progress).file)
+        }
+        // Three bits hurt a matrix so much that they are tried where four leave no room.
+        let all = TensorGroup.all(layerCount: best.model.configuration.layerCount)
+        let inFourBits = all.reduce(0) { $0 + $1.byteCount(in: variants[$1.isVocabulary ? 0 : 1].file) }
+        let inEightBits = all.reduce(0) { $0 + $1.byteCount(in: best.file) }
+        let isTight =
+            (try? budget.byteCount(beside: best.file, with: inEightBits, least: inFourBits)) == nil
+        let tokens = try TokenShares.measured(by: best, lists: texts) { progress(0, 1) }
         let allocation = try BitAllocation(
-            low: low, high: high, lists: lists, tokens: tokens, progress: progress)
-        var rows: [Range<Int>] = []
-        for group in allocation.upgrades(byteCount: spare) {
+            all, best: best, exact: exact, lists: lists, tokens: tokens,
+            variants: { $0.isVocabulary || isTight ? variants[...] : variants.dropFirst() },
+            progress: progress)
+        let size = try budget.byteCount(
+            beside: best.file, with: allocation.greatestByteCount, least: allocation.leastByteCount)
+        var choice = EncodingChoice(weights: .int8, head: .int8)
+        var rows: [RowSegment] = []
+        for (group, encoding) in allocation.choice(byteCount: size) {
             if let own = group.rows {
-                rows.append(own)
+                rows.append(RowSegment(own, encoding))
             } else {
-                for key in group.keys { choice.exceptions[key] = .int8 }
+                for key in group.keys { choice.exceptions[key] = encoding }
             }
         }
-        choice.vocabularyExceptions = rows.joinedNeighbours.map { RowSegment($0, .int8) }
+        choice.vocabularyExceptions = rows.joinedNeighbours
         return choice
     }
 
     /// A conversion that runs but has no name any more.
     private func copy(
-        _ source: String, _ encoding: TensorEncoding, _ path: String, _ progress: (Int, Int) -> Bool
+        _ source: String, _ encoding: TensorEncoding, _ scratch: String, _ progress: (Int, Int) -> Bool
     ) throws -> Engine {
+        let path = "\(scratch).\(encoding.name)"
         defer { unlink(path) }
         var converter = self
         converter.encodings = EncodingChoice(weights: encoding, head: encoding)

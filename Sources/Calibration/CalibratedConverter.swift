@@ -80,7 +80,8 @@ package struct CalibratedConverter: Sendable {
         converter.statistics = try statistics(reference) { progress(.calibrate, $0, $1) }
         if let budget {
             let allocated = try converter.allocating(
-                budget, source: path, scratch: target.provisionalPath, lists: comparisonLists(reference),
+                budget, source: path, exact: reference, scratch: target.provisionalPath,
+                lists: comparisonLists(reference),
                 texts: (calibration ?? .builtIn).tokenLists(reference)
             ) { progress(.compare, $0, $1) }
             converter.encodings = allocated

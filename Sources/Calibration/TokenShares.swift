@@ -10,7 +10,7 @@ import Transformer
 /// Shares of blocks of tokens in what a model expects.
 package struct TokenShares: Sendable {
     /// Tokens of a block: whole tiles, and few enough for a vocabulary's common parts to stand out.
-    package static let blockSize = 256
+    package static let blockSize = 64
 
     package let tokenCount: Int
     /// Tokens side by side, and their share of all probability.

@@ -15,7 +15,7 @@ package protocol FeedbackSource: AnyObject {
 extension PlannedTensor {
     /// What the matrix reads; nil for one that takes no feedback.
     package func feedbackInput(in configuration: ModelConfiguration) -> MatrixInput? {
-        guard encoding == .int4, !isCopied else { return nil }
+        guard encoding.affineBitCount != nil, !isCopied else { return nil }
         return MatrixInput(of: source.role, layer: source.layer, in: configuration)
     }
 

@@ -84,7 +84,7 @@ package struct TensorPlan: Sendable {
         let names = Set(
             tensors.flatMap { tensor -> [String] in
                 guard case .tiles(let stored) = tensor.source.storage, !tensor.isCopied else { return [] }
-                return stored.map(\.encoding).filter { $0 == .int8 || $0 == .int4 }.map(\.name)
+                return stored.map(\.encoding).filter(\.isInteger).map(\.name)
             })
         guard !names.isEmpty else { return nil }
         return

@@ -66,7 +66,7 @@ extension ModelSource {
     var isQuantized: Bool {
         tensors.contains {
             guard case .tiles(let segments) = $0.storage else { return false }
-            return segments.contains { $0.encoding == .int8 || $0.encoding == .int4 }
+            return segments.contains { $0.encoding.isInteger }
         }
     }
 

@@ -89,19 +89,39 @@ package struct PairScorer {
     package func logOdds(of pair: TokenizedPair, under plan: SteeringPlan) throws(TillerError) -> Double {
         session.setPlan(plan)
         session.rewind(to: 0)
+        return try logOdds(of: pair)
+    }
+
+    /// The same for many pairs; what a prompt shares with the one before, a chat template's beginning at least, is
+    /// evaluated once.
+    package func logOdds(of pairs: [TokenizedPair], under plan: SteeringPlan) throws(TillerError) -> [Double]
+    {
+        session.setPlan(plan)
+        session.rewind(to: 0)
+        var found: [Double] = []
+        for pair in pairs { found.append(try logOdds(of: pair)) }
+        return found
+    }
+
+    /// Keeps what the session holds of the pair's prompt.
+    private func logOdds(of pair: TokenizedPair) throws(TillerError) -> Double {
         let end = pair.start + 1
         if pair.positive.count == end, pair.negative.count == end,
             pair.positive[..<pair.start] == pair.negative[..<pair.start]
         {
             // Answers of one token: both are in the distribution after the prompt.
-            try session.evaluate(Array(pair.prompt))
+            try session.advance(to: Array(pair.prompt))
             let logits = session.currentLogits
             return Double(logits[Int(pair.positive[pair.start])] - logits[Int(pair.negative[pair.start])])
         }
         // What both sides begin with is evaluated once; logits are computed where a token is scored.
         let same = zip(pair.positive, pair.negative).prefix { $0 == $1 }.count
         let first = pair.start - 1, parting = max(same - 1, first)
-        if first > 0 { try session.evaluate(Array(pair.positive[..<first])) }
+        if first > 0 {
+            try session.advance(to: Array(pair.positive[..<first]))
+        } else {
+            session.rewind(to: 0)
+        }
         let common = try logLikelihood(pair.positive[first...parting])
         let positive = try logLikelihood(pair.positive[parting...])
         session.rewind(to: parting)

@@ -39,9 +39,8 @@ package struct TensorEntry: Sendable, Equatable {
 
     /// Whether this is the next segment of the vocabulary that `other` is a segment of.
     fileprivate func continues(_ other: TensorEntry) -> Bool {
-        func isInteger(_ encoding: TensorEncoding) -> Bool { encoding == .int8 || encoding == .int4 }
-        return role.isVocabulary && columns == other.columns && other.rows % TensorEncoding.tileRows == 0
-            && isInteger(encoding) && isInteger(other.encoding)
+        role.isVocabulary && columns == other.columns && other.rows % TensorEncoding.tileRows == 0
+            && encoding.isInteger && other.encoding.isInteger
     }
 
     /// Such as "query of layer 3".

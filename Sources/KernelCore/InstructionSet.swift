@@ -74,6 +74,10 @@ public protocol InstructionSet {
     // Integer products
     /// From 64 bytes: the low nibbles of each byte, and the high ones.
     static func loadNibbles(_ p: UnsafeRawPointer) -> (low: Nibbles, high: Nibbles)
+    /// From 64 bytes: of each the bits from `first` on that `mask` has, moved up to bit `place`; the result is less than 32.
+    static func loadFields(_ p: UnsafeRawPointer, first: Int, mask: UInt8, place: Int) -> Nibbles
+    /// Fields of both, in different bits.
+    static func join(_ a: Nibbles, _ b: Nibbles) -> Nibbles
     static func emptyNibbleSum() -> NibbleSum
     /// sum[lane] + Σ w[lane][i] · a[i] over the four signed bytes (−127…127) of `a`.
     static func add(_ sum: NibbleSum, _ w: Nibbles, times a: Int32) -> NibbleSum

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tiles of 8-bit and 4-bit codes. Each group of 32 columns gives an exact integer sum; only then come scales and Float.
+// Tiles of 8-bit codes. Each group of 32 columns gives an exact integer sum; only then come scales and Float.
 
 /// Weights of `TensorEncoding.int8`: w = rowScale · scale · (q − 128).
 public enum Int8Tile<Set: InstructionSet>: TileKernel {
@@ -99,43 +99,6 @@ public enum ValueTile<Set: InstructionSet>: TileKernel {
             codes += 512
             x += 1
         }
-        block.store(
-            to: p.output(tile: tile, token: token), stride: p.outputStride, rowCount: p.rowCount(ofTile: tile)
-        )
-    }
-}
-
-/// Weights of `TensorEncoding.int4`: w = rowScale · scale · q − rowMinimum · minimum.
-public enum Int4Tile<Set: InstructionSet>: TileKernel {
-    @inlinable @inline(__always)
-    public static func multiply<Block: TokenBlock>(_: Block.Type, _ p: TileProduct, tile: Int, token: Int)
-    where Block.Set == Set {
-        let start = p.tiles + tile &* p.tileByteCount
-        let groupCount = p.columnCount / groupColumns
-        var scales = start + 64
-        var nibbles = start + (64 &+ groupCount &* 32 &+ 63) / 64 &* 64
-        var x = p.input.assumingMemoryBound(to: QuantizedGroup.self) + token &* p.inputStride
-        let end = x + groupCount
-        var block = Block()
-        while x < end {
-            block.beginNibbles()
-            var j = 0
-            while j < 4 {
-                if isMemoryBound(Block.self) { Set.prefetch(nibbles + (j &* 64 &+ prefetchDistance)) }
-                let w = Set.loadNibbles(nibbles + j &* 64)
-                block.add(w.low, times: x, stride: p.inputStride, 2 &* j)
-                block.add(w.high, times: x, stride: p.inputStride, 2 &* j &+ 1)
-                j &+= 1
-            }
-            block.endNibbles(
-                scaledBy: Set.loadByteScales(scales), minimum: Set.loadUnsignedBytes(scales + 16), x,
-                stride: p.inputStride)
-            scales += 32
-            nibbles += 256
-            x += 1
-        }
-        block.scale(by: Set.loadBrainFloats(start))
-        block.subtractMinimum(times: Set.loadBrainFloats(start + 32))
         block.store(
             to: p.output(tile: tile, token: token), stride: p.outputStride, rowCount: p.rowCount(ofTile: tile)
         )

@@ -12,7 +12,9 @@ public struct KernelTable: Sendable {
     public let multiplyFloat32: Product
     public let multiplyFloat16: Product
     public let multiplyInt8: Product
+    public let multiplyInt5: Product
     public let multiplyInt4: Product
+    public let multiplyInt3: Product
     /// Keys and values of an 8-bit cache.
     public let multiplyKeys: Product
     public let multiplyValues: Product
@@ -42,8 +44,8 @@ public struct KernelTable: Sendable {
     @inlinable @inline(__always)
     public init(
         multiplyFloat32: @escaping Product, multiplyFloat16: @escaping Product,
-        multiplyInt8: @escaping Product,
-        multiplyInt4: @escaping Product, multiplyKeys: @escaping Product, multiplyValues: @escaping Product,
+        multiplyInt8: @escaping Product, multiplyInt5: @escaping Product, multiplyInt4: @escaping Product,
+        multiplyInt3: @escaping Product, multiplyKeys: @escaping Product, multiplyValues: @escaping Product,
         quantize: @escaping @Sendable (Input, UnsafeMutablePointer<QuantizedGroup>, Int) -> Void,
         weigh: @escaping @Sendable (WeighedScores) -> Void,
         normalize: @escaping @Sendable (Input, Input, Output, Int, Float) -> Void,
@@ -66,7 +68,9 @@ public struct KernelTable: Sendable {
         self.multiplyFloat32 = multiplyFloat32
         self.multiplyFloat16 = multiplyFloat16
         self.multiplyInt8 = multiplyInt8
+        self.multiplyInt5 = multiplyInt5
         self.multiplyInt4 = multiplyInt4
+        self.multiplyInt3 = multiplyInt3
         self.multiplyKeys = multiplyKeys
         self.multiplyValues = multiplyValues
         self.quantize = quantize
@@ -92,12 +96,13 @@ public struct KernelTable: Sendable {
     /// module that calls it.
     @inline(never)
     public consuming func replacing(
-        multiplyInt8: @escaping Product, multiplyInt4: @escaping Product, multiplyKeys: @escaping Product,
-        multiplyValues: @escaping Product
+        multiplyInt8: @escaping Product, multiplyInt5: @escaping Product, multiplyInt4: @escaping Product,
+        multiplyInt3: @escaping Product, multiplyKeys: @escaping Product, multiplyValues: @escaping Product
     ) -> KernelTable {
         KernelTable(
             multiplyFloat32: multiplyFloat32, multiplyFloat16: multiplyFloat16, multiplyInt8: multiplyInt8,
-            multiplyInt4: multiplyInt4, multiplyKeys: multiplyKeys, multiplyValues: multiplyValues,
+            multiplyInt5: multiplyInt5, multiplyInt4: multiplyInt4, multiplyInt3: multiplyInt3,
+            multiplyKeys: multiplyKeys, multiplyValues: multiplyValues,
             quantize: quantize, weigh: weigh, normalize: normalize, dot: dot, add: add, addScaled: addScaled,
             scale: scale, gateSilu: gateSilu, gateGeluTanh: gateGeluTanh, rotate: rotate, largest: largest,
             sumExponentials: sumExponentials, storeHalves: storeHalves, softmax: softmax,

@@ -29,12 +29,14 @@ public protocol TokenBlock {
     /// The same with scales that are no bytes; the sum was built with scales of 1.
     mutating func endCodes(scale: Set.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int)
 
-    /// A group of 32 columns of 4-bit weights: begin, eight times add, end.
+    /// Columns with codes of few bits: begin, add up to eight times, end; 16-bit sums take eight times codes up to 15.
     mutating func beginNibbles()
     mutating func add(_ w: Set.Nibbles, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int)
-    /// sum[t] += scale · (integer sum) · x's scale; minimumSum[t] += minimum · x's scaled sum
+    /// sum[t] += scale · (integer sum) · x's scale
     mutating func endNibbles(
-        scaledBy scales: Set.ByteScales, minimum: Set.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int)
+        scaledBy scales: Set.ByteScales, _ x: UnsafePointer<QuantizedGroup>, stride: Int)
+    /// minimumSum[t] += minimum · x's scaled sum
+    mutating func addMinimum(_ minimum: Set.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int)
 
     /// sum[t] *= rowScale
     mutating func scale(by rowScale: Set.Floats)
@@ -112,10 +114,16 @@ public struct One<Set: InstructionSet>: TokenBlock {
 
     @inlinable @inline(__always)
     public mutating func endNibbles(
-        scaledBy scales: Set.ByteScales, minimum: Set.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int
+        scaledBy scales: Set.ByteScales, _ x: UnsafePointer<QuantizedGroup>, stride: Int
     ) {
         sum = Set.multiplyAdd(
             Set.floats(nibbleSum, scaledBy: scales), Set.broadcast(x.pointee.scale), sum)
+    }
+
+    @inlinable @inline(__always)
+    public mutating func addMinimum(
+        _ minimum: Set.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int
+    ) {
         minimumSum = Set.multiplyAdd(minimum, Set.broadcast(x.pointee.scaledSum), minimumSum)
     }
 
@@ -207,10 +215,18 @@ public struct Both<First: TokenBlock, Second: TokenBlock>: TokenBlock where Seco
 
     @inlinable @inline(__always)
     public mutating func endNibbles(
-        scaledBy scales: Set.ByteScales, minimum: Set.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int
+        scaledBy scales: Set.ByteScales, _ x: UnsafePointer<QuantizedGroup>, stride: Int
     ) {
-        first.endNibbles(scaledBy: scales, minimum: minimum, x, stride: stride)
-        second.endNibbles(scaledBy: scales, minimum: minimum, x + First.tokenCount &* stride, stride: stride)
+        first.endNibbles(scaledBy: scales, x, stride: stride)
+        second.endNibbles(scaledBy: scales, x + First.tokenCount &* stride, stride: stride)
+    }
+
+    @inlinable @inline(__always)
+    public mutating func addMinimum(
+        _ minimum: Set.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int
+    ) {
+        first.addMinimum(minimum, x, stride: stride)
+        second.addMinimum(minimum, x + First.tokenCount &* stride, stride: stride)
     }
 
     @inlinable @inline(__always)

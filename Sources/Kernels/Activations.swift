@@ -14,7 +14,7 @@ package enum ActivationForm: Sendable {
 
     /// What products with weights of this encoding read.
     package init(readBy encoding: TensorEncoding) {
-        self = encoding == .int8 || encoding == .int4 ? .codes : .values
+        self = encoding.isInteger ? .codes : .values
     }
 }
 

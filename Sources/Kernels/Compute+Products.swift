@@ -92,7 +92,9 @@ extension Compute {
         case .float32: table.multiplyFloat32(product, tiles.lowerBound, tiles.upperBound)
         case .float16: table.multiplyFloat16(product, tiles.lowerBound, tiles.upperBound)
         case .int8: table.multiplyInt8(product, tiles.lowerBound, tiles.upperBound)
+        case .int5: table.multiplyInt5(product, tiles.lowerBound, tiles.upperBound)
         case .int4: table.multiplyInt4(product, tiles.lowerBound, tiles.upperBound)
+        case .int3: table.multiplyInt3(product, tiles.lowerBound, tiles.upperBound)
         }
     }
 }

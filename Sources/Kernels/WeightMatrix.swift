@@ -53,7 +53,7 @@ package struct WeightMatrix: @unchecked Sendable {
                 output[c] = scale * float(halfBits: half)
             }
         case .int8: copyInt8Row(tile, lane, scale, output)
-        case .int4: copyInt4Row(tile, lane, scale, output)
+        case .int5, .int4, .int3: copyAffineRow(tile, lane, scale, output)
         }
     }
 
@@ -78,21 +78,20 @@ package struct WeightMatrix: @unchecked Sendable {
         }
     }
 
-    private func copyInt4Row(
+    private func copyAffineRow(
         _ tile: UnsafeRawPointer, _ lane: Int, _ scale: Float, _ output: UnsafeMutablePointer<Float>
     ) {
-        let layout = TileLayout(.int4, columns: columns)
+        let layout = TileLayout(encoding, columns: columns)
+        let places = AffineCodes(bitCount: layout.codeStride / 64)
         let rowScale = scale * rowFactor(tile, lane)
         let rowMinimum = scale * rowFactor(tile, laneCount + lane)
         let scales = tile + layout.scaleByteOffset
-        let nibbles = tile + layout.codeByteOffset
+        let codes = tile + layout.codeByteOffset
         for g in 0..<layout.groupCount {
             let groupScale = rowScale * Float(scales.load(fromByteOffset: g * 32 + lane, as: UInt8.self))
             let minimum = rowMinimum * Float(scales.load(fromByteOffset: g * 32 + 16 + lane, as: UInt8.self))
             for c in 0..<groupColumns {
-                let byte = nibbles.load(
-                    fromByteOffset: g * 256 + c / 8 * 64 + lane * 4 + c % 4, as: UInt8.self)
-                let q = c & 4 == 0 ? byte & 15 : byte >> 4
+                let q = places.code(codes + g * layout.codeStride, row: lane, column: c)
                 output[g * groupColumns + c] = groupScale * Float(q) - minimum
             }
         }

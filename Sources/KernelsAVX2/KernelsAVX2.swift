@@ -35,7 +35,7 @@ private enum AVX2: InstructionSet {
     /// Each scale twice, in 16 bits: what adds pairs of products multiplies them too.
     typealias ByteScales = Integers16
 
-    /// Sums of pairs of products, 16 bits each: a group's are at most 8 · (2 · 15 · 127) = 30480 < 2¹⁵.
+    /// Sums of pairs of products, 16 bits each: at most 8 · (2 · 15 · 127) = 30480 or 4 · (2 · 31 · 127) = 31496 < 2¹⁵.
     struct NibbleSum {
         var pairs: Integers16
         @inline(__always) init(_ pairs: Integers16) { self.pairs = pairs }
@@ -195,6 +195,24 @@ private enum AVX2: InstructionSet {
                 _mm256_and_si256(_mm256_srli_epi16(q.b, 4), mask))
         )
     }
+    @inline(__always) static func loadFields(
+        _ p: UnsafeRawPointer, first: Int, mask: UInt8, place: Int
+    ) -> Integers16 {
+        let mask = _mm256_set1_epi8(Int8(truncatingIfNeeded: mask &<< UInt8(truncatingIfNeeded: place)))
+        let q = load64(p)
+        return Integers16(
+            _mm256_and_si256(moved(q.a, first, place), mask), _mm256_and_si256(moved(q.b, first, place), mask)
+        )
+    }
+    /// Bits moved within 16-bit words: those that cross bytes are masked away.
+    @inline(__always) private static func moved(_ q: __m256i, _ first: Int, _ place: Int) -> __m256i {
+        first < place
+            ? _mm256_slli_epi16(q, Int32(truncatingIfNeeded: place &- first))
+            : _mm256_srli_epi16(q, Int32(truncatingIfNeeded: first &- place))
+    }
+    @inline(__always) static func join(_ a: Integers16, _ b: Integers16) -> Integers16 {
+        Integers16(_mm256_or_si256(a.a, b.a), _mm256_or_si256(a.b, b.b))
+    }
     @inline(__always) static func emptyNibbleSum() -> NibbleSum {
         NibbleSum(Integers16(_mm256_setzero_si256(), _mm256_setzero_si256()))
     }
@@ -262,7 +280,8 @@ private enum AVX2: InstructionSet {
 package var avx2Kernels: KernelTable {
     KernelTable(
         multiplyFloat32: multiplyFloat32, multiplyFloat16: multiplyFloat16, multiplyInt8: multiplyInt8,
-        multiplyInt4: multiplyInt4, multiplyKeys: multiplyKeys, multiplyValues: multiplyValues,
+        multiplyInt5: multiplyInt5, multiplyInt4: multiplyInt4, multiplyInt3: multiplyInt3,
+        multiplyKeys: multiplyKeys, multiplyValues: multiplyValues,
         quantize: quantize, weigh: weigh, normalize: normalize, dot: dot, add: add, addScaled: addScaled,
         scale: scale, gateSilu: gateSilu, gateGeluTanh: gateGeluTanh, rotate: rotate, largest: largest,
         sumExponentials: sumExponentials, storeHalves: storeHalves, softmax: softmax,
@@ -288,8 +307,14 @@ private func multiplyFloat16(_ p: TileProduct, _ first: Int, _ end: Int) {
 private func multiplyInt8(_ p: TileProduct, _ first: Int, _ end: Int) {
     multiply(Int8Tile<AVX2>.self, Wider.self, p, first, end)
 }
+private func multiplyInt5(_ p: TileProduct, _ first: Int, _ end: Int) {
+    multiply(AffineTile<FiveBits<AVX2>>.self, Wide.self, p, first, end)
+}
 private func multiplyInt4(_ p: TileProduct, _ first: Int, _ end: Int) {
-    multiply(Int4Tile<AVX2>.self, Wide.self, p, first, end)
+    multiply(AffineTile<FourBits<AVX2>>.self, Wide.self, p, first, end)
+}
+private func multiplyInt3(_ p: TileProduct, _ first: Int, _ end: Int) {
+    multiply(AffineTile<ThreeBits<AVX2>>.self, Wide.self, p, first, end)
 }
 private func multiplyKeys(_ p: TileProduct, _ first: Int, _ end: Int) {
     multiply(KeyTile<AVX2>.self, Wider.self, p, first, end)

@@ -100,6 +100,18 @@ private enum AVX512: InstructionSet {
         let mask = _mm512_set1_epi8(15), q = _mm512_loadu_si512(p)
         return (_mm512_and_si512(q, mask), _mm512_and_si512(_mm512_srli_epi16(q, 4), mask))
     }
+    @inline(__always) static func loadFields(
+        _ p: UnsafeRawPointer, first: Int, mask: UInt8, place: Int
+    ) -> __m512i {
+        let mask = _mm512_set1_epi8(Int8(truncatingIfNeeded: mask &<< UInt8(truncatingIfNeeded: place)))
+        let q = _mm512_loadu_si512(p)
+        let moved =
+            first < place
+            ? _mm512_slli_epi16(q, UInt32(truncatingIfNeeded: place &- first))
+            : _mm512_srli_epi16(q, UInt32(truncatingIfNeeded: first &- place))
+        return _mm512_and_si512(moved, mask)
+    }
+    @inline(__always) static func join(_ a: __m512i, _ b: __m512i) -> __m512i { _mm512_or_si512(a, b) }
     @inline(__always) static func emptyNibbleSum() -> __m512i { _mm512_setzero_si512() }
     @inline(__always) static func add(_ sum: __m512i, _ w: __m512i, times a: Int32) -> __m512i {
         _mm512_dpbusd_epi32(sum, w, _mm512_set1_epi32(a))
@@ -135,7 +147,8 @@ private enum AVX512: InstructionSet {
 package var avx512Kernels: KernelTable {
     KernelTable(
         multiplyFloat32: multiplyFloat32, multiplyFloat16: multiplyFloat16, multiplyInt8: multiplyInt8,
-        multiplyInt4: multiplyInt4, multiplyKeys: multiplyKeys, multiplyValues: multiplyValues,
+        multiplyInt5: multiplyInt5, multiplyInt4: multiplyInt4, multiplyInt3: multiplyInt3,
+        multiplyKeys: multiplyKeys, multiplyValues: multiplyValues,
         quantize: quantize, weigh: weigh, normalize: normalize, dot: dot, add: add, addScaled: addScaled,
         scale: scale, gateSilu: gateSilu, gateGeluTanh: gateGeluTanh, rotate: rotate, largest: largest,
         sumExponentials: sumExponentials, storeHalves: storeHalves, softmax: softmax,
@@ -158,8 +171,14 @@ private func multiplyFloat16(_ p: TileProduct, _ first: Int, _ end: Int) {
 private func multiplyInt8(_ p: TileProduct, _ first: Int, _ end: Int) {
     multiply(Int8Tile<AVX512>.self, Wide.self, p, first, end)
 }
+private func multiplyInt5(_ p: TileProduct, _ first: Int, _ end: Int) {
+    multiply(AffineTile<FiveBits<AVX512>>.self, Wide.self, p, first, end)
+}
 private func multiplyInt4(_ p: TileProduct, _ first: Int, _ end: Int) {
-    multiply(Int4Tile<AVX512>.self, Wide.self, p, first, end)
+    multiply(AffineTile<FourBits<AVX512>>.self, Wide.self, p, first, end)
+}
+private func multiplyInt3(_ p: TileProduct, _ first: Int, _ end: Int) {
+    multiply(AffineTile<ThreeBits<AVX512>>.self, Wide.self, p, first, end)
 }
 private func multiplyKeys(_ p: TileProduct, _ first: Int, _ end: Int) {
     multiply(KeyTile<AVX512>.self, Wide.self, p, first, end)

@@ -8,7 +8,7 @@ import CIntrinsics
 import KernelCore
 
 private enum Plain: NEON {
-    /// 16-bit sums, four for each row: a group's are at most 8 · 15 · 127 = 15240 < 2¹⁵.
+    /// 16-bit sums, four for each row: at most 8 · 31 · 127 = 31496 < 2¹⁵.
     struct NibbleSum {
         var a: Four16
         var b: Four16
@@ -83,7 +83,8 @@ private enum Plain: NEON {
 package var neonKernels: KernelTable {
     KernelTable(
         multiplyFloat32: multiplyFloat32, multiplyFloat16: multiplyFloat16, multiplyInt8: multiplyInt8,
-        multiplyInt4: multiplyInt4, multiplyKeys: multiplyKeys, multiplyValues: multiplyValues,
+        multiplyInt5: multiplyInt5, multiplyInt4: multiplyInt4, multiplyInt3: multiplyInt3,
+        multiplyKeys: multiplyKeys, multiplyValues: multiplyValues,
         quantize: quantize, weigh: weigh, normalize: normalize, dot: dot, add: add, addScaled: addScaled,
         scale: scale, gateSilu: gateSilu, gateGeluTanh: gateGeluTanh, rotate: rotate, largest: largest,
         sumExponentials: sumExponentials, storeHalves: storeHalves, softmax: softmax,
@@ -107,8 +108,14 @@ private func multiplyFloat16(_ p: TileProduct, _ first: Int, _ end: Int) {
 private func multiplyInt8(_ p: TileProduct, _ first: Int, _ end: Int) {
     multiply(Int8Tile<Plain>.self, Wide.self, p, first, end)
 }
+private func multiplyInt5(_ p: TileProduct, _ first: Int, _ end: Int) {
+    multiply(AffineTile<FiveBits<Plain>>.self, Two<Plain>.self, p, first, end)
+}
 private func multiplyInt4(_ p: TileProduct, _ first: Int, _ end: Int) {
-    multiply(Int4Tile<Plain>.self, Two<Plain>.self, p, first, end)
+    multiply(AffineTile<FourBits<Plain>>.self, Two<Plain>.self, p, first, end)
+}
+private func multiplyInt3(_ p: TileProduct, _ first: Int, _ end: Int) {
+    multiply(AffineTile<ThreeBits<Plain>>.self, Two<Plain>.self, p, first, end)
 }
 private func multiplyKeys(_ p: TileProduct, _ first: Int, _ end: Int) {
     multiply(KeyTile<Plain>.self, Wide.self, p, first, end)

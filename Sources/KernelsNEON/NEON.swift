@@ -221,6 +221,21 @@ extension NEON {
                 tiller_high_nibbles(d))
         )
     }
+    @inlinable @inline(__always)
+    public static func loadFields(_ p: UnsafeRawPointer, first: Int, mask: UInt8, place: Int) -> Bytes64 {
+        let mask = vdupq_n_u8(mask &<< UInt8(truncatingIfNeeded: place))
+        let move = vdupq_n_s8(Int8(truncatingIfNeeded: place &- first))
+        return Bytes64(
+            field(p, move, mask), field(p + 16, move, mask), field(p + 32, move, mask),
+            field(p + 48, move, mask))
+    }
+    @inlinable @inline(__always)
+    static func field(_ p: UnsafeRawPointer, _ move: int8x16_t, _ mask: uint8x16_t) -> int8x16_t {
+        vreinterpretq_s8_u8(vandq_u8(vshlq_u8(tiller_load_u8(p), move), mask))
+    }
+    @inlinable @inline(__always) public static func join(_ a: Bytes64, _ b: Bytes64) -> Bytes64 {
+        Bytes64(vorrq_s8(a.a, b.a), vorrq_s8(a.b, b.b), vorrq_s8(a.c, b.c), vorrq_s8(a.d, b.d))
+    }
     @inlinable @inline(__always) public static func loadCodes(_ p: UnsafeRawPointer) -> Bytes64 {
         let offset = vdupq_n_s8(-128)
         return Bytes64(

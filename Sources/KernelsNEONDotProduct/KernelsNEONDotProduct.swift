@@ -30,7 +30,9 @@ private enum DotProduct: NEON {
 /// The kernels of this instruction set.
 package var neonDotProductKernels: KernelTable {
     neonKernels.replacing(
-        multiplyInt8: multiplyInt8, multiplyInt4: multiplyInt4, multiplyKeys: multiplyKeys,
+        multiplyInt8: multiplyInt8, multiplyInt5: multiplyInt5, multiplyInt4: multiplyInt4,
+        multiplyInt3: multiplyInt3,
+        multiplyKeys: multiplyKeys,
         multiplyValues: multiplyValues)
 }
 
@@ -39,8 +41,14 @@ private typealias Wide = Four<DotProduct>
 private func multiplyInt8(_ p: TileProduct, _ first: Int, _ end: Int) {
     multiply(Int8Tile<DotProduct>.self, Wide.self, p, first, end)
 }
+private func multiplyInt5(_ p: TileProduct, _ first: Int, _ end: Int) {
+    multiply(AffineTile<FiveBits<DotProduct>>.self, Wide.self, p, first, end)
+}
 private func multiplyInt4(_ p: TileProduct, _ first: Int, _ end: Int) {
-    multiply(Int4Tile<DotProduct>.self, Wide.self, p, first, end)
+    multiply(AffineTile<FourBits<DotProduct>>.self, Wide.self, p, first, end)
+}
+private func multiplyInt3(_ p: TileProduct, _ first: Int, _ end: Int) {
+    multiply(AffineTile<ThreeBits<DotProduct>>.self, Wide.self, p, first, end)
 }
 private func multiplyKeys(_ p: TileProduct, _ first: Int, _ end: Int) {
     multiply(KeyTile<DotProduct>.self, Wide.self, p, first, end)

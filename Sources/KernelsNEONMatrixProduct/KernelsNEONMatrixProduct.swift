@@ -117,11 +117,15 @@ private struct Pair: TokenBlock {
     }
     @inline(__always)
     mutating func endNibbles(
-        scaledBy scales: Floats16, minimum: Floats16, _ x: UnsafePointer<QuantizedGroup>, stride: Int
+        scaledBy scales: Floats16, _ x: UnsafePointer<QuantizedGroup>, stride: Int
     ) {
         sums.first.nibbleSum = Integers16(a.first, b.first, c.first, d.first)
         sums.second.nibbleSum = Integers16(a.second, b.second, c.second, d.second)
-        sums.endNibbles(scaledBy: scales, minimum: minimum, x, stride: stride)
+        sums.endNibbles(scaledBy: scales, x, stride: stride)
+    }
+    @inline(__always)
+    mutating func addMinimum(_ minimum: Floats16, _ x: UnsafePointer<QuantizedGroup>, stride: Int) {
+        sums.addMinimum(minimum, x, stride: stride)
     }
     @inline(__always) mutating func scale(by rowScale: Floats16) { sums.scale(by: rowScale) }
     @inline(__always) mutating func subtractMinimum(times rowMinimum: Floats16) {
@@ -135,7 +139,9 @@ private struct Pair: TokenBlock {
 /// The kernels of this instruction set.
 package var neonMatrixProductKernels: KernelTable {
     neonKernels.replacing(
-        multiplyInt8: multiplyInt8, multiplyInt4: multiplyInt4, multiplyKeys: multiplyKeys,
+        multiplyInt8: multiplyInt8, multiplyInt5: multiplyInt5, multiplyInt4: multiplyInt4,
+        multiplyInt3: multiplyInt3,
+        multiplyKeys: multiplyKeys,
         multiplyValues: multiplyValues)
 }
 
@@ -144,8 +150,14 @@ private typealias Wide = Twice<Pair>
 private func multiplyInt8(_ p: TileProduct, _ first: Int, _ end: Int) {
     multiply(Int8Tile<MatrixProduct>.self, Wide.self, p, first, end)
 }
+private func multiplyInt5(_ p: TileProduct, _ first: Int, _ end: Int) {
+    multiply(AffineTile<FiveBits<MatrixProduct>>.self, Wide.self, p, first, end)
+}
 private func multiplyInt4(_ p: TileProduct, _ first: Int, _ end: Int) {
-    multiply(Int4Tile<MatrixProduct>.self, Wide.self, p, first, end)
+    multiply(AffineTile<FourBits<MatrixProduct>>.self, Wide.self, p, first, end)
+}
+private func multiplyInt3(_ p: TileProduct, _ first: Int, _ end: Int) {
+    multiply(AffineTile<ThreeBits<MatrixProduct>>.self, Wide.self, p, first, end)
 }
 private func multiplyKeys(_ p: TileProduct, _ first: Int, _ end: Int) {
     multiply(KeyTile<MatrixProduct>.self, Wide.self, p, first, end)

@@ -27,7 +27,7 @@ private enum Portable: InstructionSet {
     typealias SignedCodes = Weights
     typealias ByteScales = Floats
 
-    /// 16-bit sums, two for each row: a group's are at most 16 · 15 · 127 = 30480 < 2¹⁵.
+    /// 16-bit sums, two for each row: at most 16 · 15 · 127 = 30480 or 8 · 31 · 127 = 31496 < 2¹⁵.
     struct NibbleSum {
         var pairs: Halves
         @inline(__always) init(_ pairs: Halves) { self.pairs = pairs }
@@ -209,6 +209,19 @@ private enum Portable: InstructionSet {
             Weights(even: halves((q &>> 4) & 0x000F_000F), odd: halves((q &>> 12) & 0x000F_000F))
         )
     }
+    @inline(__always) static func loadFields(
+        _ p: UnsafeRawPointer, first: Int, mask: UInt8, place: Int
+    ) -> Weights {
+        let q = p.loadUnaligned(as: Words.self)
+        let mask = Words(repeating: UInt32(mask) &* 0x0001_0001)
+        let first = UInt32(truncatingIfNeeded: first), place = UInt32(truncatingIfNeeded: place)
+        return Weights(
+            even: halves(((q &>> first) & mask) &<< place),
+            odd: halves(((q &>> (first &+ 8)) & mask) &<< place))
+    }
+    @inline(__always) static func join(_ a: Weights, _ b: Weights) -> Weights {
+        Weights(even: a.even | b.even, odd: a.odd | b.odd)
+    }
     @inline(__always) static func emptyNibbleSum() -> NibbleSum { NibbleSum(Halves(repeating: 0)) }
     @inline(__always) static func add(_ sum: NibbleSum, _ w: Weights, times a: Int32) -> NibbleSum {
         let a = signedHalves(Words(repeating: UInt32(bitPattern: a)))
@@ -273,7 +286,8 @@ private enum Portable: InstructionSet {
 package var portableKernels: KernelTable {
     KernelTable(
         multiplyFloat32: multiplyFloat32, multiplyFloat16: multiplyFloat16, multiplyInt8: multiplyInt8,
-        multiplyInt4: multiplyInt4, multiplyKeys: multiplyKeys, multiplyValues: multiplyValues,
+        multiplyInt5: multiplyInt5, multiplyInt4: multiplyInt4, multiplyInt3: multiplyInt3,
+        multiplyKeys: multiplyKeys, multiplyValues: multiplyValues,
         quantize: quantize, weigh: weigh, normalize: normalize, dot: dot, add: add, addScaled: addScaled,
         scale: scale, gateSilu: gateSilu, gateGeluTanh: gateGeluTanh, rotate: rotate, largest: largest,
         sumExponentials: sumExponentials, storeHalves: storeHalves, softmax: softmax,
@@ -296,8 +310,14 @@ private func multiplyFloat16(_ p: TileProduct, _ first: Int, _ end: Int) {
 private func multiplyInt8(_ p: TileProduct, _ first: Int, _ end: Int) {
     multiply(Int8Tile<Portable>.self, Wide.self, p, first, end)
 }
+private func multiplyInt5(_ p: TileProduct, _ first: Int, _ end: Int) {
+    multiply(AffineTile<FiveBits<Portable>>.self, Wide.self, p, first, end)
+}
 private func multiplyInt4(_ p: TileProduct, _ first: Int, _ end: Int) {
-    multiply(Int4Tile<Portable>.self, Wide.self, p, first, end)
+    multiply(AffineTile<FourBits<Portable>>.self, Wide.self, p, first, end)
+}
+private func multiplyInt3(_ p: TileProduct, _ first: Int, _ end: Int) {
+    multiply(AffineTile<ThreeBits<Portable>>.self, Wide.self, p, first, end)
 }
 private func multiplyKeys(_ p: TileProduct, _ first: Int, _ end: Int) {
     multiply(KeyTile<Portable>.self, Wide.self, p, first, end)

@@ -36,7 +36,7 @@ extension ErrorFeedback {
     ///
     /// - Parameter codes: [columns], written.
     func round(
-        _ values: borrowing LaneRows, _ rows: borrowing Int4Search.Rows,
+        _ values: borrowing LaneRows, _ rows: borrowing AffineSearch.Rows, _ search: AffineSearch,
         into codes: UnsafeMutablePointer<Lanes>
     ) {
         let errors = UnsafeMutablePointer<Lanes>.allocate(capacity: columns)
@@ -56,7 +56,7 @@ extension ErrorFeedback {
                             ? combined(errors, passedOn + place &* columns, count: place)
                             : combined(errors, coupling + place &* columns, count: columns)
                         let x = values.values[column]
-                        let q = Int4Group.code(x + owed, inverseScale: inverseOrZero(s), minimum: m)
+                        let q = search.group.code(x + owed, inverseScale: inverseOrZero(s), minimum: m)
                         codes[column] = q
                         errors[place] = x - (s * q - m)
                     }

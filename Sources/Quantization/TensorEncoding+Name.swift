@@ -9,7 +9,9 @@ extension TensorEncoding {
         case .float32: "f32"
         case .float16: "f16"
         case .int8: "int8"
+        case .int5: "int5"
         case .int4: "int4"
+        case .int3: "int3"
         }
     }
 

@@ -28,6 +28,12 @@ package enum TensorEncoding: UInt8, Sendable, CaseIterable {
     /// nibbles: for each j in 0..<4, 16 rows × 4 bytes whose low nibbles hold the columns 32g + 8j … + 3 and whose
     /// high nibbles hold the columns 32g + 8j + 4 … + 7.
     case int4 = 4
+    /// As int4 with q in 0…31: behind a group's nibbles are 64 bytes of fifth bits. For each of 16 rows × 4 bytes, bit s of
+    /// byte k belongs to column 32g + 4s + k.
+    case int5 = 5
+    /// As int4 with q in 0…7; for each group 128 bytes of pairs of bits: for each j in 0..<2, 16 rows × 4 bytes, whose bits 2i
+    /// and 2i + 1 are the lower ones of the columns 32g + 16j + 4i … + 3; then 64 bytes of third bits as in int5.
+    case int3 = 6
 
     /// Rows of one tile.
     package static let tileRows = 16
@@ -36,11 +42,29 @@ package enum TensorEncoding: UInt8, Sendable, CaseIterable {
 }
 
 extension TensorEncoding {
+    /// Whether codes are integers with scales for groups of columns.
+    package var isInteger: Bool {
+        switch self {
+        case .vector, .float32, .float16: false
+        case .int8, .int5, .int4, .int3: true
+        }
+    }
+
+    /// Bits of a code whose group has a scale and a minimum, w = s · q − m; nil for other encodings.
+    package var affineBitCount: Int? {
+        switch self {
+        case .vector, .float32, .float16, .int8: nil
+        case .int5: 5
+        case .int4: 4
+        case .int3: 3
+        }
+    }
+
     /// Whether rows of this many columns can be stored.
     package func accepts(columns: Int) -> Bool {
         switch self {
         case .vector, .float32, .float16: columns > 0
-        case .int8, .int4: columns > 0 && columns % Self.groupSize == 0
+        case .int8, .int5, .int4, .int3: columns > 0 && columns % Self.groupSize == 0
         }
     }
 
@@ -53,7 +77,9 @@ extension TensorEncoding {
         case .float32: columns * 64
         case .float16: columns * 32
         case .int8: (32 + groups * 16).roundedUp(to: 64) + groups * 512
+        case .int5: (64 + groups * 32).roundedUp(to: 64) + groups * 320
         case .int4: (64 + groups * 32).roundedUp(to: 64) + groups * 256
+        case .int3: (64 + groups * 32).roundedUp(to: 64) + groups * 192
         }
     }
 

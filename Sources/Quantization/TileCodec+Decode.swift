@@ -46,7 +46,8 @@ extension TileCodec {
                 output[column] = Float16Bits.float(UInt16(littleEndian: bits))
             }
         case .int8: decodeInt8Row(row, tile, TileLayout(.int8, columns: columns), output)
-        case .int4: decodeInt4Row(row, tile, TileLayout(.int4, columns: columns), output)
+        case .int5, .int4, .int3:
+            decodeAffineRow(row, tile, TileLayout(encoding, columns: columns), output)
         }
     }
 
@@ -74,24 +75,21 @@ extension TileCodec {
         }
     }
 
-    private static func decodeInt4Row(
+    private static func decodeAffineRow(
         _ row: Int, _ tile: UnsafeRawPointer, _ layout: TileLayout, _ output: UnsafeMutablePointer<Float>
     ) {
         let bytes = tile.assumingMemoryBound(to: UInt8.self)
         let rowScale = rowFactor(tile, row)
         let rowMinimum = rowFactor(tile, row &+ TensorEncoding.tileRows)
+        let codes = AffineCodes(bitCount: layout.codeStride / 64)
         for group in 0..<layout.groupCount {
             let scales = bytes + (layout.scaleOffset(group: group) &+ row)
             let scale = rowScale * Float(Int32(scales[0]))
             let minimum = rowMinimum * Float(Int32(scales[16]))
-            let codes = bytes + (layout.codeOffset(group: group) &+ row &* 4)
-            let values = output + group &* 32
-            for j in 0..<4 {
-                for k in 0..<4 {
-                    let pair = codes[j &* 64 &+ k]
-                    values[j &* 8 &+ k] = scale * Float(Int32(pair & 15)) - minimum
-                    values[j &* 8 &+ k &+ 4] = scale * Float(Int32(pair >> 4)) - minimum
-                }
+            let groupCodes = tile + layout.codeOffset(group: group)
+            for column in 0..<TensorEncoding.groupSize {
+                let q = codes.code(groupCodes, row: row, column: column)
+                output[group &* 32 &+ column] = scale * Float(Int32(q)) - minimum
             }
         }
     }

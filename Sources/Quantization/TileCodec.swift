@@ -6,12 +6,12 @@
 package enum TileCodec {
     /// The largest magnitude that can be stored; larger weights are clamped to it and counted as clipped.
     ///
-    /// For int8 and int4 it keeps products of scale and code finite.
+    /// For integers it keeps products of scale and code finite.
     package static func magnitudeLimit(_ encoding: TensorEncoding) -> Float {
         switch encoding {
         case .vector, .float32: .greatestFiniteMagnitude
         case .float16: Float16Bits.greatestFinite
-        case .int8, .int4: 0x1p125
+        case .int8, .int5, .int4, .int3: 0x1p125
         }
     }
 
@@ -22,8 +22,8 @@ package enum TileCodec {
     ///   - validRows: 1…16.
     ///   - columns: Of the matrix.
     ///   - encoding: Not `vector`.
-    ///   - importance: [columns], weights of the squared error that int8 and int4 minimize; nil means all equal.
-    ///   - feedback: for the same columns, passes the errors of int4 on; nil rounds every weight for itself.
+    ///   - importance: [columns], weights of the squared error that integers minimize; nil means all equal.
+    ///   - feedback: for the same columns, passes the errors of affine codes on; nil rounds every weight for itself.
     ///   - tile: `tileByteCount(columns:)` bytes, 4-byte aligned, all written.
     ///   - error: Receives the unweighted error of the valid rows.
     /// - Throws: `nonFinite` or `invalidImportance`; the tile is not written then.
@@ -50,18 +50,18 @@ package enum TileCodec {
         case .vector: preconditionFailure("encode: vectors are not stored in tiles")
         case .float32: encodeFloat32(rows, validRows, columns, tile)
         case .float16: encodeFloat16(rows, validRows, columns, tile)
-        case .int8, .int4:
+        case .int8, .int5, .int4, .int3:
             let layout = TileLayout(encoding, columns: columns)
             for firstRow in stride(from: 0, to: TensorEncoding.tileRows, by: Lanes.scalarCount) {
                 let rowCount = max(0, min(Lanes.scalarCount, validRows - firstRow))
                 let lanes = LaneRows(
                     rows: rows + min(firstRow, validRows) * columns, rowCount: rowCount, columns: columns,
                     limit: limit)
-                if encoding == .int8 {
-                    Int8Search.encode(lanes, weights, layout, into: tile, firstRow: firstRow)
-                } else {
-                    Int4Search.encode(
+                if let bits = encoding.affineBitCount {
+                    AffineSearch(bitCount: bits).encode(
                         lanes, weights, layout, feedback: feedback, into: tile, firstRow: firstRow)
+                } else {
+                    Int8Search.encode(lanes, weights, layout, into: tile, firstRow: firstRow)
                 }
             }
         }

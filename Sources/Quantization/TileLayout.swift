@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where things lie inside a tile of int8 or int4 weights: the offsets behind `TensorEncoding`'s description.
+// Where things lie inside a tile of integer weights: the offsets behind `TensorEncoding`'s description.
 
-/// Byte offsets in one tile of 16 rows; the tile starts with 16 × bfloat16 row scales (int4: then 16 row minimums).
+/// Byte offsets in one tile of 16 rows; the tile starts with 16 × bfloat16 row scales (affine encodings: then 16 row minimums).
 package struct TileLayout: Sendable {
     /// Groups of 32 columns.
     package let groupCount: Int
-    /// The block of group scales (int4: scales and minimums).
+    /// The block of group scales (affine encodings: scales and minimums).
     package let scaleByteOffset: Int
     /// Bytes of that block for one group.
     package let scaleStride: Int
@@ -16,20 +16,20 @@ package struct TileLayout: Sendable {
     /// All bytes of the tile.
     package let byteCount: Int
 
-    /// - Precondition: the encoding is int8 or int4 and accepts `columns`.
+    /// - Precondition: the encoding has integers and accepts `columns`.
     package init(_ encoding: TensorEncoding, columns: Int) {
-        guard let byteCount = encoding.tileByteCount(columns: columns), encoding == .int8 || encoding == .int4
+        guard let byteCount = encoding.tileByteCount(columns: columns), encoding.isInteger
         else { preconditionFailure("TileLayout: \(encoding) has no groups, or not with \(columns) columns") }
-        let isInt4 = encoding == .int4
+        let bits = encoding.affineBitCount
         groupCount = columns / TensorEncoding.groupSize
-        scaleByteOffset = isInt4 ? 64 : 32
-        scaleStride = isInt4 ? 32 : 16
-        codeStride = isInt4 ? 256 : 512
+        scaleByteOffset = bits == nil ? 32 : 64
+        scaleStride = bits == nil ? 16 : 32
+        codeStride = (bits ?? 8) * 64
         codeByteOffset = byteCount - groupCount * codeStride
         self.byteCount = byteCount
     }
 
-    /// Offset of row 0's group scale; that of row r is r bytes further, int4 minimums 16 bytes after the scales.
+    /// Offset of row 0's group scale; that of row r is r bytes further, minimums 16 bytes after the scales.
     @inline(__always)
     package func scaleOffset(group: Int) -> Int { scaleByteOffset &+ group &* scaleStride }
 

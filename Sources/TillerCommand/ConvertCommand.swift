@@ -24,7 +24,7 @@ struct ConvertCommand: ParsableCommand {
               a .tiller file, whose weights get another encoding; profiles that
                 belong to them go along.
 
-            For int8 and int4 the source runs over some text first: columns are rescaled
+            For integers the source runs over some text first: columns are rescaled
             and rounded by what they are used for, and the result is held against the
             source.
 
@@ -38,19 +38,21 @@ struct ConvertCommand: ParsableCommand {
     @Argument(help: "The .tiller file to write.")
     var output: String
 
-    @Option(help: ArgumentHelp("Weights: int4, int8, f16 or f32; int4 unless given.", valueName: "encoding"))
+    @Option(
+        help: ArgumentHelp(
+            "Weights: int3, int4, int5, int8, f16 or f32; int4 unless given.", valueName: "encoding"))
     var weights: String?
 
     @Option(
         help: ArgumentHelp(
-            "Embedding and head, likewise; int8 for int4 weights, else like the weights, unless given.",
+            "Embedding and head, likewise; int8 for weights of 3 to 5 bits, else like the weights, unless given.",
             valueName: "encoding"))
     var head: String?
 
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "The largest file wanted, in units of 10^6 bytes: each matrix gets int4 or int8, as its damage by byte says.",
+            "The largest file wanted, in units of 10^6 bytes: each matrix gets 3, 4, 5 or 8 bits, as its damage by byte says.",
             valueName: "MB"))
     var size: Double?
 
@@ -74,7 +76,7 @@ struct ConvertCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "normal, or high: errors of int4 weights are passed on to weights that can make up for them; takes minutes "
+            "normal, or high: errors of weights with 3 to 5 bits are passed on to weights that can make up for them; takes minutes "
                 + "and OpenBLAS.",
             valueName: "effort"))
     var effort = "normal"
@@ -92,23 +94,26 @@ struct ConvertCommand: ParsableCommand {
         let budget = try budget()
         let body = try encoding(weights ?? "int4", option: "--weights")
         let headEncoding =
-            try head.map { try encoding($0, option: "--head") } ?? (body == .int4 ? .int8 : body)
+            try head.map { try encoding($0, option: "--head") } ?? (body.affineBitCount == nil ? body : .int8)
         try require(threads ?? 1, in: 1...256, option: "--threads")
         try requireFree(output, force: force)
         let encodings = EncodingChoice(weights: body, head: headEncoding)
-        let isRounded = [body, headEncoding].contains { $0 == .int8 || $0 == .int4 }
+        let isRounded = [body, headEncoding].contains(where: \.isInteger)
         if budget != nil, calibration == "none" {
             throw TillerError.invalidOption("--size and --bits-per-weight need a calibration")
         }
         if calibration != nil, calibration != "none", !isRounded {
             throw TillerError.invalidOption(
-                "--calibration is for int8 and int4, the weights are to be \(body.name)")
+                "--calibration is for integers, the weights are to be \(body.name)")
         }
         guard let effort = CalibratedConverter.Effort(rawValue: effort) else {
             throw TillerError.invalidOption("--effort is '\(effort)', expected normal or high")
         }
-        if effort == .high, calibration == "none" || budget == nil && ![body, headEncoding].contains(.int4) {
-            throw TillerError.invalidOption("--effort high is for calibrated int4 weights")
+        if effort == .high,
+            calibration == "none"
+                || budget == nil && ![body, headEncoding].contains(where: { $0.affineBitCount != nil })
+        {
+            throw TillerError.invalidOption("--effort high is for calibrated weights of 3 to 5 bits")
         }
         Interrupt.install(includingTermination: true)
         report(
@@ -182,7 +187,8 @@ struct ConvertCommand: ParsableCommand {
 
     private func encoding(_ name: String, option: String) throws -> TensorEncoding {
         guard let encoding = TensorEncoding(name: name) else {
-            throw TillerError.invalidOption("\(option) is '\(name)', expected int4, int8, f16 or f32")
+            throw TillerError.invalidOption(
+                "\(option) is '\(name)', expected int3, int4, int5, int8, f16 or f32")
         }
         return encoding
     }

@@ -38,14 +38,14 @@ package struct ProfileMeasurement {
 
     /// Pairs as they are scored, with their log-odds under the plain model.
     package func scored(_ pairs: [ContrastivePair], tokenLimit: Int) throws(TillerError) -> ScoredPairs {
-        var tokens: [TokenizedPair] = [], plain: [Double] = [], places: [Int] = []
+        var tokens: [TokenizedPair] = [], places: [Int] = []
         for (place, pair) in pairs.enumerated() {
             guard let pair = try scorer.tokenized(pair)?.prefix(tokenLimit) else { continue }
             tokens.append(pair)
-            plain.append(try scorer.logOdds(of: pair, under: .none))
             places.append(place)
         }
-        return ScoredPairs(tokens: tokens, plain: plain, places: places)
+        return ScoredPairs(
+            tokens: tokens, plain: try scorer.logOdds(of: tokens, under: .none), places: places)
     }
 
     /// Change of the pairs' log-odds in nats by token, at the strength that costs the budget.
@@ -77,11 +77,7 @@ package struct ProfileMeasurement {
         of profile: SteeringProfile, strength: Float, on pairs: ScoredPairs
     ) throws(TillerError) -> [Double] {
         let plan = profile.plan(strength: strength, layerCount: layerCount)
-        var shifts: [Double] = []
-        for (pair, before) in zip(pairs.tokens, pairs.plain) {
-            shifts.append(try scorer.logOdds(of: pair, under: plan) - before)
-        }
-        return shifts
+        return try zip(scorer.logOdds(of: pairs.tokens, under: plan), pairs.plain).map { $0 - $1 }
     }
 
     /// Ranges of layers worth trying, as `profile train` tries them; the third is best, or close to it, for most

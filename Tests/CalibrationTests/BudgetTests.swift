@@ -12,35 +12,71 @@ import Testing
 @Suite struct BudgetTests {
     private let folder = TemporaryFolder()
 
-    private func group(_ role: TensorRole, _ layer: Int, _ bytes: Int) -> TensorGroup {
-        TensorGroup(keys: [TensorKey(role, layer)], extraByteCount: bytes)
+    private func group(_ role: TensorRole, _ layer: Int) -> TensorGroup {
+        TensorGroup(keys: [TensorKey(role, layer)])
+    }
+
+    /// Bytes and damages in int4 and int8.
+    private func costs(_ low: Int, _ high: Int, _ damage: Double) -> [EncodingCost] {
+        [
+            EncodingCost(.int4, byteCount: low, damage: damage),
+            EncodingCost(.int8, byteCount: high, damage: 0),
+        ]
     }
 
     @Test func bytesGoWhereTheDamageIs() {
-        let (value, up) = (group(.value, 0, 10), group(.up, 0, 100))
-        let (down, key) = (group(.down, 0, 100), group(.key, 0, 1000))
-        let allocation = BitAllocation([(down, 1), (value, 0.9), (up, 3), (key, 9)])
-        #expect(allocation.upgrades(byteCount: 9) == [])
-        #expect(allocation.upgrades(byteCount: 10) == [value])
-        #expect(allocation.upgrades(byteCount: 115) == [value, up])
-        // By rank value and up come first and leave no room for key, which is worth more than both.
-        #expect(allocation.upgrades(byteCount: 1005) == [key])
-        #expect(allocation.upgrades(byteCount: 5000).count == 4)
+        let (value, up, down) = (group(.value, 0), group(.up, 0), group(.down, 0))
+        let allocation = BitAllocation([
+            (down, costs(100, 200, 1)), (value, costs(10, 20, 0.9)), (up, costs(100, 200, 3)),
+        ])
+        #expect(allocation.leastByteCount == 210)
+        #expect(allocation.greatestByteCount == 420)
+        func inInt8(_ byteCount: Int) -> [TensorGroup] {
+            allocation.choice(byteCount: byteCount).filter { $0.encoding == .int8 }.map(\.group)
+        }
+        #expect(inInt8(219) == [])
+        #expect(inInt8(220) == [value])
+        #expect(inInt8(320) == [value, up])
+        #expect(inInt8(420) == [down, value, up])
+    }
+
+    @Test func stepsThatPayLessThanTheNextAreLeftOut() {
+        let key = group(.key, 0)
+        func cost(_ encoding: TensorEncoding, _ bytes: Int, _ damage: Double) -> EncodingCost {
+            EncodingCost(encoding, byteCount: bytes, damage: damage)
+        }
+        // From 3 to 4 bits little is won, and 5 bits are worse than 4.
+        let allocation = BitAllocation([
+            (key, [cost(.int8, 80, 0), cost(.int5, 50, 9), cost(.int3, 30, 10), cost(.int4, 40, 8.9)])
+        ])
+        #expect(allocation.choice(byteCount: 79).map(\.encoding) == [.int3])
+        #expect(allocation.choice(byteCount: 80).map(\.encoding) == [.int8])
+        let convex = BitAllocation([
+            (key, [cost(.int8, 80, 0), cost(.int5, 50, 1), cost(.int3, 30, 20), cost(.int4, 40, 5)])
+        ])
+        #expect(
+            (3...8).map { convex.choice(byteCount: $0 * 10)[0].encoding } == [
+                .int3, .int4, .int5, .int5, .int5, .int8,
+            ])
     }
 
     @Test func commonTokensComeFirst() {
-        var probabilities = [Double](repeating: 0.001, count: 600)
-        probabilities[300] = 3
+        var probabilities = [Double](repeating: 0.001, count: 150)
+        probabilities[75] = 3
         let tokens = TokenShares(probabilities: probabilities)
-        #expect(tokens.blocks.map { $0.rows } == [0..<256, 256..<512, 512..<600])
+        #expect(tokens.blocks.map { $0.rows } == [0..<64, 64..<128, 128..<150])
         #expect(abs(tokens.blocks.reduce(0) { $0 + $1.share } - 1) < 1e-12)
-        let head = TensorGroup(keys: [TensorKey(.tokenEmbedding, nil)], extraByteCount: 6000)
-        let blocks = head.blocks(tokens, damage: 2)
-        #expect(blocks.map { $0.group.extraByteCount } == [2560, 2560, 880])
-        let allocation = BitAllocation(blocks + [(group: group(.value, 0, 2000), damage: 1e-4)])
-        #expect(allocation.upgrades(byteCount: 2600).compactMap { $0.rows } == [256..<512])
-        #expect(allocation.upgrades(byteCount: 1 << 20).compactMap { $0.rows }.joinedNeighbours == [0..<600])
-        #expect([5..<7, 0..<2, 2..<4].joinedNeighbours == [0..<4, 5..<7])
+        let head = TensorGroup(keys: [TensorKey(.tokenEmbedding, nil)])
+        let blocks = head.blocks(tokens, costs(1500, 3000, 2))
+        #expect(blocks.map { $0.costs.map(\.byteCount) } == [[640, 1280], [640, 1280], [220, 440]])
+        let allocation = BitAllocation(blocks + [(group: group(.value, 0), costs: costs(500, 1000, 1e-4))])
+        #expect(
+            allocation.choice(byteCount: 2000 + 650).filter { $0.encoding == .int8 }.map(\.group.rows)
+                == [64..<128])
+        let segments = [5..<7, 0..<2, 2..<4].map { RowSegment($0, .int8) } + [RowSegment(7..<9, .int4)]
+        #expect(
+            segments.joinedNeighbours
+                == [RowSegment(0..<4, .int8), RowSegment(5..<7, .int8), RowSegment(7..<9, .int4)])
     }
 
     private func convert(_ budget: Budget?, _ weights: TensorEncoding = .int4) throws -> TillerFile {
@@ -54,12 +90,12 @@ import Testing
     }
 
     @Test func filesMeetTheirSize() throws {
-        let low = try convert(nil, .int4), high = try convert(nil, .int8)
+        let low = try convert(nil, .int3), high = try convert(nil, .int8)
         let between = low.byteCount + 16_384 + (high.byteCount - low.byteCount) / 2
         let file = try convert(.fileByteCount(between))
         #expect(file.byteCount <= between && file.byteCount > low.byteCount)
         let encodings = Set(file.tensorIndex.entries.map(\.encoding))
-        #expect(encodings.isSuperset(of: [.int4, .int8]))
+        #expect(encodings.contains(.int8) && encodings.count > 2)
         #expect(try convert(.fileByteCount(1 << 40)).weights.count == high.weights.count)
         let error = #expect(throws: (any Error).self) { try convert(.fileByteCount(low.byteCount / 2)) }
         #expect(error.map { "\($0)" }?.contains("too small for this model") == true)

@@ -41,7 +41,7 @@ import Testing
         ["generate", "MODEL", "--prompt", "x", "--steer", "=1"],
         ["chat", "MODEL", "--context", "0"], ["chat", "MODEL", "--max-tokens", "0"],
         ["inspect", "MODEL", "--context", "0"],
-        ["convert", "GGUF", "NEW", "--weights", "int3"], ["convert", "GGUF", "NEW", "--head", "q8"],
+        ["convert", "GGUF", "NEW", "--weights", "int2"], ["convert", "GGUF", "NEW", "--head", "q8"],
         ["convert", "GGUF", "NEW", "--threads", "0"], ["convert", "GGUF", ""],
         ["bench", "MODEL", "--prompt-tokens", "-1"], ["bench", "MODEL", "--repetitions", "0"],
         ["bench", "MODEL", "--prompt-tokens", "9223372036854775807"],

@@ -4,7 +4,7 @@
 import KernelCore
 
 /// How a tile is laid out (formats/tiller.md; keys and values: IntegerTiles.swift and FloatTiles.swift).
-enum TileForm { case float32, float16, values, int8, int4, keys }
+enum TileForm { case float32, float16, values, int8, int5, int4, int3, keys }
 
 extension KernelVectors {
     func floats(_ multiply: KernelTable.Product, _ form: TileForm) -> UInt64 {
@@ -80,6 +80,16 @@ extension KernelVectors {
 
 extension TileForm {
     var isInteger: Bool { self != .float32 && self != .float16 }
+
+    /// Bits of a code.
+    var bitCount: Int {
+        switch self {
+        case .int5: 5
+        case .int4: 4
+        case .int3: 3
+        default: 8
+        }
+    }
 }
 
 /// Random weights in one form.
@@ -93,20 +103,20 @@ private struct Tiles {
         switch form {
         case .float32: columnByteCount = 64
         case .float16: columnByteCount = 32
-        case .int8, .int4, .keys, .values: columnByteCount = 0
+        case .int8, .int5, .int4, .int3, .keys, .values: columnByteCount = 0
         }
         // Scales, up to a multiple of 64 bytes; then codes.
         let scales: Int
         switch form {
         case .int8: scales = (32 + groupCount * 16 + 63) / 64 * 64
-        case .int4: scales = (64 + groupCount * 32 + 63) / 64 * 64
+        case .int5, .int4, .int3: scales = (64 + groupCount * 32 + 63) / 64 * 64
         case .keys: scales = (groupCount * 32 + 63) / 64 * 64
         default: scales = 0
         }
-        let codes = groupCount * (form == .int4 ? 256 : 512)
+        let codes = groupCount * form.bitCount * 64
         switch form {
         case .float32, .float16: tileByteCount = columns * columnByteCount
-        case .int8, .int4, .keys: tileByteCount = scales + codes
+        case .int8, .int5, .int4, .int3, .keys: tileByteCount = scales + codes
         case .values: tileByteCount = codes + 64
         }
         bytes = GuardedMemory(tileCount * tileByteCount)
@@ -122,12 +132,12 @@ private struct Tiles {
             }
         case .float16: for i in 0..<bytes.count / 2 { put16(input.halfBits(), 2 * i) }
         case .values: for i in 0..<bytes.count { bytes.start[i] = extreme.map { $0 ^ 0x80 } ?? input.byte() }
-        case .int8, .int4, .keys:
+        case .int8, .int5, .int4, .int3, .keys:
             for i in 0..<bytes.count { bytes.start[i] = input.byte() }
             for tile in 0..<tileCount {
                 let first = tile * tileByteCount
                 if let extreme { for i in 0..<codes { bytes.start[first + scales + i] = extreme } }
-                let halves = form == .keys ? scales / 2 : form == .int4 ? 32 : 16
+                let halves = form == .keys ? scales / 2 : form == .int8 ? 16 : 32
                 for i in 0..<halves {
                     put16(form == .keys ? input.halfBits() : input.brainFloatBits(-16, -3), first + 2 * i)
                 }

@@ -9,10 +9,10 @@ import Testing
 
 private let rowCounts = [1, 15, 16, 17, 33]
 private let tokenCounts = [1, 2, 3, 5, 8, 17]
-private let tiled: [TensorEncoding] = [.float32, .float16, .int8, .int4]
+private let tiled: [TensorEncoding] = [.float32, .float16, .int8, .int5, .int4, .int3]
 
 private func columnCounts(_ encoding: TensorEncoding) -> [Int] {
-    encoding == .int8 || encoding == .int4 ? [32, 64, 96, 576] : [1, 2, 3, 7, 16, 17, 33, 64, 172]
+    encoding.isInteger ? [32, 64, 96, 576] : [1, 2, 3, 7, 16, 17, 33, 64, 172]
 }
 
 private func multiply(
@@ -29,7 +29,7 @@ private func multiply(
 
 /// The activation that a product reads.
 private func read(_ x: Activations, _ t: Int, _ c: Int, _ encoding: TensorEncoding) -> Double {
-    guard encoding == .int8 || encoding == .int4 else { return Double(x.values[t * x.columns + c]) }
+    guard encoding.isInteger else { return Double(x.values[t * x.columns + c]) }
     let q = x.quantized(token: t, column: c)
     return Double(q.code) * Double(q.scale)
 }
@@ -65,7 +65,7 @@ func productsAreWithinTheRoundingBound(kernels: KernelSet, encoding: TensorEncod
     }
 }
 
-@Test(arguments: [TensorEncoding.int8, .int4], [false, true])
+@Test(arguments: [TensorEncoding.int8, .int5, .int4, .int3], [false, true])
 func integerPartsAreExactOnEveryInstructionSet(encoding: TensorEncoding, extreme: Bool) {
     // Scales of 1 and integer activations: all sums are integers below 2²⁴, so nothing is ever rounded.
     let columns = 96, rows = 33, tokens = 17
@@ -172,7 +172,7 @@ func embeddingsAreRowsOfTheTiles(encoding: TensorEncoding) {
 @Test(arguments: KernelSet.available)
 func tablesInSegmentsAreWhatTheirSegmentsAre(kernels: KernelSet) {
     let columns = 64, tokens = 3
-    let parts = [(TensorEncoding.int8, 32), (.int4, 48), (.int8, 16), (.int4, 21)].enumerated().map {
+    let parts = [(TensorEncoding.int8, 32), (.int4, 48), (.int5, 16), (.int3, 21)].enumerated().map {
         TestMatrix($1.0, rows: $1.1, columns: columns, seed: UInt64($0))
     }
     let table = WeightTable(parts.map(\.weights))

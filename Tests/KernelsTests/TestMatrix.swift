@@ -31,7 +31,9 @@ struct TestMatrix {
                 value = Float(Float16(value))
             }
         case .int8: builder.buildInt8()
-        case .int4: builder.buildInt4()
+        case .int5: builder.buildAffine(bitCount: 5)
+        case .int4: builder.buildAffine(bitCount: 4)
+        case .int3: builder.buildAffine(bitCount: 3)
         }
         bytes = AlignedBuffer(count: builder.bytes.count)
         for (i, byte) in builder.bytes.enumerated() { bytes[i] = byte }
@@ -120,28 +122,33 @@ private struct TileBuilder {
         }
     }
 
-    mutating func buildInt4() {
+    /// Codes column by column, then their bits: fields of 2 or 4, and the bit above them in 64 bytes of its own.
+    mutating func buildAffine(bitCount: Int) {
         let groups = columns / 32
+        let width = bitCount == 3 ? 2 : 4
         for tile in 0..<tileCount {
             let rowScales = appendRowScales(), rowMinima = appendRowScales()
             let scales = (0..<groups * 32).map { _ in unitScales ? 1 : code(0...255) }
             bytes +=
                 scales + Array(repeating: 0, count: (64 + groups * 32).roundedUp(to: 64) - 64 - groups * 32)
             for g in 0..<groups {
-                for j in 0..<4 {
-                    for lane in 0..<16 {
-                        let scale = Double(rowScales[lane]) * Double(scales[g * 32 + lane])
-                        let minimum = Double(rowMinima[lane]) * Double(scales[g * 32 + 16 + lane])
-                        for i in 0..<4 {
-                            let low = code(0...15), high = code(0...15)
-                            bytes.append(low | high << 4)
-                            for (q, column) in [(low, 8 * j + i), (high, 8 * j + 4 + i)] {
-                                let w = scale * Double(q)
-                                keep(tile * 16 + lane, g * 32 + column, w - minimum, w + minimum)
-                            }
+                var packed = [UInt8](repeating: 0, count: bitCount * 64)
+                for lane in 0..<16 {
+                    let scale = Double(rowScales[lane]) * Double(scales[g * 32 + lane])
+                    let minimum = Double(rowMinima[lane]) * Double(scales[g * 32 + 16 + lane])
+                    for column in 0..<32 {
+                        let q = code(0...UInt8(1 << bitCount - 1))
+                        let byte = lane * 4 + column % 4, quad = column / 4
+                        packed[quad * width / 8 * 64 + byte] |=
+                            (q & UInt8(1 << width - 1)) << UInt8(quad * width % 8)
+                        if bitCount > width {
+                            packed[width * 64 + byte] |= (q >> UInt8(width)) << UInt8(quad)
                         }
+                        let w = scale * Double(q)
+                        keep(tile * 16 + lane, g * 32 + column, w - minimum, w + minimum)
                     }
                 }
+                bytes += packed
             }
         }
     }

@@ -100,22 +100,28 @@ struct EncodedTile {
         float(at: row * 2) * Float(bytes[scales + group * (encoding == .int8 ? 16 : 32) + row])
     }
 
-    /// rowMinimum · minimum of a group of int4.
+    /// rowMinimum · minimum of a group of affine codes.
     func minimum(row: Int, group: Int) -> Float {
         float(at: 32 + row * 2) * Float(bytes[scales + group * 32 + 16 + row])
     }
 
-    /// The code of one weight of int8 or int4.
+    /// The code of one weight of integers.
     func code(row: Int, column: Int) -> Int {
         let group = column / 32
         let k = column % 32
         if encoding == .int8 { return Int(bytes[codes + group * 512 + k / 4 * 64 + row * 4 + k % 4]) }
-        let pair = bytes[codes + group * 256 + k / 8 * 64 + row * 4 + k % 4]
-        return Int(k % 8 < 4 ? pair & 15 : pair >> 4)
+        let bits = encoding.affineBitCount ?? 4
+        let width = bits == 3 ? 2 : 4
+        let start = codes + group * bits * 64, byte = row * 4 + k % 4, quad = k / 4
+        let low =
+            bytes[start + quad * width / 8 * 64 + byte] >> UInt8(quad * width % 8) & UInt8(1 << width - 1)
+        let high = bits > width ? (bytes[start + width * 64 + byte] >> UInt8(quad)) & 1 : 0
+        return Int(low | high << UInt8(width))
     }
 
     func isExtremeCode(row: Int, column: Int) -> Bool {
         let code = code(row: row, column: column)
-        return encoding == .int8 ? code == 1 || code == 255 : code == 0 || code == 15
+        return encoding == .int8
+            ? code == 1 || code == 255 : code == 0 || code == 1 << (encoding.affineBitCount ?? 4) - 1
     }
 }

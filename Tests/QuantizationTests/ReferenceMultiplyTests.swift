@@ -11,7 +11,7 @@ import Testing
         let columns = 96
         let rows = Distribution.normal.values(rowCount * columns, seed: 4)
         let x = Distribution.normal.values(columns, seed: 5)
-        for encoding in [TensorEncoding.float32, .float16, .int8, .int4] {
+        for encoding in [TensorEncoding.float32, .float16, .int8, .int5, .int4, .int3] {
             var tiles: [UInt8] = []
             var expected: [Double] = []
             for first in stride(from: 0, to: rowCount, by: 16) {
@@ -45,7 +45,7 @@ import Testing
     private func value(_ tile: EncodedTile, _ row: Int, _ column: Int, _ source: Float) -> Float {
         switch tile.encoding {
         case .int8: tile.step(row: row, group: column / 32) * Float(tile.code(row: row, column: column) - 128)
-        case .int4:
+        case .int5, .int4, .int3:
             tile.step(row: row, group: column / 32) * Float(tile.code(row: row, column: column))
                 - tile.minimum(row: row, group: column / 32)
         case .float16: Float(Float16(source))

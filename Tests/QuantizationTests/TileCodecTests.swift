@@ -6,9 +6,9 @@ import TestSupport
 import Testing
 
 @Suite struct TileCodecTests {
-    static let tiled: [TensorEncoding] = [.float32, .float16, .int8, .int4]
+    static let tiled: [TensorEncoding] = [.float32, .float16, .int8, .int5, .int4, .int3]
 
-    @Test(arguments: [TensorEncoding.int8, .int4], [32, 64, 96, 160, 576, 960, 1536])
+    @Test(arguments: [TensorEncoding.int8, .int5, .int4, .int3], [32, 64, 96, 160, 576, 960, 1536])
     func errorsStayWithinHalfAStep(encoding: TensorEncoding, columns: Int) throws {
         for (rowCount, distribution) in zip([1, 2, 7, 8, 9, 15, 16], Distribution.all) {
             let rows = distribution.values(rowCount * columns, seed: UInt64(columns))
@@ -25,7 +25,7 @@ import Testing
         }
     }
 
-    @Test(arguments: [TensorEncoding.int8, .int4])
+    @Test(arguments: [TensorEncoding.int8, .int5, .int4, .int3])
     func anErrorNeverExceedsTheGroupsRange(encoding: TensorEncoding) throws {
         for (index, distribution) in Distribution.all.enumerated() {
             let rows = distribution.values(16 * 320, seed: UInt64(index))
@@ -99,7 +99,7 @@ import Testing
 
         rows[3] = .greatestFiniteMagnitude
         rows[4] = -.greatestFiniteMagnitude
-        for encoding in [TensorEncoding.int8, .int4] {
+        for encoding in [TensorEncoding.int8, .int5, .int4, .int3] {
             let encoded = try EncodedTile(rows, 2, 32, encoding)
             #expect(encoded.error.clippedCount == 2)
             #expect(!encoded.decoded().contains { !$0.isFinite })
@@ -110,7 +110,8 @@ import Testing
     @Test(arguments: [0x1p-149, 0x1p-133, 1e-36, 1e-30, 1e-10, 1, 1e10, 1e30, 4e37] as [Float])
     func magnitudeDoesNotMatter(magnitude: Float) throws {
         let rows = Distribution.uniform.values(16 * 96, seed: 2).map { $0 * magnitude }
-        for (encoding, bound) in [(TensorEncoding.int8, 0.006), (.int4, 0.07)] {
+        for (encoding, bound) in [(TensorEncoding.int8, 0.006), (.int5, 0.035), (.int4, 0.07), (.int3, 0.16)]
+        {
             let encoded = try EncodedTile(rows, 16, 96, encoding)
             #expect(!encoded.decoded().contains { !$0.isFinite })
             // Below this a Float32 has too few bits left for a scale.

@@ -18,7 +18,7 @@ HARMLESS_TEXT = "text/sherlock-holmes.test.txt"
 PASSAGE_WORDS = 40
 TASKS = {
     # The primary task. Answers by the field's meaning against answers by the everyday one.
-    "domain-reading": {"options": ["--max-test", "300"], "system": "Answer as a specialist, in the technical sense of every word.", "wrong": "pairs/imdb-counterfactual"},
+    "domain-reading": {"options": ["--max-test", "240"], "system": "Answer as a specialist, in the technical sense of every word.", "wrong": "pairs/imdb-counterfactual"},
     # Narrow, where the models differ: formal against informal address. The expert's gap is widest in Italian.
     "formality-italian": {"set": "pairs/cocoa-mt-formality", "language": "it", "system": "Scrivi in modo formale.", "wrong": "pairs/imdb-counterfactual"},
     # The same with few labels; the expert reads all the other texts, which nobody has labelled.
@@ -34,7 +34,7 @@ TASKS = {
     "mathematical-text": {"passages": ("math/gsm8k", "answer"), "system": "Solution of an exercise.", "wrong": "pairs/imdb-counterfactual"},
     # Assistant-ness, for a base model: an answer rather than the next question.
     "answering": {"answers": "general/truthfulqa", "targets": ["gemma3"], "system": "Answer the question.", "wrong": "pairs/imdb-counterfactual"},
-    # 2,000 texts in place of 512.
+    # 2,000 texts in place of 256.
     "detoxification-2000-texts": {"set": "pairs/paradetox", "targets": ["smollm2"], "system": "Be polite.", "wrong": "pairs/imdb-counterfactual",
                                   "options": ["--max-pairs", "1000", "--pairings", "matched-depth", "--depths", "2"]},
 }

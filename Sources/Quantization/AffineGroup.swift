@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// One group of int4: the real s and m ≥ 0 with the least Σ w · (s q − m − x)², q in 0…15.
+// One group of an affine encoding: the real s and m ≥ 0 with the least Σ w · (s q − m − x)², q in 0…largest.
 //
 // The error has many local minimums in (s, m). A least-squares fit finds the nearest one, so fits start from many
 // ranges: the group's own, narrowed (outliers cut off) or widened at each end.
 
-enum Int4Group {
+struct AffineGroup {
+    /// The largest code: 7, 15 or 31.
+    let largest: Float
+
     /// How far a starting range is narrowed at one end, as a part of the group's range.
     private static let narrowings: [Float] = [-0.05, -0.02, 0.01, 0.04, 0.07, 0.1, 0.13, 0.17]
     /// Times that codes and (s, m) are fitted to each other, from each start and again from the best.
@@ -26,13 +29,13 @@ enum Int4Group {
 
     /// The codes of one column, as integers in Float.
     @inline(__always)
-    static func code(_ x: Lanes, inverseScale: Lanes, minimum: Lanes) -> Lanes {
-        nearest(lower(upper((x + minimum) * inverseScale, Lanes()), Lanes(repeating: 15)))
+    func code(_ x: Lanes, inverseScale: Lanes, minimum: Lanes) -> Lanes {
+        nearest(lower(upper((x + minimum) * inverseScale, Lanes()), Lanes(repeating: largest)))
     }
 
     /// As `pass`, without the error.
     @inline(__always)
-    private static func codes(
+    private func codes(
         _ x: UnsafePointer<Lanes>, _ w: UnsafePointer<Float>, _ s: Lanes, _ m: Lanes
     ) -> Pass {
         let inverseScale = inverseOrZero(s)
@@ -49,7 +52,7 @@ enum Int4Group {
 
     /// Codes 32 columns x with s and m; w are the weights of the squared error.
     @inline(__always)
-    static func pass(_ x: UnsafePointer<Lanes>, _ w: UnsafePointer<Float>, _ s: Lanes, _ m: Lanes) -> Pass {
+    func pass(_ x: UnsafePointer<Lanes>, _ w: UnsafePointer<Float>, _ s: Lanes, _ m: Lanes) -> Pass {
         let inverseScale = inverseOrZero(s)
         var sums = Pass()
         for column in 0..<TensorEncoding.groupSize {
@@ -67,7 +70,7 @@ enum Int4Group {
 
     /// Σ w and Σ w x of 32 columns.
     @inline(__always)
-    static func sums(_ x: UnsafePointer<Lanes>, _ w: UnsafePointer<Float>) -> (weight: Float, value: Lanes) {
+    func sums(_ x: UnsafePointer<Lanes>, _ w: UnsafePointer<Float>) -> (weight: Float, value: Lanes) {
         var weight: Float = 0
         var value = Lanes()
         for column in 0..<TensorEncoding.groupSize {
@@ -95,7 +98,7 @@ enum Int4Group {
 
     /// The s and m ≥ 0 with the least error for the codes of a pass over a group with these sums.
     @inline(__always)
-    private static func fit(_ pass: Pass, _ sums: (weight: Float, value: Lanes)) -> Fit {
+    private func fit(_ pass: Pass, _ sums: (weight: Float, value: Lanes)) -> Fit {
         let determinant = pass.qq * sums.weight - pass.q * pass.q
         let isSafe = determinant .> pass.qq * (sums.weight * 1e-5)
         let divisor = Lanes(repeating: 1).replacing(with: determinant, where: isSafe)
@@ -113,7 +116,7 @@ enum Int4Group {
 
     /// The best s and m of 32 columns x with the weights w.
     @inline(never)
-    static func search(_ x: UnsafePointer<Lanes>, _ w: UnsafePointer<Float>) -> (s: Lanes, m: Lanes) {
+    func search(_ x: UnsafePointer<Lanes>, _ w: UnsafePointer<Float>) -> (s: Lanes, m: Lanes) {
         let sums = sums(x, w)
         var low = Lanes(), high = Lanes(repeating: -.infinity)
         for column in 0..<TensorEncoding.groupSize {
@@ -125,22 +128,22 @@ enum Int4Group {
         for start in gridStarts(low, high) {
             best.replace(withBetter: fit(codes(x, w, start.s, start.m), sums))
         }
-        for lowPart in narrowings {
-            for highPart in narrowings {
-                let s = range * ((1 - lowPart - highPart) / 15)
+        for lowPart in Self.narrowings {
+            for highPart in Self.narrowings {
+                let s = range * ((1 - lowPart - highPart) / largest)
                 let m = upper(-low - range * lowPart, Lanes())
                 best.replace(withBetter: fit(codes(x, w, s, m), sums))
             }
         }
-        for _ in 0..<fitCount { best.replace(withBetter: fit(codes(x, w, best.s, best.m), sums)) }
+        for _ in 0..<Self.fitCount { best.replace(withBetter: fit(codes(x, w, best.s, best.m), sums)) }
         // Where next to nothing is left, it is lost in the rounding of the sums that it was taken from.
-        let isLost = pass(x, w, best.s, best.m).error .< squares(x, w) * smallestShare
+        let isLost = pass(x, w, best.s, best.m).error .< squares(x, w) * Self.smallestShare
         return any(isLost) ? searchByError(x, w, sums, low, high) : (best.s, best.m)
     }
 
     /// Σ w x².
     @inline(__always)
-    private static func squares(_ x: UnsafePointer<Lanes>, _ w: UnsafePointer<Float>) -> Lanes {
+    private func squares(_ x: UnsafePointer<Lanes>, _ w: UnsafePointer<Float>) -> Lanes {
         var sum = Lanes()
         for column in 0..<TensorEncoding.groupSize { sum += x[column] * x[column] * w[column] }
         return sum
@@ -148,7 +151,7 @@ enum Int4Group {
 
     /// As `search`, by errors that are summed and not inferred: twice as slow.
     @inline(never)
-    private static func searchByError(
+    private func searchByError(
         _ x: UnsafePointer<Lanes>, _ w: UnsafePointer<Float>, _ sums: (weight: Float, value: Lanes),
         _ low: Lanes, _ high: Lanes
     ) -> (s: Lanes, m: Lanes) {
@@ -169,24 +172,26 @@ enum Int4Group {
             }
         }
         for start in gridStarts(low, high) { follow(start, times: 2) }
-        for lowPart in narrowings {
-            for highPart in narrowings {
+        for lowPart in Self.narrowings {
+            for highPart in Self.narrowings {
                 follow(
-                    (range * ((1 - lowPart - highPart) / 15), upper(-low - range * lowPart, Lanes())),
+                    (range * ((1 - lowPart - highPart) / largest), upper(-low - range * lowPart, Lanes())),
                     times: 2)
             }
         }
-        follow((bestS, bestM), times: 1 + fitCount)
+        follow((bestS, bestM), times: 1 + Self.fitCount)
         return (bestS, bestM)
     }
 
-    /// Weights that lie on a grid of 16 steps already shall stay there: on all of a range (Q4_1), or on eight steps to
-    /// the side of the largest magnitude and seven to the other (Q4_0).
+    /// Weights that lie on a grid of as many steps already shall stay there: on all of a range (Q4_1), or on half of them to
+    /// the side of the largest magnitude and one less to the other (Q4_0: eight and seven).
     @inline(__always)
-    private static func gridStarts(_ low: Lanes, _ high: Lanes) -> [(s: Lanes, m: Lanes)] {
-        let step = upper(-low, high) / 8
+    private func gridStarts(_ low: Lanes, _ high: Lanes) -> [(s: Lanes, m: Lanes)] {
+        let half = (largest + 1) / 2
+        let step = upper(-low, high) / half
         return [
-            ((high - low) / 15, -low), (step, (step * 7).replacing(with: step * 8, where: -low .>= high)),
+            ((high - low) / largest, -low),
+            (step, (step * (half - 1)).replacing(with: step * half, where: -low .>= high)),
         ]
     }
 }

@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// int4: w ≈ s · q − m with q in 0…15, s = rowScale · scale, m = rowMinimum · minimum, scale and minimum in 0…255.
+// int3, int4 and int5: w ≈ s · q − m with q in 0…7, 15 or 31, s = rowScale · scale, m = rowMinimum · minimum, scale and minimum in 0…255.
 //
 // Three steps: the best real (s, m) of each group; their 8-bit codes, chosen by the error they cause; the row's two
 // factors fitted to all codes by least squares, and the codes chosen again.
 
-enum Int4Search {
+struct AffineSearch {
+    let bitCount: Int
+    let group: AffineGroup
+
+    init(bitCount: Int) {
+        self.bitCount = bitCount
+        group = AffineGroup(largest: Float(Int32(1 << bitCount - 1)))
+    }
+
     /// What the largest scale and minimum of a row become at most: room below 255, so that they too can be varied.
     private static let largestCode: Float = 253
     /// A group's scale is varied by up to this many steps.
@@ -35,20 +43,21 @@ enum Int4Search {
     }
 
     /// Encodes eight rows of a tile, the first of which is `firstRow`.
-    static func encode(
+    func encode(
         _ values: borrowing LaneRows, _ weights: borrowing ColumnWeights, _ layout: TileLayout,
         feedback: ErrorFeedback?, into tile: UnsafeMutableRawPointer, firstRow: Int
     ) {
         var rows = Rows(groupCount: layout.groupCount)
         for group in 0..<layout.groupCount {
-            let (s, m) = Int4Group.search(values.values + group &* 32, weights.values + group &* 32)
+            let (s, m) = self.group.search(values.values + group &* 32, weights.values + group &* 32)
             rows.groups[group].s = s
             rows.groups[group].m = m
         }
-        rows.rowScale = values.bestFactor(groupCount: layout.groupCount, largestMultiple: largestCode) {
+        rows.rowScale = values.bestFactor(groupCount: layout.groupCount, largestMultiple: Self.largestCode) {
             rows.groups[$0].s
         }
-        rows.rowMinimum = values.bestFactor(groupCount: layout.groupCount, largestMultiple: largestCode) {
+        rows.rowMinimum = values.bestFactor(groupCount: layout.groupCount, largestMultiple: Self.largestCode)
+        {
             rows.groups[$0].m
         }
         let sums = chooseCodes(&rows, values, weights, layout.groupCount, isRefinement: false)
@@ -71,7 +80,7 @@ enum Int4Search {
             capacity: layout.groupCount * TensorEncoding.groupSize)
         defer { codes.deallocate() }
         if let feedback {
-            feedback.round(values, rows, into: codes)
+            feedback.round(values, rows, self, into: codes)
         } else {
             roundToNearest(values, rows, groupCount: layout.groupCount, into: codes)
         }
@@ -103,7 +112,7 @@ enum Int4Search {
     ///
     /// A refinement starts from the present codes, else they start from the real s and m.
     @inline(never)
-    private static func chooseCodes(
+    private func chooseCodes(
         _ rows: inout Rows, _ values: borrowing LaneRows, _ weights: borrowing ColumnWeights,
         _ groupCount: Int,
         isRefinement: Bool
@@ -115,19 +124,19 @@ enum Int4Search {
         for index in 0..<groupCount {
             let x = values.values + index &* 32
             let w = weights.values + index &* 32
-            let sums = Int4Group.sums(x, w)
+            let sums = self.group.sums(x, w)
             var group = rows.groups[index]
             let base = isRefinement ? group.scale : lower(nearest(group.s * inverseRowScale), limit)
             let start = isRefinement ? group.minimum * rowMinimum : group.m
-            var best = Int4Group.Pass()
+            var best = AffineGroup.Pass()
             best.error = Lanes(repeating: .infinity)
-            for offset in -reach...reach {
+            for offset in -Self.reach...Self.reach {
                 let scale = upper(lower(base + Float(Int32(truncatingIfNeeded: offset)), limit), Lanes())
                 let s = rowScale * scale
                 // The best minimum for the codes that this scale gives, then the codes for that minimum.
-                let ideal = (s * Int4Group.pass(x, w, s, start).q - sums.value) / sums.weight
+                let ideal = (s * self.group.pass(x, w, s, start).q - sums.value) / sums.weight
                 let minimum = nearest(upper(lower(ideal * inverseRowMinimum, limit), Lanes()))
-                let found = Int4Group.pass(x, w, s, rowMinimum * minimum)
+                let found = self.group.pass(x, w, s, rowMinimum * minimum)
                 let isBetter = found.error .< best.error
                 best.error.replace(with: found.error, where: isBetter)
                 best.q.replace(with: found.q, where: isBetter)
