@@ -50,8 +50,15 @@ import Testing
     }
 
     @Test(arguments: [1, 2, 3] as [UInt64]) func int4KeepsTheCodesOfQ4_0(seed: UInt64) throws {
-        let grid = Grid(-7...7, ends: [-8], isSigned: true, seed: seed)
-        let tile = try EncodedTile(grid.values, Self.rows, Self.columns, .int4)
+        try expectKept(Grid(-7...7, ends: [-8], isSigned: true, seed: seed), .int4)
+    }
+
+    @Test(arguments: [1, 2, 3] as [UInt64]) func int5KeepsTheCodesOfQ5_0(seed: UInt64) throws {
+        try expectKept(Grid(-15...15, ends: [-16], isSigned: true, seed: seed), .int5)
+    }
+
+    private func expectKept(_ grid: Grid, _ encoding: TensorEncoding) throws {
+        let tile = try EncodedTile(grid.values, Self.rows, Self.columns, encoding)
         // Codes count from the group's smallest weight, whichever that is: what must be kept are their differences.
         var kept = 0
         for group in grid.signs.indices {

@@ -40,7 +40,7 @@ if __name__ == "__main__":
     parser.add_argument("--output", type=pathlib.Path, metavar="OUT.json")
     options = parser.parse_args()
     model = Reference(options.model, options.context, options.threads)
-    rows = [json.loads(line) for line in options.items.read_text(encoding="utf-8").splitlines() if line.strip()]
+    rows = [json.loads(line) for line in options.items.read_text(encoding="utf-8").split("\n") if line.strip()]
     scores, raw, by_character = [], 0, 0
     for row in rows[: options.limit]:
         found = [log_likelihood(model, row["question"], choice) for choice in row["choices"]]
