@@ -187,7 +187,7 @@ def write(results: list[dict], catalog: pathlib.Path) -> None:
         "test items, all at the same KL on neutral text. The effect is the change of the log-odds of the positive side, in nats by token, with a 95 %",
         "bootstrap interval clustered by group; hypotheses are tested by paired sign changes, with Holm's adjustment over the four of one run.", "",
         f"This page is made by `tools/experiments/expert-steer` from {len(results)} run{'s' if len(results) > 1 else ''} ({', '.join(sorted({r['part'] for r in results}))}), "
-        f"seed 1, kernels {', '.join(sorted({r['kernels'] for r in results}))}; {pairs[0]} to {pairs[-1]} training pairs (two texts each), pairings "
+        f"seed 1, kernels {', '.join(sorted({r['kernels'] for r in results}))}; {' to '.join(map(str, dict.fromkeys([pairs[0], pairs[-1]])))} training pairs (two texts each), pairings "
         f"{', '.join(pairings)}. {verdict(results)}", "",
         "The preferred arms of all runs, by validation; own and expert with their intervals, chance beside them:", "", *summary(results), "",
         "![Gain against gap](experiment-gap)", ""]
