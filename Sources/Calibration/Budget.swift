@@ -100,17 +100,11 @@ extension Converter {
             progress: progress)
         let size = try budget.byteCount(
             beside: best.file, with: allocation.greatestByteCount, least: allocation.leastByteCount)
-        var choice = EncodingChoice(weights: .int8, head: .int8)
-        var rows: [RowSegment] = []
-        for (group, encoding) in allocation.choice(byteCount: size) {
-            if let own = group.rows {
-                rows.append(RowSegment(own, encoding))
-            } else {
-                for key in group.keys { choice.exceptions[key] = encoding }
-            }
-        }
-        choice.vocabularyExceptions = rows.joinedNeighbours
-        return choice
+        let first = EncodingChoice(allocation.choice(byteCount: size))
+        // Each segment has an entry in the index, and begins on a multiple of 64.
+        let vocabularyCount = best.file.tensorIndex.entries.count { $0.role.isVocabulary }
+        let overhead = first.vocabularyExceptions.count * vocabularyCount * 96
+        return EncodingChoice(allocation.choice(byteCount: size - overhead))
     }
 
     /// A conversion that runs but has no name any more.
@@ -125,5 +119,21 @@ extension Converter {
         var options = Engine.Options()
         options.threads = threadCount
         return try Engine(path: path, options: options)
+    }
+}
+
+extension EncodingChoice {
+    /// int8 but for the groups of an allocation.
+    fileprivate init(_ allocated: [(group: TensorGroup, encoding: TensorEncoding)]) {
+        self.init(weights: .int8, head: .int8)
+        var rows: [RowSegment] = []
+        for (group, encoding) in allocated {
+            if let own = group.rows {
+                rows.append(RowSegment(own, encoding))
+            } else {
+                for key in group.keys { exceptions[key] = encoding }
+            }
+        }
+        vocabularyExceptions = rows.joinedNeighbours
     }
 }
