@@ -21,6 +21,9 @@ package struct ExperimentArm: Sendable {
     package let shifts: [Double]
     package var note: String?
 
+    /// Whether validation liked this arm less; kinds that were not validated count as without effect.
+    func isLess(than other: ExperimentArm) -> Bool { (validation ?? 0) < (other.validation ?? 0) }
+
     func json(groups: [String], seed: UInt64) -> JSON {
         let differences = GroupedDifferences(shifts, groups: groups)
         let interval = differences.bootstrapInterval(seed: seed)

@@ -26,7 +26,7 @@ package struct ExperimentHypothesis: Sendable {
     /// All that the arms allow to test.
     static func all(_ arms: [ExperimentArm], groups: [String], seed: UInt64) -> [ExperimentHypothesis] {
         func best(_ kind: String) -> ExperimentArm? {
-            arms.filter { $0.kind == kind }.max { ($0.validation ?? 0) < ($1.validation ?? 0) }
+            arms.filter { $0.kind == kind }.max { $0.isLess(than: $1) }
         }
         guard let expert = best("expert") else { return [] }
         var found: [ExperimentHypothesis] = []

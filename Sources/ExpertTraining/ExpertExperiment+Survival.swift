@@ -14,13 +14,16 @@ extension ExpertExperiment {
         .array(
             try best.map { arm, profile in
                 var rows: [JSON] = []
-                for dose: Float in [-1, -0.5, 0.5, 1] {
-                    let strength = dose * profile.recommendedStrength
-                    let shifts = try measurement.shifts(of: profile, strength: strength, on: test)
+                func add(_ strength: Float, _ shifts: [Double]) {
                     rows.append([
                         "strength": .number(Double(strength)), "effect": .number(RunningMean(shifts).mean),
                     ])
                 }
+                let full = profile.recommendedStrength
+                for strength in [-full, -0.5 * full, 0.5 * full] {
+                    add(strength, try measurement.shifts(of: profile, strength: strength, on: test))
+                }
+                add(full, arm.shifts)
                 return ["name": .string(arm.name), "kind": .string(arm.kind), "doses": .array(rows)]
             })
     }

@@ -115,7 +115,7 @@ package struct ExpertExperiment {
         arms += try controls(own: own, expert: expert, wrong: wrong)
         // What validation preferred, of each kind.
         let best = ["own", "expert"].compactMap { kind in
-            kept.filter { $0.arm.kind == kind }.max { ($0.arm.validation ?? 0) < ($1.arm.validation ?? 0) }
+            kept.filter { $0.arm.kind == kind }.max { $0.arm.isLess(than: $1.arm) }
         }
         return record(
             arms, doses: try doses(of: best), survival: try survival(of: best, in: otherWeights))

@@ -67,8 +67,14 @@ public enum FourBits<Set: InstructionSet>: AffineGroupKernel {
     }
 }
 
+/// Codes whose highest bit lies in 64 bytes of its own.
+public protocol SplitCodes: AffineGroupKernel {
+    /// The columns 4s to 4s + 3; `s` is a constant where this is inlined.
+    static func quad(_ codes: UnsafeRawPointer, _ s: Int) -> Set.Nibbles
+}
+
 /// Codes of `TensorEncoding.int5`: their sums are twice as large, so each half of the group has its own.
-public enum FiveBits<Set: InstructionSet>: AffineGroupKernel {
+public enum FiveBits<Set: InstructionSet>: SplitCodes {
     @inlinable @inline(__always) public static var byteCount: Int { 320 }
 
     @inlinable @inline(__always)
@@ -77,32 +83,22 @@ public enum FiveBits<Set: InstructionSet>: AffineGroupKernel {
         scaledBy scales: Set.ByteScales
     ) where Block.Set == Set {
         prefetch(Block.self, codes)
-        add(&block, codes, x, stride: stride, 0)
-        add(&block, codes, x, stride: stride, 1)
-        add(&block, codes, x, stride: stride, 2)
-        add(&block, codes, x, stride: stride, 3)
+        addHalf(&block, codes, x, stride: stride, 0)
         block.endNibbles(scaledBy: scales, x, stride: stride)
         block.beginNibbles()
-        add(&block, codes, x, stride: stride, 4)
-        add(&block, codes, x, stride: stride, 5)
-        add(&block, codes, x, stride: stride, 6)
-        add(&block, codes, x, stride: stride, 7)
+        addHalf(&block, codes, x, stride: stride, 4)
     }
 
-    /// The columns 4s to 4s + 3; `s` is a constant where this is inlined.
     @inlinable @inline(__always)
-    static func add<Block: TokenBlock>(
-        _ block: inout Block, _ codes: UnsafeRawPointer, _ x: UnsafePointer<QuantizedGroup>, stride: Int,
-        _ s: Int
-    ) where Block.Set == Set {
-        let low = Set.loadFields(codes + s / 2 &* 64, first: s & 1 &* 4, mask: 15, place: 0)
-        let high = Set.loadFields(codes + 256, first: s, mask: 1, place: 4)
-        block.add(Set.join(low, high), times: x, stride: stride, s)
+    public static func quad(_ codes: UnsafeRawPointer, _ s: Int) -> Set.Nibbles {
+        Set.join(
+            Set.loadFields(codes + s / 2 &* 64, first: s & 1 &* 4, mask: 15, place: 0),
+            Set.loadFields(codes + 256, first: s, mask: 1, place: 4))
     }
 }
 
 /// Codes of `TensorEncoding.int3`.
-public enum ThreeBits<Set: InstructionSet>: AffineGroupKernel {
+public enum ThreeBits<Set: InstructionSet>: SplitCodes {
     @inlinable @inline(__always) public static var byteCount: Int { 192 }
 
     @inlinable @inline(__always)
@@ -111,29 +107,31 @@ public enum ThreeBits<Set: InstructionSet>: AffineGroupKernel {
         scaledBy scales: Set.ByteScales
     ) where Block.Set == Set {
         prefetch(Block.self, codes)
-        add(&block, codes, x, stride: stride, 0)
-        add(&block, codes, x, stride: stride, 1)
-        add(&block, codes, x, stride: stride, 2)
-        add(&block, codes, x, stride: stride, 3)
-        add(&block, codes, x, stride: stride, 4)
-        add(&block, codes, x, stride: stride, 5)
-        add(&block, codes, x, stride: stride, 6)
-        add(&block, codes, x, stride: stride, 7)
+        addHalf(&block, codes, x, stride: stride, 0)
+        addHalf(&block, codes, x, stride: stride, 4)
     }
 
-    /// The columns 4s to 4s + 3; `s` is a constant where this is inlined.
     @inlinable @inline(__always)
-    static func add<Block: TokenBlock>(
-        _ block: inout Block, _ codes: UnsafeRawPointer, _ x: UnsafePointer<QuantizedGroup>, stride: Int,
-        _ s: Int
-    ) where Block.Set == Set {
-        let low = Set.loadFields(codes + s / 4 &* 64, first: s & 3 &* 2, mask: 3, place: 0)
-        let high = Set.loadFields(codes + 128, first: s, mask: 1, place: 2)
-        block.add(Set.join(low, high), times: x, stride: stride, s)
+    public static func quad(_ codes: UnsafeRawPointer, _ s: Int) -> Set.Nibbles {
+        Set.join(
+            Set.loadFields(codes + s / 4 &* 64, first: s & 3 &* 2, mask: 3, place: 0),
+            Set.loadFields(codes + 128, first: s, mask: 1, place: 2))
     }
 }
 
-extension AffineGroupKernel {
+extension SplitCodes {
+    /// Half of a group: the columns from 4 · `first` on.
+    @inlinable @inline(__always)
+    static func addHalf<Block: TokenBlock>(
+        _ block: inout Block, _ codes: UnsafeRawPointer, _ x: UnsafePointer<QuantizedGroup>, stride: Int,
+        _ first: Int
+    ) where Block.Set == Set {
+        block.add(quad(codes, first), times: x, stride: stride, first)
+        block.add(quad(codes, first &+ 1), times: x, stride: stride, first &+ 1)
+        block.add(quad(codes, first &+ 2), times: x, stride: stride, first &+ 2)
+        block.add(quad(codes, first &+ 3), times: x, stride: stride, first &+ 3)
+    }
+
     @inlinable @inline(__always)
     static func prefetch<Block: TokenBlock>(_: Block.Type, _ codes: UnsafeRawPointer)
     where Block.Set == Set {

@@ -46,12 +46,13 @@ def run(options: argparse.Namespace, task: str, target: tuple[str, str], expert:
     print(f"{result.name}: {found['seconds']} s, {len(found['arms'])} arms", flush=True)
 
 
-def do_no_harm(options: argparse.Namespace, result: pathlib.Path, target: str) -> None:
+def do_no_harm(options: argparse.Namespace, result: pathlib.Path, models: dict[str, str]) -> None:
     """What the preferred arms do to multiple choice and perplexity, added to the result unless it is there."""
     found = json.loads(result.read_text(encoding="utf-8"))
     items = [options.data.parent / f"domains/general/{name}.test.jsonl" for name in experiment_tasks.HARMLESS]
     text = options.data.parent / experiment_tasks.HARMLESS_TEXT
-    if "harm" in found or not all(path.exists() for path in [*items, text]):
+    target = models.get(found["target_name"])
+    if target is None or "harm" in found or not all(path.exists() for path in [*items, text]):
         return
     machine = ["--threads", options.threads, "--json"]
     harm = []
