@@ -8,6 +8,13 @@
 
 /// Asks for the cache line of an address, which need not exist.
 TILLER_INTRINSIC void tiller_prefetch(const void *p) { _mm_prefetch((const char *)p, _MM_HINT_T0); }
+/// The same, into the second cache.
+TILLER_INTRINSIC void tiller_prefetch_later(const void *p) { _mm_prefetch((const char *)p, _MM_HINT_T1); }
+/// The same number, unknown to the compiler.
+TILLER_INTRINSIC long tiller_hidden(long x) {
+    __asm__("" : "+r"(x));
+    return x;
+}
 
 #if defined(__AVX2__) && defined(__F16C__)
 /// The upper four lanes.

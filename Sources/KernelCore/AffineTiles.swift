@@ -4,7 +4,7 @@
 
 /// How the codes of one encoding lie in a group, and how many of them 16-bit sums can take.
 public protocol AffineGroupKernel {
-    associatedtype Set: InstructionSet
+    associatedtype Set: TileLanes
     /// Bytes of a group's codes.
     static var byteCount: Int { get }
 
@@ -48,7 +48,7 @@ public enum AffineTile<Group: AffineGroupKernel>: TileKernel {
 }
 
 /// Codes of `TensorEncoding.int4`.
-public enum FourBits<Set: InstructionSet>: AffineGroupKernel {
+public enum FourBits<Set: TileLanes>: AffineGroupKernel {
     @inlinable @inline(__always) public static var byteCount: Int { 256 }
 
     @inlinable @inline(__always)
@@ -56,8 +56,9 @@ public enum FourBits<Set: InstructionSet>: AffineGroupKernel {
         _ block: inout Block, _ codes: UnsafeRawPointer, _ x: UnsafePointer<QuantizedGroup>, stride: Int,
         scaledBy scales: Set.ByteScales
     ) where Block.Set == Set {
+        let turns = Set.turns(4)
         var j = 0
-        while j < 4 {
+        while j < turns {
             if isMemoryBound(Block.self) { Set.prefetch(codes + (j &* 64 &+ prefetchDistance)) }
             let w = Set.loadNibbles(codes + j &* 64)
             block.add(w.low, times: x, stride: stride, 2 &* j)
@@ -74,7 +75,7 @@ public protocol SplitCodes: AffineGroupKernel {
 }
 
 /// Codes of `TensorEncoding.int5`: their sums are twice as large, so each half of the group has its own.
-public enum FiveBits<Set: InstructionSet>: SplitCodes {
+public enum FiveBits<Set: TileLanes>: SplitCodes {
     @inlinable @inline(__always) public static var byteCount: Int { 320 }
 
     @inlinable @inline(__always)
@@ -98,7 +99,7 @@ public enum FiveBits<Set: InstructionSet>: SplitCodes {
 }
 
 /// Codes of `TensorEncoding.int3`.
-public enum ThreeBits<Set: InstructionSet>: SplitCodes {
+public enum ThreeBits<Set: TileLanes>: SplitCodes {
     @inlinable @inline(__always) public static var byteCount: Int { 192 }
 
     @inlinable @inline(__always)

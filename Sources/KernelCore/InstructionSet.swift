@@ -1,77 +1,54 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a CPU family must offer: sixteen lanes of Float, and exact integer products of four bytes for each lane.
 
-/// One CPU family's vector operations.
+/// What products of tiles take, for the sixteen rows of a tile; or for half of them, where only those of many tokens fit the
+/// registers.
 ///
-/// A conformance holds nothing but intrinsics.
-///
-/// All operations on `Floats` are lane by lane and correctly rounded, `multiplyAdd` and `subtractProduct` once (fused).
-/// Integer products are exact. So every instruction set computes the same bits.
-public protocol InstructionSet {
-    /// Sixteen Float lanes.
+/// Operations on `Floats` are lane by lane and correctly rounded, `multiplyAdd` and `subtractProduct` once (fused).
+/// Integer products are exact. Addresses are always those of sixteen rows.
+public protocol TileLanes {
+    /// A Float for each row.
     associatedtype Floats
-    /// Unsigned 4-bit weights: for each of 16 rows, four consecutive columns.
+    /// Unsigned 4-bit weights: for each row, four consecutive columns.
     associatedtype Nibbles
-    /// Running sum of products of nibbles for each of 16 rows, over at most one group of 32 columns.
+    /// Running sum of products of nibbles for each row, over at most one group of 32 columns.
     associatedtype NibbleSum
-    /// 8-bit weights q − 128: for each of 16 rows, four consecutive columns.
+    /// 8-bit weights q − 128: for each row, four consecutive columns.
     associatedtype Codes
-    /// Signed bytes: for each of 16 rows, four consecutive columns.
+    /// Signed bytes: for each row, four consecutive columns.
     associatedtype SignedCodes
-    /// Running sum of products of 8-bit weights for each of 16 rows, over at most one group of 32 columns.
+    /// Running sum of products of 8-bit weights for each row, over at most one group of 32 columns.
     associatedtype CodeSum
-    /// Unsigned 8-bit scales of a group, one for each of 16 rows. Scaled sums of integers stay below 2³¹, so where
+    /// Unsigned 8-bit scales of a group, one for each row. Scaled sums of integers stay below 2³¹, so where
     /// integers are scaled and where Floats are, the result is the exact product, rounded once.
     associatedtype ByteScales
-
-    /// How many Floats the registers hold.
-    static var registerCount: Int { get }
 
     // Moving
     /// Asks for the cache line of an address, which need not exist; may do nothing.
     static func prefetch(_ p: UnsafeRawPointer)
+    /// The same for a line that will be needed later: the second cache is near enough.
+    static func prefetchLater(_ p: UnsafeRawPointer)
     static func broadcast(_ x: Float) -> Floats
-    static func load(_ p: UnsafePointer<Float>) -> Floats
-    /// The first `count` (0...16) lanes from memory, the others from `fill`; reads no byte beyond.
-    static func load(_ p: UnsafePointer<Float>, count: Int, fill: Floats) -> Floats
     static func store(_ x: Floats, to p: UnsafeMutablePointer<Float>)
-    /// Writes the first `count` (0...16) lanes and no byte beyond.
+    /// Writes the rows below `count` (0...16) and no byte beyond.
     static func store(_ x: Floats, to p: UnsafeMutablePointer<Float>, count: Int)
-    /// Sixteen IEEE binary16 values.
+    /// IEEE binary16 values.
     static func loadHalves(_ p: UnsafeRawPointer) -> Floats
-    /// Rounds to the nearest binary16, ties to even.
-    static func storeHalves(_ x: Floats, to p: UnsafeMutableRawPointer)
-    /// Sixteen bfloat16 values, upper halves of Float32.
+    /// bfloat16 values, upper halves of Float32.
     static func loadBrainFloats(_ p: UnsafeRawPointer) -> Floats
-    /// Sixteen unsigned bytes as Float.
+    /// Unsigned bytes as Float.
     static func loadUnsignedBytes(_ p: UnsafeRawPointer) -> Floats
-    /// Writes the lowest byte of each lane's bit pattern.
-    static func storeLowBytes(_ x: Floats, to p: UnsafeMutableRawPointer)
-    /// Lane 0.
-    static func first(_ x: Floats) -> Float
 
     // Arithmetic
-    static func add(_ a: Floats, _ b: Floats) -> Floats
-    static func subtract(_ a: Floats, _ b: Floats) -> Floats
     static func multiply(_ a: Floats, _ b: Floats) -> Floats
-    static func divide(_ a: Floats, _ b: Floats) -> Floats
     /// a · b + c, rounded once
     static func multiplyAdd(_ a: Floats, _ b: Floats, _ c: Floats) -> Floats
     /// c − a · b, rounded once
     static func subtractProduct(_ a: Floats, _ b: Floats, from c: Floats) -> Floats
-    static func minimum(_ a: Floats, _ b: Floats) -> Floats
-    static func maximum(_ a: Floats, _ b: Floats) -> Floats
-    static func magnitude(_ a: Floats) -> Floats
-    /// x, but 0 in the lanes where x is below `limit`.
-    static func zero(_ x: Floats, where y: Floats, isBelow limit: Floats) -> Floats
-    /// x · 2ⁿ for the integer n in the lowest bits of the bit pattern of `biased`; the result must be a normal number.
-    static func scale(_ x: Floats, byPowerOfTwoIn biased: Floats) -> Floats
-    /// The sum of all lanes, halves first: lane i + lane i + 8, then + 4, + 2, + 1.
-    static func sum(_ x: Floats) -> Float
-    /// The largest lane.
-    static func largest(_ x: Floats) -> Float
 
     // Integer products
+    /// How often a loop is run through; unknown to the compiler where unrolling it would lose the order of its work.
+    static func turns(_ count: Int) -> Int
     /// From 64 bytes: the low nibbles of each byte, and the high ones.
     static func loadNibbles(_ p: UnsafeRawPointer) -> (low: Nibbles, high: Nibbles)
     /// From 64 bytes: of each the bits from `first` on that `mask` has, moved up to bit `place`; the result is less than 32.
@@ -100,6 +77,46 @@ public protocol InstructionSet {
     static func loadByteScales(_ p: UnsafeRawPointer) -> ByteScales
     /// Scales of 1.
     static func unitByteScales() -> ByteScales
+}
+
+/// One CPU family's vector operations.
+///
+/// A conformance holds nothing but intrinsics. Every instruction set computes the same bits.
+public protocol InstructionSet: TileLanes {
+    /// How many Floats the registers hold.
+    static var registerCount: Int { get }
+
+    // Moving
+    static func load(_ p: UnsafePointer<Float>) -> Floats
+    /// The first `count` (0...16) lanes from memory, the others from `fill`; reads no byte beyond.
+    static func load(_ p: UnsafePointer<Float>, count: Int, fill: Floats) -> Floats
+    /// Rounds to the nearest binary16, ties to even.
+    static func storeHalves(_ x: Floats, to p: UnsafeMutableRawPointer)
+    /// Writes the lowest byte of each lane's bit pattern.
+    static func storeLowBytes(_ x: Floats, to p: UnsafeMutableRawPointer)
+    /// Lane 0.
+    static func first(_ x: Floats) -> Float
+
+    // Arithmetic
+    static func add(_ a: Floats, _ b: Floats) -> Floats
+    static func subtract(_ a: Floats, _ b: Floats) -> Floats
+    static func divide(_ a: Floats, _ b: Floats) -> Floats
+    static func minimum(_ a: Floats, _ b: Floats) -> Floats
+    static func maximum(_ a: Floats, _ b: Floats) -> Floats
+    static func magnitude(_ a: Floats) -> Floats
+    /// x, but 0 in the lanes where x is below `limit`.
+    static func zero(_ x: Floats, where y: Floats, isBelow limit: Floats) -> Floats
+    /// x · 2ⁿ for the integer n in the lowest bits of the bit pattern of `biased`; the result must be a normal number.
+    static func scale(_ x: Floats, byPowerOfTwoIn biased: Floats) -> Floats
+    /// The sum of all lanes, halves first: lane i + lane i + 8, then + 4, + 2, + 1.
+    static func sum(_ x: Floats) -> Float
+    /// The largest lane.
+    static func largest(_ x: Floats) -> Float
+}
+
+extension TileLanes {
+    @inlinable @inline(__always) public static func prefetchLater(_ p: UnsafeRawPointer) {}
+    @inlinable @inline(__always) public static func turns(_ count: Int) -> Int { count }
 }
 
 extension InstructionSet {

@@ -2,7 +2,7 @@
 // Tiles of 8-bit codes. Each group of 32 columns gives an exact integer sum; only then come scales and Float.
 
 /// Weights of `TensorEncoding.int8`: w = rowScale · scale · (q − 128).
-public enum Int8Tile<Set: InstructionSet>: TileKernel {
+public enum Int8Tile<Set: TileLanes>: TileKernel {
     @inlinable @inline(__always)
     public static func multiply<Block: TokenBlock>(_: Block.Type, _ p: TileProduct, tile: Int, token: Int)
     where Block.Set == Set {
@@ -34,8 +34,9 @@ public enum Int8Tile<Set: InstructionSet>: TileKernel {
         scaledBy scales: Set.ByteScales
     ) where Block.Set == Set {
         block.beginCodes(x, stride: stride)
+        let turns = Set.turns(8)
         var j = 0
-        while j < 8 {
+        while j < turns {
             if isMemoryBound(Block.self) { Set.prefetch(codes + (j &* 64 &+ prefetchDistance)) }
             block.add(Set.loadCodes(codes + j &* 64), times: x, stride: stride, j, scaledBy: scales)
             j &+= 1
@@ -47,7 +48,7 @@ public enum Int8Tile<Set: InstructionSet>: TileKernel {
 ///
 /// A tile is, for each group, 16 × binary16 scale (this block padded to
 /// a multiple of 64 bytes), then the codes as in `TensorEncoding.int8`.
-public enum KeyTile<Set: InstructionSet>: TileKernel {
+public enum KeyTile<Set: TileLanes>: TileKernel {
     @inlinable @inline(__always)
     public static func multiply<Block: TokenBlock>(_: Block.Type, _ p: TileProduct, tile: Int, token: Int)
     where Block.Set == Set {
@@ -75,7 +76,7 @@ public enum KeyTile<Set: InstructionSet>: TileKernel {
 ///
 /// Tiles are signed codes, ordered as in `TensorEncoding.int8`; their scales are in the input (`weigh`). A token's input has all its groups of positions for the first 32 channels, then
 /// for the next, with codes of 0…127.
-public enum ValueTile<Set: InstructionSet>: TileKernel {
+public enum ValueTile<Set: TileLanes>: TileKernel {
     @inlinable @inline(__always)
     public static func multiply<Block: TokenBlock>(_: Block.Type, _ p: TileProduct, tile: Int, token: Int)
     where Block.Set == Set {
@@ -88,8 +89,9 @@ public enum ValueTile<Set: InstructionSet>: TileKernel {
         var block = Block()
         while x < end {
             block.beginCodes(x, stride: p.inputStride)
+            let turns = Set.turns(8)
             var j = 0
-            while j < 8 {
+            while j < turns {
                 if isMemoryBound(Block.self) { Set.prefetch(codes + (j &* 64 &+ prefetchDistance)) }
                 block.add(
                     Set.loadSignedCodes(codes + j &* 64), timesUnsigned: x, stride: p.inputStride, j)

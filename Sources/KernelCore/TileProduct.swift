@@ -54,7 +54,7 @@ public func isMemoryBound<Block: TokenBlock>(_: Block.Type) -> Bool { Block.toke
 
 /// How tiles are multiplied by one block of tokens.
 public protocol TileKernel {
-    associatedtype Set: InstructionSet
+    associatedtype Set: TileLanes
 
     /// Rows of `tile` × the tokens from `token` on that fill one block.
     static func multiply<Block: TokenBlock>(_: Block.Type, _ p: TileProduct, tile: Int, token: Int)
@@ -91,13 +91,37 @@ public func multiply<Kernel: TileKernel, Wide: TokenBlock>(
         let isPair = tile &+ 1 < endTile
         var token = multiplyBlocks(Kernel.self, Wide.self, p, tile, isPair, 0)
         if Wide.tokenCount > 4 { token = multiplyBlocks(Kernel.self, Four<Set>.self, p, tile, isPair, token) }
-        if Wide.tokenCount > 3 {
-            token = multiplyBlocks(Kernel.self, Three<Set>.self, p, tile, isPair, token)
-        }
-        if Wide.tokenCount > 2 { token = multiplyBlocks(Kernel.self, Two<Set>.self, p, tile, isPair, token) }
-        _ = multiplyBlocks(Kernel.self, One<Set>.self, p, tile, isPair, token)
+        multiplyRest(Kernel.self, p, tile, isPair, token, below: Wide.tokenCount)
         tile &+= isPair ? 2 : 1
     }
+}
+
+/// The same where wide blocks go through half of a tile's rows at a time.
+@inlinable @inline(__always)
+public func multiply<Kernel: TileKernel, Low: TileKernel, High: TileKernel>(
+    _: Kernel.Type, halves _: Low.Type, _: High.Type, _ p: TileProduct, _ firstTile: Int, _ endTile: Int
+) {
+    var tile = firstTile
+    while tile < endTile {
+        let isPair = tile &+ 1 < endTile
+        _ = multiplyBlocks(Low.self, Eight<Low.Set>.self, p, tile, isPair, 0)
+        var token = multiplyBlocks(High.self, Eight<High.Set>.self, p, tile, isPair, 0)
+        token = multiplyBlocks(Kernel.self, Four<Kernel.Set>.self, p, tile, isPair, token)
+        multiplyRest(Kernel.self, p, tile, isPair, token, below: 4)
+        tile &+= isPair ? 2 : 1
+    }
+}
+
+/// One or two tiles × the tokens from `token` on, in blocks of 3, 2 and 1 token; fewer than `count` are left.
+@inlinable @inline(__always)
+func multiplyRest<Kernel: TileKernel>(
+    _: Kernel.Type, _ p: TileProduct, _ tile: Int, _ isPair: Bool, _ token: Int, below count: Int
+) {
+    typealias Set = Kernel.Set
+    var token = token
+    if count > 3 { token = multiplyBlocks(Kernel.self, Three<Set>.self, p, tile, isPair, token) }
+    if count > 2 { token = multiplyBlocks(Kernel.self, Two<Set>.self, p, tile, isPair, token) }
+    _ = multiplyBlocks(Kernel.self, One<Set>.self, p, tile, isPair, token)
 }
 
 /// One or two tiles × the tokens from `first` on, as many as fill whole blocks.
@@ -108,9 +132,11 @@ func multiplyBlocks<Kernel: TileKernel, Block: TokenBlock>(
 ) -> Int where Block.Set == Kernel.Set {
     let end = p.tokenCount &- Block.tokenCount
     var token = first
+    var next = TilesAhead<Block>(p, from: tile &+ 2)
     if isPair, Kernel.pairsTiles(tokenCount: Block.tokenCount) {
         while token <= end {
             Kernel.multiplyPair(Block.self, p, tile: tile, token: token)
+            next.prefetch(tileCount: 2)
             token &+= Block.tokenCount
         }
         return token
@@ -118,15 +144,44 @@ func multiplyBlocks<Kernel: TileKernel, Block: TokenBlock>(
     // One tile after the other: it stays in the first cache while the tokens pass by.
     while token <= end {
         Kernel.multiply(Block.self, p, tile: tile, token: token)
+        next.prefetch(tileCount: 1)
         token &+= Block.tokenCount
     }
     guard isPair else { return token }
     token = first
     while token <= end {
         Kernel.multiply(Block.self, p, tile: tile &+ 1, token: token)
+        next.prefetch(tileCount: 1)
         token &+= Block.tokenCount
     }
     return token
+}
+
+/// The tiles after those that are multiplied, asked for bit by bit while wide blocks of tokens pass by: one that begins
+/// in memory would keep its first block waiting.
+@usableFromInline
+struct TilesAhead<Block: TokenBlock> {
+    @usableFromInline var address: UnsafeRawPointer
+    /// Cache lines of a tile for each block of tokens.
+    @usableFromInline let lineCount: Int
+
+    @inlinable @inline(__always)
+    init(_ p: TileProduct, from tile: Int) {
+        address = p.tiles + tile &* p.tileByteCount
+        lineCount =
+            isMemoryBound(Block.self)
+            ? 0 : p.tileByteCount / 64 &* Block.tokenCount / max(p.tokenCount, Block.tokenCount) &+ 1
+    }
+
+    @inlinable @inline(__always)
+    mutating func prefetch(tileCount: Int) {
+        guard !isMemoryBound(Block.self) else { return }
+        let end = address + tileCount &* lineCount &* 64
+        while address < end {
+            Block.Set.prefetchLater(address)
+            address += 64
+        }
+    }
 }
 
 extension TileProduct {

@@ -7,7 +7,7 @@
 ///
 /// Inputs are those of the block's first token; `stride` leads from one token to the next.
 public protocol TokenBlock {
-    associatedtype Set: InstructionSet
+    associatedtype Set: TileLanes
     static var tokenCount: Int { get }
     init()
 
@@ -47,7 +47,7 @@ public protocol TokenBlock {
 }
 
 /// The sums of one token.
-public struct One<Set: InstructionSet>: TokenBlock {
+public struct One<Set: TileLanes>: TokenBlock {
     public var sum: Set.Floats
     public var minimumSum: Set.Floats
     public var codeSum: Set.CodeSum
@@ -249,7 +249,7 @@ public struct Both<First: TokenBlock, Second: TokenBlock>: TokenBlock where Seco
 }
 
 public typealias Twice<Half: TokenBlock> = Both<Half, Half>
-public typealias Two<Set: InstructionSet> = Twice<One<Set>>
-public typealias Three<Set: InstructionSet> = Both<Two<Set>, One<Set>>
-public typealias Four<Set: InstructionSet> = Twice<Two<Set>>
-public typealias Eight<Set: InstructionSet> = Twice<Four<Set>>
+public typealias Two<Set: TileLanes> = Twice<One<Set>>
+public typealias Three<Set: TileLanes> = Both<Two<Set>, One<Set>>
+public typealias Four<Set: TileLanes> = Twice<Two<Set>>
+public typealias Eight<Set: TileLanes> = Twice<Four<Set>>

@@ -28,37 +28,182 @@ private struct Integers16 {
     }
 }
 
-private enum AVX2: InstructionSet {
-    typealias Floats = Floats16
-    typealias Nibbles = Integers16
-    typealias SignedCodes = Integers16
+/// Which rows of a tile: 0–7 or 8–15.
+private protocol Half { static var index: Int { get } }
+private enum Low: Half { @inline(__always) static var index: Int { 0 } }
+private enum High: Half { @inline(__always) static var index: Int { 1 } }
+
+/// Half of a tile's rows, one register.
+private enum AVX2Half<H: Half>: TileLanes {
+    typealias Floats = __m256
+    typealias Nibbles = __m256i
+    typealias SignedCodes = __m256i
     /// Each scale twice, in 16 bits: what adds pairs of products multiplies them too.
-    typealias ByteScales = Integers16
+    typealias ByteScales = __m256i
 
     /// Sums of pairs of products, 16 bits each: at most 8 · (2 · 15 · 127) = 30480 or 4 · (2 · 31 · 127) = 31496 < 2¹⁵.
     struct NibbleSum {
-        var pairs: Integers16
-        @inline(__always) init(_ pairs: Integers16) { self.pairs = pairs }
+        var pairs: __m256i
+        @inline(__always) init(_ pairs: __m256i) { self.pairs = pairs }
     }
 
     /// w = q − 128 as |w| (128 fits an unsigned byte) and w, whose sign goes over to the activations.
     struct Codes {
-        var magnitudes: Integers16
-        var signs: Integers16
-        @inline(__always) init(magnitudes: Integers16, signs: Integers16) {
+        var magnitudes: __m256i
+        var signs: __m256i
+        @inline(__always) init(magnitudes: __m256i, signs: __m256i) {
             self.magnitudes = magnitudes
             self.signs = signs
         }
     }
 
     struct CodeSum {
-        var lanes: Integers16
-        @inline(__always) init(_ lanes: Integers16) { self.lanes = lanes }
+        var lanes: __m256i
+        @inline(__always) init(_ lanes: __m256i) { self.lanes = lanes }
     }
 
     // MARK: - Moving
 
     @inline(__always) static func prefetch(_ p: UnsafeRawPointer) { tiller_prefetch(p) }
+    @inline(__always) static func prefetchLater(_ p: UnsafeRawPointer) { tiller_prefetch_later(p) }
+    @inline(__always) static func broadcast(_ x: Float) -> __m256 { _mm256_set1_ps(x) }
+    @inline(__always) static func store(_ x: __m256, to p: UnsafeMutablePointer<Float>) {
+        _mm256_storeu_ps(p + H.index &* 8, x)
+    }
+    @inline(__always) static func store(_ x: __m256, to p: UnsafeMutablePointer<Float>, count: Int) {
+        let n = _mm256_set1_epi32(Int32(truncatingIfNeeded: count &- H.index &* 8))
+        let mask = _mm256_cmpgt_epi32(n, _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
+        _mm256_maskstore_ps(p + H.index &* 8, mask, x)
+    }
+    @inline(__always) static func loadHalves(_ p: UnsafeRawPointer) -> __m256 {
+        _mm256_cvtph_ps(load16(p + H.index &* 16))
+    }
+    @inline(__always) static func loadBrainFloats(_ p: UnsafeRawPointer) -> __m256 {
+        _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(load16(p + H.index &* 16)), 16))
+    }
+    @inline(__always) static func loadUnsignedBytes(_ p: UnsafeRawPointer) -> __m256 {
+        _mm256_cvtepi32_ps(bytes(p))
+    }
+    @inline(__always) private static func load16(_ p: UnsafeRawPointer) -> __m128i {
+        _mm_loadu_si128(p.assumingMemoryBound(to: __m128i_u.self))
+    }
+    @inline(__always) private static func load32(_ p: UnsafeRawPointer) -> __m256i {
+        _mm256_loadu_si256((p + H.index &* 32).assumingMemoryBound(to: __m256i_u.self))
+    }
+    /// Eight of sixteen unsigned bytes.
+    @inline(__always) private static func bytes(_ p: UnsafeRawPointer) -> __m256i {
+        _mm256_cvtepu8_epi32(_mm_loadl_epi64((p + H.index &* 8).assumingMemoryBound(to: __m128i.self)))
+    }
+
+    // MARK: - Arithmetic
+
+    @inline(__always) static func multiply(_ x: __m256, _ y: __m256) -> __m256 { _mm256_mul_ps(x, y) }
+    @inline(__always) static func multiplyAdd(_ x: __m256, _ y: __m256, _ z: __m256) -> __m256 {
+        _mm256_fmadd_ps(x, y, z)
+    }
+    @inline(__always) static func subtractProduct(_ x: __m256, _ y: __m256, from z: __m256) -> __m256 {
+        _mm256_fnmadd_ps(x, y, z)
+    }
+
+    // MARK: - Integer products
+
+    // Loops stay loops: unrolled, the compiler goes through them token by token, all weights of a group in memory.
+    @inline(__always) static func turns(_ count: Int) -> Int { tiller_hidden(count) }
+
+    @inline(__always) static func loadNibbles(_ p: UnsafeRawPointer) -> (low: __m256i, high: __m256i) {
+        let mask = _mm256_set1_epi8(15), q = load32(p)
+        return (_mm256_and_si256(q, mask), _mm256_and_si256(_mm256_srli_epi16(q, 4), mask))
+    }
+    @inline(__always) static func loadFields(
+        _ p: UnsafeRawPointer, first: Int, mask: UInt8, place: Int
+    ) -> __m256i {
+        let mask = _mm256_set1_epi8(Int8(truncatingIfNeeded: mask &<< UInt8(truncatingIfNeeded: place)))
+        // Bits moved within 16-bit words: those that cross bytes are masked away.
+        let moved =
+            first < place
+            ? _mm256_slli_epi16(load32(p), Int32(truncatingIfNeeded: place &- first))
+            : _mm256_srli_epi16(load32(p), Int32(truncatingIfNeeded: first &- place))
+        return _mm256_and_si256(moved, mask)
+    }
+    @inline(__always) static func join(_ a: __m256i, _ b: __m256i) -> __m256i { _mm256_or_si256(a, b) }
+    @inline(__always) static func emptyNibbleSum() -> NibbleSum { NibbleSum(_mm256_setzero_si256()) }
+    @inline(__always) static func add(_ sum: NibbleSum, _ w: __m256i, times a: Int32) -> NibbleSum {
+        NibbleSum(_mm256_add_epi16(sum.pairs, _mm256_maddubs_epi16(w, _mm256_set1_epi32(a))))
+    }
+    @inline(__always) static func floats(_ sum: NibbleSum, scaledBy scales: __m256i) -> __m256 {
+        _mm256_cvtepi32_ps(_mm256_madd_epi16(sum.pairs, scales))
+    }
+
+    // `maddubs` saturates sums of pairs at 2¹⁵, which unsigned codes up to 255 would exceed. |w| ≤ 128 keeps them within
+    // 2 · 128 · 127 = 32512.
+    @inline(__always) static func loadCodes(_ p: UnsafeRawPointer) -> Codes {
+        let w = _mm256_xor_si256(load32(p), _mm256_set1_epi8(-128))
+        return Codes(magnitudes: _mm256_abs_epi8(w), signs: w)
+    }
+    @inline(__always) static func emptyCodeSum(correction: Int32) -> CodeSum {
+        CodeSum(_mm256_setzero_si256())
+    }
+    @inline(__always) static func add(
+        _ sum: CodeSum, _ w: Codes, times a: Int32, scaledBy scales: __m256i
+    ) -> CodeSum {
+        let pairs = _mm256_maddubs_epi16(w.magnitudes, _mm256_sign_epi8(_mm256_set1_epi32(a), w.signs))
+        return CodeSum(_mm256_add_epi32(sum.lanes, _mm256_madd_epi16(pairs, scales)))
+    }
+    @inline(__always) static func loadSignedCodes(_ p: UnsafeRawPointer) -> __m256i { load32(p) }
+    @inline(__always) static func add(_ sum: CodeSum, _ w: __m256i, timesUnsigned a: Int32) -> CodeSum {
+        let pairs = _mm256_maddubs_epi16(_mm256_set1_epi32(a), w)
+        return CodeSum(_mm256_add_epi32(sum.lanes, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))))
+    }
+    @inline(__always) static func floats(_ sum: CodeSum, scaledBy scales: __m256i) -> __m256 {
+        _mm256_cvtepi32_ps(sum.lanes)
+    }
+    @inline(__always) static func loadByteScales(_ p: UnsafeRawPointer) -> __m256i {
+        let scales = bytes(p)
+        return _mm256_or_si256(scales, _mm256_slli_epi32(scales, 16))
+    }
+    @inline(__always) static func unitByteScales() -> __m256i { _mm256_set1_epi16(1) }
+}
+
+/// All rows of a tile: the two halves, wherever they go their own ways.
+private enum AVX2: InstructionSet {
+    typealias Lower = AVX2Half<Low>
+    typealias Upper = AVX2Half<High>
+    typealias Floats = Floats16
+    typealias Nibbles = Integers16
+    typealias SignedCodes = Integers16
+    typealias ByteScales = Integers16
+
+    struct NibbleSum {
+        var a: Lower.NibbleSum
+        var b: Upper.NibbleSum
+        @inline(__always) init(_ a: Lower.NibbleSum, _ b: Upper.NibbleSum) {
+            self.a = a
+            self.b = b
+        }
+    }
+
+    struct Codes {
+        var a: Lower.Codes
+        var b: Upper.Codes
+        @inline(__always) init(_ a: Lower.Codes, _ b: Upper.Codes) {
+            self.a = a
+            self.b = b
+        }
+    }
+
+    struct CodeSum {
+        var a: Lower.CodeSum
+        var b: Upper.CodeSum
+        @inline(__always) init(_ a: Lower.CodeSum, _ b: Upper.CodeSum) {
+            self.a = a
+            self.b = b
+        }
+    }
+
+    // MARK: - Moving
+
+    @inline(__always) static func prefetch(_ p: UnsafeRawPointer) { tiller_prefetch(p) }
+    @inline(__always) static func prefetchLater(_ p: UnsafeRawPointer) { tiller_prefetch_later(p) }
     @inline(__always) static func broadcast(_ x: Float) -> Floats16 {
         let v = _mm256_set1_ps(x)
         return Floats16(v, v)
@@ -91,22 +236,17 @@ private enum AVX2: InstructionSet {
             _mm256_cmpgt_epi32(n, _mm256_setr_epi32(8, 9, 10, 11, 12, 13, 14, 15)))
     }
     @inline(__always) static func loadHalves(_ p: UnsafeRawPointer) -> Floats16 {
-        Floats16(_mm256_cvtph_ps(load16(p)), _mm256_cvtph_ps(load16(p + 16)))
+        Floats16(Lower.loadHalves(p), Upper.loadHalves(p))
     }
     @inline(__always) static func storeHalves(_ x: Floats16, to p: UnsafeMutableRawPointer) {
         _mm_storeu_si128(p.assumingMemoryBound(to: __m128i_u.self), tiller_halves_ps(x.a))
         _mm_storeu_si128((p + 16).assumingMemoryBound(to: __m128i_u.self), tiller_halves_ps(x.b))
     }
     @inline(__always) static func loadBrainFloats(_ p: UnsafeRawPointer) -> Floats16 {
-        Floats16(
-            _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(load16(p)), 16)),
-            _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(load16(p + 16)), 16)))
+        Floats16(Lower.loadBrainFloats(p), Upper.loadBrainFloats(p))
     }
     @inline(__always) static func loadUnsignedBytes(_ p: UnsafeRawPointer) -> Floats16 {
-        let bytes = load16(p)
-        return Floats16(
-            _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes)),
-            _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_unpackhi_epi64(bytes, bytes))))
+        Floats16(Lower.loadUnsignedBytes(p), Upper.loadUnsignedBytes(p))
     }
     @inline(__always) static func storeLowBytes(_ x: Floats16, to p: UnsafeMutableRawPointer) {
         // Bytes 0, 4, 8 and 12 of each half register.
@@ -122,11 +262,6 @@ private enum AVX2: InstructionSet {
     @inline(__always) static func first(_ x: Floats16) -> Float { _mm256_cvtss_f32(x.a) }
     @inline(__always) private static func load16(_ p: UnsafeRawPointer) -> __m128i {
         _mm_loadu_si128(p.assumingMemoryBound(to: __m128i_u.self))
-    }
-    @inline(__always) private static func load64(_ p: UnsafeRawPointer) -> Integers16 {
-        Integers16(
-            _mm256_loadu_si256(p.assumingMemoryBound(to: __m256i_u.self)),
-            _mm256_loadu_si256((p + 32).assumingMemoryBound(to: __m256i_u.self)))
     }
 
     // MARK: - Arithmetic
@@ -187,90 +322,55 @@ private enum AVX2: InstructionSet {
     // MARK: - Integer products
 
     @inline(__always) static func loadNibbles(_ p: UnsafeRawPointer) -> (low: Integers16, high: Integers16) {
-        let mask = _mm256_set1_epi8(15), q = load64(p)
-        return (
-            Integers16(_mm256_and_si256(q.a, mask), _mm256_and_si256(q.b, mask)),
-            Integers16(
-                _mm256_and_si256(_mm256_srli_epi16(q.a, 4), mask),
-                _mm256_and_si256(_mm256_srli_epi16(q.b, 4), mask))
-        )
+        let a = Lower.loadNibbles(p), b = Upper.loadNibbles(p)
+        return (Integers16(a.low, b.low), Integers16(a.high, b.high))
     }
     @inline(__always) static func loadFields(
         _ p: UnsafeRawPointer, first: Int, mask: UInt8, place: Int
     ) -> Integers16 {
-        let mask = _mm256_set1_epi8(Int8(truncatingIfNeeded: mask &<< UInt8(truncatingIfNeeded: place)))
-        let q = load64(p)
-        return Integers16(
-            _mm256_and_si256(moved(q.a, first, place), mask), _mm256_and_si256(moved(q.b, first, place), mask)
-        )
+        Integers16(
+            Lower.loadFields(p, first: first, mask: mask, place: place),
+            Upper.loadFields(p, first: first, mask: mask, place: place))
     }
-    /// Bits moved within 16-bit words: those that cross bytes are masked away.
-    @inline(__always) private static func moved(_ q: __m256i, _ first: Int, _ place: Int) -> __m256i {
-        first < place
-            ? _mm256_slli_epi16(q, Int32(truncatingIfNeeded: place &- first))
-            : _mm256_srli_epi16(q, Int32(truncatingIfNeeded: first &- place))
-    }
-    @inline(__always) static func join(_ a: Integers16, _ b: Integers16) -> Integers16 {
-        Integers16(_mm256_or_si256(a.a, b.a), _mm256_or_si256(a.b, b.b))
+    @inline(__always) static func join(_ x: Integers16, _ y: Integers16) -> Integers16 {
+        Integers16(Lower.join(x.a, y.a), Upper.join(x.b, y.b))
     }
     @inline(__always) static func emptyNibbleSum() -> NibbleSum {
-        NibbleSum(Integers16(_mm256_setzero_si256(), _mm256_setzero_si256()))
+        NibbleSum(Lower.emptyNibbleSum(), Upper.emptyNibbleSum())
     }
     @inline(__always) static func add(_ sum: NibbleSum, _ w: Integers16, times a: Int32) -> NibbleSum {
-        let a = _mm256_set1_epi32(a)
-        return NibbleSum(
-            Integers16(
-                _mm256_add_epi16(sum.pairs.a, _mm256_maddubs_epi16(w.a, a)),
-                _mm256_add_epi16(sum.pairs.b, _mm256_maddubs_epi16(w.b, a))))
+        NibbleSum(Lower.add(sum.a, w.a, times: a), Upper.add(sum.b, w.b, times: a))
     }
     @inline(__always) static func floats(_ sum: NibbleSum, scaledBy scales: Integers16) -> Floats16 {
-        Floats16(
-            _mm256_cvtepi32_ps(_mm256_madd_epi16(sum.pairs.a, scales.a)),
-            _mm256_cvtepi32_ps(_mm256_madd_epi16(sum.pairs.b, scales.b)))
+        Floats16(Lower.floats(sum.a, scaledBy: scales.a), Upper.floats(sum.b, scaledBy: scales.b))
     }
-
-    // `maddubs` saturates sums of pairs at 2¹⁵, which unsigned codes up to 255 would exceed. |w| ≤ 128 keeps them within
-    // 2 · 128 · 127 = 32512.
     @inline(__always) static func loadCodes(_ p: UnsafeRawPointer) -> Codes {
-        let offset = _mm256_set1_epi8(-128), q = load64(p)
-        let w = Integers16(_mm256_xor_si256(q.a, offset), _mm256_xor_si256(q.b, offset))
-        return Codes(magnitudes: Integers16(_mm256_abs_epi8(w.a), _mm256_abs_epi8(w.b)), signs: w)
+        Codes(Lower.loadCodes(p), Upper.loadCodes(p))
     }
     @inline(__always) static func emptyCodeSum(correction: Int32) -> CodeSum {
-        CodeSum(Integers16(_mm256_setzero_si256(), _mm256_setzero_si256()))
+        CodeSum(Lower.emptyCodeSum(correction: correction), Upper.emptyCodeSum(correction: correction))
     }
     @inline(__always) static func add(
         _ sum: CodeSum, _ w: Codes, times a: Int32, scaledBy scales: Integers16
     ) -> CodeSum {
-        let a = _mm256_set1_epi32(a)
-        let first = _mm256_maddubs_epi16(w.magnitudes.a, _mm256_sign_epi8(a, w.signs.a))
-        let second = _mm256_maddubs_epi16(w.magnitudes.b, _mm256_sign_epi8(a, w.signs.b))
-        return CodeSum(
-            Integers16(
-                _mm256_add_epi32(sum.lanes.a, _mm256_madd_epi16(first, scales.a)),
-                _mm256_add_epi32(sum.lanes.b, _mm256_madd_epi16(second, scales.b))))
+        CodeSum(
+            Lower.add(sum.a, w.a, times: a, scaledBy: scales.a),
+            Upper.add(sum.b, w.b, times: a, scaledBy: scales.b))
     }
-    @inline(__always) static func loadSignedCodes(_ p: UnsafeRawPointer) -> Integers16 { load64(p) }
+    @inline(__always) static func loadSignedCodes(_ p: UnsafeRawPointer) -> Integers16 {
+        Integers16(Lower.loadSignedCodes(p), Upper.loadSignedCodes(p))
+    }
     @inline(__always) static func add(_ sum: CodeSum, _ w: Integers16, timesUnsigned a: Int32) -> CodeSum {
-        let a = _mm256_set1_epi32(a), one = _mm256_set1_epi16(1)
-        let first = _mm256_maddubs_epi16(a, w.a), second = _mm256_maddubs_epi16(a, w.b)
-        return CodeSum(
-            Integers16(
-                _mm256_add_epi32(sum.lanes.a, _mm256_madd_epi16(first, one)),
-                _mm256_add_epi32(sum.lanes.b, _mm256_madd_epi16(second, one))))
+        CodeSum(Lower.add(sum.a, w.a, timesUnsigned: a), Upper.add(sum.b, w.b, timesUnsigned: a))
     }
     @inline(__always) static func floats(_ sum: CodeSum, scaledBy scales: Integers16) -> Floats16 {
-        Floats16(_mm256_cvtepi32_ps(sum.lanes.a), _mm256_cvtepi32_ps(sum.lanes.b))
+        Floats16(Lower.floats(sum.a, scaledBy: scales.a), Upper.floats(sum.b, scaledBy: scales.b))
     }
     @inline(__always) static func loadByteScales(_ p: UnsafeRawPointer) -> Integers16 {
-        let bytes = load16(p)
-        let a = _mm256_cvtepu8_epi32(bytes), b = _mm256_cvtepu8_epi32(_mm_unpackhi_epi64(bytes, bytes))
-        return Integers16(
-            _mm256_or_si256(a, _mm256_slli_epi32(a, 16)), _mm256_or_si256(b, _mm256_slli_epi32(b, 16)))
+        Integers16(Lower.loadByteScales(p), Upper.loadByteScales(p))
     }
     @inline(__always) static func unitByteScales() -> Integers16 {
-        let one = _mm256_set1_epi16(1)
-        return Integers16(one, one)
+        Integers16(Lower.unitByteScales(), Upper.unitByteScales())
     }
 }
 
@@ -294,9 +394,8 @@ private typealias Input = KernelTable.Input
 private typealias Output = KernelTable.Output
 private typealias State = UnsafeMutablePointer<SoftmaxState>
 private typealias Wide = Four<AVX2>
-/// Signs and magnitudes of 8-bit weights are worked out once for all tokens of a block; that their sums do not fit the
-/// registers costs less.
-private typealias Wider = Eight<AVX2>
+private typealias Lower = AVX2.Lower
+private typealias Upper = AVX2.Upper
 
 private func multiplyFloat32(_ p: TileProduct, _ first: Int, _ end: Int) {
     multiply(FloatTile<Float32Columns<AVX2>>.self, Wide.self, p, first, end)
@@ -305,22 +404,31 @@ private func multiplyFloat16(_ p: TileProduct, _ first: Int, _ end: Int) {
     multiply(FloatTile<Float16Columns<AVX2>>.self, Wide.self, p, first, end)
 }
 private func multiplyInt8(_ p: TileProduct, _ first: Int, _ end: Int) {
-    multiply(Int8Tile<AVX2>.self, Wider.self, p, first, end)
+    multiply(
+        Int8Tile<AVX2>.self, halves: Int8Tile<Lower>.self, Int8Tile<Upper>.self, p, first, end)
 }
 private func multiplyInt5(_ p: TileProduct, _ first: Int, _ end: Int) {
-    multiply(AffineTile<FiveBits<AVX2>>.self, Wide.self, p, first, end)
+    multiply(
+        AffineTile<FiveBits<AVX2>>.self, halves: AffineTile<FiveBits<Lower>>.self,
+        AffineTile<FiveBits<Upper>>.self, p, first, end)
 }
 private func multiplyInt4(_ p: TileProduct, _ first: Int, _ end: Int) {
-    multiply(AffineTile<FourBits<AVX2>>.self, Wide.self, p, first, end)
+    multiply(
+        AffineTile<FourBits<AVX2>>.self, halves: AffineTile<FourBits<Lower>>.self,
+        AffineTile<FourBits<Upper>>.self, p, first, end)
 }
 private func multiplyInt3(_ p: TileProduct, _ first: Int, _ end: Int) {
-    multiply(AffineTile<ThreeBits<AVX2>>.self, Wide.self, p, first, end)
+    multiply(
+        AffineTile<ThreeBits<AVX2>>.self, halves: AffineTile<ThreeBits<Lower>>.self,
+        AffineTile<ThreeBits<Upper>>.self, p, first, end)
 }
 private func multiplyKeys(_ p: TileProduct, _ first: Int, _ end: Int) {
-    multiply(KeyTile<AVX2>.self, Wider.self, p, first, end)
+    multiply(
+        KeyTile<AVX2>.self, halves: KeyTile<Lower>.self, KeyTile<Upper>.self, p, first, end)
 }
 private func multiplyValues(_ p: TileProduct, _ first: Int, _ end: Int) {
-    multiply(ValueTile<AVX2>.self, Wide.self, p, first, end)
+    multiply(
+        ValueTile<AVX2>.self, halves: ValueTile<Lower>.self, ValueTile<Upper>.self, p, first, end)
 }
 
 private func quantize(_ x: Input, _ groups: UnsafeMutablePointer<QuantizedGroup>, _ count: Int) {

@@ -26,6 +26,7 @@ private enum AVX512: InstructionSet {
     // MARK: - Moving
 
     @inline(__always) static func prefetch(_ p: UnsafeRawPointer) { tiller_prefetch(p) }
+    @inline(__always) static func prefetchLater(_ p: UnsafeRawPointer) { tiller_prefetch_later(p) }
     @inline(__always) static func broadcast(_ x: Float) -> __m512 { _mm512_set1_ps(x) }
     @inline(__always) static func load(_ p: UnsafePointer<Float>) -> __m512 { _mm512_loadu_ps(p) }
     @inline(__always) static func load(_ p: UnsafePointer<Float>, count: Int, fill: __m512) -> __m512 {

@@ -170,12 +170,24 @@ def details(result: dict) -> list[str]:
     return lines
 
 
+def every_arm(results: list[dict]) -> str:
+    """All arms of all runs, those of chance too, as the rows of a spreadsheet."""
+    lines = ["run,kind,arm,effect,from,to,damage,share the other way"]
+    for result in results:
+        for arm in result["arms"]:
+            low, high = arm["interval"] or ("", "")
+            lines.append(",".join(str(round(cell, 6)) if isinstance(cell, float) else str(cell) for cell in
+                                  [named(result).replace(",", ""), arm["kind"], arm["name"], arm["effect"], low, high, arm.get("damage") or "", arm["anti_steered"]]))
+    return "\n".join(lines) + "\n"
+
+
 def write(results: list[dict], catalog: pathlib.Path) -> None:
-    """The article and its pictures."""
+    """The article, its pictures and the table of all arms."""
     resources = catalog / "Resources"
     resources.mkdir(parents=True, exist_ok=True)
-    for old in resources.glob("experiment-*.svg"):
+    for old in resources.glob("experiment-*"):
         old.unlink()
+    (resources / "experiment-arms.csv").write_text(every_arm(results), encoding="utf-8")
     points = [(r["gap"]["difference"], best(r, "expert")["effect"] - best(r, "own")["effect"], named(r)) for r in results if best(r, "expert") and best(r, "own")]
     (resources / "experiment-gap.svg").write_text(experiment_pictures.scatter(points), encoding="utf-8")
     pairings = sorted({word for r in results for arm in r["arms"] for tried in arm.get("tried", []) for word in [tried["note"].split(",")[0]] if "layers" not in word})
@@ -188,7 +200,8 @@ def write(results: list[dict], catalog: pathlib.Path) -> None:
         "bootstrap interval clustered by group; hypotheses are tested by paired sign changes, with Holm's adjustment over the four of one run.", "",
         f"This page is made by `tools/experiments/expert-steer` from {len(results)} run{'s' if len(results) > 1 else ''} ({', '.join(sorted({r['part'] for r in results}))}), "
         f"seed 1, kernels {', '.join(sorted({r['kernels'] for r in results}))}; {' to '.join(map(str, dict.fromkeys([pairs[0], pairs[-1]])))} training pairs (two texts each), pairings "
-        f"{', '.join(pairings)}. {verdict(results)}", "",
+        f"{', '.join(pairings)}. Tables below give the spread of arms by chance; `Resources/experiment-arms.csv` has each of them with its interval.", "",
+        verdict(results), "",
         "The preferred arms of all runs, by validation; own and expert with their intervals, chance beside them:", "", *summary(results), "",
         "![Gain against gap](experiment-gap)", ""]
     for number, result in enumerate(results, 1):
