@@ -38,107 +38,157 @@ public struct PairEvaluation: Sendable {
 extension PairEvaluation {
     /// Scores every pair without and with steering; pairs with a side that has no token of its own are left out.
     ///
-    /// - Parameter onPair: called after each pair with (pairs done, pairs in all).
+    /// - Parameter onPairs: called after some pairs with (evaluations done, evaluations in all).
     package static func measure(
         _ pairs: [ContrastivePair], engine: Engine, steering: [Steer],
-        onPair: (Int, Int) -> Void = { _, _ in }
+        onPairs: (Int, Int) -> Void = { _, _ in }
     ) throws(TillerError) -> PairEvaluation {
-        try measure(pairs, engine: engine, plan: engine.plan(steering), onPair: onPair)
+        try measure(pairs, engine: engine, plan: engine.plan(steering), onPairs: onPairs)
     }
 
     /// The same under a plan that may come from another file.
     package static func measure(
         _ pairs: [ContrastivePair], engine: Engine, plan steeredPlan: SteeringPlan,
-        onPair: (Int, Int) -> Void = { _, _ in }
+        onPairs: (Int, Int) -> Void = { _, _ in }
     ) throws(TillerError) -> PairEvaluation {
         let scorer = try PairScorer(engine: engine)
-        var plain: [Double] = [], steered: [Double] = []
-        for (index, pair) in pairs.enumerated() {
-            if let tokens = try scorer.tokenized(pair) {
-                let before = try scorer.logOdds(of: tokens, under: .none)
-                plain.append(before)
-                steered.append(
-                    steeredPlan.isEmpty ? before : try scorer.logOdds(of: tokens, under: steeredPlan))
-            }
-            onPair(index + 1, pairs.count)
+        var tokens: [TokenizedPair] = []
+        for pair in pairs {
+            if let pair = try scorer.tokenized(pair) { tokens.append(pair) }
         }
-        guard !plain.isEmpty else {
+        guard !tokens.isEmpty else {
             throw .invalidOption("no pair has a token to score on both sides")
         }
+        let count = steeredPlan.isEmpty ? tokens.count : 2 * tokens.count
+        let plain = try scorer.logOdds(of: tokens, under: .none) { onPairs($0, count) }
+        let steered =
+            steeredPlan.isEmpty
+            ? plain
+            : try scorer.logOdds(of: tokens, under: steeredPlan) { onPairs(tokens.count + $0, count) }
         return PairEvaluation(plain: plain, steered: steered, isSteered: !steeredPlan.isEmpty)
     }
 }
 
-/// Scores sides of pairs with one session.
+/// Scores sides of pairs, several pairs at a time.
 package struct PairScorer {
-    private let session: Session
-    package var engine: Engine { session.engine }
+    /// Timelines that go through the model together.
+    private let sessions: [Session]
+    package let engine: Engine
     /// Longer sides are scored over their first tokens.
     package static let tokenLimit = 1024
+    private static let timelineCount = 16
 
     package init(engine: Engine) throws(TillerError) {
-        session = try engine.makeSession(contextLength: min(Self.tokenLimit, max(engine.contextLength, 16)))
+        self.engine = engine
+        var sessions: [Session] = []
+        for _ in 0..<Self.timelineCount {
+            sessions.append(
+                try engine.makeSession(contextLength: min(Self.tokenLimit, max(engine.contextLength, 16))))
+        }
+        self.sessions = sessions
     }
 
     /// The pair's tokens, cut to what can be scored; nil where a side has none of its own.
     package func tokenized(_ pair: ContrastivePair) throws(TillerError) -> TokenizedPair? {
-        try pair.tokenized(engine: session.engine, limit: session.contextLength)
+        try pair.tokenized(engine: engine, limit: sessions[0].contextLength)
     }
 
     /// mean ln P(positive | prompt) − mean ln P(negative | prompt), in nats by token.
     package func logOdds(of pair: TokenizedPair, under plan: SteeringPlan) throws(TillerError) -> Double {
-        session.setPlan(plan)
-        session.rewind(to: 0)
-        return try logOdds(of: pair)
+        try logOdds(of: [pair], under: plan)[0]
     }
 
-    /// The same for many pairs; what a prompt shares with the one before, a chat template's beginning at least, is
-    /// evaluated once.
-    package func logOdds(of pairs: [TokenizedPair], under plan: SteeringPlan) throws(TillerError) -> [Double]
-    {
-        session.setPlan(plan)
-        session.rewind(to: 0)
+    /// The same for many pairs; what a timeline's prompt shares with the one before, a chat template's beginning at least,
+    /// is evaluated once.
+    ///
+    /// - Parameter onPairs: called with the number of pairs done.
+    package func logOdds(
+        of pairs: [TokenizedPair], under plan: SteeringPlan, onPairs: (Int) -> Void = { _ in }
+    ) throws(TillerError) -> [Double] {
+        for session in sessions {
+            session.setPlan(plan)
+            session.rewind(to: 0)
+        }
         var found: [Double] = []
-        for pair in pairs { found.append(try logOdds(of: pair)) }
+        for start in stride(from: 0, to: pairs.count, by: sessions.count) {
+            found += try logOdds(ofFew: pairs[start..<min(start + sessions.count, pairs.count)])
+            onPairs(found.count)
+        }
         return found
     }
 
-    /// Keeps what the session holds of the pair's prompt.
-    private func logOdds(of pair: TokenizedPair) throws(TillerError) -> Double {
+    /// As many pairs as there are timelines, which keep what they hold of their prompts.
+    private func logOdds(ofFew pairs: ArraySlice<TokenizedPair>) throws(TillerError) -> [Double] {
+        var scored = zip(sessions, pairs).map { ScoredPair($0, $1) }
+        // Logits are computed where a token is scored.
+        try Session.evaluate(scored.map { ($0.session, $0.promptToEvaluate()) })
+        try Session.evaluate(scored.map { ($0.session, $0.positiveToScore) }) { index, position, logits in
+            scored[index].addPositive(position, logits)
+        }
+        for pair in scored { pair.session.rewind(to: pair.parting) }
+        try Session.evaluate(scored.map { ($0.session, $0.negativeToScore) }) { index, position, logits in
+            scored[index].addNegative(position, logits)
+        }
+        return scored.map(\.logOdds)
+    }
+}
+
+/// One pair on its way through a timeline: prompt, positive side, back to where the sides part, negative side.
+private struct ScoredPair {
+    let session: Session
+    let pair: TokenizedPair
+    /// The last token of the prompt, whose logits are the first that count.
+    let first: Int
+    /// The last token that both sides share.
+    let parting: Int
+    /// Answers of one token: both are in the distribution after the prompt.
+    let isOneToken: Bool
+    private var common = 0.0, positive = 0.0, negative = 0.0
+
+    init(_ session: Session, _ pair: TokenizedPair) {
+        (self.session, self.pair) = (session, pair)
         let end = pair.start + 1
-        if pair.positive.count == end, pair.negative.count == end,
-            pair.positive[..<pair.start] == pair.negative[..<pair.start]
-        {
-            // Answers of one token: both are in the distribution after the prompt.
-            try session.advance(to: Array(pair.prompt))
-            let logits = session.currentLogits
-            return Double(logits[Int(pair.positive[pair.start])] - logits[Int(pair.negative[pair.start])])
-        }
-        // What both sides begin with is evaluated once; logits are computed where a token is scored.
+        first = pair.start - 1
+        isOneToken =
+            pair.positive.count == end && pair.negative.count == end
+            && pair.positive[..<pair.start] == pair.negative[..<pair.start]
         let same = zip(pair.positive, pair.negative).prefix { $0 == $1 }.count
-        let first = pair.start - 1, parting = max(same - 1, first)
-        if first > 0 {
-            try session.advance(to: Array(pair.positive[..<first]))
-        } else {
-            session.rewind(to: 0)
-        }
-        let common = try logLikelihood(pair.positive[first...parting])
-        let positive = try logLikelihood(pair.positive[parting...])
-        session.rewind(to: parting)
-        let negative = try logLikelihood(pair.negative[parting...])
-        return (common + positive) / Double(pair.positive.count - pair.start)
-            - (common + negative) / Double(pair.negative.count - pair.start)
+        parting = isOneToken ? first : max(same - 1, first)
     }
 
-    /// Σ ln P of all but the first token, which goes on where the session stands; the last one is not evaluated.
-    private func logLikelihood(_ tokens: ArraySlice<Int32>) throws(TillerError) -> Double {
-        guard tokens.count > 1 else { return 0 }
-        var sum = 0.0
-        try session.evaluate(tokens.dropLast()) { position, logits in
-            guard let base = logits.baseAddress else { return }
-            let normalizer = session.engine.compute.logSumExp(base, count: logits.count)
-            sum += Double(logits[Int(tokens[position + 1])] - normalizer)
+    /// What the timeline does not hold yet of the prompt without its last token; forgets what it holds beyond.
+    func promptToEvaluate() -> ArraySlice<Int32> {
+        let common = zip(session.tokens, pair.positive[..<first]).prefix { $0 == $1 }.count
+        session.rewind(to: common)
+        return pair.positive[common..<first]
+    }
+
+    /// The last token of a side is not evaluated: nothing comes after it.
+    var positiveToScore: ArraySlice<Int32> { pair.positive[first...].dropLast() }
+    var negativeToScore: ArraySlice<Int32> { isOneToken ? [] : pair.negative[parting...].dropLast() }
+
+    mutating func addPositive(_ position: Int, _ logits: UnsafeBufferPointer<Float>) {
+        if isOneToken {
+            positive = Double(logits[Int(pair.positive[pair.start])] - logits[Int(pair.negative[pair.start])])
+        } else if position < parting {
+            common += logLikelihood(pair.positive[position + 1], logits)
+        } else {
+            positive += logLikelihood(pair.positive[position + 1], logits)
         }
-        return sum
+    }
+
+    mutating func addNegative(_ position: Int, _ logits: UnsafeBufferPointer<Float>) {
+        negative += logLikelihood(pair.negative[position + 1], logits)
+    }
+
+    private func logLikelihood(_ token: Int32, _ logits: UnsafeBufferPointer<Float>) -> Double {
+        guard let base = logits.baseAddress else { return 0 }
+        return Double(logits[Int(token)] - session.engine.compute.logSumExp(base, count: logits.count))
+    }
+
+    var logOdds: Double {
+        if isOneToken { return positive }
+        return (common + positive) / Double(pair.positive.count - pair.start)
+            - (common + negative) / Double(pair.negative.count - pair.start)
     }
 }

@@ -51,6 +51,12 @@ struct OpenBLAS: Sendable {
             Text, Count, Count, Output, Count, Output, Output, Count, Output, Count, Output, Count,
             CountOutput, CountOutput, Int
         ) -> Void
+    /// The same by implicit QR iteration.
+    let dgesvd:
+        @convention(c) (
+            Text, Text, Count, Count, Output, Count, Output, Output, Count, Output, Count, Output, Count,
+            CountOutput, Int, Int
+        ) -> Void
 
     /// The library, opened at first use.
     static let shared = Result { () throws(LinearAlgebraError) in try OpenBLAS() }
@@ -99,6 +105,7 @@ struct OpenBLAS: Sendable {
         dsyevd = try find("dsyevd_", as: Swift.type(of: dsyevd))
         dsyevr = try find("dsyevr_", as: Swift.type(of: dsyevr))
         dgesdd = try find("dgesdd_", as: Swift.type(of: dgesdd))
+        dgesvd = try find("dgesvd_", as: Swift.type(of: dgesvd))
     }
 }
 

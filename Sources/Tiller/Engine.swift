@@ -183,6 +183,13 @@ public final class Engine: Sendable {
         }
     }
 
+    /// Runs parts of several timelines together, and nothing else meanwhile.
+    package func evaluate(
+        _ parts: [TimelinePart], visit: ((Int, Int, UnsafeBufferPointer<Float>) -> Void)?
+    ) {
+        lock.withLock { _ in forwardPass.evaluate(parts, visit: visit) }
+    }
+
     /// Runs one token of each of two timelines, alone.
     package func evaluatePair(
         _ tokens: UnsafeBufferPointer<Int32>, first: (cache: KeyValueCache, evaluation: Evaluation),

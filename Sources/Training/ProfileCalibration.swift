@@ -106,10 +106,8 @@ package struct ProfileCalibrator {
         guard !usable.isEmpty else {
             throw .invalidOption("no pair has a token to score on both sides")
         }
-        var plain: [Double] = []
-        for pair in usable { plain.append(try scorer.logOdds(of: pair, under: .none)) }
         self.pairs = usable
-        self.plain = plain
+        plain = try scorer.logOdds(of: usable, under: .none)
         self.budget = budget
         layerCount = engine.model.configuration.layerCount
         calibration = try StrengthCalibration(engine: engine)
@@ -152,10 +150,7 @@ package struct ProfileCalibrator {
         -> CalibrationPoint
     {
         let plan = profile.plan(strength: strength, layerCount: layerCount)
-        var shifts: [Double] = []
-        for (pair, before) in zip(pairs, plain) {
-            shifts.append(try scorer.logOdds(of: pair, under: plan) - before)
-        }
+        let shifts = try zip(scorer.logOdds(of: pairs, under: plan), plain).map { $0 - $1 }
         let damage = calibration.damage(of: profile, strength: strength)
         return CalibrationPoint(
             strength: strength, effect: RunningMean(shifts).mean, interval: bootstrapInterval(of: shifts),

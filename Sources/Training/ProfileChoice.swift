@@ -89,19 +89,14 @@ struct ChoiceMeasurement {
         }
         let count = set.fixedAnswers == nil ? Self.scoredPairCount : Self.scoredFixedPairCount
         pairs = couples.spread(count / 2).flatMap { $0 }.map { $0.prefix(Self.tokenLimit) }
-        var plain: [Double] = []
-        for pair in pairs { plain.append(try scorer.logOdds(of: pair, under: .none)) }
-        self.plain = plain
+        plain = try scorer.logOdds(of: pairs, under: .none)
     }
 
     /// - Parameter profile: the choice's profile, fitted to part 0 of the states.
     func measure(_ choice: ProfileChoice, profile: SteeringProfile) throws(TillerError) -> MeasuredChoice {
         let strength = calibration.strength(of: profile, costing: StrengthCalibration.budget)
         let plan = profile.plan(strength: strength, layerCount: layerCount)
-        var effect = RunningMean()
-        for (pair, before) in zip(pairs, plain) {
-            effect.add(try scorer.logOdds(of: pair, under: plan) - before)
-        }
-        return MeasuredChoice(choice: choice, effect: effect)
+        let shifts = try zip(scorer.logOdds(of: pairs, under: plan), plain).map { $0 - $1 }
+        return MeasuredChoice(choice: choice, effect: RunningMean(shifts))
     }
 }

@@ -108,14 +108,15 @@ extension ProfileMeasurement {
         throws(TillerError)
         -> [Double]
     {
-        var shifts: [Double] = []
+        var plain: [TokenizedPair] = [], told: [TokenizedPair] = []
         for pair in pairs {
-            guard let plain = try scorer.tokenized(pair)?.prefix(tokenLimit),
-                let told = try pair.tokenized(engine: scorer.engine, behind: text)?.prefix(tokenLimit)
+            guard let before = try scorer.tokenized(pair)?.prefix(tokenLimit),
+                let after = try pair.tokenized(engine: scorer.engine, behind: text)?.prefix(tokenLimit)
             else { continue }
-            shifts.append(
-                try scorer.logOdds(of: told, under: .none) - scorer.logOdds(of: plain, under: .none))
+            plain.append(before)
+            told.append(after)
         }
-        return shifts
+        return try zip(scorer.logOdds(of: told, under: .none), scorer.logOdds(of: plain, under: .none))
+            .map { $0 - $1 }
     }
 }

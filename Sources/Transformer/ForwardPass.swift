@@ -7,73 +7,6 @@ import Kernels
 import Platform
 import Steering
 
-/// Rows of the stream that the head is asked for.
-package enum LogitsRequest {
-    case none
-    /// The last token only: what generation needs.
-    case last
-    /// Every token, handed out in order as (index of the token in the batch, its logits).
-    case all((_ token: Int, _ logits: UnsafeBufferPointer<Float>) -> Void)
-}
-
-/// What one evaluation reads and changes besides the model.
-package struct Evaluation {
-    /// Position of the first token; the cache holds everything before it.
-    package var firstPosition: Int
-    package var steering: SteeringPlan
-    /// The memory of the plan's gates, of the same context as the cache.
-    package var gates: SteeringGates?
-    /// Whether the tokens are prompt or generated text, for profiles that steer one of them only.
-    package var isPrompt: Bool
-    package var recorder: ResidualRecorder?
-    /// Takes up what the heads of the attention read, as wide as all of them together.
-    package var headRecorder: ResidualRecorder?
-    package var inputs: InputRecorder?
-
-    /// - Precondition: a plan with conditions comes with its gates.
-    package init(
-        firstPosition: Int, steering: SteeringPlan = .none, gates: SteeringGates? = nil,
-        isPrompt: Bool = true, recorder: ResidualRecorder? = nil, headRecorder: ResidualRecorder? = nil,
-        inputs: InputRecorder? = nil
-    ) {
-        precondition(gates != nil || steering.conditions.isEmpty, "Evaluation: gates without a memory")
-        self.firstPosition = firstPosition
-        self.steering = steering
-        self.gates = gates
-        self.headRecorder = headRecorder
-        self.isPrompt = isPrompt
-        self.recorder = recorder
-        self.inputs = inputs
-    }
-
-    fileprivate func place(firstRow: Int) -> SteeringPlace {
-        SteeringPlace(firstPosition: firstPosition, firstRow: firstRow, isPrompt: isPrompt, gates: gates)
-    }
-}
-
-/// One timeline's rows of a batch.
-private struct Lane {
-    let cache: KeyValueCache
-    let evaluation: Evaluation
-    let rows: Range<Int>
-
-    var place: SteeringPlace { evaluation.place(firstRow: rows.lowerBound) }
-}
-
-/// What goes through the blocks together: rows of one timeline, or of two, whose weights are then read once. What looks
-/// at positions, caches or steering goes lane by lane; all else takes the rows together.
-private struct Lanes {
-    let first: Lane
-    var second: Lane?
-
-    var tokenCount: Int { second?.rows.upperBound ?? first.rows.upperBound }
-
-    func forEach(_ body: (Lane) -> Void) {
-        body(first)
-        if let second { body(second) }
-    }
-}
-
 /// Evaluates tokens with one model; owns the scratch memory.
 ///
 /// One evaluation runs at a time: whoever shares a forward pass between threads holds a lock around it.
@@ -149,6 +82,44 @@ package final class ForwardPass: @unchecked Sendable {
         }
     }
 
+    /// Runs parts of several timelines through the model in batches that do not end where a part does: short texts then
+    /// cost what long ones do. Each comes out as it would alone, bit for bit.
+    ///
+    /// - Parameter visit: receives the logits after each token as (index of the part, index of the token in it, logits),
+    ///   in order; nil computes none.
+    /// - Precondition: as for one timeline; no two parts have the same cache.
+    package func evaluate(
+        _ parts: [TimelinePart], visit: ((Int, Int, UnsafeBufferPointer<Float>) -> Void)?
+    ) {
+        var tokens: [Int32] = [], lanes: [Lane] = [], places: [(part: Int, token: Int)] = []
+        func runBatch() {
+            guard !tokens.isEmpty else { return }
+            tokens.withUnsafeBufferPointer { runBlocks($0, Lanes(lanes)) }
+            if let visit {
+                computeAllLogits(tokens.count) { visit(places[$0].part, places[$0].token, $1) }
+            }
+            if tokens.count == batchSize { hasFilledScratch = true }
+            (tokens, lanes, places) = ([], [], [])
+        }
+        for (index, part) in parts.enumerated() {
+            var start = 0
+            while start < part.tokens.count {
+                let count = min(batchSize - tokens.count, part.tokens.count - start)
+                var evaluation = part.evaluation
+                evaluation.firstPosition += start
+                lanes.append(
+                    Lane(
+                        cache: part.cache, evaluation: evaluation,
+                        rows: tokens.count..<tokens.count + count))
+                tokens += part.tokens.dropFirst(start).prefix(count)
+                places += (start..<start + count).map { (index, $0) }
+                start += count
+                if tokens.count == batchSize { runBatch() }
+            }
+        }
+        runBatch()
+    }
+
     /// Runs one token of each of two timelines through the model together: what the weights' way from memory costs is
     /// paid once. Both come out as they would alone, bit for bit.
     ///
@@ -162,8 +133,9 @@ package final class ForwardPass: @unchecked Sendable {
         visit: (_ timeline: Int, _ logits: UnsafeBufferPointer<Float>) -> Void
     ) {
         precondition(tokens.count == 2 && batchSize >= 2, "evaluatePair: one token for each of two timelines")
-        var lanes = Lanes(first: Lane(cache: first.cache, evaluation: first.evaluation, rows: 0..<1))
-        lanes.second = Lane(cache: second.cache, evaluation: second.evaluation, rows: 1..<2)
+        let lanes = Lanes(
+            first: Lane(cache: first.cache, evaluation: first.evaluation, rows: 0..<1),
+            second: Lane(cache: second.cache, evaluation: second.evaluation, rows: 1..<2))
         lanes.forEach { lane in
             let evaluation = lane.evaluation
             precondition(

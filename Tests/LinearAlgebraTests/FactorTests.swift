@@ -83,10 +83,11 @@ struct FactorTests {
 
     // MARK: - Singular values
 
-    @Test(arguments: shapes)
-    func singularVectorsRebuildTheirMatrix(rows: Int, columns: Int) throws {
+    @Test(arguments: shapes, SingularValues.Method.allCases)
+    func singularVectorsRebuildTheirMatrix(shape: (Int, Int), method: SingularValues.Method) throws {
+        let (rows, columns) = shape
         let a = Matrix.random(rows, columns, seed: 5), count = min(rows, columns)
-        let parts = try SingularValues(of: a)
+        let parts = try SingularValues(of: a, by: [method])
         let rebuilt = referenceProduct(parts.left.scalingColumns(parts.values), parts.rightTransposed)
         expectEqual(rebuilt, a, within: Self.tolerance)
         expectEqual(

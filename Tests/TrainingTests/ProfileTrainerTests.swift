@@ -4,6 +4,7 @@
 import Evaluation
 import ExpertSteer
 import Formats
+import Glibc
 import ModelFixtures
 import Steering
 import TestSupport
@@ -52,6 +53,44 @@ import Training
             try TillerProfileFile.bytes(of: train(pairs(24, seed: 1), engine()) { $0.method = method })
         }
         #expect(profiles[0] == profiles[1])
+    }
+
+    @Test func pairsTogetherScoreAsEachAlone() throws {
+        let engine = try engine()
+        let profile = try train(pairs(24, seed: 1), engine)
+        let active = ActiveProfile(profile: profile, strength: profile.recommendedStrength)
+        let steered = SteeringPlan(
+            active: [active], layerCount: engine.model.configuration.layerCount)
+        let alike = ContrastivePair(
+            prompt: "a e i", positive: "t s n t s n a e i", negative: "t s n t s n s")
+        let scorer = try PairScorer(engine: engine)
+        let all = try (pairs(20, seed: 5) + [alike] + questions(17, seed: 6) + [alike])
+            .compactMap(scorer.tokenized)
+        for plan in [SteeringPlan.none, steered] {
+            var done: [Int] = []
+            let together = try scorer.logOdds(of: all, under: plan) { done.append($0) }
+            for (pair, logOdds) in zip(all, together) {
+                #expect(try scorer.logOdds(of: pair, under: plan) == logOdds)
+                #expect(try abs(reference(pair, engine, plan) - logOdds) < 1e-4)
+            }
+            #expect(together.count == 39 && done == done.sorted() && done.last == 39)
+        }
+    }
+
+    /// ln P of each side over its own tokens, each side from the beginning.
+    private func reference(_ pair: TokenizedPair, _ engine: Engine, _ plan: SteeringPlan) throws -> Double {
+        let session = try engine.makeSession()
+        session.setPlan(plan)
+        func mean(_ side: [Int32]) -> Double {
+            var sum = 0.0
+            session.evaluateAllLogits(side) { position, logits in
+                guard position + 1 >= pair.start, position + 1 < side.count else { return }
+                let all = logits.map { exp(Double($0)) }
+                sum += log(all[Int(side[position + 1])] / all.reduce(0, +))
+            }
+            return sum / Double(side.count - pair.start)
+        }
+        return mean(pair.positive) - mean(pair.negative)
     }
 
     @Test(arguments: DirectionMethod.allCases)
