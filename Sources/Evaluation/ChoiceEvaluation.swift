@@ -83,20 +83,22 @@ package struct ChoiceEvaluation: Sendable {
 extension ChoiceEvaluation {
     /// Answers every item without and with steering.
     ///
-    /// - Parameter onItem: called after each item with (items done, items in all).
+    /// - Parameter onItems: called after some items with (items done, items in all).
     package static func measure(
         _ items: [ChoiceItem], engine: Engine, steering: [Steer] = [],
-        onItem: (Int, Int) -> Void = { _, _ in }
+        onItems: (Int, Int) -> Void = { _, _ in }
     ) throws(TillerError) -> ChoiceEvaluation {
         let scorer = try ChoiceScorer(engine: engine)
         let plan = try engine.plan(steering)
         var plain: [Outcome] = [], steered: [Outcome] = []
-        for (index, item) in items.enumerated() {
-            plain.append(item.outcome(try scorer.logLikelihoods(of: item, under: .none)))
-            if !plan.isEmpty {
-                steered.append(item.outcome(try scorer.logLikelihoods(of: item, under: plan)))
+        for start in stride(from: 0, to: items.count, by: ChoiceScorer.itemCount) {
+            let few = items[start..<min(start + ChoiceScorer.itemCount, items.count)]
+            func outcomes(under plan: SteeringPlan) throws(TillerError) -> [Outcome] {
+                try zip(few, scorer.logLikelihoods(of: few, under: plan)).map { $0.outcome($1) }
             }
-            onItem(index + 1, items.count)
+            plain += try outcomes(under: .none)
+            if !plan.isEmpty { steered += try outcomes(under: plan) }
+            onItems(few.endIndex, items.count)
         }
         // A strength of 0 is no steering, and still was asked for.
         let result = plan.isEmpty ? plain : steered

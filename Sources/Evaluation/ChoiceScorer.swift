@@ -1,38 +1,70 @@
 // SPDX-License-Identifier: Apache-2.0
-// ln P of the choices of an item. What they have in common, the question, is evaluated once.
+// ln P of the choices of items. What those of an item have in common, the question, is evaluated once.
 
 import Kernels
 import Steering
 import Tiller
 
-/// Scores choices with one session.
+/// Scores the choices of several items at a time.
 package struct ChoiceScorer {
-    private let session: Session
+    /// Timelines that go through the model together, one for each item.
+    private let sessions: [Session]
+    private let engine: Engine
     /// Of longer items the beginning is left out.
     package static let tokenLimit = 4096
+    /// Items that are scored together.
+    package static let itemCount = 16
 
     package init(engine: Engine) throws(TillerError) {
-        session = try engine.makeSession(contextLength: min(Self.tokenLimit, max(engine.contextLength, 16)))
+        self.engine = engine
+        var sessions: [Session] = []
+        for _ in 0..<Self.itemCount {
+            sessions.append(
+                try engine.makeSession(contextLength: min(Self.tokenLimit, max(engine.contextLength, 16))))
+        }
+        self.sessions = sessions
     }
 
-    /// ln P(choice | question) of each choice, in nats.
-    package func logLikelihoods(of item: ChoiceItem, under plan: SteeringPlan) throws(TillerError) -> [Double]
+    /// ln P(choice | question) of each choice of each item, in nats.
+    package func logLikelihoods(of items: some Collection<ChoiceItem>, under plan: SteeringPlan)
+        throws(TillerError) -> [[Double]]
     {
-        session.setPlan(plan)
-        var results: [Double] = []
-        for (tokens, start) in try tokenized(item) { results.append(try logLikelihood(tokens, from: start)) }
+        for session in sessions { session.setPlan(plan) }
+        var texts: [[ChoiceText]] = []
+        for item in items { texts.append(try tokenized(item)) }
+        var results: [[Double]] = []
+        for start in stride(from: 0, to: texts.count, by: sessions.count) {
+            results += try logLikelihoods(ofFew: texts[start..<min(start + sessions.count, texts.count)])
+        }
         return results
+    }
+
+    /// One choice of all items after the other: what a timeline holds of the question serves the next one.
+    private func logLikelihoods(ofFew items: ArraySlice<[ChoiceText]>) throws(TillerError) -> [[Double]] {
+        var sums = items.map { [Double](repeating: 0, count: $0.count) }
+        for choice in 0..<(items.map(\.count).max() ?? 0) {
+            let scored = zip(sessions, items).enumerated().compactMap { index, pair in
+                pair.1.indices.contains(choice) ? (item: index, session: pair.0, text: pair.1[choice]) : nil
+            }
+            try Session.evaluate(scored.map { ($0.session, $0.text.questionToEvaluate(in: $0.session)) })
+            try Session.evaluate(scored.map { ($0.session, $0.text.toScore) }) { index, position, logits in
+                guard let base = logits.baseAddress else { return }
+                let token = Int(scored[index].text.tokens[position + 1])
+                let normalizer = engine.compute.logSumExp(base, count: logits.count)
+                sums[scored[index].item][choice] += Double(logits[token] - normalizer)
+            }
+        }
+        return sums
     }
 
     /// Question and choice are encoded as one text, of which the first tokens, as many as the question alone has, are
     /// the question's: lm-evaluation-harness' rule. Few vocabularies merge over the boundary; where one does, the
     /// choice begins behind the merged token.
-    private func tokenized(_ item: ChoiceItem) throws(TillerError) -> [(tokens: [Int32], start: Int)] {
-        let engine = session.engine
+    private func tokenized(_ item: ChoiceItem) throws(TillerError) -> [ChoiceText] {
         let begin = engine.beginOfText.map { [$0] } ?? []
         let (question, choices) = item.parts
         let questionCount = begin.count + engine.encode(question, addingSpecial: false).count
-        var results: [(tokens: [Int32], start: Int)] = []
+        var results: [ChoiceText] = []
         for choice in choices {
             var tokens = begin + engine.encode(question + choice, addingSpecial: false)
             guard tokens.count >= 2 else {
@@ -41,29 +73,30 @@ package struct ChoiceScorer {
             // Something comes before what is scored, and something is scored.
             var start = min(max(questionCount, 1), tokens.count - 1)
             // The last token is scored and never evaluated.
-            let surplus = tokens.count - 1 - session.contextLength
+            let surplus = tokens.count - 1 - sessions[0].contextLength
             if surplus > 0 {
                 tokens.removeFirst(surplus)
                 start = max(start - surplus, 1)
             }
-            results.append((tokens, start))
+            results.append(ChoiceText(tokens: tokens, first: start - 1))
         }
         return results
     }
+}
 
-    private func logLikelihood(_ tokens: [Int32], from start: Int) throws(TillerError) -> Double {
-        // The distribution of the first scored token comes from the token before it.
-        let first = start - 1
-        session.rewind(to: zip(session.tokens, tokens[..<first]).prefix { $0 == $1 }.count)
-        if session.tokens.count < first {
-            try session.evaluate(Array(tokens[session.tokens.count..<first]))
-        }
-        var sum = 0.0
-        try session.evaluate(tokens[first..<tokens.count - 1]) { position, logits in
-            guard let base = logits.baseAddress else { return }
-            let normalizer = session.engine.compute.logSumExp(base, count: logits.count)
-            sum += Double(logits[Int(tokens[position + 1])] - normalizer)
-        }
-        return sum
+/// A question with one of its choices.
+private struct ChoiceText {
+    let tokens: [Int32]
+    /// The token before the first of the choice: its logits are the first that count.
+    let first: Int
+
+    /// What the timeline does not hold yet of the tokens before; forgets what it holds beyond.
+    func questionToEvaluate(in session: Session) -> ArraySlice<Int32> {
+        let common = zip(session.tokens, tokens[..<first]).prefix { $0 == $1 }.count
+        session.rewind(to: common)
+        return tokens[common..<first]
     }
+
+    /// The last token is scored and never evaluated.
+    var toScore: ArraySlice<Int32> { tokens[first...].dropLast() }
 }

@@ -80,11 +80,17 @@ import Tiller
         let engine = try TinyModel(name).engine(in: folder)
         let scorer = try ChoiceScorer(engine: engine)
         let session = try engine.makeSession(contextLength: 256)
-        for question in ["The weather today", "It was"] {
-            let item = ChoiceItem(
-                question: question, choices: ["is fine.", "is fine and it will stay so", "no", "no"],
-                answer: 0)
-            let found = try scorer.logLikelihoods(of: item, under: .none)
+        // More items than go through together, not all with as many choices.
+        let items = (0..<19).map { index in
+            ChoiceItem(
+                question: ["The weather today", "It was"][index % 2]
+                    + String(repeating: " so", count: index / 2),
+                choices: Array(
+                    ["no", "no", "is fine and it will stay so", "is fine."].prefix(2 + index % 3)), answer: 0)
+        }
+        for (item, found) in zip(items, try scorer.logLikelihoods(of: items, under: .none)) {
+            let question = item.question
+            #expect(found.count == item.choices.count)
             let expected = item.choices.map { choice in
                 let start = engine.encode(question).count
                 let tokens = engine.encode(question + " " + choice)
@@ -100,7 +106,7 @@ import Tiller
                 return sum
             }
             for (a, b) in zip(found, expected) { #expect(abs(a - b) < 1e-4, "\(found) \(expected)") }
-            #expect(found[2] == found[3])
+            #expect(found[0] == found[1])
         }
     }
 
@@ -109,6 +115,8 @@ import Tiller
         let scorer = try ChoiceScorer(engine: engine)
         let question = String(repeating: "words ", count: 3 * engine.contextLength)
         let item = ChoiceItem(question: question, choices: ["yes", "no"], answer: 0)
-        #expect(try scorer.logLikelihoods(of: item, under: .none).allSatisfy { $0.isFinite && $0 < 0 })
+        let found = try scorer.logLikelihoods(of: [item], under: .none)
+        #expect(found.count == 1 && found[0].count == 2)
+        #expect(found[0].allSatisfy { $0.isFinite && $0 < 0 })
     }
 }
