@@ -52,12 +52,12 @@ def forest(result: dict, percentile: float) -> str:
 
 def scatter(points: list[tuple[float, float, str]]) -> str:
     """Gain of the best expert arm over the target's own against the expertise gap."""
-    width, left, top = 720, 70, 40
+    width, left, top = 860, 70, 40
     height = 400
     xs, ys = [p[0] for p in points] + [0.0], [p[1] for p in points] + [0.0]
     x_margin, y_margin = 0.06 * (max(xs) - min(xs) or 1), 0.08 * (max(ys) - min(ys) or 1)
     x_low, x_high, y_low, y_high = min(xs) - x_margin, max(xs) + x_margin, min(ys) - y_margin, max(ys) + y_margin
-    right, bottom = width - 250, height - 60
+    right, bottom = width - 300, height - 60
 
     def place(x: float, y: float) -> tuple[float, float]:
         return left + (x - x_low) / (x_high - x_low) * (right - left), top + (y_high - y) / (y_high - y_low) * (bottom - top)
@@ -68,9 +68,9 @@ def scatter(points: list[tuple[float, float, str]]) -> str:
              text(left, height - 20, "expertise gap: held-out AUC of the expert less that of the target")]
     lines += [text(left - 6, place(0, v)[1] + 4, f"{v:+.3f}", ' text-anchor="end"') for v in {min(ys), 0.0, max(ys)}]
     lines += [text(place(v, 0)[0], bottom + 16, f"{v:+.2f}", ' text-anchor="middle"') for v in {min(xs), 0.0, max(xs)}]
-    # Points are numbered, so that names do not cover each other.
+    # Points are numbered, above and below by turns, so that names do not cover each other.
     for number, (x, y, name) in enumerate(points, 1):
         px, py = place(x, y)
-        lines += [f'<circle cx="{px:.1f}" cy="{py:.1f}" r="4" fill="#c2571a"/>', text(px + 6, py - 4, str(number)),
+        lines += [f'<circle cx="{px:.1f}" cy="{py:.1f}" r="4" fill="#c2571a"/>', text(px + 6, py - 4 if number % 2 else py + 14, str(number)),
                   text(right + 20, top + 14 * number, f"{number}  {name}", ' font-size="10"')]
     return svg(width, height, lines)
