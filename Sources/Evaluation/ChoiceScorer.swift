@@ -17,12 +17,7 @@ package struct ChoiceScorer {
 
     package init(engine: Engine) throws(TillerError) {
         self.engine = engine
-        var sessions: [Session] = []
-        for _ in 0..<Self.itemCount {
-            sessions.append(
-                try engine.makeSession(contextLength: min(Self.tokenLimit, max(engine.contextLength, 16))))
-        }
-        self.sessions = sessions
+        sessions = try engine.makeSessions(count: Self.itemCount, tokenLimit: Self.tokenLimit)
     }
 
     /// ln P(choice | question) of each choice of each item, in nats.
@@ -46,12 +41,10 @@ package struct ChoiceScorer {
             let scored = zip(sessions, items).enumerated().compactMap { index, pair in
                 pair.1.indices.contains(choice) ? (item: index, session: pair.0, text: pair.1[choice]) : nil
             }
-            try Session.evaluate(scored.map { ($0.session, $0.text.questionToEvaluate(in: $0.session)) })
+            try Session.evaluate(scored.map { ($0.session, $0.session.keepBeginning(of: $0.text.question)) })
             try Session.evaluate(scored.map { ($0.session, $0.text.toScore) }) { index, position, logits in
-                guard let base = logits.baseAddress else { return }
-                let token = Int(scored[index].text.tokens[position + 1])
-                let normalizer = engine.compute.logSumExp(base, count: logits.count)
-                sums[scored[index].item][choice] += Double(logits[token] - normalizer)
+                let token = scored[index].text.tokens[position + 1]
+                sums[scored[index].item][choice] += engine.compute.logLikelihood(of: token, logits)
             }
         }
         return sums
@@ -90,13 +83,7 @@ private struct ChoiceText {
     /// The token before the first of the choice: its logits are the first that count.
     let first: Int
 
-    /// What the timeline does not hold yet of the tokens before; forgets what it holds beyond.
-    func questionToEvaluate(in session: Session) -> ArraySlice<Int32> {
-        let common = zip(session.tokens, tokens[..<first]).prefix { $0 == $1 }.count
-        session.rewind(to: common)
-        return tokens[common..<first]
-    }
-
+    var question: ArraySlice<Int32> { tokens[..<first] }
     /// The last token is scored and never evaluated.
     var toScore: ArraySlice<Int32> { tokens[first...].dropLast() }
 }

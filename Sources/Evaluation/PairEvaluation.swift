@@ -80,12 +80,7 @@ package struct PairScorer {
 
     package init(engine: Engine) throws(TillerError) {
         self.engine = engine
-        var sessions: [Session] = []
-        for _ in 0..<Self.timelineCount {
-            sessions.append(
-                try engine.makeSession(contextLength: min(Self.tokenLimit, max(engine.contextLength, 16))))
-        }
-        self.sessions = sessions
+        sessions = try engine.makeSessions(count: Self.timelineCount, tokenLimit: Self.tokenLimit)
     }
 
     /// The pair's tokens, cut to what can be scored; nil where a side has none of its own.
@@ -121,7 +116,7 @@ package struct PairScorer {
     private func logOdds(ofFew pairs: ArraySlice<TokenizedPair>) throws(TillerError) -> [Double] {
         var scored = zip(sessions, pairs).map { ScoredPair($0, $1) }
         // Logits are computed where a token is scored.
-        try Session.evaluate(scored.map { ($0.session, $0.promptToEvaluate()) })
+        try Session.evaluate(scored.map { ($0.session, $0.session.keepBeginning(of: $0.prompt)) })
         try Session.evaluate(scored.map { ($0.session, $0.positiveToScore) }) { index, position, logits in
             scored[index].addPositive(position, logits)
         }
@@ -156,12 +151,8 @@ private struct ScoredPair {
         parting = isOneToken ? first : max(same - 1, first)
     }
 
-    /// What the timeline does not hold yet of the prompt without its last token; forgets what it holds beyond.
-    func promptToEvaluate() -> ArraySlice<Int32> {
-        let common = zip(session.tokens, pair.positive[..<first]).prefix { $0 == $1 }.count
-        session.rewind(to: common)
-        return pair.positive[common..<first]
-    }
+    /// Without its last token.
+    var prompt: ArraySlice<Int32> { pair.positive[..<first] }
 
     /// The last token of a side is not evaluated: nothing comes after it.
     var positiveToScore: ArraySlice<Int32> { pair.positive[first...].dropLast() }
@@ -182,8 +173,7 @@ private struct ScoredPair {
     }
 
     private func logLikelihood(_ token: Int32, _ logits: UnsafeBufferPointer<Float>) -> Double {
-        guard let base = logits.baseAddress else { return 0 }
-        return Double(logits[Int(token)] - session.engine.compute.logSumExp(base, count: logits.count))
+        session.engine.compute.logLikelihood(of: token, logits)
     }
 
     var logOdds: Double {

@@ -60,9 +60,7 @@ extension Perplexity {
         session.rewind(to: 0)
         try session.evaluate(Array(tokens[..<scored.lowerBound]))
         try session.evaluate(tokens[scored]) { position, logits in
-            guard let base = logits.baseAddress else { return }
-            let normalizer = session.engine.compute.logSumExp(base, count: logits.count)
-            losses.add(Double(normalizer - logits[Int(tokens[position + 1])]))
+            losses.add(-session.engine.compute.logLikelihood(of: tokens[position + 1], logits))
         }
     }
 }

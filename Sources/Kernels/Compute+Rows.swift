@@ -42,6 +42,12 @@ extension Compute {
         return Double(largest) + log(sum)
     }
 
+    /// ln P of a token under the distribution that logits give.
+    package func logLikelihood(of token: Int32, _ logits: UnsafeBufferPointer<Float>) -> Double {
+        guard let base = logits.baseAddress else { return 0 }
+        return Double(base[Int(token)] - logSumExp(base, count: logits.count))
+    }
+
     /// The first index of the largest element, x [count].
     /// - Precondition: `count` is positive.
     package func argmax(_ x: UnsafePointer<Float>, count: Int) -> Int {

@@ -8,25 +8,19 @@
 import CIntrinsics
 import KernelCore
 
-/// Sixteen Floats: lanes 0–7 and 8–15.
-private struct Floats16 {
-    var a: __m256
-    var b: __m256
-    @inline(__always) init(_ a: __m256, _ b: __m256) {
+/// What belongs to the lanes 0–7 and 8–15.
+private struct Halves<A, B> {
+    var a: A
+    var b: B
+    @inline(__always) init(_ a: A, _ b: B) {
         self.a = a
         self.b = b
     }
 }
-
-/// 64 bytes: the integers of lanes 0–7 and 8–15.
-private struct Integers16 {
-    var a: __m256i
-    var b: __m256i
-    @inline(__always) init(_ a: __m256i, _ b: __m256i) {
-        self.a = a
-        self.b = b
-    }
-}
+/// Sixteen Floats.
+private typealias Floats16 = Halves<__m256, __m256>
+/// 64 bytes of integers.
+private typealias Integers16 = Halves<__m256i, __m256i>
 
 /// Which rows of a tile: 0–7 or 8–15.
 private protocol Half { static var index: Int { get } }
@@ -71,9 +65,12 @@ private enum AVX2Half<H: Half>: TileLanes {
         _mm256_storeu_ps(p + H.index &* 8, x)
     }
     @inline(__always) static func store(_ x: __m256, to p: UnsafeMutablePointer<Float>, count: Int) {
+        _mm256_maskstore_ps(p + H.index &* 8, mask(count), x)
+    }
+    /// All bits set in the rows below `count`.
+    @inline(__always) static func mask(_ count: Int) -> __m256i {
         let n = _mm256_set1_epi32(Int32(truncatingIfNeeded: count &- H.index &* 8))
-        let mask = _mm256_cmpgt_epi32(n, _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
-        _mm256_maskstore_ps(p + H.index &* 8, mask, x)
+        return _mm256_cmpgt_epi32(n, _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
     }
     @inline(__always) static func loadHalves(_ p: UnsafeRawPointer) -> __m256 {
         _mm256_cvtph_ps(load16(p + H.index &* 16))
@@ -172,33 +169,9 @@ private enum AVX2: InstructionSet {
     typealias Nibbles = Integers16
     typealias SignedCodes = Integers16
     typealias ByteScales = Integers16
-
-    struct NibbleSum {
-        var a: Lower.NibbleSum
-        var b: Upper.NibbleSum
-        @inline(__always) init(_ a: Lower.NibbleSum, _ b: Upper.NibbleSum) {
-            self.a = a
-            self.b = b
-        }
-    }
-
-    struct Codes {
-        var a: Lower.Codes
-        var b: Upper.Codes
-        @inline(__always) init(_ a: Lower.Codes, _ b: Upper.Codes) {
-            self.a = a
-            self.b = b
-        }
-    }
-
-    struct CodeSum {
-        var a: Lower.CodeSum
-        var b: Upper.CodeSum
-        @inline(__always) init(_ a: Lower.CodeSum, _ b: Upper.CodeSum) {
-            self.a = a
-            self.b = b
-        }
-    }
+    typealias NibbleSum = Halves<Lower.NibbleSum, Upper.NibbleSum>
+    typealias Codes = Halves<Lower.Codes, Upper.Codes>
+    typealias CodeSum = Halves<Lower.CodeSum, Upper.CodeSum>
 
     // MARK: - Moving
 
@@ -213,27 +186,19 @@ private enum AVX2: InstructionSet {
     }
     @inline(__always) static func load(_ p: UnsafePointer<Float>, count: Int, fill: Floats16) -> Floats16 {
         if count == 16 { return load(p) }
-        let m = mask(count)
+        let m = Integers16(Lower.mask(count), Upper.mask(count))
         return Floats16(
             _mm256_blendv_ps(fill.a, _mm256_maskload_ps(p, m.a), _mm256_castsi256_ps(m.a)),
             _mm256_blendv_ps(fill.b, _mm256_maskload_ps(p + 8, m.b), _mm256_castsi256_ps(m.b)))
     }
     @inline(__always) static func store(_ x: Floats16, to p: UnsafeMutablePointer<Float>) {
-        _mm256_storeu_ps(p, x.a)
-        _mm256_storeu_ps(p + 8, x.b)
+        Lower.store(x.a, to: p)
+        Upper.store(x.b, to: p)
     }
     @inline(__always) static func store(_ x: Floats16, to p: UnsafeMutablePointer<Float>, count: Int) {
         if count == 16 { return store(x, to: p) }
-        let m = mask(count)
-        _mm256_maskstore_ps(p, m.a, x.a)
-        _mm256_maskstore_ps(p + 8, m.b, x.b)
-    }
-    /// All bits set in the first `count` lanes.
-    @inline(__always) private static func mask(_ count: Int) -> Integers16 {
-        let n = _mm256_set1_epi32(Int32(truncatingIfNeeded: count))
-        return Integers16(
-            _mm256_cmpgt_epi32(n, _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)),
-            _mm256_cmpgt_epi32(n, _mm256_setr_epi32(8, 9, 10, 11, 12, 13, 14, 15)))
+        Lower.store(x.a, to: p, count: count)
+        Upper.store(x.b, to: p, count: count)
     }
     @inline(__always) static func loadHalves(_ p: UnsafeRawPointer) -> Floats16 {
         Floats16(Lower.loadHalves(p), Upper.loadHalves(p))
@@ -260,9 +225,6 @@ private enum AVX2: InstructionSet {
         _mm_storeu_si128(p.assumingMemoryBound(to: __m128i_u.self), _mm_unpacklo_epi64(first, second))
     }
     @inline(__always) static func first(_ x: Floats16) -> Float { _mm256_cvtss_f32(x.a) }
-    @inline(__always) private static func load16(_ p: UnsafeRawPointer) -> __m128i {
-        _mm_loadu_si128(p.assumingMemoryBound(to: __m128i_u.self))
-    }
 
     // MARK: - Arithmetic
 

@@ -162,6 +162,15 @@ public final class Engine: Sendable {
         return Session(engine: self, contextLength: length)
     }
 
+    /// Timelines to score texts with side by side, as long as the model or a limit allows.
+    package func makeSessions(count: Int, tokenLimit: Int) throws(TillerError) -> [Session] {
+        var sessions: [Session] = []
+        for _ in 0..<count {
+            sessions.append(try makeSession(contextLength: min(tokenLimit, max(contextLength, 16))))
+        }
+        return sessions
+    }
+
     /// Whether the system would hand out this much at all; limits of a process (`ulimit -v`) are met here.
     private static func hasAddressSpace(byteCount: Int) -> Bool {
         let mapped = mmap(

@@ -129,11 +129,18 @@ public final class Session {
         guard target.count <= contextLength else {
             throw .contextOverflow(needed: target.count, available: contextLength)
         }
-        let common = zip(tokens, target).prefix { $0 == $1 }.count
         // At least one token is evaluated, since its logits are what comes next.
-        rewind(to: common)
-        try append(Array(target[common...]), isPrompt: true)
+        try append(keepBeginning(of: target[...]), isPrompt: true)
         try catchUp(while: shouldContinue)
+    }
+
+    /// Forgets what is not the beginning of `target`, an array's first tokens.
+    ///
+    /// - Returns: the rest of `target`, which is still to come.
+    package func keepBeginning(of target: ArraySlice<Int32>) -> ArraySlice<Int32> {
+        let common = zip(tokens, target).prefix { $0 == $1 }.count
+        rewind(to: common)
+        return target.dropFirst(common)
     }
 
     /// Forgets all tokens from a position on.

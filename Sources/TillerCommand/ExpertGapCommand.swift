@@ -124,15 +124,18 @@ struct SharedReadingOptions: ParsableArguments {
 
 /// One progress bar after the other, each with its time left.
 final class ExpertProgressBars {
-    private var current: (what: ExpertProgress, bar: ProgressBar)?
+    private var current: (what: ExpertProgress, done: Int, bar: ProgressBar)?
 
     /// - Throws: `CancellationError` after Ctrl-C.
     func show(_ what: ExpertProgress, done: Int, total: Int) throws {
         guard !Interrupt.isRequested else { throw CancellationError() }
-        if current?.what != what {
+        // The same work begins anew with other items, at a speed of their own.
+        let isContinued = current.map { $0.what == what && $0.done <= done } ?? false
+        if !isContinued {
             current?.bar.finish()
-            current = (what, ProgressBar(label: Self.label(what), total: total))
+            current = (what, done, ProgressBar(label: Self.label(what), total: total))
         }
+        current?.done = done
         current?.bar.update(done, total: total)
     }
 
