@@ -35,17 +35,14 @@ public struct BenchmarkResult: Sendable {
     public let weightsByteCount: Int
     /// Memory that was predicted for the context of the benchmark.
     public let predictedMemoryByteCount: Int
-    /// Plain reading of memory with the same threads, bytes by second: what bounds decoding.
+    /// Plain reading of memory with the same threads, bytes by second, measured after each repetition: what bounds decoding.
     public let readBandwidth: Double
+    /// Decoding's share of the bandwidth, each repetition against the reading that followed it.
+    public let bandwidthShare: Double?
     /// Bytes of weights and cache that a token halfway through decoding reads.
     public let byteCountByToken: Int
     public let kernels: String
     public let threads: Int
-
-    /// Decoding's share of the bandwidth.
-    public var bandwidthShare: Double? {
-        decodeTokensPerSecond.map { $0 * Double(byteCountByToken) / readBandwidth }
-    }
 
     package var json: JSON.Object {
         [
@@ -87,14 +84,20 @@ public struct Benchmark {
         // One pass over everything first: pages of the file, and memory that is touched for the first time.
         try session.evaluate(randomTokens(16))
         let firstToken = try timeFirstToken()
-        var prefill: [Double] = [], decode: [Double] = []
+        var prefill: [Double] = [], decode: [Double] = [], bandwidth: [Double] = []
+        lazy var memory = engine.compute.makeMemoryToRead()
+        var peakMemory = 0
         for repetition in 0..<options.repetitions {
             if options.promptTokens > 0 { prefill.append(try timePrefill(session)) }
             if options.generatedTokens > 0 { decode.append(try timeDecode(session)) }
+            // All repetitions take the same, and the memory that is read for comparison shall not count.
+            if repetition == 0 { peakMemory = ProcessMemory.peakResidentByteCount() }
+            // At once: what other programs leave of the memory's speed changes from one second to the next.
+            bandwidth.append(engine.compute.readBandwidth(memory, passCount: 3))
             onRepetition(repetition + 1, options.repetitions)
         }
-        // The memory that is read for comparison shall not count.
-        let peakMemory = ProcessMemory.peakResidentByteCount()
+        let byteCount = byteCountByToken(
+            at: max(options.depth, 1) + options.generatedTokens / 2, session.cache)
         return BenchmarkResult(
             prefillTokensPerSecond: prefill.isEmpty ? nil : median(prefill),
             decodeTokensPerSecond: decode.isEmpty ? nil : median(decode),
@@ -102,9 +105,10 @@ public struct Benchmark {
             peakMemoryByteCount: peakMemory,
             weightsByteCount: engine.weightsByteCount,
             predictedMemoryByteCount: MemoryPrediction(file: engine.file, contextLength: length).total,
-            readBandwidth: engine.compute.readBandwidth(),
-            byteCountByToken: byteCountByToken(
-                at: max(options.depth, 1) + options.generatedTokens / 2, session.cache),
+            readBandwidth: median(bandwidth),
+            bandwidthShare: decode.isEmpty
+                ? nil : median(zip(decode, bandwidth).map { $0 * Double(byteCount) / $1 }),
+            byteCountByToken: byteCount,
             kernels: engine.kernelName, threads: engine.threadCount)
     }
 

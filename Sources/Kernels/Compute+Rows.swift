@@ -47,14 +47,4 @@ extension Compute {
         guard let base = logits.baseAddress else { return 0 }
         return Double(base[Int(token)] - logSumExp(base, count: logits.count))
     }
-
-    /// The first index of the largest element, x [count].
-    /// - Precondition: `count` is positive.
-    package func argmax(_ x: UnsafePointer<Float>, count: Int) -> Int {
-        precondition(count > 0, "argmax: nothing to choose from")
-        let largest = table.largest(x, count)
-        var i = 0
-        while i < count, x[i] != largest { i += 1 }
-        return i < count ? i : 0
-    }
 }

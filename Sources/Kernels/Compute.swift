@@ -13,6 +13,8 @@ package final class Compute: @unchecked Sendable {
     package let threadCount: Int
     let table: KernelTable
     let pool: ThreadPool
+    /// Divides work among threads.
+    private let shares: WorkShares
     /// Hands out units of uneven cost.
     let nextUnit = Atomic<Int>(0)
     var attentionScratch = AttentionScratch()
@@ -27,6 +29,7 @@ package final class Compute: @unchecked Sendable {
         self.threadCount = threadCount
         table = kernels.table
         pool = ThreadPool(threadCount: threadCount)
+        shares = WorkShares(threadCount: threadCount)
         gateScratch = (0..<threadCount).map { _ in GateScratch() }
     }
 
@@ -34,6 +37,8 @@ package final class Compute: @unchecked Sendable {
     static let smallWork = 32_768
 
     /// Runs `body` over 0..<count, in parts of one thread each where the work of `elementCount` elements is worth it.
+    ///
+    /// Every part but the last begins and ends at a multiple of `granularity`; a thread may get several.
     func split(_ count: Int, elementCount: Int, granularity: Int = 1, _ body: (Range<Int>) -> Void) {
         split(count, elementCount: elementCount, granularity: granularity) { part, _ in body(part) }
     }
@@ -43,11 +48,12 @@ package final class Compute: @unchecked Sendable {
         _ count: Int, elementCount: Int, granularity: Int = 1, _ body: (Range<Int>, _ thread: Int) -> Void
     ) {
         if elementCount < Self.smallWork || threadCount == 1 || count < 2 {
-            body(0..<count, 0)
-        } else {
-            pool.run { thread in
-                body(
-                    Platform.split(count, thread: thread, of: threadCount, granularity: granularity), thread)
+            return body(0..<count, 0)
+        }
+        shares.divide((count + granularity - 1) / granularity)
+        pool.run { thread in
+            shares.forEachPart(of: thread) { units in
+                body(units.lowerBound * granularity..<min(units.upperBound * granularity, count), thread)
             }
         }
     }

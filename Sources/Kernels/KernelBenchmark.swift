@@ -35,7 +35,7 @@ package struct KernelBenchmark: Sendable {
         for i in 0..<x.values.count { x.values.baseAddress[i] = Float((i &* 7919) % 255 - 127) }
         compute.forTokens(512, elementCount: x.columns) { $0.quantize(x) }
 
-        readBandwidth = compute.readBandwidth() / 1e9
+        readBandwidth = compute.readBandwidth(compute.makeMemoryToRead(), passCount: 7) / 1e9
         func vectorBandwidth(_ encoding: TensorEncoding) -> Double {
             let tile = encoding.tileByteCount(columns: columns) ?? 1
             let rows = memory.count * 4 / tile * laneCount
@@ -82,21 +82,25 @@ package struct KernelBenchmark: Sendable {
 }
 
 extension Compute {
-    /// Bytes by second of plain reading on all threads: the most of a few passes over 256 MB, since other programs only
-    /// ever slow it down.
-    package func readBandwidth() -> Double {
+    /// 256 MB, more than any cache holds, written once: what `readBandwidth` reads.
+    package func makeMemoryToRead() -> AlignedBuffer<UInt32> {
         let memory = AlignedBuffer<UInt32>(count: 64 << 20)
         pool.run { thread in
             for i in Platform.split(memory.count, thread: thread, of: threadCount) {
                 memory.baseAddress[i] = 0x1020_3021
             }
         }
-        let seconds = KernelBenchmark.fastest(of: 7) { read(memory) }
+        return memory
+    }
+
+    /// Bytes by second of plain reading on all threads: the most of a few passes, since other programs only ever slow it down.
+    package func readBandwidth(_ memory: AlignedBuffer<UInt32>, passCount: Int) -> Double {
+        let seconds = KernelBenchmark.fastest(of: passCount) { read(memory) }
         return Double(memory.count * 4) / seconds
     }
 
     /// Reads memory and does next to nothing with it.
-    func read(_ memory: AlignedBuffer<UInt32>) {
+    private func read(_ memory: AlignedBuffer<UInt32>) {
         memory.baseAddress.withMemoryRebound(to: Float.self, capacity: memory.count) { start in
             pool.run { thread in
                 let part = Platform.split(memory.count, thread: thread, of: threadCount, granularity: 1024)

@@ -52,7 +52,7 @@ package struct BenchRequest {
             )
             printLine(
                 "reading        \(formatted(bytes: result.byteCountByToken)) by token, "
-                    + "\(formatted(share * 100, digits: 0)) % of the \(gigabytes(result.readBandwidth)) of plain reading"
+                    + "\(formatted(share * 100, digits: 0)) % of plain reading, \(gigabytes(result.readBandwidth))"
             )
         }
         printLine(

@@ -120,13 +120,23 @@ package struct Sampler {
     }
 }
 
-/// The first index of the largest value; NaN never wins.
+/// The first index of the largest value; NaN never wins, and 0 where nothing does.
 func indexOfMaximum(_ values: UnsafeBufferPointer<Float>) -> Int {
-    var best = 0
-    for index in 1..<max(values.count, 1) where values[index] > values[best] || values[best].isNaN {
-        best = index
+    // Sixteen at a time: element by element, a large vocabulary takes as long as a layer of the model.
+    typealias Lanes = SIMD16<Float>
+    guard let start = values.baseAddress else { return 0 }
+    let whole = values.count / Lanes.scalarCount * Lanes.scalarCount
+    func lanes(_ index: Int) -> Lanes { UnsafeRawPointer(start + index).loadUnaligned(as: Lanes.self) }
+    var largest = Lanes(repeating: -.infinity)
+    for index in stride(from: 0, to: whole, by: Lanes.scalarCount) {
+        let next = lanes(index)
+        largest.replace(with: next, where: next .> largest)
     }
-    return best
+    let maximum = values[whole...].reduce(largest.max()) { $1 > $0 ? $1 : $0 }
+    let sought = Lanes(repeating: maximum)
+    var index = 0
+    while index < whole, !any(lanes(index) .== sought) { index += Lanes.scalarCount }
+    return values[index...].firstIndex(of: maximum) ?? 0
 }
 
 extension SplitMix64 {

@@ -164,7 +164,6 @@ func sumsAndReductionsAreWithinTheRoundingBound(kernels: KernelSet) {
         let expected = largest + log(logits.reduce(0) { $0 + exp($1 - largest) })
         let found = Double(compute.logSumExp(a.baseAddress, count: count))
         #expect(abs(found - expected) <= 64 * roundoff + 4 * roundoff * abs(expected))
-        #expect(compute.argmax(a.baseAddress, count: count) == logits.firstIndex(of: largest))
 
         for i in 0..<count { a[i] = Float(bitPattern: before[i]) }
         compute.forTokens(count, elementCount: 64) { $0.add(b, to: a, columns: 1) }

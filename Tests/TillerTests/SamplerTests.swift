@@ -28,6 +28,25 @@ import Tiller
         #expect(draw([0, 3, 2, 3], { $0.temperature = 0 }) == [1])
     }
 
+    @Test(arguments: [1, 15, 16, 17, 48, 1000])
+    func theMostLikelyTokenIsFoundWhereverItLies(count: Int) {
+        let greedy = { (options: inout SamplingOptions) in options.temperature = 0 }
+        for place in 0..<count {
+            var logits = (0..<count).map { Float(-1 - $0 % 5) }
+            logits[place] = -0.5
+            #expect(draw(logits, greedy) == [Int32(place)])
+            // Not a number never wins, and of equals the first one does.
+            logits[(place + 1) % count] = count > 1 ? .nan : -0.5
+            if place + 2 < count { logits[place + 2] = -0.5 }
+            #expect(draw(logits, greedy) == [Int32(place)])
+        }
+    }
+
+    @Test func logitsOfWhichNoneIsANumberStillGiveAToken() {
+        #expect(draw(Array(repeating: .nan, count: 20), { $0.temperature = 0 }) == [0])
+        #expect(draw(Array(repeating: -.infinity, count: 20), { $0.temperature = 0 }) == [0])
+    }
+
     @Test func frequenciesFollowTheSoftmax() {
         let logits: [Float] = [0, 1, 2, -1]
         let drawn = draw(logits, { _ in }, count: 40_000)
