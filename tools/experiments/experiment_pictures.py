@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pictures of `expert-steer`'s results as SVG."""
 import html
+import math
 
 CHANCE_KINDS = ("random", "shuffled", "rotated")
 COLOURS = {"none": "#777", "words": "#777", "own": "#1f6fb2", "expert": "#c2571a", "wrong domain": "#777", "random": "#999", "shuffled": "#999",
@@ -50,27 +51,44 @@ def forest(result: dict, percentile: float) -> str:
     return svg(width, height, lines)
 
 
+def spread(value: float) -> float:
+    """Square root with sign: most runs lie near zero, and a few far out would push them into one point."""
+    return math.copysign(math.sqrt(abs(value)), value)
+
+
+def label_places(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The middle of a number beside each point, as near as no point and no other number lies."""
+    placed: list[tuple[float, float]] = []
+    rings = [(distance, turn * math.pi / 8) for distance in range(12, 80, 6) for turn in range(16)]
+    for x, y in points:
+        tried = [(x + distance * math.cos(angle), y + distance * math.sin(angle)) for distance, angle in rings]
+        free = [p for p in tried if all(abs(p[0] - q[0]) > 15 or abs(p[1] - q[1]) > 11 for q in placed)
+                and all(math.dist(p, q) > 11 for q in points)]
+        placed.append((free or tried)[0])
+    return placed
+
+
 def scatter(points: list[tuple[float, float, str]]) -> str:
     """Gain of the best expert arm over the target's own against the expertise gap."""
     width, left, top = 860, 70, 40
     height = 400
     xs, ys = [p[0] for p in points] + [0.0], [p[1] for p in points] + [0.0]
-    x_margin, y_margin = 0.06 * (max(xs) - min(xs) or 1), 0.08 * (max(ys) - min(ys) or 1)
-    x_low, x_high, y_low, y_high = min(xs) - x_margin, max(xs) + x_margin, min(ys) - y_margin, max(ys) + y_margin
+    x_low, x_high, y_low, y_high = (spread(bound) for bound in (min(xs), max(xs), min(ys), max(ys)))
+    x_margin, y_margin = 0.06 * (x_high - x_low or 1), 0.08 * (y_high - y_low or 1)
     right, bottom = width - 300, height - 60
 
     def place(x: float, y: float) -> tuple[float, float]:
-        return left + (x - x_low) / (x_high - x_low) * (right - left), top + (y_high - y) / (y_high - y_low) * (bottom - top)
+        return (left + (spread(x) - x_low + x_margin) / (x_high - x_low + 2 * x_margin) * (right - left),
+                top + (y_high + y_margin - spread(y)) / (y_high - y_low + 2 * y_margin) * (bottom - top))
 
     zero = place(0, 0)
     lines = [f'<path d="M{left} {zero[1]:.1f}H{right}M{zero[0]:.1f} {top}V{bottom}" stroke="#999" stroke-dasharray="3 3"/>',
              text(10, 18, "gain of the expert over the target's own direction, nats by token", ' font-size="13"'),
-             text(left, height - 20, "expertise gap: held-out AUC of the expert less that of the target")]
+             text(left, height - 20, "expertise gap: held-out AUC of the expert less that of the target (both axes by square root)")]
     lines += [text(left - 6, place(0, v)[1] + 4, f"{v:+.3f}", ' text-anchor="end"') for v in {min(ys), 0.0, max(ys)}]
     lines += [text(place(v, 0)[0], bottom + 16, f"{v:+.2f}", ' text-anchor="middle"') for v in {min(xs), 0.0, max(xs)}]
-    # Points are numbered, above and below by turns, so that names do not cover each other.
-    for number, (x, y, name) in enumerate(points, 1):
-        px, py = place(x, y)
-        lines += [f'<circle cx="{px:.1f}" cy="{py:.1f}" r="4" fill="#c2571a"/>', text(px + 6, py - 4 if number % 2 else py + 14, str(number)),
-                  text(right + 20, top + 14 * number, f"{number}  {name}", ' font-size="10"')]
+    places = [place(x, y) for x, y, _ in points]
+    for number, ((px, py), (lx, ly), (_, _, name)) in enumerate(zip(places, label_places(places), points, strict=True), 1):
+        lines += [f'<path d="M{px:.1f} {py:.1f}L{lx:.1f} {ly:.1f}" stroke="#ddd"/>', f'<circle cx="{px:.1f}" cy="{py:.1f}" r="4" fill="#c2571a"/>',
+                  text(lx, ly + 4, str(number), ' text-anchor="middle"'), text(right + 20, top + 14 * number, f"{number}  {name}", ' font-size="10"')]
     return svg(width, height, lines)
