@@ -33,6 +33,7 @@ extension Compute {
         let work = tileCount * laneCount * x.columns * max(tokenCount, 1) / 4
         // A block of tokens stays in the second cache while the tiles stream by.
         let blockTokens = max(16, 192 * 1024 / x.columns / 16 * 16)
+        // In pairs: some kernels multiply two tiles together.
         split(tileCount, elementCount: work, granularity: 2) { part in
             var token = 0
             while token < tokenCount {

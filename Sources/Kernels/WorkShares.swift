@@ -11,8 +11,6 @@ import Synchronization
 package final class WorkShares: @unchecked Sendable {
     private typealias Count = Atomic<Int>
 
-    /// Two lines: processors fetch neighbours in pairs.
-    private static let lineByteCount = 128
     private let threadCount: Int
     private let memory: UnsafeMutableRawPointer
     private var unitCount = 0
@@ -21,9 +19,10 @@ package final class WorkShares: @unchecked Sendable {
     package init(threadCount: Int) {
         precondition(threadCount > 0, "WorkShares: at least one thread")
         self.threadCount = threadCount
-        memory = .allocate(byteCount: threadCount * Self.lineByteCount, alignment: Self.lineByteCount)
+        memory = .allocate(
+            byteCount: threadCount * Processor.linePairByteCount, alignment: Processor.linePairByteCount)
         for thread in 0..<threadCount {
-            (memory + thread * Self.lineByteCount).initializeMemory(as: Count.self, to: Atomic(0))
+            (memory + thread * Processor.linePairByteCount).initializeMemory(as: Count.self, to: Atomic(0))
         }
     }
 
@@ -65,6 +64,6 @@ package final class WorkShares: @unchecked Sendable {
 
     /// The first unit of a share that nobody has taken; beyond its end once all are.
     private func next(of thread: Int) -> UnsafeMutablePointer<Count> {
-        (memory + thread * Self.lineByteCount).assumingMemoryBound(to: Count.self)
+        (memory + thread * Processor.linePairByteCount).assumingMemoryBound(to: Count.self)
     }
 }

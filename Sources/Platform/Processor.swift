@@ -7,6 +7,9 @@ import Glibc
 
 /// The processors that this process may run on.
 package enum Processor {
+    /// What one thread writes and another reads lies this far apart: two cache lines, since neighbours are fetched in pairs.
+    package static let linePairByteCount = 128
+
     /// Logical processors that the scheduler may put this thread on, at least 1.
     package static func allowedProcessorCount() -> Int { max(allowedProcessors().count, 1) }
 

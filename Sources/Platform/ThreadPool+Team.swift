@@ -11,8 +11,6 @@ extension ThreadPool {
     final class Team: @unchecked Sendable {
         private typealias Word = UnsafeMutablePointer<Atomic<UInt32>>
 
-        /// Two lines: processors fetch neighbours in pairs.
-        private static let lineByteCount = 128
         private let memory: UnsafeMutableRawPointer
         /// Counts runs; workers wait for it to change.
         private let generation: Word
@@ -37,9 +35,9 @@ extension ThreadPool {
             self.workerCount = workerCount
             spinCount = Self.measuredSpinCount()
             let memory = UnsafeMutableRawPointer.allocate(
-                byteCount: 4 * Self.lineByteCount, alignment: Self.lineByteCount)
+                byteCount: 4 * Processor.linePairByteCount, alignment: Processor.linePairByteCount)
             func word(_ line: Int) -> Word {
-                let word = (memory + line * Self.lineByteCount).bindMemory(
+                let word = (memory + line * Processor.linePairByteCount).bindMemory(
                     to: Atomic<UInt32>.self, capacity: 1)
                 word.initialize(to: Atomic(0))
                 return word

@@ -122,7 +122,7 @@ package struct Sampler {
 
 /// The first index of the largest value; NaN never wins, and 0 where nothing does.
 func indexOfMaximum(_ values: UnsafeBufferPointer<Float>) -> Int {
-    // Sixteen at a time: element by element, a large vocabulary takes as long as a layer of the model.
+    // Sixteen at a time: element by element, this was 1 % of the time of a token, while all threads but one wait.
     typealias Lanes = SIMD16<Float>
     guard let start = values.baseAddress else { return 0 }
     let whole = values.count / Lanes.scalarCount * Lanes.scalarCount
