@@ -24,6 +24,9 @@ static inline void platform_pause(void) {
 #endif
 }
 
+/// Asks for the cache line of an address, which need not exist, into the second cache.
+static inline void platform_prefetch_later(const void *p) { __builtin_prefetch(p, 0, 2); }
+
 /// Sleeps while `*word == expected`; returns on a wake, on a signal, or at once if they differ.
 static inline void platform_futex_wait(void *word, uint32_t expected) {
     syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, (void *)0, (void *)0, 0);

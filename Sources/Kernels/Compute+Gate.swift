@@ -28,9 +28,10 @@ extension Compute {
     /// - gate, up: [output.columns × x.columns]
     /// - x: [tokenCount × columns] in the forms that the matrices read.
     /// - form: which form of the output is written; it must not alias x.
+    /// - upcoming: as in `multiply`.
     package func multiplyGated(
         gate: WeightMatrix, up: WeightMatrix, activation: GateActivation, by x: Activations, tokenCount: Int,
-        into output: Activations, form: ActivationForm
+        into output: Activations, form: ActivationForm, before upcoming: UpcomingWeights? = nil
     ) {
         precondition(
             gate.columns == x.columns && up.columns == x.columns,
@@ -44,8 +45,10 @@ extension Compute {
         precondition(
             form == .values || output.groups != nil, "multiplyGated: 32 does not divide \(output.columns)")
         let work = gate.tileCount * laneCount * x.columns * max(tokenCount, 1) / 2
-        // Two tiles are one group of the output.
-        split(gate.tileCount, elementCount: work, granularity: 2) { part, thread in
+        split(
+            gate.tileCount, elementCount: work, granularity: Self.tileGranularity,
+            before: tokenCount == 1 ? upcoming : nil
+        ) { part, thread in
             let scratch = gateScratch[thread]
             let blockTokens = min(tokenCount, 128)
             let blockTiles = max(2, GateScratch.capacity / laneCount / max(blockTokens, 1) / 2 * 2)

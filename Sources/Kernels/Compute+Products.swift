@@ -22,8 +22,10 @@ extension Compute {
     ///
     /// Each reads the form of x that its encoding asks for, which must have been written.
     /// - x: [tokenCount × columns], columns those of all matrices; no output may alias it.
+    /// - upcoming: what the product after this one reads; asked for with a single token, where that is what takes the time.
     package func multiply(
-        _ a: Projection, _ b: Projection? = nil, _ c: Projection? = nil, by x: Activations, tokenCount: Int
+        _ a: Projection, _ b: Projection? = nil, _ c: Projection? = nil, by x: Activations, tokenCount: Int,
+        before upcoming: UpcomingWeights? = nil
     ) {
         let tileCounts = (a.weights.tileCount, b?.weights.tileCount ?? 0, c?.weights.tileCount ?? 0)
         checkProduct(a, x, tokenCount)
@@ -33,8 +35,10 @@ extension Compute {
         let work = tileCount * laneCount * x.columns * max(tokenCount, 1) / 4
         // A block of tokens stays in the second cache while the tiles stream by.
         let blockTokens = max(16, 192 * 1024 / x.columns / 16 * 16)
-        // In pairs: some kernels multiply two tiles together.
-        split(tileCount, elementCount: work, granularity: 2) { part in
+        split(
+            tileCount, elementCount: work, granularity: Self.tileGranularity,
+            before: tokenCount == 1 ? upcoming : nil
+        ) { part, _ in
             var token = 0
             while token < tokenCount {
                 let tokens = token..<min(token + blockTokens, tokenCount)

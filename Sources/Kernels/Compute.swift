@@ -36,6 +36,9 @@ package final class Compute: @unchecked Sendable {
     /// Below this many elements waking other threads costs more than they save.
     static let smallWork = 32_768
 
+    /// Threads get tiles in pairs: some kernels multiply two together, and two are one group of what comes after.
+    static let tileGranularity = 2
+
     /// Runs `body` over 0..<count, in parts of one thread each where the work of `elementCount` elements is worth it.
     ///
     /// Every part but the last begins and ends at a multiple of `granularity`; a thread may get several.
@@ -44,8 +47,11 @@ package final class Compute: @unchecked Sendable {
     }
 
     /// The same; `body` also gets the number of its thread.
+    ///
+    /// - upcoming: what threads ask memory for when they have done their part.
     func split(
-        _ count: Int, elementCount: Int, granularity: Int = 1, _ body: (Range<Int>, _ thread: Int) -> Void
+        _ count: Int, elementCount: Int, granularity: Int = 1, before upcoming: UpcomingWeights? = nil,
+        _ body: (Range<Int>, _ thread: Int) -> Void
     ) {
         if elementCount < Self.smallWork || threadCount == 1 || count < 2 {
             return body(0..<count, 0)
@@ -54,6 +60,9 @@ package final class Compute: @unchecked Sendable {
         pool.run { thread in
             shares.forEachPart(of: thread) { units in
                 body(units.lowerBound * granularity..<min(units.upperBound * granularity, count), thread)
+            }
+            if let upcoming {
+                pool.willRead(upcoming.first(of: thread, threadCount: threadCount), thread: thread)
             }
         }
     }

@@ -5,7 +5,7 @@
 import Platform
 import Synchronization
 
-/// Shares of 0..<unitCount, one for each thread, whose last quarters go to whoever is done first.
+/// Shares of 0..<unitCount, one for each thread, whose last eighths go to whoever is done first.
 ///
 /// A thread goes through its own share in order, so what it asks memory for ahead is its own; only then does it look at others.
 package final class WorkShares: @unchecked Sendable {
@@ -59,7 +59,7 @@ package final class WorkShares: @unchecked Sendable {
     /// The part of a share that no other thread takes.
     private func reserved(_ thread: Int) -> Range<Int> {
         let share = share(thread)
-        return share.lowerBound..<share.upperBound - share.count / 4
+        return share.lowerBound..<share.upperBound - share.count / 8
     }
 
     /// The first unit of a share that nobody has taken; beyond its end once all are.

@@ -24,6 +24,8 @@ extension ThreadPool {
         private let workerCount: Int
         /// How often a waiter looks again before it sleeps.
         private let spinCount: Int
+        /// What each member, the caller first, reads next; touched by that thread alone.
+        private let aheads: UnsafeMutableRawPointer
         /// The current run's body; written before `generation` changes, nil once the pool ends.
         private var job: Job?
 
@@ -35,7 +37,8 @@ extension ThreadPool {
             self.workerCount = workerCount
             spinCount = Self.measuredSpinCount()
             let memory = UnsafeMutableRawPointer.allocate(
-                byteCount: 4 * Processor.linePairByteCount, alignment: Processor.linePairByteCount)
+                byteCount: (4 + workerCount + 1) * Processor.linePairByteCount,
+                alignment: Processor.linePairByteCount)
             func word(_ line: Int) -> Word {
                 let word = (memory + line * Processor.linePairByteCount).bindMemory(
                     to: Atomic<UInt32>.self, capacity: 1)
@@ -44,6 +47,11 @@ extension ThreadPool {
             }
             self.memory = memory
             (generation, working, sleepers, callerSleeps) = (word(0), word(1), word(2), word(3))
+            aheads = memory + 4 * Processor.linePairByteCount
+            for member in 0...workerCount {
+                (aheads + member * Processor.linePairByteCount).initializeMemory(
+                    as: ReadAhead.self, to: ReadAhead(UnsafeRawBufferPointer(start: nil, count: 0)))
+            }
             mutex = .allocate(capacity: 1)
             pthread_mutex_init(mutex, nil)
         }
@@ -65,6 +73,11 @@ extension ThreadPool {
         func tryLock() -> Bool { pthread_mutex_trylock(mutex) == 0 }
         func lock() { pthread_mutex_lock(mutex) }
         func unlock() { pthread_mutex_unlock(mutex) }
+
+        /// What `member` asks memory for while it waits, in place of what was left of the last.
+        func ahead(of member: Int) -> UnsafeMutablePointer<ReadAhead> {
+            (aheads + member * Processor.linePairByteCount).assumingMemoryBound(to: ReadAhead.self)
+        }
 
         // MARK: - Fork and join
 
@@ -97,7 +110,7 @@ extension ThreadPool {
         private func joinWorkers() {
             for round in 0..<spinCount {
                 if working.pointee.load(ordering: .acquiring) == 0 { return }
-                Self.pause(round)
+                pause(round, member: 0)
             }
             callerSleeps.pointee.store(1, ordering: .sequentiallyConsistent)
             while true {
@@ -111,7 +124,7 @@ extension ThreadPool {
         private func work(thread: Int) {
             var seen: UInt32 = 0
             while true {
-                seen = waitForGeneration(after: seen)
+                seen = waitForGeneration(after: seen, member: thread)
                 guard let job else { return }
                 job.run(thread: thread)
                 let before = working.pointee.subtract(1, ordering: .sequentiallyConsistent).oldValue
@@ -121,11 +134,11 @@ extension ThreadPool {
             }
         }
 
-        private func waitForGeneration(after seen: UInt32) -> UInt32 {
+        private func waitForGeneration(after seen: UInt32, member: Int) -> UInt32 {
             for round in 0..<spinCount {
                 let current = generation.pointee.load(ordering: .acquiring)
                 if current != seen { return current }
-                Self.pause(round)
+                pause(round, member: member)
             }
             sleepers.pointee.add(1, ordering: .sequentiallyConsistent)
             defer { sleepers.pointee.subtract(1, ordering: .sequentiallyConsistent) }
@@ -173,12 +186,13 @@ extension ThreadPool {
 // MARK: - Spinning
 
 extension ThreadPool.Team {
-    /// One step of a spin loop.
+    /// One step of a spin loop: asks for memory as long as there is some to ask for.
     ///
     /// The thread that we wait for may be queued behind us on the same processor, when other programs use
     /// the rest: now and then it gets its turn. With nobody queued, that costs less than a microsecond.
     @inline(__always)
-    private static func pause(_ round: Int) {
+    private func pause(_ round: Int, member: Int) {
+        if ahead(of: member).pointee.step() { return }
         if round % 64 == 63 { sched_yield() } else { platform_pause() }
     }
 

@@ -56,6 +56,14 @@ package final class ThreadPool: Sendable {
         team.runner = 0
         team.unlock()
     }
+
+    /// Makes a thread ask for memory that it will read in a later run whenever it waits, in place of what it was told before.
+    ///
+    /// To be called from within a `body`, by that thread.
+    /// - Parameter bytes: no more than a second cache holds beside what the run reads.
+    package func willRead(_ bytes: UnsafeRawBufferPointer, thread: Int) {
+        team.ahead(of: thread % (workers.count + 1)).pointee = ReadAhead(bytes)
+    }
 }
 
 /// The part of `0..<count` that falls to `thread` of `threads`: as even as possible, the same on every call.

@@ -171,11 +171,13 @@ package final class ForwardPass: @unchecked Sendable {
         record(.attention(layer), scratch.normalized, .values, tokenCount, evaluation)
         compute.multiply(
             Projection(block.query, into: query), Projection(block.key, into: key),
-            Projection(block.value, into: value), by: scratch.normalized, tokenCount: tokenCount)
+            Projection(block.value, into: value), by: scratch.normalized, tokenCount: tokenCount,
+            before: UpcomingWeights(block.output))
         lanes.forEach { readCache(block, layer: layer, $0) }
         record(.attended(layer), scratch.attended, block.output.inputForm, tokenCount, evaluation)
         compute.multiply(
-            Projection(block.output, into: scratch.update), by: scratch.attended, tokenCount: tokenCount)
+            Projection(block.output, into: scratch.update), by: scratch.attended, tokenCount: tokenCount,
+            before: UpcomingWeights(model.blocks[layer].feedForward.gate))
         addToStream(
             bias: block.outputBias, norm: block.postNorm, site: .attentionOutput, layer: layer, lanes)
     }
@@ -228,10 +230,12 @@ package final class ForwardPass: @unchecked Sendable {
         record(.feedForward(layer), scratch.normalized, .values, tokenCount, evaluation)
         compute.multiplyGated(
             gate: block.gate, up: block.up, activation: model.configuration.gateActivation.kernel,
-            by: scratch.normalized, tokenCount: tokenCount, into: scratch.gated, form: block.down.inputForm)
+            by: scratch.normalized, tokenCount: tokenCount, into: scratch.gated, form: block.down.inputForm,
+            before: UpcomingWeights(block.down))
         record(.gated(layer), scratch.gated, block.down.inputForm, tokenCount, evaluation)
         compute.multiply(
-            Projection(block.down, into: scratch.update), by: scratch.gated, tokenCount: tokenCount)
+            Projection(block.down, into: scratch.update), by: scratch.gated, tokenCount: tokenCount,
+            before: model.blocks.dropFirst(layer + 1).first?.attention.projections)
         addToStream(bias: nil, norm: block.postNorm, site: .feedForwardOutput, layer: layer, lanes)
     }
 

@@ -18,6 +18,9 @@ package struct BlockWeights: Sendable {
         /// Which of the model's rotary tables turns this block's queries and keys.
         package let usesLocalRotary: Bool
 
+        /// What the block reads first.
+        var projections: UpcomingWeights { UpcomingWeights(query, key, value) }
+
         /// Whether a projection of the normalized stream reads its 8-bit form.
         var readsCodes: Bool {
             query.inputForm == .codes || key.inputForm == .codes || value.inputForm == .codes

@@ -28,11 +28,11 @@ import Testing
         shares.divide(64)
         var taken: [Range<Int>] = []
         shares.forEachPart(of: 1) { taken.append($0) }
-        // Its own share in order, then the last quarter of the other one.
-        #expect(taken.first == 32..<56)
-        #expect(taken.flatMap { $0 } == Array(32..<64) + Array(24..<32))
+        // Its own share in order, then the last eighth of the other one.
+        #expect(taken.first == 32..<60)
+        #expect(taken.flatMap { $0 } == Array(32..<64) + Array(28..<32))
         taken = []
         shares.forEachPart(of: 0) { taken.append($0) }
-        #expect(taken == [0..<24])
+        #expect(taken == [0..<28])
     }
 }

@@ -74,6 +74,21 @@ import Testing
         }
     }
 
+    @Test(arguments: [1, 2, 5])
+    func whatWaitingThreadsAskForNeedNotExist(threadCount: Int) {
+        let pool = ThreadPool(threadCount: threadCount)
+        let runs = Atomic<Int>(0)
+        for _ in 0..<100 {
+            pool.run { thread in
+                // The last page of all addresses, which nobody maps, and a part of what lies behind it.
+                let start = UnsafeRawPointer(bitPattern: UInt.max - 4095)
+                pool.willRead(UnsafeRawBufferPointer(start: start, count: 4032), thread: thread)
+                runs.add(1, ordering: .relaxed)
+            }
+        }
+        #expect(runs.load(ordering: .relaxed) == 100 * threadCount)
+    }
+
     @Test func runsFromSeveralThreadsTakeTurns() {
         let inner = ThreadPool(threadCount: 2)
         let outer = ThreadPool(threadCount: 3)
