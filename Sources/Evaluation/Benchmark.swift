@@ -35,7 +35,8 @@ public struct BenchmarkResult: Sendable {
     public let weightsByteCount: Int
     /// Memory that was predicted for the context of the benchmark.
     public let predictedMemoryByteCount: Int
-    /// Plain reading of memory with the same threads, bytes by second, measured after each repetition: what bounds decoding.
+    /// Plain reading of memory with the same threads, bytes by second: what bounds decoding. After each repetition it goes
+    /// on for as long as the decoding took, up to a second, so that both are averages over the same stretch of time.
     public let readBandwidth: Double
     /// Decoding's share of the bandwidth, each repetition against the reading that followed it.
     public let bandwidthShare: Double?
@@ -93,7 +94,8 @@ public struct Benchmark {
             // All repetitions take the same, and the memory that is read for comparison shall not count.
             if repetition == 0 { peakMemory = ProcessMemory.peakResidentByteCount() }
             // At once: what other programs leave of the memory's speed changes from one second to the next.
-            bandwidth.append(engine.compute.readBandwidth(memory, passCount: 3))
+            let seconds = decode.last.map { min(Double(options.generatedTokens) / $0, 1) } ?? 0
+            bandwidth.append(engine.compute.readBandwidth(memory, seconds: seconds))
             onRepetition(repetition + 1, options.repetitions)
         }
         let byteCount = byteCountByToken(

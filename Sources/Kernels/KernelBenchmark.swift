@@ -35,7 +35,9 @@ package struct KernelBenchmark: Sendable {
         for i in 0..<x.values.count { x.values.baseAddress[i] = Float((i &* 7919) % 255 - 127) }
         compute.forTokens(512, elementCount: x.columns) { $0.quantize(x) }
 
-        readBandwidth = compute.readBandwidth(compute.makeMemoryToRead(), passCount: 7) / 1e9
+        let unread = compute.makeMemoryToRead()
+        let readSeconds = Self.fastest(of: 7) { compute.read(unread) }
+        readBandwidth = Double(unread.count * 4) / 1e9 / readSeconds
         func vectorBandwidth(_ encoding: TensorEncoding) -> Double {
             let tile = encoding.tileByteCount(columns: columns) ?? 1
             let rows = memory.count * 4 / tile * laneCount
@@ -93,14 +95,21 @@ extension Compute {
         return memory
     }
 
-    /// Bytes by second of plain reading on all threads: the most of a few passes, since other programs only ever slow it down.
-    package func readBandwidth(_ memory: AlignedBuffer<UInt32>, passCount: Int) -> Double {
-        let seconds = KernelBenchmark.fastest(of: passCount) { read(memory) }
-        return Double(memory.count * 4) / seconds
+    /// Bytes by second of plain reading on all threads, on average over at least so many seconds: with all that other
+    /// programs take, as in whatever ran for as long.
+    package func readBandwidth(_ memory: AlignedBuffer<UInt32>, seconds: Double) -> Double {
+        let start = MonotonicClock.now()
+        var (byteCount, elapsed) = (0, 0.0)
+        repeat {
+            read(memory)
+            byteCount += memory.count * 4
+            elapsed = MonotonicClock.now() - start
+        } while elapsed < seconds
+        return Double(byteCount) / elapsed
     }
 
     /// Reads memory and does next to nothing with it.
-    private func read(_ memory: AlignedBuffer<UInt32>) {
+    fileprivate func read(_ memory: AlignedBuffer<UInt32>) {
         memory.baseAddress.withMemoryRebound(to: Float.self, capacity: memory.count) { start in
             pool.run { thread in
                 let part = Platform.split(memory.count, thread: thread, of: threadCount, granularity: 1024)
