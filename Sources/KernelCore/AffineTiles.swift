@@ -30,6 +30,7 @@ public enum AffineTile<Group: AffineGroupKernel>: TileKernel {
         let end = x + groupCount
         var block = Block()
         while x < end {
+            if isMemoryBound(Block.self) { Set.prefetch(scales + prefetchDistance) }
             let byteScales = Set.loadByteScales(scales)
             block.beginNibbles()
             Group.add(&block, codes, x, stride: p.inputStride, scaledBy: byteScales)

@@ -14,6 +14,7 @@ public enum Int8Tile<Set: TileLanes>: TileKernel {
         let end = x + groupCount
         var block = Block()
         while x < end {
+            if isMemoryBound(Block.self) { Set.prefetch(scales + prefetchDistance) }
             let byteScales = Set.loadByteScales(scales)
             addCodes(&block, codes, x, stride: p.inputStride, scaledBy: byteScales)
             block.endCodes(scaledBy: byteScales, x, stride: p.inputStride)
@@ -59,6 +60,7 @@ public enum KeyTile<Set: TileLanes>: TileKernel {
         let end = x + groupCount
         var block = Block()
         while x < end {
+            if isMemoryBound(Block.self) { Set.prefetch(scales + prefetchDistance) }
             Int8Tile<Set>.addCodes(
                 &block, codes, x, stride: p.inputStride, scaledBy: Set.unitByteScales())
             block.endCodes(scale: Set.loadHalves(scales), x, stride: p.inputStride)

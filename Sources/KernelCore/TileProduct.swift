@@ -45,7 +45,8 @@ public struct TileProduct {
 }
 
 /// How far ahead of a product with few tokens weights are asked for: memory answers late, and the processor's own
-/// look-ahead ends at pages and before cache lines that take many instructions.
+/// look-ahead ends at pages and before cache lines that take many instructions. Both the codes and the scales before
+/// them are asked for at this distance: together they are all of the tiles to come.
 @inlinable public var prefetchDistance: Int { @inline(__always) get { 4096 } }
 
 /// Whether a block has so few tokens that its weights are seldom in a cache.
