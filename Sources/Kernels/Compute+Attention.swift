@@ -50,9 +50,11 @@ extension Compute {
         if threadCount == 1 || work < Self.smallWork {
             for unit in 0..<unitCount { attendBlock(attention, unit, attentionScratch.rows[0]) }
         } else if unitCount >= 4 * threadCount {
-            forEachUnit(unitCount, grain: 1) { unit, thread in
+            forEachUnit(unitCount, grain: 1) { units, thread in
                 // The last blocks see the most positions: first come the expensive ones.
-                attendBlock(attention, unitCount - 1 - unit, attentionScratch.rows[thread])
+                for unit in units {
+                    attendBlock(attention, unitCount - 1 - unit, attentionScratch.rows[thread])
+                }
             }
         } else {
             attendChunks(attention)
@@ -96,14 +98,20 @@ extension Compute {
 
         // A thread takes chunks that follow each other in memory: what it asks for ahead is then its own.
         let unitCount = attention.blockCount * blockUnits
-        forEachUnit(unitCount, grain: unitCount / (4 * threadCount)) { unit, thread in
-            let tokens = attention.tokens(ofBlock: unit / blockUnits)
-            let head = unit % blockUnits / chunks.count, chunk = chunks.lowerBound + unit % chunks.count
-            guard attention.chunks(attention.visible(tokens)).contains(chunk) else { return }
-            attention.gatherQueries(all[thread], tokens, head: head)
-            attention.attend(
-                all[thread], tokens, head: head, chunk: chunk, part: parts + unit * size,
-                states: states + unit * rowCount)
+        forEachUnit(unitCount, grain: unitCount / (4 * threadCount)) { units, thread in
+            let rows = all[thread]
+            var gathered: Int?
+            for unit in units {
+                let tokens = attention.tokens(ofBlock: unit / blockUnits)
+                let head = unit % blockUnits / chunks.count, chunk = chunks.lowerBound + unit % chunks.count
+                guard attention.chunks(attention.visible(tokens)).contains(chunk) else { continue }
+                // The chunks of one head read the same queries.
+                if gathered != unit / chunks.count { attention.gatherQueries(rows, tokens, head: head) }
+                gathered = unit / chunks.count
+                attention.attend(
+                    rows, tokens, head: head, chunk: chunk, part: parts + unit * size,
+                    states: states + unit * rowCount)
+            }
         }
         func mergeChunks(_ index: Int, _ thread: Int) {
             let tokens = attention.tokens(ofBlock: index / heads)
@@ -119,19 +127,21 @@ extension Compute {
         if attention.blockCount * blockUnits * size < Self.smallWork {
             for index in 0..<attention.blockCount * heads { mergeChunks(index, 0) }
         } else {
-            forEachUnit(attention.blockCount * heads, grain: 1, mergeChunks)
+            forEachUnit(attention.blockCount * heads, grain: 1) { indices, thread in
+                for index in indices { mergeChunks(index, thread) }
+            }
         }
     }
 
     /// Hands out 0..<count, `grain` at a time, to whichever thread is free.
-    private func forEachUnit(_ count: Int, grain: Int, _ body: (_ unit: Int, _ thread: Int) -> Void) {
+    private func forEachUnit(_ count: Int, grain: Int, _ body: (_ units: Range<Int>, _ thread: Int) -> Void) {
         let grain = max(grain, 1)
         nextUnit.store(0, ordering: .relaxed)
         pool.run { thread in
             while true {
                 let first = nextUnit.add(grain, ordering: .relaxed).oldValue
                 if first >= count { return }
-                for unit in first..<min(first + grain, count) { body(unit, thread) }
+                body(first..<min(first + grain, count), thread)
             }
         }
     }
