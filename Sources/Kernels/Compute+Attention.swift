@@ -102,12 +102,12 @@ extension Compute {
             let rows = all[thread]
             var gathered: Int?
             for unit in units {
-                let tokens = attention.tokens(ofBlock: unit / blockUnits)
-                let head = unit % blockUnits / chunks.count, chunk = chunks.lowerBound + unit % chunks.count
+                let index = unit / chunks.count, chunk = chunks.lowerBound + unit % chunks.count
+                let tokens = attention.tokens(ofBlock: index / heads), head = index % heads
                 guard attention.chunks(attention.visible(tokens)).contains(chunk) else { continue }
                 // The chunks of one head read the same queries.
-                if gathered != unit / chunks.count { attention.gatherQueries(rows, tokens, head: head) }
-                gathered = unit / chunks.count
+                if gathered != index { attention.gatherQueries(rows, tokens, head: head) }
+                gathered = index
                 attention.attend(
                     rows, tokens, head: head, chunk: chunk, part: parts + unit * size,
                     states: states + unit * rowCount)
