@@ -33,8 +33,7 @@ public struct KernelTable: Sendable {
     public let largest: @Sendable (Input, _ count: Int) -> Float
     public let sumExponentials: @Sendable (Input, _ offset: Float, _ count: Int) -> Float
     public let storeHalves: @Sendable (Input, UnsafeMutableRawPointer, _ count: Int) -> Void
-    public let softmax:
-        @Sendable (Output, _ count: Int, _ first: Int, _ end: Int, UnsafeMutablePointer<SoftmaxState>) -> Void
+    public let softmax: @Sendable (ScoreRows) -> Void
     public let mergeSoftmax:
         @Sendable (
             _ part: Input, UnsafePointer<SoftmaxState>, _ total: Output, UnsafeMutablePointer<SoftmaxState>,
@@ -59,7 +58,7 @@ public struct KernelTable: Sendable {
         largest: @escaping @Sendable (Input, Int) -> Float,
         sumExponentials: @escaping @Sendable (Input, Float, Int) -> Float,
         storeHalves: @escaping @Sendable (Input, UnsafeMutableRawPointer, Int) -> Void,
-        softmax: @escaping @Sendable (Output, Int, Int, Int, UnsafeMutablePointer<SoftmaxState>) -> Void,
+        softmax: @escaping @Sendable (ScoreRows) -> Void,
         mergeSoftmax:
             @escaping @Sendable (
                 Input, UnsafePointer<SoftmaxState>, Output, UnsafeMutablePointer<SoftmaxState>, Int

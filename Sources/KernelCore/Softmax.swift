@@ -15,37 +15,85 @@ public struct SoftmaxState: BitwiseCopyable, Sendable {
     }
 }
 
-/// Turns scores into e^(score − largest) in place, and into 0 outside of the visible range.
-///
-/// - scores: [count], count a multiple of 16.
-/// - firstVisible, endVisible: what may be seen, within 0...count; what lies outside may hold anything.
+/// Scores of some rows that see the same positions.
+public struct ScoreRows {
+    /// [rowCount × stride]
+    public var scores: UnsafeMutablePointer<Float>
+    public var stride: Int
+    public var rowCount: Int
+    /// Scores of a row, a multiple of 16.
+    public var count: Int
+    /// What may be seen, within 0...count; what lies outside may hold anything.
+    public var firstVisible: Int
+    public var endVisible: Int
+    /// [rowCount], written.
+    public var states: UnsafeMutablePointer<SoftmaxState>
+    /// What is read next, asked for bit by bit meanwhile: memory idles while exponentials are computed.
+    public var ahead: UnsafeRawPointer
+    public var aheadByteCount: Int
+
+    @inlinable @inline(__always)
+    public init(
+        scores: UnsafeMutablePointer<Float>, stride: Int, rowCount: Int, count: Int, firstVisible: Int,
+        endVisible: Int, states: UnsafeMutablePointer<SoftmaxState>, ahead: UnsafeRawPointer,
+        aheadByteCount: Int
+    ) {
+        self.scores = scores
+        self.stride = stride
+        self.rowCount = rowCount
+        self.count = count
+        self.firstVisible = firstVisible
+        self.endVisible = endVisible
+        self.states = states
+        self.ahead = ahead
+        self.aheadByteCount = aheadByteCount
+    }
+}
+
+/// Turns the scores of each row into e^(score − largest) in place, and into 0 outside of the visible range.
 @inlinable @inline(__always)
-public func softmax<Set: InstructionSet>(
-    _: Set.Type, _ scores: UnsafeMutablePointer<Float>, _ count: Int, _ firstVisible: Int, _ endVisible: Int,
-    _ state: UnsafeMutablePointer<SoftmaxState>
-) {
-    var i = 0
-    while i < firstVisible {
-        scores[i] = -.infinity
-        i &+= 1
+public func softmax<Set: InstructionSet>(_: Set.Type, _ rows: ScoreRows) {
+    // Rows are independent: with all maxima first, a row's exponentials need not wait for its maximum.
+    var row = 0
+    while row < rows.rowCount {
+        let scores = rows.scores + row &* rows.stride
+        var i = 0
+        while i < rows.firstVisible {
+            scores[i] = -.infinity
+            i &+= 1
+        }
+        i = rows.endVisible
+        while i < rows.count {
+            scores[i] = -.infinity
+            i &+= 1
+        }
+        rows.states[row].largest = largest(Set.self, scores, rows.count)
+        row &+= 1
     }
-    i = endVisible
-    while i < count {
-        scores[i] = -.infinity
-        i &+= 1
+    var ahead = rows.ahead
+    let aheadEnd = ahead + rows.aheadByteCount
+    let step = (rows.aheadByteCount / 64 &* laneCount / max(rows.rowCount &* rows.count, 1) &+ 1) &* 64
+    row = 0
+    while row < rows.rowCount {
+        let scores = rows.scores + row &* rows.stride
+        // With nothing visible every difference would be ∞ − ∞; subtracting a finite number leaves e^−∞ = 0.
+        let offset = Set.broadcast(rows.firstVisible < rows.endVisible ? rows.states[row].largest : 0)
+        var sum = Set.broadcast(0)
+        var i = 0
+        while i < rows.count {
+            let e = exponential(Set.self, Set.subtract(Set.load(scores + i), offset))
+            Set.store(e, to: scores + i)
+            sum = Set.add(sum, e)
+            i &+= laneCount
+            let end = min(ahead + step, aheadEnd)
+            while ahead < end {
+                Set.prefetchLater(ahead)
+                ahead += 64
+            }
+        }
+        rows.states[row].sum = Set.sum(sum)
+        row &+= 1
     }
-    let maximum = largest(Set.self, scores, count)
-    // With nothing visible every difference would be ∞ − ∞; subtracting a finite number leaves e^−∞ = 0.
-    let offset = Set.broadcast(firstVisible < endVisible ? maximum : 0)
-    var sum = Set.broadcast(0)
-    i = 0
-    while i < count {
-        let e = exponential(Set.self, Set.subtract(Set.load(scores + i), offset))
-        Set.store(e, to: scores + i)
-        sum = Set.add(sum, e)
-        i &+= laneCount
-    }
-    state.pointee = SoftmaxState(largest: maximum, sum: Set.sum(sum))
 }
 
 /// Adds the next chunk to a running attention output: total = total · e^(M − N) + part · e^(m − N), N = max(M, m).

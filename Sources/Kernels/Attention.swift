@@ -12,6 +12,8 @@ struct Attention {
     /// Chunks lie at fixed positions: results depend neither on how a prompt was cut into batches
     /// nor on the number of threads.
     static let chunkSize = KeyValueCache.chunkSize
+    /// Bytes of values to ask for during softmax: about as many as arrive meanwhile.
+    static let readAhead = 8192
     /// Rows (query heads of tokens) that go through together where there are many tokens.
     static let blockRows = 32
 
@@ -90,15 +92,21 @@ struct Attention {
             * 2
         let rowCount = tokens.count * groupSize
         multiplyKeys(rows, rowCount, head: head, chunkStart: start, tiles)
+        // A single token's values come from memory; while its weights are computed, they may as well be on their way.
+        let values = cache.valueRows(layer: layer, head: head) + start * cache.valueByteCount
+        let valueByteCount = tokenCount > 1 ? 0 : min(Self.chunkSize * cache.valueByteCount, Self.readAhead)
         for (i, token) in tokens.enumerated() {
             let lanes = start + tiles.lowerBound * laneCount..<start + tiles.upperBound * laneCount
             let mine = visible(token).clamped(to: lanes)
-            for row in i * groupSize..<(i + 1) * groupSize {
-                table.softmax(
-                    rows.scores.baseAddress + (row * Self.chunkSize + tiles.lowerBound * laneCount),
-                    lanes.count, mine.lowerBound - lanes.lowerBound, mine.upperBound - lanes.lowerBound,
-                    states + row)
-            }
+            let row = i * groupSize
+            table.softmax(
+                ScoreRows(
+                    scores: rows.scores.baseAddress
+                        + (row * Self.chunkSize + tiles.lowerBound * laneCount),
+                    stride: Self.chunkSize, rowCount: groupSize, count: lanes.count,
+                    firstVisible: mine.lowerBound - lanes.lowerBound,
+                    endVisible: mine.upperBound - lanes.lowerBound, states: states + row,
+                    ahead: UnsafeRawPointer(values), aheadByteCount: valueByteCount))
         }
         switch cache.encoding {
         case .float32:

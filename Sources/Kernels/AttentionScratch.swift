@@ -43,6 +43,8 @@ struct AttentionScratch {
     /// Outputs of single chunks [units × rows × padded headSize], states [units × rows].
     private(set) var parts = AlignedBuffer<Float>(count: 0)
     private(set) var partStates = AlignedBuffer<SoftmaxState>(count: 0)
+    /// Chunks that are missing of each block and head.
+    let unfinished = Countdowns()
 
     mutating func reserve(threadCount: Int, rowCount: Int, headSize: Int) {
         guard rows.count < threadCount || rowCount > self.rowCount || headSize > self.headSize else { return }

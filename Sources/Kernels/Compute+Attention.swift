@@ -17,10 +17,11 @@ extension Compute {
     /// - window: the token at position p sees max(0, p − window + 1)...p; nil for 0...p.
     /// - output: [tokenCount × headCount · headSize].
     /// - form: which form of the output is written.
+    /// - upcoming: as in `multiply`.
     package func attend(
         query: AlignedBuffer<Float>, cache: KeyValueCache, layer: Int, firstPosition: Int, tokenCount: Int,
         headCount: Int, scale: Float, window: Int?, firstRow: Int = 0, into output: Activations,
-        form: ActivationForm
+        form: ActivationForm, before upcoming: UpcomingWeights? = nil
     ) {
         precondition(layer >= 0 && layer < cache.layerCount, "attend: no such layer")
         precondition(
@@ -57,7 +58,7 @@ extension Compute {
                 }
             }
         } else {
-            attendChunks(attention)
+            attendChunks(attention, work: work, before: upcoming)
         }
         if form == .codes, !headsAreGroups {
             // A group of 32 columns belongs to two heads: only now are both there.
@@ -81,54 +82,54 @@ extension Compute {
         attention.finish(rows, tokens, head: head)
     }
 
-    /// Few tokens: a unit is one chunk of a block; then the chunks are merged in order.
-    private func attendChunks(_ attention: Attention) {
+    /// Few tokens: a unit is one chunk of one block and head of the cache; whoever ends the last of these merges them in order.
+    ///
+    /// - work: elements that all units read.
+    private func attendChunks(_ attention: Attention, work: Int, before upcoming: UpcomingWeights?) {
         let heads = attention.cache.keyValueHeadCount
         let chunks = attention.chunks(attention.visible(0..<attention.tokenCount))
         let rowCount = attention.rowCount, size = rowCount * attention.paddedHeadSize
-        let blockUnits = heads * chunks.count
+        let indexCount = attention.blockCount * heads
         // A single token's are sized for a full cache, so that a growing sequence does not come back for more.
         let capacityChunks = (attention.cache.capacity - 1) / Attention.chunkSize + 1
         let reservedChunks = attention.tokenCount == 1 ? capacityChunks : chunks.count
         attentionScratch.reserveParts(
-            rowCount: attention.blockCount * heads * reservedChunks * rowCount,
-            headSize: attention.cache.headSize)
+            rowCount: indexCount * reservedChunks * rowCount, headSize: attention.cache.headSize)
         let parts = attentionScratch.parts.baseAddress, states = attentionScratch.partStates.baseAddress
         let all = attentionScratch.rows
+        let unfinished = attentionScratch.unfinished
+        unfinished.start(indexCount, each: chunks.count)
 
-        // A thread takes chunks that follow each other in memory: what it asks for ahead is then its own.
-        let unitCount = attention.blockCount * blockUnits
-        forEachUnit(unitCount, grain: unitCount / (4 * threadCount)) { units, thread in
-            let rows = all[thread]
-            var gathered: Int?
-            for unit in units {
-                let index = unit / chunks.count, chunk = chunks.lowerBound + unit % chunks.count
-                let tokens = attention.tokens(ofBlock: index / heads), head = index % heads
-                guard attention.chunks(attention.visible(tokens)).contains(chunk) else { continue }
-                // The chunks of one head read the same queries.
-                if gathered != index { attention.gatherQueries(rows, tokens, head: head) }
-                gathered = index
-                attention.attend(
-                    rows, tokens, head: head, chunk: chunk, part: parts + unit * size,
-                    states: states + unit * rowCount)
-            }
-        }
-        func mergeChunks(_ index: Int, _ thread: Int) {
+        func mergeChunks(_ visible: Range<Int>, _ index: Int, _ rows: AttentionRows) {
             let tokens = attention.tokens(ofBlock: index / heads)
-            attention.clear(all[thread], tokens)
-            for chunk in attention.chunks(attention.visible(tokens)) {
+            attention.clear(rows, tokens)
+            for chunk in visible {
                 let unit = index * chunks.count + chunk - chunks.lowerBound
                 attention.merge(
-                    all[thread], tokens, chunk: chunk, part: parts + unit * size,
-                    states: states + unit * rowCount)
+                    rows, tokens, chunk: chunk, part: parts + unit * size, states: states + unit * rowCount)
             }
-            attention.finish(all[thread], tokens, head: index % heads)
+            attention.finish(rows, tokens, head: index % heads)
         }
-        if attention.blockCount * blockUnits * size < Self.smallWork {
-            for index in 0..<attention.blockCount * heads { mergeChunks(index, 0) }
-        } else {
-            forEachUnit(attention.blockCount * heads, grain: 1) { indices, thread in
-                for index in indices { mergeChunks(index, thread) }
+        // A thread takes chunks that follow each other in memory: what it asks for ahead is then its own.
+        split(indexCount * chunks.count, elementCount: work, before: upcoming) { units, thread in
+            let rows = all[thread]
+            var first = units.lowerBound
+            while first < units.upperBound {
+                let index = first / chunks.count, head = index % heads
+                let end = min((index + 1) * chunks.count, units.upperBound)
+                let tokens = attention.tokens(ofBlock: index / heads)
+                let visible = attention.chunks(attention.visible(tokens))
+                // The chunks of one head read the same queries.
+                attention.gatherQueries(rows, tokens, head: head)
+                for unit in first..<end {
+                    let chunk = chunks.lowerBound + unit % chunks.count
+                    guard visible.contains(chunk) else { continue }
+                    attention.attend(
+                        rows, tokens, head: head, chunk: chunk, part: parts + unit * size,
+                        states: states + unit * rowCount)
+                }
+                if unfinished.finish(end - first, of: index) { mergeChunks(visible, index, rows) }
+                first = end
             }
         }
     }

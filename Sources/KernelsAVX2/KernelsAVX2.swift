@@ -431,9 +431,7 @@ private func sumExponentials(_ x: Input, _ offset: Float, _ count: Int) -> Float
 private func storeHalves(_ x: Input, _ output: UnsafeMutableRawPointer, _ count: Int) {
     KernelCore.storeHalves(AVX2.self, x, output, count)
 }
-private func softmax(_ scores: Output, _ count: Int, _ first: Int, _ end: Int, _ state: State) {
-    KernelCore.softmax(AVX2.self, scores, count, first, end, state)
-}
+private func softmax(_ rows: ScoreRows) { KernelCore.softmax(AVX2.self, rows) }
 private func mergeSoftmax(
     _ part: Input, _ new: UnsafePointer<SoftmaxState>, _ total: Output, _ state: State, _ count: Int
 ) {

@@ -364,9 +364,7 @@ private func sumExponentials(_ x: Input, _ offset: Float, _ count: Int) -> Float
 private func storeHalves(_ x: Input, _ output: UnsafeMutableRawPointer, _ count: Int) {
     KernelCore.storeHalves(Portable.self, x, output, count)
 }
-private func softmax(_ scores: Output, _ count: Int, _ first: Int, _ end: Int, _ state: State) {
-    KernelCore.softmax(Portable.self, scores, count, first, end, state)
-}
+private func softmax(_ rows: ScoreRows) { KernelCore.softmax(Portable.self, rows) }
 private func mergeSoftmax(
     _ part: Input, _ new: UnsafePointer<SoftmaxState>, _ total: Output, _ state: State, _ count: Int
 ) {

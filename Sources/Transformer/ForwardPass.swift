@@ -200,7 +200,8 @@ package final class ForwardPass: @unchecked Sendable {
         compute.attend(
             query: query, cache: lane.cache, layer: layer, firstPosition: position, tokenCount: count,
             headCount: configuration.headCount, scale: configuration.attentionScale, window: block.window,
-            firstRow: firstRow, into: scratch.attended, form: readsHeads ? .values : block.output.inputForm)
+            firstRow: firstRow, into: scratch.attended, form: readsHeads ? .values : block.output.inputForm,
+            before: UpcomingWeights(block.output))
         if readsHeads { steerHeads(layer: layer, block.output.inputForm, lane) }
     }
 

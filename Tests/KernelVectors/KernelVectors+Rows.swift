@@ -161,11 +161,17 @@ extension KernelVectors {
             let count = 16 * size
             for first in 0..<count where first % 7 < 2 {
                 let end = count - first / 3
+                let rowCount = 1 + first % 3
                 var input = VectorInput(seed: UInt64(count * 1000 + first))
-                let x = GuardedMemory<Float>(count), state = GuardedMemory<SoftmaxState>(1)
-                for i in 0..<count { x.start[i] = input.float(-8, 7) }
+                let x = GuardedMemory<Float>(rowCount * count)
+                let state = GuardedMemory<SoftmaxState>(rowCount)
+                for i in 0..<rowCount * count { x.start[i] = input.float(-8, 7) }
                 // Nothing is visible where `end` lies before `first`.
-                kernels.softmax(x.start, count, min(first, end), end, state.start)
+                kernels.softmax(
+                    ScoreRows(
+                        scores: x.start, stride: count, rowCount: rowCount, count: count,
+                        firstVisible: min(first, end), endVisible: end, states: state.start,
+                        ahead: UnsafeRawPointer(x.start), aheadByteCount: first * 64))
                 x.add(to: &hash)
                 state.add(to: &hash)
                 x.free()
