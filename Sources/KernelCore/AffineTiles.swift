@@ -30,7 +30,7 @@ public enum AffineTile<Group: AffineGroupKernel>: TileKernel {
         let end = x + groupCount
         var block = Block()
         while x < end {
-            if isMemoryBound(Block.self) { Set.prefetch(scales + prefetchDistance) }
+            prefetch(Block.self, behind: scales)
             let byteScales = Set.loadByteScales(scales)
             block.beginNibbles()
             Group.add(&block, codes, x, stride: p.inputStride, scaledBy: byteScales)
@@ -60,7 +60,7 @@ public enum FourBits<Set: TileLanes>: AffineGroupKernel {
         let turns = Set.turns(4)
         var j = 0
         while j < turns {
-            if isMemoryBound(Block.self) { Set.prefetch(codes + (j &* 64 &+ prefetchDistance)) }
+            prefetch(Block.self, behind: codes + j &* 64)
             let w = Set.loadNibbles(codes + j &* 64)
             block.add(w.low, times: x, stride: stride, 2 &* j)
             block.add(w.high, times: x, stride: stride, 2 &* j &+ 1)
@@ -84,7 +84,7 @@ public enum FiveBits<Set: TileLanes>: SplitCodes {
         _ block: inout Block, _ codes: UnsafeRawPointer, _ x: UnsafePointer<QuantizedGroup>, stride: Int,
         scaledBy scales: Set.ByteScales
     ) where Block.Set == Set {
-        prefetch(Block.self, codes)
+        prefetchGroup(Block.self, codes)
         addHalf(&block, codes, x, stride: stride, 0)
         block.endNibbles(scaledBy: scales, x, stride: stride)
         block.beginNibbles()
@@ -108,7 +108,7 @@ public enum ThreeBits<Set: TileLanes>: SplitCodes {
         _ block: inout Block, _ codes: UnsafeRawPointer, _ x: UnsafePointer<QuantizedGroup>, stride: Int,
         scaledBy scales: Set.ByteScales
     ) where Block.Set == Set {
-        prefetch(Block.self, codes)
+        prefetchGroup(Block.self, codes)
         addHalf(&block, codes, x, stride: stride, 0)
         addHalf(&block, codes, x, stride: stride, 4)
     }
@@ -135,12 +135,11 @@ extension SplitCodes {
     }
 
     @inlinable @inline(__always)
-    static func prefetch<Block: TokenBlock>(_: Block.Type, _ codes: UnsafeRawPointer)
+    static func prefetchGroup<Block: TokenBlock>(_: Block.Type, _ codes: UnsafeRawPointer)
     where Block.Set == Set {
-        guard isMemoryBound(Block.self) else { return }
         var offset = 0
         while offset < byteCount {
-            Set.prefetch(codes + (offset &+ prefetchDistance))
+            prefetch(Block.self, behind: codes + offset)
             offset &+= 64
         }
     }

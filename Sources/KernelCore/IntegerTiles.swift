@@ -14,9 +14,10 @@ public enum Int8Tile<Set: TileLanes>: TileKernel {
         let end = x + groupCount
         var block = Block()
         while x < end {
-            if isMemoryBound(Block.self) { Set.prefetch(scales + prefetchDistance) }
+            prefetch(Block.self, behind: scales, by: Set.codeDistance)
             let byteScales = Set.loadByteScales(scales)
-            addCodes(&block, codes, x, stride: p.inputStride, scaledBy: byteScales)
+            addCodes(
+                &block, codes, x, stride: p.inputStride, scaledBy: byteScales, ahead: Set.codeDistance)
             block.endCodes(scaledBy: byteScales, x, stride: p.inputStride)
             scales += 16
             codes += 512
@@ -28,17 +29,17 @@ public enum Int8Tile<Set: TileLanes>: TileKernel {
         )
     }
 
-    /// The integer sums of one group: 512 bytes of codes.
+    /// The integer sums of one group: 512 bytes of codes. Those that lie `distance` behind them are asked for.
     @inlinable @inline(__always)
     static func addCodes<Block: TokenBlock>(
         _ block: inout Block, _ codes: UnsafeRawPointer, _ x: UnsafePointer<QuantizedGroup>, stride: Int,
-        scaledBy scales: Set.ByteScales
+        scaledBy scales: Set.ByteScales, ahead distance: Int
     ) where Block.Set == Set {
         block.beginCodes(x, stride: stride)
         let turns = Set.turns(8)
         var j = 0
         while j < turns {
-            if isMemoryBound(Block.self) { Set.prefetch(codes + (j &* 64 &+ prefetchDistance)) }
+            prefetch(Block.self, behind: codes + j &* 64, by: distance)
             block.add(Set.loadCodes(codes + j &* 64), times: x, stride: stride, j, scaledBy: scales)
             j &+= 1
         }
@@ -60,9 +61,10 @@ public enum KeyTile<Set: TileLanes>: TileKernel {
         let end = x + groupCount
         var block = Block()
         while x < end {
-            if isMemoryBound(Block.self) { Set.prefetch(scales + prefetchDistance) }
+            prefetch(Block.self, behind: scales)
             Int8Tile<Set>.addCodes(
-                &block, codes, x, stride: p.inputStride, scaledBy: Set.unitByteScales())
+                &block, codes, x, stride: p.inputStride, scaledBy: Set.unitByteScales(),
+                ahead: prefetchDistance)
             block.endCodes(scale: Set.loadHalves(scales), x, stride: p.inputStride)
             scales += 32
             codes += 512
@@ -94,7 +96,7 @@ public enum ValueTile<Set: TileLanes>: TileKernel {
             let turns = Set.turns(8)
             var j = 0
             while j < turns {
-                if isMemoryBound(Block.self) { Set.prefetch(codes + (j &* 64 &+ prefetchDistance)) }
+                prefetch(Block.self, behind: codes + j &* 64)
                 block.add(
                     Set.loadSignedCodes(codes + j &* 64), timesUnsigned: x, stride: p.inputStride, j)
                 j &+= 1

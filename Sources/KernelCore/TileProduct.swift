@@ -53,6 +53,14 @@ public struct TileProduct {
 @inlinable @inline(__always)
 public func isMemoryBound<Block: TokenBlock>(_: Block.Type) -> Bool { Block.tokenCount <= 4 }
 
+/// Asks for what lies `distance` behind an address, where the weights come from memory.
+@inlinable @inline(__always)
+func prefetch<Block: TokenBlock>(
+    _: Block.Type, behind p: UnsafeRawPointer, by distance: Int = prefetchDistance
+) {
+    if isMemoryBound(Block.self) { Block.Set.prefetch(p + distance) }
+}
+
 /// How tiles are multiplied by one block of tokens.
 public protocol TileKernel {
     associatedtype Set: TileLanes
