@@ -29,13 +29,15 @@ public enum AffineTile<Group: AffineGroupKernel>: TileKernel {
         var x = p.input.assumingMemoryBound(to: QuantizedGroup.self) + token &* p.inputStride
         let end = x + groupCount
         var block = Block()
+        var read = start
         while x < end {
-            prefetch(Block.self, behind: scales)
+            prefetch(Block.self, behind: read, byteCount: 32 &+ Group.byteCount)
             let byteScales = Set.loadByteScales(scales)
             block.beginNibbles()
             Group.add(&block, codes, x, stride: p.inputStride, scaledBy: byteScales)
             block.endNibbles(scaledBy: byteScales, x, stride: p.inputStride)
             block.addMinimum(Set.loadUnsignedBytes(scales + 16), x, stride: p.inputStride)
+            read += 32 &+ Group.byteCount
             scales += 32
             codes += Group.byteCount
             x += 1
@@ -60,7 +62,6 @@ public enum FourBits<Set: TileLanes>: AffineGroupKernel {
         let turns = Set.turns(4)
         var j = 0
         while j < turns {
-            prefetch(Block.self, behind: codes + j &* 64)
             let w = Set.loadNibbles(codes + j &* 64)
             block.add(w.low, times: x, stride: stride, 2 &* j)
             block.add(w.high, times: x, stride: stride, 2 &* j &+ 1)
@@ -84,7 +85,6 @@ public enum FiveBits<Set: TileLanes>: SplitCodes {
         _ block: inout Block, _ codes: UnsafeRawPointer, _ x: UnsafePointer<QuantizedGroup>, stride: Int,
         scaledBy scales: Set.ByteScales
     ) where Block.Set == Set {
-        prefetchGroup(Block.self, codes)
         addHalf(&block, codes, x, stride: stride, 0)
         block.endNibbles(scaledBy: scales, x, stride: stride)
         block.beginNibbles()
@@ -108,7 +108,6 @@ public enum ThreeBits<Set: TileLanes>: SplitCodes {
         _ block: inout Block, _ codes: UnsafeRawPointer, _ x: UnsafePointer<QuantizedGroup>, stride: Int,
         scaledBy scales: Set.ByteScales
     ) where Block.Set == Set {
-        prefetchGroup(Block.self, codes)
         addHalf(&block, codes, x, stride: stride, 0)
         addHalf(&block, codes, x, stride: stride, 4)
     }
@@ -132,15 +131,5 @@ extension SplitCodes {
         block.add(quad(codes, first &+ 1), times: x, stride: stride, first &+ 1)
         block.add(quad(codes, first &+ 2), times: x, stride: stride, first &+ 2)
         block.add(quad(codes, first &+ 3), times: x, stride: stride, first &+ 3)
-    }
-
-    @inlinable @inline(__always)
-    static func prefetchGroup<Block: TokenBlock>(_: Block.Type, _ codes: UnsafeRawPointer)
-    where Block.Set == Set {
-        var offset = 0
-        while offset < byteCount {
-            prefetch(Block.self, behind: codes + offset)
-            offset &+= 64
-        }
     }
 }

@@ -61,7 +61,7 @@ public enum FloatTile<Reader: ColumnReader>: TileKernel {
         var block = Block()
         var column = 0
         while column < p.columnCount {
-            prefetch(Block.self, behind: reader.address(column: column))
+            prefetch(Block.self, behind: reader.address(column: column), byteCount: 64)
             block.add(reader.load(column: column), times: x + column, stride: p.inputStride)
             column &+= 1
         }
@@ -84,7 +84,7 @@ public enum FloatTile<Reader: ColumnReader>: TileKernel {
         var blocks = (Block(), Block())
         var column = 0
         while column < p.columnCount {
-            prefetch(Block.self, behind: readers.0.address(column: column))
+            prefetch(Block.self, behind: readers.0.address(column: column), byteCount: 64)
             blocks.0.add(readers.0.load(column: column), times: x + column, stride: p.inputStride)
             blocks.1.add(readers.1.load(column: column), times: x + column, stride: p.inputStride)
             column &+= 1

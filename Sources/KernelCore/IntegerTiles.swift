@@ -13,12 +13,13 @@ public enum Int8Tile<Set: TileLanes>: TileKernel {
         var x = p.input.assumingMemoryBound(to: QuantizedGroup.self) + token &* p.inputStride
         let end = x + groupCount
         var block = Block()
+        var read = start
         while x < end {
-            prefetch(Block.self, behind: scales, by: Set.codeDistance)
+            prefetch(Block.self, behind: read, by: Set.codeDistance, byteCount: 528)
             let byteScales = Set.loadByteScales(scales)
-            addCodes(
-                &block, codes, x, stride: p.inputStride, scaledBy: byteScales, ahead: Set.codeDistance)
+            addCodes(&block, codes, x, stride: p.inputStride, scaledBy: byteScales)
             block.endCodes(scaledBy: byteScales, x, stride: p.inputStride)
+            read += 528
             scales += 16
             codes += 512
             x += 1
@@ -29,17 +30,16 @@ public enum Int8Tile<Set: TileLanes>: TileKernel {
         )
     }
 
-    /// The integer sums of one group: 512 bytes of codes. Those that lie `distance` behind them are asked for.
+    /// The integer sums of one group: 512 bytes of codes.
     @inlinable @inline(__always)
     static func addCodes<Block: TokenBlock>(
         _ block: inout Block, _ codes: UnsafeRawPointer, _ x: UnsafePointer<QuantizedGroup>, stride: Int,
-        scaledBy scales: Set.ByteScales, ahead distance: Int
+        scaledBy scales: Set.ByteScales
     ) where Block.Set == Set {
         block.beginCodes(x, stride: stride)
         let turns = Set.turns(8)
         var j = 0
         while j < turns {
-            prefetch(Block.self, behind: codes + j &* 64, by: distance)
             block.add(Set.loadCodes(codes + j &* 64), times: x, stride: stride, j, scaledBy: scales)
             j &+= 1
         }
@@ -55,17 +55,18 @@ public enum KeyTile<Set: TileLanes>: TileKernel {
     public static func multiply<Block: TokenBlock>(_: Block.Type, _ p: TileProduct, tile: Int, token: Int)
     where Block.Set == Set {
         let groupCount = p.columnCount / groupColumns
-        var scales = p.tiles + tile &* p.tileByteCount
+        var read = p.tiles + tile &* p.tileByteCount
+        var scales = read
         var codes = scales + (groupCount &* 32 &+ 63) / 64 &* 64
         var x = p.input.assumingMemoryBound(to: QuantizedGroup.self) + token &* p.inputStride
         let end = x + groupCount
         var block = Block()
         while x < end {
-            prefetch(Block.self, behind: scales)
+            prefetch(Block.self, behind: read, byteCount: 544)
             Int8Tile<Set>.addCodes(
-                &block, codes, x, stride: p.inputStride, scaledBy: Set.unitByteScales(),
-                ahead: prefetchDistance)
+                &block, codes, x, stride: p.inputStride, scaledBy: Set.unitByteScales())
             block.endCodes(scale: Set.loadHalves(scales), x, stride: p.inputStride)
+            read += 544
             scales += 32
             codes += 512
             x += 1
@@ -92,11 +93,11 @@ public enum ValueTile<Set: TileLanes>: TileKernel {
         let end = x + groupCount
         var block = Block()
         while x < end {
+            prefetch(Block.self, behind: codes, byteCount: 512)
             block.beginCodes(x, stride: p.inputStride)
             let turns = Set.turns(8)
             var j = 0
             while j < turns {
-                prefetch(Block.self, behind: codes + j &* 64)
                 block.add(
                     Set.loadSignedCodes(codes + j &* 64), timesUnsigned: x, stride: p.inputStride, j)
                 j &+= 1

@@ -45,20 +45,27 @@ public struct TileProduct {
 }
 
 /// How far ahead of a product with few tokens weights are asked for: memory answers late, and the processor's own
-/// look-ahead ends at pages and before cache lines that take many instructions. Both the codes and the scales before
-/// them are asked for at this distance: together they are all of the tiles to come.
-@inlinable public var prefetchDistance: Int { @inline(__always) get { 4096 } }
+/// look-ahead ends at pages and before cache lines that take many instructions. What lies behind a thread's part is asked
+/// for in vain, so further is not better.
+@inlinable public var prefetchDistance: Int { @inline(__always) get { 6144 } }
 
 /// Whether a block has so few tokens that its weights are seldom in a cache.
 @inlinable @inline(__always)
 public func isMemoryBound<Block: TokenBlock>(_: Block.Type) -> Bool { Block.tokenCount <= 4 }
 
-/// Asks for what lies `distance` behind an address, where the weights come from memory.
+/// Asks for as many bytes as a group of weights takes, `distance` behind an address, where weights come from memory.
+///
+/// With an address that goes through a tile group by group, scales or not, all of the tiles to come are asked for once.
 @inlinable @inline(__always)
 func prefetch<Block: TokenBlock>(
-    _: Block.Type, behind p: UnsafeRawPointer, by distance: Int = prefetchDistance
+    _: Block.Type, behind p: UnsafeRawPointer, by distance: Int = prefetchDistance, byteCount: Int
 ) {
-    if isMemoryBound(Block.self) { Block.Set.prefetch(p + distance) }
+    guard isMemoryBound(Block.self) else { return }
+    var offset = 0
+    while offset < byteCount {
+        Block.Set.prefetch(p + (distance &+ offset))
+        offset &+= 64
+    }
 }
 
 /// How tiles are multiplied by one block of tokens.
