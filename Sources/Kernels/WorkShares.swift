@@ -43,7 +43,7 @@ package final class WorkShares: @unchecked Sendable {
         for turn in 0..<threadCount {
             let owner = (thread + turn) % threadCount
             let share = share(owner)
-            let grain = max(share.count / 16, 1)
+            let grain = max(share.count / 64, 1)
             while true {
                 let first = next(of: owner).pointee.add(grain, ordering: .relaxed).oldValue
                 guard first < share.upperBound else { break }
