@@ -84,12 +84,13 @@ public struct WeighedScores {
     public var channelGroupCount: Int
     /// [rowCount × channelGroupCount × groupCount]
     public var output: UnsafeMutablePointer<QuantizedGroup>
+    public var ahead: MemoryAhead
 
     @inlinable @inline(__always)
     public init(
         scores: UnsafePointer<Float>, scoreStride: Int, rowCount: Int, groupCount: Int,
         scales: UnsafeRawPointer, scaleByteStride: Int, channelGroupCount: Int,
-        output: UnsafeMutablePointer<QuantizedGroup>
+        output: UnsafeMutablePointer<QuantizedGroup>, ahead: MemoryAhead
     ) {
         self.scores = scores
         self.scoreStride = scoreStride
@@ -99,6 +100,7 @@ public struct WeighedScores {
         self.scaleByteStride = scaleByteStride
         self.channelGroupCount = channelGroupCount
         self.output = output
+        self.ahead = ahead
     }
 }
 
@@ -109,6 +111,7 @@ public struct WeighedScores {
 @inlinable @inline(__always)
 public func weigh<Set: InstructionSet>(_: Set.Type, _ w: WeighedScores) {
     let bias = Set.broadcast(roundingBias)
+    var ahead = StepsAhead<Set>(w.ahead, steps: w.rowCount &* w.groupCount)
     var group = 0
     while group < w.groupCount {
         let scales = w.scales + group &* w.scaleByteStride
@@ -144,6 +147,7 @@ public func weigh<Set: InstructionSet>(_: Set.Type, _ w: WeighedScores) {
                 channels &+= 1
             }
             row &+= 1
+            ahead.step()
         }
         group &+= 1
     }

@@ -28,15 +28,12 @@ public struct ScoreRows {
     public var endVisible: Int
     /// [rowCount], written.
     public var states: UnsafeMutablePointer<SoftmaxState>
-    /// What is read next, asked for bit by bit meanwhile: memory idles while exponentials are computed.
-    public var ahead: UnsafeRawPointer
-    public var aheadByteCount: Int
+    public var ahead: MemoryAhead
 
     @inlinable @inline(__always)
     public init(
         scores: UnsafeMutablePointer<Float>, stride: Int, rowCount: Int, count: Int, firstVisible: Int,
-        endVisible: Int, states: UnsafeMutablePointer<SoftmaxState>, ahead: UnsafeRawPointer,
-        aheadByteCount: Int
+        endVisible: Int, states: UnsafeMutablePointer<SoftmaxState>, ahead: MemoryAhead
     ) {
         self.scores = scores
         self.stride = stride
@@ -46,7 +43,6 @@ public struct ScoreRows {
         self.endVisible = endVisible
         self.states = states
         self.ahead = ahead
-        self.aheadByteCount = aheadByteCount
     }
 }
 
@@ -70,9 +66,7 @@ public func softmax<Set: InstructionSet>(_: Set.Type, _ rows: ScoreRows) {
         rows.states[row].largest = largest(Set.self, scores, rows.count)
         row &+= 1
     }
-    var ahead = rows.ahead
-    let aheadEnd = ahead + rows.aheadByteCount
-    let step = (rows.aheadByteCount / 64 &* laneCount / max(rows.rowCount &* rows.count, 1) &+ 1) &* 64
+    var ahead = StepsAhead<Set>(rows.ahead, steps: rows.rowCount &* rows.count / laneCount)
     row = 0
     while row < rows.rowCount {
         let scores = rows.scores + row &* rows.stride
@@ -85,11 +79,7 @@ public func softmax<Set: InstructionSet>(_: Set.Type, _ rows: ScoreRows) {
             Set.store(e, to: scores + i)
             sum = Set.add(sum, e)
             i &+= laneCount
-            let end = min(ahead + step, aheadEnd)
-            while ahead < end {
-                Set.prefetchLater(ahead)
-                ahead += 64
-            }
+            ahead.step()
         }
         rows.states[row].sum = Set.sum(sum)
         row &+= 1

@@ -12,8 +12,6 @@ struct Attention {
     /// Chunks lie at fixed positions: results depend neither on how a prompt was cut into batches
     /// nor on the number of threads.
     static let chunkSize = KeyValueCache.chunkSize
-    /// Bytes of values to ask for during softmax: about as many as arrive meanwhile.
-    static let readAhead = 8192
     /// Rows (query heads of tokens) that go through together where there are many tokens.
     static let blockRows = 32
 
@@ -92,9 +90,7 @@ struct Attention {
             * 2
         let rowCount = tokens.count * groupSize
         multiplyKeys(rows, rowCount, head: head, chunkStart: start, tiles)
-        // A single token's values come from memory; while its weights are computed, they may as well be on their way.
-        let values = cache.valueRows(layer: layer, head: head) + start * cache.valueByteCount
-        let valueByteCount = tokenCount > 1 ? 0 : min(Self.chunkSize * cache.valueByteCount, Self.readAhead)
+        let ahead = values(ofChunkAt: start, head: head)
         for (i, token) in tokens.enumerated() {
             let lanes = start + tiles.lowerBound * laneCount..<start + tiles.upperBound * laneCount
             let mine = visible(token).clamped(to: lanes)
@@ -106,7 +102,7 @@ struct Attention {
                     stride: Self.chunkSize, rowCount: groupSize, count: lanes.count,
                     firstVisible: mine.lowerBound - lanes.lowerBound,
                     endVisible: mine.upperBound - lanes.lowerBound, states: states + row,
-                    ahead: UnsafeRawPointer(values), aheadByteCount: valueByteCount))
+                    ahead: ahead))
         }
         switch cache.encoding {
         case .float32:
@@ -169,7 +165,8 @@ struct Attention {
                 scores: rows.scores.baseAddress + groups.lowerBound * groupColumns,
                 scoreStride: Self.chunkSize, rowCount: rowCount, groupCount: groups.count,
                 scales: chunk + groups.lowerBound * scaleByteStride, scaleByteStride: scaleByteStride,
-                channelGroupCount: channelGroups, output: rows.weights.baseAddress))
+                channelGroupCount: channelGroups, output: rows.weights.baseAddress,
+                ahead: keys(behindChunkAt: chunkStart, head: head)))
         let product = TileProduct(
             tiles: chunk + (cache.valueScaleByteCount + groups.lowerBound * 512),
             tileByteCount: cache.valueTileByteCount, columnByteCount: 0,
@@ -177,6 +174,22 @@ struct Attention {
             input: UnsafeRawPointer(rows.weights.baseAddress), inputStride: channelGroups * groups.count,
             output: part, outputStride: paddedHeadSize, tokenCount: rowCount)
         table.multiplyValues(product, 0, cache.headSize / laneCount)
+    }
+
+    /// The values that a single token reads next, to be asked for during softmax: about as many as arrive meanwhile.
+    private func values(ofChunkAt start: Int, head: Int) -> MemoryAhead {
+        let rows = cache.valueRows(layer: layer, head: head) + start * cache.valueByteCount
+        let byteCount = min(Self.chunkSize * cache.valueByteCount, 8192)
+        return MemoryAhead(rows, byteCount: tokenCount == 1 ? byteCount : 0)
+    }
+
+    /// Those of the keys of the next chunk that the product of this one's has not asked for yet.
+    private func keys(behindChunkAt start: Int, head: Int) -> MemoryAhead {
+        let next = (start + Self.chunkSize) / laneCount * cache.keyTileByteCount
+        let byteCount = Self.chunkSize / laneCount * cache.keyTileByteCount - prefetchDistance
+        return MemoryAhead(
+            cache.keyTiles(layer: layer, head: head) + (next + prefetchDistance),
+            byteCount: tokenCount == 1 ? min(max(byteCount, 0), 4096) : 0)
     }
 
     /// Starts the totals of a block.

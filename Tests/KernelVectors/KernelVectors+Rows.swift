@@ -89,7 +89,8 @@ extension KernelVectors {
                     WeighedScores(
                         scores: scores.start, scoreStride: stride, rowCount: rowCount, groupCount: groupCount,
                         scales: scales.start, scaleByteStride: scaleByteStride,
-                        channelGroupCount: channelGroupCount, output: output.start))
+                        channelGroupCount: channelGroupCount, output: output.start,
+                        ahead: MemoryAhead(scales.start, byteCount: groupCount * 100)))
                 output.add(to: &hash)
                 scores.free()
                 scales.free()
@@ -171,7 +172,7 @@ extension KernelVectors {
                     ScoreRows(
                         scores: x.start, stride: count, rowCount: rowCount, count: count,
                         firstVisible: min(first, end), endVisible: end, states: state.start,
-                        ahead: UnsafeRawPointer(x.start), aheadByteCount: first * 64))
+                        ahead: MemoryAhead(x.start, byteCount: first * 64)))
                 x.add(to: &hash)
                 state.add(to: &hash)
                 x.free()
