@@ -30,14 +30,15 @@ public enum AffineTile<Group: AffineGroupKernel>: TileKernel {
         let end = x + groupCount
         var block = Block()
         var read = start
+        let byteCount = 32 &+ Group.byteCount
         while x < end {
-            prefetch(Block.self, behind: read, byteCount: 32 &+ Group.byteCount)
+            prefetch(Block.self, behind: read, byteCount: byteCount)
             let byteScales = Set.loadByteScales(scales)
             block.beginNibbles()
             Group.add(&block, codes, x, stride: p.inputStride, scaledBy: byteScales)
             block.endNibbles(scaledBy: byteScales, x, stride: p.inputStride)
             block.addMinimum(Set.loadUnsignedBytes(scales + 16), x, stride: p.inputStride)
-            read += 32 &+ Group.byteCount
+            read += byteCount
             scales += 32
             codes += Group.byteCount
             x += 1

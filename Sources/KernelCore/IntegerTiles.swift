@@ -14,12 +14,13 @@ public enum Int8Tile<Set: TileLanes>: TileKernel {
         let end = x + groupCount
         var block = Block()
         var read = start
+        let byteCount = 16 &+ 512
         while x < end {
-            prefetch(Block.self, behind: read, by: Set.codeDistance, byteCount: 528)
+            prefetch(Block.self, behind: read, by: Set.codeDistance, byteCount: byteCount)
             let byteScales = Set.loadByteScales(scales)
             addCodes(&block, codes, x, stride: p.inputStride, scaledBy: byteScales)
             block.endCodes(scaledBy: byteScales, x, stride: p.inputStride)
-            read += 528
+            read += byteCount
             scales += 16
             codes += 512
             x += 1
@@ -61,12 +62,13 @@ public enum KeyTile<Set: TileLanes>: TileKernel {
         var x = p.input.assumingMemoryBound(to: QuantizedGroup.self) + token &* p.inputStride
         let end = x + groupCount
         var block = Block()
+        let byteCount = 32 &+ 512
         while x < end {
-            prefetch(Block.self, behind: read, byteCount: 544)
+            prefetch(Block.self, behind: read, byteCount: byteCount)
             Int8Tile<Set>.addCodes(
                 &block, codes, x, stride: p.inputStride, scaledBy: Set.unitByteScales())
             block.endCodes(scale: Set.loadHalves(scales), x, stride: p.inputStride)
-            read += 544
+            read += byteCount
             scales += 32
             codes += 512
             x += 1

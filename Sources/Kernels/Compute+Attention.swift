@@ -51,14 +51,12 @@ extension Compute {
         if threadCount == 1 || work < Self.smallWork {
             for unit in 0..<unitCount { attendBlock(attention, unit, attentionScratch.rows[0]) }
         } else if unitCount >= 4 * threadCount {
-            forEachUnit(unitCount, grain: 1) { units, thread in
+            forEachUnit(unitCount) { unit, thread in
                 // The last blocks see the most positions: first come the expensive ones.
-                for unit in units {
-                    attendBlock(attention, unitCount - 1 - unit, attentionScratch.rows[thread])
-                }
+                attendBlock(attention, unitCount - 1 - unit, attentionScratch.rows[thread])
             }
         } else {
-            attendChunks(attention, work: work, before: upcoming)
+            attendChunks(attention, work: work, before: tokenCount == 1 ? upcoming : nil)
         }
         if form == .codes, !headsAreGroups {
             // A group of 32 columns belongs to two heads: only now are both there.
@@ -134,15 +132,14 @@ extension Compute {
         }
     }
 
-    /// Hands out 0..<count, `grain` at a time, to whichever thread is free.
-    private func forEachUnit(_ count: Int, grain: Int, _ body: (_ units: Range<Int>, _ thread: Int) -> Void) {
-        let grain = max(grain, 1)
+    /// Hands out 0..<count, one after the other, to whichever thread is free.
+    private func forEachUnit(_ count: Int, _ body: (_ unit: Int, _ thread: Int) -> Void) {
         nextUnit.store(0, ordering: .relaxed)
         pool.run { thread in
             while true {
-                let first = nextUnit.add(grain, ordering: .relaxed).oldValue
-                if first >= count { return }
-                body(first..<min(first + grain, count), thread)
+                let unit = nextUnit.add(1, ordering: .relaxed).oldValue
+                if unit >= count { return }
+                body(unit, thread)
             }
         }
     }

@@ -12,12 +12,14 @@ import Testing
 func everyKernelWritesTheBitsOfAllInstructionSets(kernels: KernelSet) throws {
     let path = "\(packageRoot)/Tests/Fixtures/kernels/hashes.txt"
     let expected = String(decoding: try readFile(path: path, limit: 1 << 16), as: UTF8.self)
+    var found = ""
+    // Line by line first: of a text, a failure shows the first line alone.
     var lines = expected.split(separator: "\n").makeIterator()
     KernelVectors(kernels.table).run { name, hash in
         let digits = String(hash, radix: 16)
-        let found = "\(name) \(String(repeating: "0", count: 16 - digits.count))\(digits)"
-        let line = lines.next() ?? ""
-        #expect(found == line, "\(kernels.name); see Tests/Fixtures/kernels/README.md")
+        let line = "\(name) \(String(repeating: "0", count: 16 - digits.count))\(digits)"
+        #expect(line == lines.next() ?? "", "\(kernels.name); see Tests/Fixtures/kernels/README.md")
+        found += line + "\n"
     }
-    #expect(lines.next() == nil, "more lines than kernels")
+    #expect(found == expected, "\(kernels.name); see Tests/Fixtures/kernels/README.md")
 }
