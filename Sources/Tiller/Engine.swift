@@ -183,12 +183,10 @@ public final class Engine: Sendable {
     /// Runs one evaluation, alone.
     package func evaluate(
         _ tokens: UnsafeBufferPointer<Int32>, cache: KeyValueCache, _ evaluation: Evaluation,
-        request: LogitsRequest, logits: AlignedBuffer<Float>? = nil
+        request: LogitsRequest
     ) {
         lock.withLock { _ in
             forwardPass.evaluate(tokens, cache: cache, evaluation, request: request)
-            guard let logits else { return }
-            logits.baseAddress.update(from: forwardPass.logits.baseAddress, count: logits.count)
         }
     }
 

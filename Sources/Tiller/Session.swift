@@ -269,7 +269,7 @@ public final class Session {
             tokens.withUnsafeBufferPointer { all in
                 engine.evaluate(
                     UnsafeBufferPointer(rebasing: all[validCount..<end]), cache: cache, evaluation,
-                    request: isLast ? .last : .none, logits: isLast ? logits : nil)
+                    request: isLast ? .last(into: logits) : .none)
             }
             validCount = end
             hasLogits = isLast

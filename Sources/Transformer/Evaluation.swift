@@ -2,13 +2,14 @@
 // What goes through the model together, and how: tokens of one timeline or of several, each with its cache and steering.
 
 import Kernels
+import Platform
 import Steering
 
 /// Rows of the stream that the head is asked for.
 package enum LogitsRequest {
     case none
-    /// The last token only: what generation needs.
-    case last
+    /// The last token only, what generation needs; into a buffer of [vocabularySize].
+    case last(into: AlignedBuffer<Float>)
     /// Every token, handed out in order as (index of the token in the batch, its logits).
     case all((_ token: Int, _ logits: UnsafeBufferPointer<Float>) -> Void)
 }

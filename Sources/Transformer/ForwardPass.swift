@@ -15,8 +15,6 @@ package final class ForwardPass: @unchecked Sendable {
     package let compute: Compute
     /// The most tokens that go through the blocks together.
     package let batchSize: Int
-    /// Logits of the last token after an evaluation that asked for them [vocabularySize].
-    package let logits: AlignedBuffer<Float>
 
     private let scratch: Scratch
     /// Whether all rows of the scratch memory are resident.
@@ -29,7 +27,6 @@ package final class ForwardPass: @unchecked Sendable {
         self.model = model
         self.compute = compute
         self.batchSize = batchSize
-        logits = AlignedBuffer(count: model.configuration.vocabularySize)
         scratch = Scratch(configuration: model.configuration, batchSize: batchSize)
     }
 
@@ -46,7 +43,7 @@ package final class ForwardPass: @unchecked Sendable {
         // Outputs of attention and gate exist in the form that is read: 48 bytes for 32 elements in codes.
         let outputBytes = form == .codes ? (query + intermediate) * 3 / 2 : (query + intermediate) * 4
         let rowBytes = (2 * hidden + query + 2 * key) * 4 + hidden * 3 / 2 + outputBytes
-        return batchSize * rowBytes + GateScratch.byteCount * threadCount + configuration.vocabularySize * 8
+        return batchSize * rowBytes + GateScratch.byteCount * threadCount + configuration.vocabularySize * 4
     }
 
     /// Runs tokens through the model in batches and appends their keys and values to the cache.
@@ -68,7 +65,8 @@ package final class ForwardPass: @unchecked Sendable {
             runBlocks(batch, Lanes(first: Lane(cache: cache, evaluation: part, rows: 0..<count)))
             switch request {
             case .none: break
-            case .last: if start + count == tokens.count { computeLogits(ofRow: count - 1) }
+            case .last(let logits):
+                if start + count == tokens.count { computeLogits(ofRow: count - 1, into: logits) }
             case .all(let visit): computeAllLogits(count) { visit(start + $0, $1) }
             }
             start += count
@@ -316,7 +314,7 @@ package final class ForwardPass: @unchecked Sendable {
 
     // MARK: - Head
 
-    private func computeLogits(ofRow row: Int) {
+    private func computeLogits(ofRow row: Int, into logits: AlignedBuffer<Float>) {
         computeHead(firstRow: row, count: 1, into: logits)
         logits.capSoftly(count: logits.count, limit: model.configuration.finalLogitSoftcap)
     }
