@@ -153,7 +153,7 @@ public func rotate<Set: InstructionSet>(
     }
 }
 
-/// max x[i], x [count], count > 0.
+/// max x[i], x [count]; what is not a number does not count, and −∞ where nothing does.
 @inlinable @inline(__always)
 public func largest<Set: InstructionSet>(_: Set.Type, _ x: UnsafePointer<Float>, _ count: Int) -> Float {
     let lowest = Set.broadcast(-.infinity)

@@ -20,6 +20,23 @@ extension Compute {
         return table.dot(a, b, count)
     }
 
+    /// output[b] = max x[i] over the i of block b, whose `size` elements follow each other; the last block may be shorter.
+    ///
+    /// What is not a number is not the largest; −∞ where nothing is a number.
+    /// - output: [blocks]
+    package func findLargest(
+        ofBlocks x: UnsafeBufferPointer<Float>, size: Int, into output: UnsafeMutableBufferPointer<Float>
+    ) {
+        precondition(size > 0 && output.count == (x.count + size - 1) / size, "findLargest: wrong blocks")
+        guard let start = x.baseAddress, let maxima = output.baseAddress else { return }
+        split(output.count, elementCount: x.count) { blocks in
+            for block in blocks {
+                let first = block * size
+                maxima[block] = table.largest(start + first, min(size, x.count - first))
+            }
+        }
+    }
+
     /// log Σ e^x[i], x [count].
     /// - Precondition: `count` is positive.
     package func logSumExp(_ x: UnsafePointer<Float>, count: Int) -> Float {

@@ -164,9 +164,10 @@ struct GenerationRun {
     }
 
     private mutating func drawToken() -> (token: Int32, divergence: TokenDivergence?) {
-        let logits = session.logits.elements
-        guard let twin else { return (sampler.sample(logits, history: session.tokens), nil) }
-        let compute = session.engine.compute
+        let (logits, compute) = (session.logits.elements, session.engine.compute)
+        guard let twin else {
+            return (sampler.sample(logits, history: session.tokens, with: compute), nil)
+        }
         if let limit = options.maximumDivergence {
             let draw = sampler.sample(
                 twin.logits.elements, steered: logits, within: limit, history: session.tokens,
@@ -175,7 +176,8 @@ struct GenerationRun {
         }
         let value = compute.divergence(
             of: UnsafeBufferPointer(logits), from: UnsafeBufferPointer(twin.logits.elements))
-        return (sampler.sample(logits, history: session.tokens), TokenDivergence(nats: value, share: 1))
+        let token = sampler.sample(logits, history: session.tokens, with: compute)
+        return (token, TokenDivergence(nats: value, share: 1))
     }
 
     /// Shows what was held back for a stop string or an unfinished character.

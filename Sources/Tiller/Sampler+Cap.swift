@@ -24,11 +24,12 @@ extension Sampler {
         adjust(plain, history: history)
         adjust(steered, history: history)
         let (p, q) = (UnsafeBufferPointer(plain), UnsafeBufferPointer(steered))
-        guard limit > 0 else { return (choose(from: p), TokenDivergence(nats: 0, share: 0)) }
+        guard limit > 0 else { return (choose(from: p, with: compute), TokenDivergence(nats: 0, share: 0)) }
         // The weights that are drawn by are rounded to Float: a little of the bound is for that.
         let target = limit * (1 - 1e-5)
         // There sums over the whole vocabulary are rounded too.
         if options.temperature == 0 { return takeMostLikely(p, q, within: target - 1e-6, compute) }
+        peaks.find(p, with: compute)
         collectCandidates(p)
         let plainWeight = weighCandidates()
         mix(p, q)
@@ -98,7 +99,10 @@ extension Sampler {
             (max(1 - mixture.steeredSum, 0) + 1e-6) * max(Double(largestRatio) + logP - logQ, 0)
         let (share, nats) = mixture.largestShare(within: limit)
         let divergence = TokenDivergence(nats: nats, share: share)
-        guard share > 0, !candidates.isEmpty else { return (Int32(indexOfMaximum(plain)), divergence) }
+        guard share > 0, !candidates.isEmpty else {
+            peaks.find(plain, with: compute)
+            return (Int32(peaks.indexOfMaximum(plain)), divergence)
+        }
         var best = 0
         for index in 0..<mixture.count
         where mixture.probability(index, share: share) > mixture.probability(best, share: share) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// From logits to a token. The vocabulary is never sorted: one pass finds the candidates that can still
+// From logits to a token. The vocabulary is never sorted: one pass finds where candidates are that can still
 // win, and only those are ordered.
 
 import Glibc
+import Kernels
 import Platform
 
 /// Draws tokens; two samplers with the same options and history draw the same.
@@ -11,6 +12,9 @@ package struct Sampler {
     private var random: SplitMix64
     /// (token, logit) of the tokens still in the running; kept between draws so that drawing allocates nothing.
     var candidates: [(token: Int32, logit: Float)] = []
+
+    /// Where the logits of the current draw are large.
+    var peaks = LogitPeaks()
 
     /// The distributions between two, where steering is capped; see Sampler+Cap.
     var mixture = Mixture()
@@ -30,9 +34,11 @@ package struct Sampler {
     /// - Parameters:
     ///   - logits: [vocabularySize]; penalties and biases are applied in place.
     ///   - history: all tokens so far; the penalties look at the last ones.
-    package mutating func sample(_ logits: UnsafeMutableBufferPointer<Float>, history: [Int32]) -> Int32 {
+    package mutating func sample(
+        _ logits: UnsafeMutableBufferPointer<Float>, history: [Int32], with compute: Compute
+    ) -> Int32 {
         adjust(logits, history: history)
-        return choose(from: UnsafeBufferPointer(logits))
+        return choose(from: UnsafeBufferPointer(logits), with: compute)
     }
 
     /// Applies penalties and biases in place.
@@ -44,8 +50,9 @@ package struct Sampler {
     }
 
     /// Draws by adjusted logits.
-    mutating func choose(from logits: UnsafeBufferPointer<Float>) -> Int32 {
-        if options.temperature == 0 { return Int32(indexOfMaximum(logits)) }
+    mutating func choose(from logits: UnsafeBufferPointer<Float>, with compute: Compute) -> Int32 {
+        peaks.find(logits, with: compute)
+        if options.temperature == 0 { return Int32(peaks.indexOfMaximum(logits)) }
         collectCandidates(logits)
         return draw(outOf: weighCandidates())
     }
@@ -67,15 +74,14 @@ package struct Sampler {
         }
     }
 
-    /// Keeps what top-k and min-p leave over, most likely first.
+    /// Keeps what top-k and min-p leave over, most likely first; `peaks` are those of the same logits.
     mutating func collectCandidates(_ logits: UnsafeBufferPointer<Float>) {
-        let maximum = logits[indexOfMaximum(logits)]
         // Below e^-30 of the best a token cannot be drawn in a lifetime; min-p usually cuts much earlier.
         let margin = options.minP > 0 ? min(30, -logf(options.minP)) : 30
-        var threshold = maximum - margin * options.temperature
+        var threshold = peaks.maximum - margin * options.temperature
         candidates.removeAll(keepingCapacity: true)
         let limit = options.topK > 0 ? options.topK : Int.max
-        for token in 0..<logits.count where logits[token] >= threshold {
+        peaks.forEachToken(logits, reaching: &threshold) { token, threshold in
             candidates.append((Int32(token), logits[token]))
             // Far more than k: keep the best k and raise the bar.
             if limit < Int.max / 4, candidates.count >= 4 * limit + 64 {
@@ -83,6 +89,8 @@ package struct Sampler {
                 threshold = max(threshold, candidates[candidates.count - 1].logit)
             }
         }
+        // Damaged weights give logits that are no numbers.
+        if candidates.isEmpty { candidates.append((0, 0)) }
         keepBest(limit)
     }
 
@@ -118,25 +126,6 @@ package struct Sampler {
         }
         return candidates[candidates.count - 1].token
     }
-}
-
-/// The first index of the largest value; NaN never wins, and 0 where nothing does.
-func indexOfMaximum(_ values: UnsafeBufferPointer<Float>) -> Int {
-    // Sixteen at a time: element by element, this was 1 % of the time of a token, while all threads but one wait.
-    typealias Lanes = SIMD16<Float>
-    guard let start = values.baseAddress else { return 0 }
-    let whole = values.count / Lanes.scalarCount * Lanes.scalarCount
-    func lanes(_ index: Int) -> Lanes { UnsafeRawPointer(start + index).loadUnaligned(as: Lanes.self) }
-    var largest = Lanes(repeating: -.infinity)
-    for index in stride(from: 0, to: whole, by: Lanes.scalarCount) {
-        let next = lanes(index)
-        largest.replace(with: next, where: next .> largest)
-    }
-    let maximum = values[whole...].reduce(largest.max()) { $1 > $0 ? $1 : $0 }
-    let sought = Lanes(repeating: maximum)
-    var index = 0
-    while index < whole, !any(lanes(index) .== sought) { index += Lanes.scalarCount }
-    return values[index...].firstIndex(of: maximum) ?? 0
 }
 
 extension SplitMix64 {

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+import Kernels
 import TestSupport
 import Testing
 
 import Tiller
 
 @Suite struct SamplerTests {
+    private let compute = Compute(kernels: .best, threadCount: 2)
+
     private func draw(
         _ logits: [Float], _ change: (inout SamplingOptions) -> Void, history: [Int32] = [], count: Int = 1
     ) -> [Int32] {
@@ -20,7 +23,9 @@ import Tiller
         var sampler = Sampler(options: options)
         return (0..<count).map { _ in
             var copy = logits
-            return copy.withUnsafeMutableBufferPointer { sampler.sample($0, history: history) }
+            return copy.withUnsafeMutableBufferPointer {
+                sampler.sample($0, history: history, with: compute)
+            }
         }
     }
 
@@ -28,10 +33,10 @@ import Tiller
         #expect(draw([0, 3, 2, 3], { $0.temperature = 0 }) == [1])
     }
 
-    @Test(arguments: [1, 15, 16, 17, 48, 1000])
+    @Test(arguments: [1, 15, 16, 17, 48, 1024, 1025, 2100, 40_000])
     func theMostLikelyTokenIsFoundWhereverItLies(count: Int) {
         let greedy = { (options: inout SamplingOptions) in options.temperature = 0 }
-        for place in 0..<count {
+        for place in stride(from: 0, to: count, by: count < 1000 ? 1 : count / 20 + 3) {
             var logits = (0..<count).map { Float(-1 - $0 % 5) }
             logits[place] = -0.5
             #expect(draw(logits, greedy) == [Int32(place)])
@@ -45,6 +50,7 @@ import Tiller
     @Test func logitsOfWhichNoneIsANumberStillGiveAToken() {
         #expect(draw(Array(repeating: .nan, count: 20), { $0.temperature = 0 }) == [0])
         #expect(draw(Array(repeating: -.infinity, count: 20), { $0.temperature = 0 }) == [0])
+        #expect(draw(Array(repeating: .nan, count: 20), { _ in }) == [0])
     }
 
     @Test func frequenciesFollowTheSoftmax() {
