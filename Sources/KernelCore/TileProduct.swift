@@ -49,9 +49,19 @@ public struct TileProduct {
 /// for in vain, so further is not better.
 @inlinable public var prefetchDistance: Int { @inline(__always) get { 6144 } }
 
-/// Whether a block has so few tokens that its weights are seldom in a cache.
+/// How much of a part's weights is asked for before anything is computed. What is asked for step by step only comes in time from
+/// `prefetchDistance` on: until then each group of weights would wait for memory by itself (a microsecond for each part).
+@inlinable public var beginningByteCount: Int { @inline(__always) get { 8192 } }
+
+/// Whether there are so few tokens that their weights are seldom in a cache.
 @inlinable @inline(__always)
-public func isMemoryBound<Block: TokenBlock>(_: Block.Type) -> Bool { Block.tokenCount <= 4 }
+public func isMemoryBound(tokenCount: Int) -> Bool { tokenCount <= 4 }
+
+/// The same for a block.
+@inlinable @inline(__always)
+public func isMemoryBound<Block: TokenBlock>(_: Block.Type) -> Bool {
+    isMemoryBound(tokenCount: Block.tokenCount)
+}
 
 /// Asks for as many bytes as a group of weights takes, `distance` behind an address, where weights come from memory.
 ///
@@ -102,6 +112,7 @@ public func multiply<Kernel: TileKernel, Wide: TokenBlock>(
     _: Kernel.Type, _: Wide.Type, _ p: TileProduct, _ firstTile: Int, _ endTile: Int
 ) where Wide.Set == Kernel.Set {
     typealias Set = Kernel.Set
+    p.prefetchBeginning(Set.self, firstTile, endTile)
     var tile = firstTile
     while tile < endTile {
         let isPair = tile &+ 1 < endTile
@@ -117,6 +128,7 @@ public func multiply<Kernel: TileKernel, Wide: TokenBlock>(
 public func multiply<Kernel: TileKernel, Low: TileKernel, High: TileKernel>(
     _: Kernel.Type, halves _: Low.Type, _: High.Type, _ p: TileProduct, _ firstTile: Int, _ endTile: Int
 ) {
+    p.prefetchBeginning(Kernel.Set.self, firstTile, endTile)
     var tile = firstTile
     while tile < endTile {
         let isPair = tile &+ 1 < endTile
@@ -201,6 +213,19 @@ struct TilesAhead<Block: TokenBlock> {
 }
 
 extension TileProduct {
+    /// Asks for the first of some tiles at once, where weights come from memory.
+    @inlinable @inline(__always)
+    func prefetchBeginning<Set: TileLanes>(_: Set.Type, _ firstTile: Int, _ endTile: Int) {
+        guard isMemoryBound(tokenCount: tokenCount) else { return }
+        let byteCount = min((endTile &- firstTile) &* tileByteCount, beginningByteCount)
+        var address = tiles + firstTile &* tileByteCount
+        let end = address + byteCount
+        while address < end {
+            Set.prefetch(address)
+            address += 64
+        }
+    }
+
     /// Rows of a tile that exist: 16, or fewer in the last one.
     @inlinable @inline(__always)
     func rowCount(ofTile tile: Int) -> Int { min(laneCount, rowCount &- tile &* laneCount) }
