@@ -47,8 +47,6 @@ public protocol TileLanes {
     static func subtractProduct(_ a: Floats, _ b: Floats, from c: Floats) -> Floats
 
     // Integer products
-    /// How far ahead 8-bit weights are asked for.
-    static var codeDistance: Int { get }
     /// How often a loop is run through; unknown to the compiler where unrolling it would lose the order of its work.
     static func turns(_ count: Int) -> Int
     /// From 64 bytes: the low nibbles of each byte, and the high ones.
@@ -118,7 +116,6 @@ public protocol InstructionSet: TileLanes {
 
 extension TileLanes {
     @inlinable @inline(__always) public static func prefetchLater(_ p: UnsafeRawPointer) {}
-    @inlinable @inline(__always) public static var codeDistance: Int { prefetchDistance }
     @inlinable @inline(__always) public static func turns(_ count: Int) -> Int { count }
 }
 

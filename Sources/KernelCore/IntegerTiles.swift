@@ -16,7 +16,7 @@ public enum Int8Tile<Set: TileLanes>: TileKernel {
         var read = start
         let byteCount = 16 &+ 512
         while x < end {
-            prefetch(Block.self, behind: read, by: Set.codeDistance, byteCount: byteCount)
+            prefetch(Block.self, behind: read, byteCount: byteCount)
             let byteScales = Set.loadByteScales(scales)
             addCodes(&block, codes, x, stride: p.inputStride, scaledBy: byteScales)
             block.endCodes(scaledBy: byteScales, x, stride: p.inputStride)

@@ -47,27 +47,23 @@ public struct TileProduct {
 /// How far ahead of a product with few tokens weights are asked for: memory answers late, and the processor's own
 /// look-ahead ends at pages and before cache lines that take many instructions. What lies behind a thread's part is asked
 /// for in vain, so further is not better.
-@inlinable public var prefetchDistance: Int { @inline(__always) get { 6144 } }
-
-/// How much of a part's weights is asked for before anything is computed. What is asked for step by step only comes in time from
-/// `prefetchDistance` on: until then each group of weights would wait for memory by itself (a microsecond for each part).
-@inlinable public var beginningByteCount: Int { @inline(__always) get { 8192 } }
+@inlinable public var prefetchDistance: Int { @inline(__always) get { 8192 } }
 
 /// Whether a block has so few tokens that its weights are seldom in a cache.
 @inlinable @inline(__always)
 public func isMemoryBound<Block: TokenBlock>(_: Block.Type) -> Bool { Block.tokenCount <= 4 }
 
-/// Asks for as many bytes as a group of weights takes, `distance` behind an address, where weights come from memory.
+/// Asks for as many bytes as a group of weights takes, `prefetchDistance` behind an address, where weights come from memory.
 ///
 /// With an address that goes through a tile group by group, scales or not, all of the tiles to come are asked for once.
 @inlinable @inline(__always)
 func prefetch<Block: TokenBlock>(
-    _: Block.Type, behind p: UnsafeRawPointer, by distance: Int = prefetchDistance, byteCount: Int
+    _: Block.Type, behind p: UnsafeRawPointer, byteCount: Int
 ) {
     guard isMemoryBound(Block.self) else { return }
     var offset = 0
     while offset < byteCount {
-        Block.Set.prefetch(p + (distance &+ offset))
+        Block.Set.prefetch(p + (prefetchDistance &+ offset))
         offset &+= 64
     }
 }
@@ -202,8 +198,9 @@ extension TileProduct {
     ) -> Int {
         guard tokenCount <= blockTokens else { return 2 }
         let count = endTile &- firstTile
+        // Until what is asked for on the way arrives, each group of weights would wait for memory by itself: a microsecond a part.
         var address = tiles + firstTile &* tileByteCount
-        let end = address + min(count &* tileByteCount, beginningByteCount)
+        let end = address + min(count &* tileByteCount, prefetchDistance)
         while address < end {
             Set.prefetch(address)
             address += 64
