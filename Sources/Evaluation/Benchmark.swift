@@ -79,7 +79,7 @@ public struct Benchmark {
 
     /// - Parameter onRepetition: called after each repetition with (done, in all).
     public func run(onRepetition: (Int, Int) -> Void = { _, _ in }) throws(TillerError) -> BenchmarkResult {
-        let length = options.depth + max(options.promptTokens, options.generatedTokens) + 1
+        let length = max(options.depth, 1) + max(options.promptTokens, options.generatedTokens) + 1
         let session = try engine.makeSession(contextLength: max(length, 17))
         try session.steer(options.steering)
         // One pass over everything first: pages of the file, and memory that is touched for the first time.
@@ -142,7 +142,8 @@ public struct Benchmark {
         try session.evaluate(randomTokens(max(options.depth, 1)))
         var generation = GenerationOptions()
         generation.sampling = .greedy
-        generation.maximumTokens = options.generatedTokens
+        // The last token is drawn, but not evaluated.
+        generation.maximumTokens = options.generatedTokens + 1
         generation.ignoresEndOfGeneration = true
         generation.maximumDivergence = options.maximumDivergence
         // The timeline without steering reads the prompt first, outside of what is timed.
@@ -152,14 +153,14 @@ public struct Benchmark {
         return Double(options.generatedTokens) / (MonotonicClock.now() - start)
     }
 
-    /// Generates one token and takes it back, with all that the first bounded token brings along.
+    /// Generates two tokens, of which one is evaluated, and takes them back: with all that the first bounded token brings along.
     private func readUnsteered(_ session: Session) throws(TillerError) {
         var generation = GenerationOptions()
-        generation.maximumTokens = 1
+        generation.maximumTokens = 2
         generation.ignoresEndOfGeneration = true
         generation.maximumDivergence = options.maximumDivergence
         try session.generate(generation)
-        session.rewind(to: session.tokens.count - 1)
+        session.rewind(to: session.tokens.count - 2)
     }
 
     /// Tokens spread over the vocabulary, the same in every run.

@@ -158,9 +158,14 @@ struct GenerationRun {
         let goesOn = onToken(
             GeneratedToken(
                 token: token, text: newText, logProbability: logProbability, divergence: draw.divergence))
+        if isStopped || !goesOn || tokens.count >= options.maximumTokens {
+            // Nobody may ever ask what follows: who wants the first token does not wait for the second one's logits.
+            try session.appendUnread(token)
+            try twin?.appendUnread(token)
+            return isStopped ? .stopString : goesOn ? .maximumTokens : .cancelled
+        }
         if let twin { try session.step(token, beside: twin) } else { try session.step(token) }
-        if isStopped { return .stopString }
-        return goesOn ? nil : .cancelled
+        return nil
     }
 
     private mutating func drawToken() -> (token: Int32, divergence: TokenDivergence?) {

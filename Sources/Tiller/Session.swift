@@ -201,6 +201,11 @@ public final class Session {
     /// Drops the logits, which are computed anew when they are next needed.
     func forgetLogits() { hasLogits = false }
 
+    /// Appends a generated token, which is evaluated when something is wanted of what comes after it.
+    func appendUnread(_ token: Int32) throws(TillerError) {
+        try append(CollectionOfOne(token), isPrompt: false)
+    }
+
     /// Appends a generated token and computes the logits after it. Allocates nothing.
     package func step(_ token: Int32) throws(TillerError) {
         try append(CollectionOfOne(token), isPrompt: false)
