@@ -116,6 +116,9 @@ public func multiply<Kernel: TileKernel, Wide: TokenBlock>(
 }
 
 /// The same where wide blocks go through half of a tile's rows at a time.
+///
+/// Its last blocks are those of the function above, written again: a function for both would not be inlined, and be emitted as a
+/// weak symbol.
 @inlinable @inline(__always)
 public func multiply<Kernel: TileKernel, Low: TileKernel, High: TileKernel>(
     _: Kernel.Type, halves _: Low.Type, _: High.Type, _ p: TileProduct, _ firstTile: Int, _ endTile: Int

@@ -162,10 +162,13 @@ struct GenerationRun {
             // Nobody may ever ask what follows: who wants the first token does not wait for the second one's logits.
             try session.appendUnread(token)
             try twin?.appendUnread(token)
-            return isStopped ? .stopString : goesOn ? .maximumTokens : .cancelled
+        } else if let twin {
+            try session.step(token, beside: twin)
+        } else {
+            try session.step(token)
         }
-        if let twin { try session.step(token, beside: twin) } else { try session.step(token) }
-        return nil
+        if isStopped { return .stopString }
+        return goesOn ? nil : .cancelled
     }
 
     private mutating func drawToken() -> (token: Int32, divergence: TokenDivergence?) {

@@ -10,15 +10,13 @@ struct LogitPeaks {
 
     /// −∞ for blocks without numbers.
     private var peaks: [Float] = []
-    private var count = 0
 
     /// The largest logit; −∞ where nothing is a number.
     private(set) var maximum = -Float.infinity
 
     /// Looks through logits, which the other functions must get unchanged. Allocates nothing after the first time.
     mutating func find(_ logits: UnsafeBufferPointer<Float>, with compute: Compute) {
-        count = logits.count
-        let blockCount = (count + Self.blockSize - 1) / Self.blockSize
+        let blockCount = (logits.count + Self.blockSize - 1) / Self.blockSize
         if peaks.count != blockCount { peaks = Array(repeating: -.infinity, count: blockCount) }
         peaks.withUnsafeMutableBufferPointer {
             compute.findLargest(ofBlocks: logits, size: Self.blockSize, into: $0)
@@ -29,7 +27,7 @@ struct LogitPeaks {
     /// The first index of the maximum; 0 where nothing is a number above −∞.
     func indexOfMaximum(_ logits: UnsafeBufferPointer<Float>) -> Int {
         guard maximum > -.infinity, let block = peaks.firstIndex(of: maximum) else { return 0 }
-        let tokens = tokens(ofBlock: block)
+        let tokens = tokens(ofBlock: block, of: logits)
         return logits[tokens].firstIndex(of: maximum) ?? tokens.lowerBound
     }
 
@@ -39,11 +37,13 @@ struct LogitPeaks {
         _ body: (_ token: Int, _ threshold: inout Float) -> Void
     ) {
         for block in peaks.indices where peaks[block] >= threshold {
-            for token in tokens(ofBlock: block) where logits[token] >= threshold { body(token, &threshold) }
+            for token in tokens(ofBlock: block, of: logits) where logits[token] >= threshold {
+                body(token, &threshold)
+            }
         }
     }
 
-    private func tokens(ofBlock block: Int) -> Range<Int> {
-        block * Self.blockSize..<min((block + 1) * Self.blockSize, count)
+    private func tokens(ofBlock block: Int, of logits: UnsafeBufferPointer<Float>) -> Range<Int> {
+        block * Self.blockSize..<min((block + 1) * Self.blockSize, logits.count)
     }
 }

@@ -208,7 +208,7 @@ public final class Session {
 
     /// Appends a generated token and computes the logits after it. Allocates nothing.
     package func step(_ token: Int32) throws(TillerError) {
-        try append(CollectionOfOne(token), isPrompt: false)
+        try appendUnread(token)
         try catchUp { true }
     }
 
@@ -216,8 +216,8 @@ public final class Session {
     /// Both come out as after a step of their own, bit for bit. Allocates nothing.
     package func step(_ token: Int32, beside other: Session) throws(TillerError) {
         guard other.remainingContext > 0 else { throw .contextOverflow(needed: 1, available: 0) }
-        try append(CollectionOfOne(token), isPrompt: false)
-        try other.append(CollectionOfOne(token), isPrompt: false)
+        try appendUnread(token)
+        try other.appendUnread(token)
         guard validCount == tokens.count - 1, other.validCount == other.tokens.count - 1 else {
             try catchUp { true }
             try other.catchUp { true }
