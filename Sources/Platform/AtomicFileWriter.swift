@@ -13,8 +13,10 @@ import Glibc
 package final class AtomicFileWriter {
     /// Where the file will be.
     package let path: String
-    /// Where the next `write` without a position goes; in the end, what was written in order.
+    /// Where the next `write` without a position goes; in the end, how much was written in order.
     package private(set) var byteOffset = 0
+    /// What of that has not reached the file yet: the rest of a block.
+    private var block: [UInt8] = []
     private let partialPath: String
     private let replacesExisting: Bool
     private var file: OutputFile
@@ -69,17 +71,37 @@ package final class AtomicFileWriter {
     }
 
     /// Writes all of `bytes` at `byteOffset`, which advances by their number.
-    /// - Throws: `FileError`; the file can then only be cancelled.
+    /// - Throws: `FileError`, here or later, since bytes wait until their block is full; the file can then only be
+    ///   cancelled.
     package func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
-        try write(bytes, at: byteOffset)
-        byteOffset += bytes.count
+        precondition(isOpen, "AtomicFileWriter: written to after its end")
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let piece = rest.prefix(Self.blockByteCount - byteOffset % Self.blockByteCount)
+            block += piece
+            byteOffset += piece.count
+            rest = rest.dropFirst(piece.count)
+            if byteOffset % Self.blockByteCount == 0 { try writeBlock() }
+        }
     }
 
     /// Writes all of `bytes` at a position, as for a header whose content is known last.
     /// `byteOffset` stays where it is.
     package func write(_ bytes: UnsafeRawBufferPointer, at position: Int) throws(FileError) {
         precondition(isOpen, "AtomicFileWriter: written to after its end")
+        try writeBlock()
         try file.write(bytes, at: position)
+    }
+
+    /// A file that is written in whole blocks lies in the page cache in pages of that size (on x86-64, in file
+    /// systems with large folios), and whoever maps it gets them: 140 MB take 0.5 ms to map instead of 17.
+    private static var blockByteCount: Int { 2 << 20 }
+
+    private func writeBlock() throws(FileError) {
+        defer { block.removeAll(keepingCapacity: true) }
+        try block.withUnsafeBufferPointer { bytes throws(FileError) in
+            try file.write(UnsafeRawBufferPointer(bytes), at: byteOffset - bytes.count)
+        }
     }
 
     /// Lets everybody execute the file who may read it.
@@ -104,6 +126,7 @@ package final class AtomicFileWriter {
     ///   the folder: the file is in place, but a power failure might still undo that.
     package func commit() throws(FileError) {
         precondition(isOpen, "AtomicFileWriter: committed after its end")
+        try writeBlock()
         try file.synchronize()
         try file.begin(.replace)
         try Self.rename(partialPath, to: path, replacesExisting: replacesExisting)

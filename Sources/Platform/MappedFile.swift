@@ -54,6 +54,8 @@ package final class MappedFile: Sendable {
         guard let start = start, start != MAP_FAILED else {
             throw FileError(path: file.path, operation: .map, code: errno)
         }
+        // Where the file has to be read from the disk, in pages of 2 MB where the system has them. Refusing is its right.
+        madvise(start, count, Int32(MADV_HUGEPAGE))
         bytes = UnsafeRawBufferPointer(start: start, count: count)
     }
 

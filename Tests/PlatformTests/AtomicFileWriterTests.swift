@@ -36,6 +36,23 @@ import Testing
         #expect(try content("a") == [0, 9, 5, 6])
     }
 
+    @Test func piecesOfAnySizeLieInOrder() throws {
+        // Blocks of 2 MiB are written; pieces begin and end within them, on their edges and across several.
+        let sizes = [1, 700_001, (2 << 20) - 700_002, 2 << 20, (4 << 20) + 3, 0, 5]
+        let bytes = (0..<sizes.reduce(0, +)).map { UInt8(truncatingIfNeeded: $0 * 31 >> 7) }
+        let writer = try AtomicFileWriter(path: folder / "a", replaceExisting: false)
+        var start = 0
+        for size in sizes {
+            try writer.write([UInt8](bytes[start..<start + size]))
+            start += size
+            #expect(writer.byteOffset == start)
+            // What is written in between at a place of its own must not move what follows.
+            try writer.write([bytes[start - 1]], at: start - 1)
+        }
+        try writer.commit()
+        #expect(try readFile(path: folder / "a", limit: 16 << 20) == bytes)
+    }
+
     @Test func withoutACommitNothingIsLeft() throws {
         do {
             let writer = try AtomicFileWriter(path: folder / "a", replaceExisting: false)
@@ -124,8 +141,8 @@ import Testing
     }
 
     @Test func aDeathBeforeAnyOperationLeavesTheOldOrTheNewFile() throws {
-        // Truncation, six writes, flush, rename, flush of the folder.
-        let operationCount = 10
+        // Truncation, the writes of one block and of the header, flush, rename, flush of the folder.
+        let operationCount = 6
         for operation in 0..<operationCount {
             folder.write([7], to: "a")
             #expect(throws: FileError.self) { try writeSample(fault: .crashBefore(operation: operation)) }
@@ -155,7 +172,10 @@ import Testing
             try #require(setrlimit(__rlimit_resource_t(1), &limit) == 0)  // RLIMIT_FSIZE
             let writer = try AtomicFileWriter(path: folder / "a", replaceExisting: false)
             var code: Int32 = 0
-            do { try writer.write([UInt8](repeating: 1, count: 150)) } catch {
+            do {
+                try writer.write([UInt8](repeating: 1, count: 150))
+                try writer.commit()
+            } catch {
                 code = (error as? FileError)?.code ?? 0
             }
             try #require(code == EFBIG)
