@@ -35,17 +35,19 @@ def start(command: list[str]) -> dict[str, float]:
 
 
 def measure_ours(options: argparse.Namespace, model: str) -> dict[str, float]:
-    command = [options.tiller, "bench", model, "--json", "--repetitions", "3", "--threads", str(options.threads),
+    engine = ["--threads", str(options.threads)]
+    engine += ["--kernels", options.kernels] if options.kernels else []
+    engine += ["--resident", str(options.resident)] if options.resident else []
+    command = [options.tiller, "bench", model, "--json", "--repetitions", "3",
                "--prompt-tokens", str(options.prompt_tokens), "--generated-tokens", str(options.generated_tokens),
                "--depth", str(options.depth)]
-    result = json.loads(run(command + (["--kernels", options.kernels] if options.kernels else [])))
+    result = json.loads(run(command + engine))
     figures = {"prefill": result["prefill_tokens_per_second"], "decode": result["decode_tokens_per_second"],
                "share": result["decode_bandwidth_share"], "bandwidth": result["read_bytes_per_second"],
                "predicted": result["predicted_memory_bytes"], "peak": result["peak_memory_bytes"]}
     if not options.no_start:
         figures |= start([options.tiller, "generate", model, "--prompt", PROMPT, "--max-tokens", "1", "--temperature",
-                          "0", "--context", "2048", "--threads", str(options.threads)]
-                         + (["--kernels", options.kernels] if options.kernels else []))
+                          "0", "--context", "2048"] + engine)
     return figures
 
 

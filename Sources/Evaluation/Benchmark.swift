@@ -106,7 +106,9 @@ public struct Benchmark {
             firstTokenMilliseconds: firstToken * 1000, loadMilliseconds: loadSeconds * 1000,
             peakMemoryByteCount: peakMemory,
             weightsByteCount: engine.weightsByteCount,
-            predictedMemoryByteCount: MemoryPrediction(file: engine.file, contextLength: length).total,
+            predictedMemoryByteCount: MemoryPrediction(
+                file: engine.file, contextLength: length, residentWeights: engine.residentWeights
+            ).total,
             readBandwidth: median(bandwidth),
             bandwidthShare: decode.isEmpty
                 ? nil : median(zip(decode, bandwidth).map { $0 * Double(byteCount) / $1 }),

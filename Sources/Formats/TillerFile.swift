@@ -20,6 +20,8 @@ package struct TillerFile: Sendable {
     /// Who signed what of it, as they say; see module Signing.
     package let signatures: [StoredSignature]
     private let calibrationBytes: ByteView?
+    /// Where the bytes come from; nil where they were read.
+    private var mapped: MappedFile?
     let container: TillerContainer
 
     /// Opens the model at `path`: a model file, or an executable with a model behind it.
@@ -31,6 +33,7 @@ package struct TillerFile: Sendable {
         self = try namingFile(mapped.path) { () throws(FormatError) in
             try TillerFile(bytes: ByteView(mapped.bytes, owner: mapped))
         }
+        self.mapped = mapped
     }
 
     /// Reads a whole file's bytes.
@@ -91,6 +94,14 @@ extension TillerFile {
     /// Bytes that `compact` would drop.
     package var deadByteCount: Int {
         container.entries.lazy.filter { $0.kind == .free }.reduce(0) { $0 + $1.byteCount }
+    }
+
+    /// Tells the system how a part of the weights will be used; nothing where the file is not mapped.
+    /// - Precondition: `range` lies within the weights.
+    package func advise(_ advice: MappedFile.Advice, weights range: Range<Int>) {
+        guard let mapped, let file = mapped.bytes.baseAddress, let first = weights.baseAddress else { return }
+        let start = first - file + range.lowerBound
+        mapped.advise(advice, range: start..<start + range.count)
     }
 
     /// A tensor's bytes; valid as long as the file is open.

@@ -11,13 +11,12 @@ import Glibc
 package final class MappedFile: Sendable {
     /// How the bytes will be used; see `advise`.
     package enum Advice: Sendable {
-        /// From front to back: read far ahead, drop behind.
+        /// From front to back, for a moment each: when memory is short, let go of this first.
         case sequential
-        /// Here and there: do not read ahead.
-        case random
         /// Soon: start reading now.
         case willNeed
-        /// Not soon: take the pages out of this process's resident memory.
+        /// Not soon: take the pages out of this process's resident memory. The large page in which the range begins goes
+        /// with it, and the one in which it ends stays, so that consecutive ranges leave only their end.
         case dontNeed
     }
 
@@ -54,7 +53,7 @@ package final class MappedFile: Sendable {
         guard let start = start, start != MAP_FAILED else {
             throw FileError(path: file.path, operation: .map, code: errno)
         }
-        // Where the file has to be read from the disk, in pages of 2 MB where the system has them. Refusing is its right.
+        // What has to be read from the disk shall come in large pages, where the system has them for files.
         madvise(start, count, Int32(MADV_HUGEPAGE))
         bytes = UnsafeRawBufferPointer(start: start, count: count)
     }
@@ -74,17 +73,15 @@ package final class MappedFile: Sendable {
         precondition(
             range.lowerBound >= 0 && range.upperBound <= bytes.count, "MappedFile: range out of bounds")
 
-        // The system works in pages: a page that is shared with neighbours is read, but not dropped.
-        let pageSize = Int(sysconf(Int32(_SC_PAGESIZE)))
-        let outer = range.lowerBound / pageSize * pageSize
-        let start = advice == .dontNeed ? (range.lowerBound + pageSize - 1) / pageSize * pageSize : outer
-        let isAtEnd = range.upperBound == bytes.count
-        let end = advice == .dontNeed && !isAtEnd ? range.upperBound / pageSize * pageSize : range.upperBound
+        // The system works in pages, and splits a large one of which only a part is dropped.
+        let pageSize = advice == .dontNeed ? LargePage.byteCount : Int(sysconf(Int32(_SC_PAGESIZE)))
+        let start = range.lowerBound / pageSize * pageSize
+        let isWhole = advice != .dontNeed || range.upperBound == bytes.count
+        let end = isWhole ? range.upperBound : range.upperBound / pageSize * pageSize
         guard start < end else { return }
         let code =
             switch advice {
             case .sequential: MADV_SEQUENTIAL
-            case .random: MADV_RANDOM
             case .willNeed: MADV_WILLNEED
             case .dontNeed: MADV_DONTNEED
             }

@@ -14,11 +14,16 @@ package struct EngineSettings: Sendable {
     /// Name of an instruction set; nil takes the best.
     package var kernels: String?
     package var cache: Engine.CacheType?
+    /// Megabytes of the weights that may be in memory at once; nil keeps all.
+    package var resident: Double?
 
-    package init(threads: Int? = nil, kernels: String? = nil, cache: Engine.CacheType? = nil) {
+    package init(
+        threads: Int? = nil, kernels: String? = nil, cache: Engine.CacheType? = nil, resident: Double? = nil
+    ) {
         self.threads = threads
         self.kernels = kernels
         self.cache = cache
+        self.resident = resident
     }
 
     /// What runs where no model is loaded.
@@ -40,10 +45,25 @@ package struct EngineSettings: Sendable {
         options.cache = cache
         let start = MonotonicClock.now()
         let file = try openModelFile(path)
+        options.residentWeights = try residentWeights(resident, of: file)
         try check(file)
         let engine = try Engine(file: file, path: path, options: options)
         return (engine, MonotonicClock.now() - start)
     }
+}
+
+/// The bytes of `--resident`.
+///
+/// - Throws: `TillerError` when the model's vocabulary and a layer do not fit.
+package func residentWeights(_ megabytes: Double?, of file: TillerFile) throws(TillerError) -> Int? {
+    guard let megabytes else { return nil }
+    let least = (Double(Engine.leastResidentWeights(of: file)) / 1e6).rounded(.up)
+    guard megabytes >= least else {
+        throw .invalidOption(
+            "--resident is \(formatted(megabytes, digits: 0)), expected \(formatted(least, digits: 0)) or more for this "
+                + "model: its vocabulary and the layer in use stay in memory")
+    }
+    return Int(min(megabytes, 1e9) * 1e6)
 }
 
 /// Refuses a number outside its range.

@@ -13,6 +13,8 @@ package struct InspectRequest {
     package var file: String
     /// Tokens for the prediction of memory.
     package var context = 2048
+    /// Megabytes of the weights, for the same; nil keeps all.
+    package var resident: Double?
     package var listsTensors = false
     package var printsJSON = false
 
@@ -25,21 +27,19 @@ package struct InspectRequest {
         try require(context, in: 1...1 << 20, option: "--context")
         let model = try openModelFile(file)
         let bundle = try Bundle(before: model)
+        let memory = MemoryPrediction(
+            file: model, contextLength: context, residentWeights: try residentWeights(resident, of: model))
         if printsJSON {
-            var object = report(model)
+            var object = report(model, memory)
             if let bundle { object["bundle"] = bundle.report }
             printLine(JSON.object(object).serialized())
         } else {
             if let bundle { printLine("bundle      \(bundle.line)") }
-            printReport(model)
+            printReport(model, memory)
         }
     }
 
-    private func memory(_ model: TillerFile) -> MemoryPrediction {
-        MemoryPrediction(file: model, contextLength: context)
-    }
-
-    private func report(_ model: TillerFile) -> JSON.Object {
+    private func report(_ model: TillerFile, _ memory: MemoryPrediction) -> JSON.Object {
         let manifest = model.manifest
         var object: JSON.Object = [
             "manifest": manifest.json, "file_bytes": .integer(model.byteCount),
@@ -53,7 +53,7 @@ package struct InspectRequest {
                 }),
             "profiles": .array(model.profiles.map { .string($0.name) }),
             "signatures": .array(model.signatures.map { .string($0.signature.signer) }),
-            "memory": .object(memory(model).json),
+            "memory": .object(memory.json),
         ]
         if listsTensors {
             object["tensors"] = .array(
@@ -68,7 +68,7 @@ package struct InspectRequest {
         return object
     }
 
-    private func printReport(_ model: TillerFile) {
+    private func printReport(_ model: TillerFile, _ memory: MemoryPrediction) {
         let (manifest, configuration) = (model.manifest, model.manifest.configuration)
         printLine("name        \(manifest.name.printableLine)")
         if !manifest.license.isEmpty { printLine("license     \(manifest.license.printableLine)") }
@@ -106,7 +106,6 @@ package struct InspectRequest {
         if model.tornByteCount > 0 {
             printLine("torn        \(model.tornByteCount) bytes of an unfinished append are ignored")
         }
-        let memory = memory(model)
         printLine(
             "memory      \(formatted(bytes: memory.total)) at context \(context): file \(formatted(bytes: memory.file)), "
                 + "cache \(formatted(bytes: memory.cache)), scratch \(formatted(bytes: memory.scratch)), program "

@@ -11,12 +11,14 @@ import Tiller
 ///   - needed: bytes that become resident when the context is full, the file's pages included.
 ///   - available: bytes that the system can give without pushing out others.
 ///   - fittingContext: the longest context that fits, where a shorter one does.
+///   - fittingResident: megabytes of the weights that fit, where layers can pass through memory.
 package func memoryRefusal(
-    _ path: String, needed: Int, available: Int, context: Int, fittingContext: Int?
+    _ path: String, needed: Int, available: Int, context: Int, fittingContext: Int?, fittingResident: Int?
 ) -> String? {
     guard needed > available else { return nil }
     let advice =
         fittingContext.map { "--context \($0) fits" }
+        ?? fittingResident.map { "--resident \($0) fits, and is slower" }
         ?? "a smaller model, or fewer bits by 'tiller convert --weights int4', may fit"
     return
         "\(path) with a context of \(context) tokens needs \(formatted(bytes: needed)) of memory, "
@@ -37,15 +39,20 @@ extension EngineSettings {
             guard !overcommits else { return }
             let available = SystemMemory.availableByteCount()
             // What is out of range is for others to refuse.
-            let limit = min(file.manifest.configuration.contextLength, 1 << 20)
-            let context = min(max(context ?? usual, 1), limit)
+            let longest = min(file.manifest.configuration.contextLength, 1 << 20)
+            let context = min(max(context ?? usual, 1), longest)
+            let limit = try residentWeights(resident, of: file)
             func needed(_ length: Int) -> Int {
-                MemoryPrediction(file: file, contextLength: length, cache: cache).total
+                MemoryPrediction(file: file, contextLength: length, cache: cache, residentWeights: limit)
+                    .total
             }
+            let roomForWeights = available - needed(context) + min(limit ?? .max, file.weights.count)
+            let least = Engine.leastResidentWeights(of: file)
             let lengths = [32768, 16384, 8192, 4096, 2048, 1024, 512]
             let refusal = memoryRefusal(
                 path, needed: needed(context), available: available, context: context,
-                fittingContext: lengths.first { $0 < context && needed($0) <= available })
+                fittingContext: lengths.first { $0 < context && needed($0) <= available },
+                fittingResident: roomForWeights >= least + 1_000_000 ? roomForWeights / 1_000_000 : nil)
             if let refusal { throw TillerError.invalidFile(refusal) }
         }
     }

@@ -81,7 +81,7 @@ extension OptionDeclaration {
     package static let sampling: [OptionDeclaration] = [
         temperature, topK, topP, minP, repetitionPenalty, presencePenalty, frequencyPenalty, logitBias, seed,
     ]
-    package static let machine: [OptionDeclaration] = [threads, kernels, cache]
+    package static let machine: [OptionDeclaration] = [threads, kernels, cache, resident]
 
     package static let temperature = Self(
         "temperature", "t", "Randomness; 0 always takes the most likely token.",
@@ -118,6 +118,10 @@ extension OptionDeclaration {
     package static let cache = Self(
         "cache", "type", "Cache of keys and values; int8, or f32 for a model of f32 weights, unless given.",
         choices: Engine.CacheType.allCases.map(\.rawValue))
+    package static let resident = Self(
+        "resident", "mb",
+        "MB of the weights that may be in memory at once; layers beyond are mapped only while they are read. All unless given."
+    )
 }
 
 /// What --help says of a command, apart from its options.

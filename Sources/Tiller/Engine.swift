@@ -36,6 +36,9 @@ public final class Engine: Sendable {
         public var kernels: String?
         /// Cache type; nil takes int8, or float32 for a model with float32 weights.
         public var cache: CacheType?
+        /// The most bytes of weights in resident memory; layers beyond are mapped only while they are read, which costs
+        /// speed. Nil keeps all.
+        public var residentWeights: Int?
 
         public init() {}
     }
@@ -45,6 +48,8 @@ public final class Engine: Sendable {
     package let compute: Compute
     package let tokenizer: Tokenizer
     package let cacheEncoding: CacheEncoding
+    /// The limit that the options set.
+    package let residentWeights: Int?
     private let forwardPass: ForwardPass
     /// One evaluation at a time: sessions of one engine share its threads and scratch memory.
     private let lock = Mutex<Void>(())
@@ -81,7 +86,28 @@ public final class Engine: Sendable {
         }
         compute = Compute(kernels: kernels, threadCount: options.threads ?? Processor.physicalCoreCount())
         cacheEncoding = try Self.cacheEncoding(options.cache, for: model)
-        forwardPass = ForwardPass(model: model, compute: compute)
+        residentWeights = options.residentWeights
+        let passing = try options.residentWeights.flatMap { limit throws(TillerError) in
+            try Self.passingLayers(of: file, limit: limit)
+        }
+        forwardPass = ForwardPass(model: model, compute: compute, passing: passing)
+    }
+
+    /// The least that `Options.residentWeights` may be.
+    package static func leastResidentWeights(of file: TillerFile) -> Int {
+        PassingLayers.leastByteCount(of: file)
+    }
+
+    private static func passingLayers(
+        of file: TillerFile, limit: Int
+    ) throws(TillerError) -> PassingLayers? {
+        let least = leastResidentWeights(of: file)
+        guard limit >= least else {
+            throw .invalidOption(
+                "resident weights are limited to \(limit) bytes, expected \(least) or more for this model: its "
+                    + "vocabulary and the layer in use stay in memory")
+        }
+        return PassingLayers(of: file, limit: limit)
     }
 
     /// 8-bit caches need heads of whole groups; others fall back to binary16.

@@ -9,7 +9,7 @@ import Transformer
 
 /// Bytes that become resident when a context is filled to its end.
 package struct MemoryPrediction: Sendable {
-    /// The mapped file; clean pages that the system may take back.
+    /// What is mapped of the file; clean pages that the system may take back.
     package let file: Int
     package let cache: Int
     package let scratch: Int
@@ -18,8 +18,13 @@ package struct MemoryPrediction: Sendable {
 
     package var total: Int { file + cache + scratch + program }
 
-    /// - Parameter cache: what was asked for; nil takes the model's usual one.
-    package init(file: TillerFile, contextLength: Int, cache wanted: Engine.CacheType? = nil) {
+    /// - Parameters:
+    ///   - cache: what was asked for; nil takes the model's usual one.
+    ///   - residentWeights: see `Engine.Options`.
+    package init(
+        file: TillerFile, contextLength: Int, cache wanted: Engine.CacheType? = nil,
+        residentWeights: Int? = nil
+    ) {
         let configuration = file.manifest.configuration
         let isFloat = file.tensorIndex[.query, 0]?.encoding == .float32
         let hasGroups = configuration.headSize % TensorEncoding.groupSize == 0
@@ -30,7 +35,8 @@ package struct MemoryPrediction: Sendable {
             case .int8: hasGroups ? .int8 : .float16
             case nil: isFloat ? .float32 : hasGroups ? .int8 : .float16
             }
-        self.file = file.byteCount
+        let weights = file.weights.count
+        self.file = file.byteCount - weights + min(residentWeights ?? weights, weights)
         cache = KeyValueCache.byteCount(
             layerCount: configuration.layerCount, keyValueHeadCount: configuration.keyValueHeadCount,
             headSize: configuration.headSize, capacity: contextLength,

@@ -9,8 +9,11 @@ struct EngineOptions: ParsableArguments {
     @Option(parsing: .unconditional, help: ArgumentHelp(.threads)) var threads: Int?
     @Option(help: ArgumentHelp(.kernels)) var kernels: String?
     @Option(help: ArgumentHelp(.cache)) var cache: Engine.CacheType?
+    @Option(parsing: .unconditional, help: ArgumentHelp(.resident)) var resident: Double?
 
-    var settings: EngineSettings { EngineSettings(threads: threads, kernels: kernels, cache: cache) }
+    var settings: EngineSettings {
+        EngineSettings(threads: threads, kernels: kernels, cache: cache, resident: resident)
+    }
 
     /// Loads a model; returns it with the seconds that took.
     func load(_ path: String) throws -> (engine: Engine, seconds: Double) { try settings.load(path) }

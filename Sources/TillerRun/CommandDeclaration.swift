@@ -50,7 +50,7 @@ struct CommandDeclaration: Sendable {
         run: { try GenerateRequest($0).run() })
 
     static let inspect = CommandDeclaration(
-        text: .inspect, needsFile: true, groups: [own([.inspectContext, .tensors, .json])],
+        text: .inspect, needsFile: true, groups: [own([.inspectContext, .resident, .tensors, .json])],
         run: { try InspectRequest($0).run() })
 
     static let verify = CommandDeclaration(

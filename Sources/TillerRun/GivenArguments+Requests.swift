@@ -8,7 +8,7 @@ extension GivenArguments {
     func settings() throws -> EngineSettings {
         EngineSettings(
             threads: try number(.threads), kernels: text(.kernels),
-            cache: text(.cache).flatMap(Engine.CacheType.init))
+            cache: text(.cache).flatMap(Engine.CacheType.init), resident: try number(.resident))
     }
 
     /// What was asked for, or what the bundle was made with; "off" there means no steering.
@@ -88,6 +88,7 @@ extension InspectRequest {
     init(_ given: GivenArguments) throws {
         self.init(file: try given.file())
         context = try given.number(.inspectContext) ?? context
+        resident = try given.number(.resident)
         listsTensors = given.has(.tensors)
         printsJSON = given.has(.json)
     }

@@ -17,16 +17,21 @@ package final class ForwardPass: @unchecked Sendable {
     package let batchSize: Int
 
     private let scratch: Scratch
+    private let passing: PassingLayers?
     /// Whether all rows of the scratch memory are resident.
     private var hasFilledScratch = false
 
     /// Tokens of a batch unless told otherwise: twice as many prefill a few percent faster, but their memory would show.
     package static let defaultBatchSize = 128
 
-    package init(model: Model, compute: Compute, batchSize: Int = defaultBatchSize) {
+    /// - passing: layers that do not stay in memory; nil keeps all.
+    package init(
+        model: Model, compute: Compute, batchSize: Int = defaultBatchSize, passing: PassingLayers? = nil
+    ) {
         self.model = model
         self.compute = compute
         self.batchSize = batchSize
+        self.passing = passing
         scratch = Scratch(configuration: model.configuration, batchSize: batchSize)
     }
 
@@ -156,6 +161,7 @@ package final class ForwardPass: @unchecked Sendable {
             evaluation.recorder?.record(
                 layer: layer, hidden: scratch.hidden, tokenCount: tokens.count,
                 firstPosition: evaluation.firstPosition)
+            passing?.leave(layer: layer)
         }
         recordHeadInput(tokenCount: tokens.count, evaluation)
     }

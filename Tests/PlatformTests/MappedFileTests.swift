@@ -15,7 +15,7 @@ import Testing
         let file = try MappedFile(path: folder / "a")
         #expect(file.path == folder / "a")
         #expect(file.bytes.elementsEqual(content))
-        for advice: MappedFile.Advice in [.sequential, .random, .willNeed, .dontNeed] {
+        for advice: MappedFile.Advice in [.sequential, .willNeed, .dontNeed] {
             file.advise(advice)
             file.advise(advice, range: count / 3..<count)
             file.advise(advice, range: 0..<0)

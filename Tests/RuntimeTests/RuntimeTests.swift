@@ -8,20 +8,30 @@ import Testing
 
 @Suite struct MemoryRefusalTests {
     @Test func whatFitsIsNotRefused() {
-        #expect(memoryRefusal("m", needed: 100, available: 100, context: 4096, fittingContext: nil) == nil)
+        #expect(
+            memoryRefusal(
+                "m", needed: 100, available: 100, context: 4096, fittingContext: nil, fittingResident: nil)
+                == nil)
     }
 
     @Test func whatDoesNotFitIsRefusedWithAWayOut() throws {
         let shorter = try #require(
             memoryRefusal(
                 "big.tiller", needed: 3_000_000_000, available: 1_500_000_000, context: 8192,
-                fittingContext: 1024))
+                fittingContext: 1024, fittingResident: 900))
         for word in ["big.tiller", "8192", "3.00 GB", "1.50 GB", "--context 1024 fits", "--overcommit"] {
             #expect(shorter.contains(word), "\(shorter)")
         }
         let none = try #require(
-            memoryRefusal("big.tiller", needed: 2, available: 1, context: 512, fittingContext: nil))
+            memoryRefusal(
+                "big.tiller", needed: 2, available: 1, context: 512, fittingContext: nil, fittingResident: nil
+            ))
         #expect(none.contains("smaller model") && !none.contains("--context"))
+        let passing = try #require(
+            memoryRefusal(
+                "big.tiller", needed: 2, available: 1, context: 512, fittingContext: nil, fittingResident: 750
+            ))
+        #expect(passing.contains("--resident 750 fits") && !passing.contains("smaller model"))
     }
 }
 
