@@ -61,7 +61,7 @@ package func residentWeights(_ megabytes: Double?, of file: TillerFile) throws(T
     guard megabytes >= least else {
         throw .invalidOption(
             "--resident is \(formatted(megabytes, digits: 0)), expected \(formatted(least, digits: 0)) or more for this "
-                + "model: its vocabulary and the layer in use stay in memory")
+                + "model: its vocabulary and the layers in use stay in memory")
     }
     return Int(min(megabytes, 1e9) * 1e6)
 }

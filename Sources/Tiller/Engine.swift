@@ -105,7 +105,7 @@ public final class Engine: Sendable {
         guard limit >= least else {
             throw .invalidOption(
                 "resident weights are limited to \(limit) bytes, expected \(least) or more for this model: its "
-                    + "vocabulary and the layer in use stay in memory")
+                    + "vocabulary and the layers in use stay in memory")
         }
         return PassingLayers(of: file, limit: limit)
     }

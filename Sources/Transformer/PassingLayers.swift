@@ -7,52 +7,61 @@ import Platform
 /// The layers whose weights do not stay in resident memory, because there is a limit.
 ///
 /// The pages of such a layer are unmapped behind its reading. The system keeps them in its cache while it has room, from
-/// where they are mapped again for little, and drops them before others when it has none. The first layers stay, and so
-/// does everything that belongs to no layer.
+/// where they are mapped again at little cost. The first layers stay, and so does everything that belongs to no layer.
 package struct PassingLayers: Sendable {
     private let file: TillerFile
-    /// Where each layer lies within the weights.
-    private let byteRanges: [Range<Int>]
-    private let firstPassing: Int
+    /// What is unmapped behind each layer, within the weights.
+    private let leftBehind: [Range<Int>?]
 
     /// - Parameter limit: the most bytes of weights in resident memory.
     /// - Precondition: `limit` is `leastByteCount(of:)` or more.
     /// - Returns: nil where all weights may stay.
     package init?(of file: TillerFile, limit: Int) {
         guard file.weights.count > limit else { return nil }
-        precondition(limit >= Self.leastByteCount(of: file), "PassingLayers: the limit leaves no room")
-        self.file = file
-        byteRanges = Self.byteRanges(of: file)
         var room = limit - Self.leastByteCount(of: file)
-        firstPassing =
-            byteRanges.firstIndex { layer in
-                room -= layer.count
-                return room < 0
-            } ?? byteRanges.count
-        for layer in byteRanges[firstPassing...] { file.advise(.sequential, weights: layer) }
-    }
-
-    /// The least limit: what belongs to no layer, and one layer in the pages that hold any of it.
-    package static func leastByteCount(of file: TillerFile) -> Int {
-        let sizes = byteRanges(of: file).map(\.count)
-        let transit = (sizes.max() ?? 0) + 2 * LargePage.byteCount
-        return min(file.weights.count - sizes.reduce(0, +) + transit, file.weights.count)
-    }
-
-    /// Nothing where a file mixes its layers, which the format allows: then none can pass.
-    private static func byteRanges(of file: TillerFile) -> [Range<Int>] {
-        let ranges = (0..<file.manifest.configuration.layerCount).map { layer in
-            let tensors = file.tensorIndex.entries.filter { $0.layer == layer }
-            let start = tensors.map(\.byteOffset).min() ?? 0
-            return start..<(tensors.map { $0.byteOffset + $0.byteCount }.max() ?? start)
+        precondition(room >= 0, "PassingLayers: the limit leaves no room")
+        var leftBehind = [Range<Int>?](repeating: nil, count: file.manifest.configuration.layerCount)
+        for group in Self.groups(of: file) {
+            room -= group.bytes.count
+            if room < 0 {
+                leftBehind[group.lastLayer] = group.bytes
+                file.advise(.sequential, weights: group.bytes)
+            }
         }
-        let areApart = zip(ranges, ranges.dropFirst()).allSatisfy { $0.upperBound <= $1.lowerBound }
-        return areApart ? ranges : []
+        self.file = file
+        self.leftBehind = leftBehind
     }
 
-    /// Unmaps a layer that has been read, where it is one that passes.
+    /// The least limit: what belongs to no layer, and one group of layers in the pages that hold any of it.
+    package static func leastByteCount(of file: TillerFile) -> Int {
+        let sizes = groups(of: file).map(\.bytes.count)
+        let inUse = (sizes.max() ?? 0) + 2 * LargePage.byteCount
+        return min(file.weights.count - sizes.reduce(0, +) + inUse, file.weights.count)
+    }
+
+    /// Consecutive layers of two large pages or more: unmapping interrupts the other threads, so small layers go together.
+    ///
+    /// - Returns: nothing where a file mixes its layers, which the format allows: then none can pass.
+    private static func groups(of file: TillerFile) -> [(lastLayer: Int, bytes: Range<Int>)] {
+        var groups: [(lastLayer: Int, bytes: Range<Int>)] = []
+        for layer in 0..<file.manifest.configuration.layerCount {
+            let tensors = file.tensorIndex.entries.filter { $0.layer == layer }
+            var start = tensors.map(\.byteOffset).min() ?? 0
+            let end = tensors.map { $0.byteOffset + $0.byteCount }.max() ?? 0
+            if let last = groups.last {
+                guard last.bytes.upperBound <= start else { return [] }
+                if last.bytes.count < 2 * LargePage.byteCount {
+                    start = last.bytes.lowerBound
+                    groups.removeLast()
+                }
+            }
+            groups.append((layer, start..<end))
+        }
+        return groups
+    }
+
+    /// Unmaps what has been read up to here, where it does not stay.
     func leave(layer: Int) {
-        guard layer >= firstPassing else { return }
-        file.advise(.dontNeed, weights: byteRanges[layer])
+        if let bytes = leftBehind[layer] { file.advise(.dontNeed, weights: bytes) }
     }
 }

@@ -11,9 +11,9 @@ import Tiller
 
 @Suite struct PassingLayersTests {
     private let folder = TemporaryFolder()
-    private static let layerCount = 8
+    private static let layerCount = 12
 
-    /// The tiny Llama with eight layers of 3 MB: a file of 25 MB, for layers have to be larger than pages here.
+    /// The tiny Llama with twelve layers of 3 MB: a file of 38 MB, for layers have to be larger than pages here.
     private func wideModel(mixingLayers: Bool = false) throws -> (path: String, tokens: [Int32]) {
         let tiny = try TinyModel("llama")
         let source = try TillerFile(path: tiny.convert(in: folder))
@@ -72,7 +72,7 @@ import Tiller
         let positions = Array(tokens.indices)
         var expected: [Float] = []
         var residentBefore = Int.max
-        for limit in [nil, weights, 18_000_000, 13_000_000, 8_000_000] {
+        for limit in [nil, weights, 25_000_000, 18_000_000, 11_000_000] {
             let engine = try engine(path, limit: limit)
             let session = try engine.makeSession(contextLength: 2 * tokens.count)
             var logits = session.logits(of: tokens, at: positions)
