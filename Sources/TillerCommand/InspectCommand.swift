@@ -5,7 +5,7 @@ import ArgumentParser
 import Runtime
 
 struct InspectCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(.inspect)
+    static let configuration = CommandConfiguration(.inspect, usage: "tiller inspect [<options>] <file>")
 
     @Argument(help: ArgumentHelp(.file)) var file: String
     @Option(parsing: .unconditional, help: ArgumentHelp(.inspectContext)) var context = 2048
