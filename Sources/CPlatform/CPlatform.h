@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -45,6 +46,24 @@ static inline long platform_affinity(void *mask, unsigned long byte_count) {
 /// rename(2) that fails with EEXIST instead of replacing a file.
 static inline long platform_rename_exclusive(const char *from, const char *to) {
     return syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 1 /* RENAME_NOREPLACE */);
+}
+
+/// Whether memory is mapped in pages of the smaller size: 1 or 0, or -1 with errno. ioctl PAGEMAP_SCAN of linux/fs.h, whose
+/// structure is `pm_scan_arg`.
+///
+/// - pagemap: /proc/self/pagemap, open for reading.
+static inline int platform_has_small_pages(int pagemap, const void *start, unsigned long byte_count) {
+    const uint64_t present = 1 << 3, huge = 1 << 6;
+    uint64_t region[3];
+    const struct {
+        uint64_t size, flags, start, end, walk_end, regions, region_count, maximum_pages;
+        uint64_t inverted, all_of, any_of, returned;
+    } scan = {
+        .size = sizeof scan, .start = (uintptr_t)start, .end = (uintptr_t)start + byte_count,
+        .regions = (uintptr_t)region, .region_count = 1,
+        .inverted = huge, .all_of = present | huge, .returned = present,
+    };
+    return ioctl(pagemap, _IOC(_IOC_READ | _IOC_WRITE, 'f', 16, sizeof scan), &scan);
 }
 
 /// The program's arguments as the system laid them out at its start: their count, they themselves, NULL, the environment (System V ABI,

@@ -104,6 +104,14 @@ extension TillerFile {
         mapped.advise(advice, range: start..<start + range.count)
     }
 
+    /// Maps a part of the weights now, in large pages; see `MappedFile`. Nothing where the file is not mapped.
+    /// - Precondition: `range` lies within the weights.
+    package func mapInLargePages(weights range: Range<Int>) {
+        guard let mapped, let file = mapped.bytes.baseAddress, let first = weights.baseAddress else { return }
+        let start = first - file + range.lowerBound
+        mapped.mapInLargePages(start..<start + range.count)
+    }
+
     /// A tensor's bytes; valid as long as the file is open.
     /// - Precondition: the entry is one of this file's index.
     package func bytes(of tensor: TensorEntry) -> UnsafeRawBufferPointer { unsafe view(of: tensor).bytes }

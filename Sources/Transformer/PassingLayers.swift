@@ -26,6 +26,8 @@ package struct PassingLayers: Sendable {
             if room < 0 {
                 leftBehind[group.lastLayer] = group.bytes
                 file.advise(.sequential, weights: group.bytes)
+                file.mapInLargePages(weights: group.bytes)
+                file.advise(.dontNeed, weights: group.bytes)
             }
         }
         self.file = file

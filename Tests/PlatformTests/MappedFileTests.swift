@@ -23,6 +23,17 @@ import Testing
         #expect(file.bytes.elementsEqual(content))
     }
 
+    @Test(arguments: [1, 4097, LargePage.byteCount - 1, LargePage.byteCount, 3 * LargePage.byteCount + 5])
+    func mappingInLargePagesKeepsTheBytes(count: Int) throws {
+        let content = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 5) }
+        folder.write(content, to: "a")
+        let file = try MappedFile(path: folder / "a")
+        file.mapInLargePages(0..<count)
+        file.mapInLargePages(count / 2..<count)
+        file.mapInLargePages(count..<count)
+        #expect(file.bytes.elementsEqual(content))
+    }
+
     @Test func anEmptyFileIsAnEmptyMapping() throws {
         folder.write([], to: "empty")
         let file = try MappedFile(path: folder / "empty")
