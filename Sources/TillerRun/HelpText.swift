@@ -47,7 +47,8 @@ enum HelpText {
 
     private static func usage(_ command: CommandDeclaration, name: String, isBundle: Bool) -> String {
         let file = isBundle ? "[--model <file>]" : command.needsFile ? "<file>" : "[<file>]"
-        guard command.options.count < 11, command.needsFile else {
+        // More than three do not fit into a line.
+        guard command.options.count < 4, command.needsFile else {
             let required = command.options.filter(\.isRequired).map(\.label)
             return ([name, "[<options>]", file] + required).joined(separator: " ")
         }
