@@ -60,7 +60,7 @@ package func residentWeights(_ megabytes: Double?, of file: TillerFile) throws(T
     let least = (Double(Engine.leastResidentWeights(of: file)) / 1e6).rounded(.up)
     guard megabytes >= least else {
         throw .invalidOption(
-            "--resident is \(formatted(megabytes, digits: 0)), expected \(formatted(least, digits: 0)) or more for this "
+            "--resident is \(megabytes), expected \(formatted(least, digits: 0)) or more for this "
                 + "model: its vocabulary and the layers in use stay in memory")
     }
     return Int(min(megabytes, 1e9) * 1e6)
