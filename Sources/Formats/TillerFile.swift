@@ -99,17 +99,23 @@ extension TillerFile {
     /// Tells the system how a part of the weights will be used; nothing where the file is not mapped.
     /// - Precondition: `range` lies within the weights.
     package func advise(_ advice: MappedFile.Advice, weights range: Range<Int>) {
-        guard let mapped, let file = mapped.bytes.baseAddress, let first = weights.baseAddress else { return }
-        let start = first - file + range.lowerBound
-        mapped.advise(advice, range: start..<start + range.count)
+        guard let (mapped, range) = mappedPlace(ofWeights: range) else { return }
+        mapped.advise(advice, range: range)
     }
 
     /// Maps a part of the weights now, in large pages; see `MappedFile`. Nothing where the file is not mapped.
     /// - Precondition: `range` lies within the weights.
     package func mapInLargePages(weights range: Range<Int>) {
-        guard let mapped, let file = mapped.bytes.baseAddress, let first = weights.baseAddress else { return }
+        guard let (mapped, range) = mappedPlace(ofWeights: range) else { return }
+        mapped.mapInLargePages(range)
+    }
+
+    private func mappedPlace(ofWeights range: Range<Int>) -> (file: MappedFile, range: Range<Int>)? {
+        guard let mapped, let file = mapped.bytes.baseAddress, let first = weights.baseAddress else {
+            return nil
+        }
         let start = first - file + range.lowerBound
-        mapped.mapInLargePages(start..<start + range.count)
+        return (mapped, start..<start + range.count)
     }
 
     /// A tensor's bytes; valid as long as the file is open.

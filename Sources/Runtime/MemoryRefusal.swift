@@ -13,12 +13,13 @@ import Tiller
 ///   - fittingContext: the longest context that fits, where a shorter one does.
 ///   - fittingResident: megabytes of the weights that fit, where layers can pass through memory.
 package func memoryRefusal(
-    _ path: String, needed: Int, available: Int, context: Int, fittingContext: Int?, fittingResident: Int?
+    _ path: String, needed: Int, available: Int, context: Int, fittingContext: Int?,
+    fittingResident: @autoclosure () -> Int?
 ) -> String? {
     guard needed > available else { return nil }
     let advice =
         fittingContext.map { "--context \($0) fits" }
-        ?? fittingResident.map { "--resident \($0) fits, and is slower" }
+        ?? fittingResident().map { "--resident \($0) fits, and is slower" }
         ?? "a smaller model, or fewer bits by 'tiller convert --weights int4', may fit"
     return
         "\(path) with a context of \(context) tokens needs \(formatted(bytes: needed)) of memory, "
@@ -46,13 +47,16 @@ extension EngineSettings {
                 MemoryPrediction(file: file, contextLength: length, cache: cache, residentWeights: limit)
                     .total
             }
-            let roomForWeights = available - needed(context) + min(limit ?? .max, file.weights.count)
-            let least = Engine.leastResidentWeights(of: file)
+            func fittingResident() -> Int? {
+                let room = available - needed(context) + min(limit ?? .max, file.weights.count)
+                // Whole megabytes are given.
+                return room >= Engine.leastResidentWeights(of: file) + 1_000_000 ? room / 1_000_000 : nil
+            }
             let lengths = [32768, 16384, 8192, 4096, 2048, 1024, 512]
             let refusal = memoryRefusal(
                 path, needed: needed(context), available: available, context: context,
                 fittingContext: lengths.first { $0 < context && needed($0) <= available },
-                fittingResident: roomForWeights >= least + 1_000_000 ? roomForWeights / 1_000_000 : nil)
+                fittingResident: fittingResident())
             if let refusal { throw TillerError.invalidFile(refusal) }
         }
     }

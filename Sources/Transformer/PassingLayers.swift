@@ -46,18 +46,20 @@ package struct PassingLayers: Sendable {
     /// - Returns: nothing where a file mixes its layers, which the format allows: then none can pass.
     private static func groups(of file: TillerFile) -> [(lastLayer: Int, bytes: Range<Int>)] {
         var groups: [(lastLayer: Int, bytes: Range<Int>)] = []
-        for layer in 0..<file.manifest.configuration.layerCount {
-            let tensors = file.tensorIndex.entries.filter { $0.layer == layer }
-            var start = tensors.map(\.byteOffset).min() ?? 0
-            let end = tensors.map { $0.byteOffset + $0.byteCount }.max() ?? 0
-            if let last = groups.last {
-                guard last.bytes.upperBound <= start else { return [] }
-                if last.bytes.count < 2 * LargePage.byteCount {
-                    start = last.bytes.lowerBound
-                    groups.removeLast()
-                }
+        // Entries are in the order of their bytes.
+        for tensor in file.tensorIndex.entries {
+            guard let layer = tensor.layer else { continue }
+            let end = tensor.byteOffset + tensor.byteCount
+            guard let last = groups.last else {
+                groups.append((layer, tensor.byteOffset..<end))
+                continue
             }
-            groups.append((layer, start..<end))
+            guard layer >= last.lastLayer else { return [] }
+            if layer == last.lastLayer || last.bytes.count < 2 * LargePage.byteCount {
+                groups[groups.count - 1] = (layer, last.bytes.lowerBound..<end)
+            } else {
+                groups.append((layer, tensor.byteOffset..<end))
+            }
         }
         return groups
     }
