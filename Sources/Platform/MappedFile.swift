@@ -10,13 +10,15 @@ import Glibc
 /// append to a file, or replace it by renaming, which leaves existing mappings intact.
 package final class MappedFile: Sendable {
     /// How the bytes will be used; see `advise`.
+    ///
+    /// All but `willNeed` hold for large pages: for the one in which the range begins, and not for the one in which it
+    /// ends, so that consecutive ranges leave only their end.
     package enum Advice: Sendable {
         /// From front to back, for a moment each: when memory is short, let go of this first.
         case sequential
         /// Soon: start reading now.
         case willNeed
-        /// Not soon: take the pages out of this process's resident memory. The large page in which the range begins goes
-        /// with it, and the one in which it ends stays, so that consecutive ranges leave only their end.
+        /// Not soon: take the pages out of this process's resident memory.
         case dontNeed
     }
 
@@ -73,10 +75,11 @@ package final class MappedFile: Sendable {
         precondition(
             range.lowerBound >= 0 && range.upperBound <= bytes.count, "MappedFile: range out of bounds")
 
-        // The system works in pages, and splits a large one of which only a part is dropped.
-        let pageSize = advice == .dontNeed ? LargePage.byteCount : Int(sysconf(Int32(_SC_PAGESIZE)))
+        // The system works in pages. It splits a large one of which only a part is dropped, and maps one whose parts are
+        // used differently in small pages.
+        let pageSize = advice == .willNeed ? Int(sysconf(Int32(_SC_PAGESIZE))) : LargePage.byteCount
         let start = range.lowerBound / pageSize * pageSize
-        let isWhole = advice != .dontNeed || range.upperBound == bytes.count
+        let isWhole = advice == .willNeed || range.upperBound == bytes.count
         let end = isWhole ? range.upperBound : range.upperBound / pageSize * pageSize
         guard start < end else { return }
         let code =

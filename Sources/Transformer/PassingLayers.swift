@@ -7,7 +7,8 @@ import Platform
 /// The layers whose weights do not stay in resident memory, because there is a limit.
 ///
 /// The pages of such a layer are unmapped behind its reading. The system keeps them in its cache while it has room, from
-/// where they are mapped again at little cost. The first layers stay, and so does everything that belongs to no layer.
+/// where they are mapped again at little cost. As much of the first layers as there is room for stays, to the large page,
+/// and so does everything that belongs to no layer.
 package struct PassingLayers: Sendable {
     private let file: TillerFile
     /// What is unmapped behind each layer, within the weights.
@@ -18,17 +19,17 @@ package struct PassingLayers: Sendable {
     /// - Returns: nil where all weights may stay.
     package init?(of file: TillerFile, limit: Int) {
         guard file.weights.count > limit else { return nil }
-        var room = limit - Self.leastByteCount(of: file)
+        let room = limit - Self.leastByteCount(of: file)
         precondition(room >= 0, "PassingLayers: the limit leaves no room")
         var leftBehind = [Range<Int>?](repeating: nil, count: file.manifest.configuration.layerCount)
-        for group in Self.groups(of: file) {
-            room -= group.bytes.count
-            if room < 0 {
-                leftBehind[group.lastLayer] = group.bytes
-                file.advise(.sequential, weights: group.bytes)
-                file.mapInLargePages(weights: group.bytes)
-                file.advise(.dontNeed, weights: group.bytes)
-            }
+        let groups = Self.groups(of: file)
+        let firstToPass = (groups.first?.bytes.lowerBound ?? 0) + room
+        for group in groups where group.bytes.upperBound > firstToPass {
+            let bytes = group.bytes.clamped(to: firstToPass..<group.bytes.upperBound)
+            leftBehind[group.lastLayer] = bytes
+            file.advise(.sequential, weights: bytes)
+            file.mapInLargePages(weights: bytes)
+            file.advise(.dontNeed, weights: bytes)
         }
         self.file = file
         self.leftBehind = leftBehind

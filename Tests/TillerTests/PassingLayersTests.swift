@@ -53,17 +53,27 @@ import Tiller
         return try Engine(path: path, options: options)
     }
 
-    /// Bytes of a mapped file that are resident in this process.
-    private func residentByteCount(of path: String) throws -> Int {
+    /// The parts of a file that this process has mapped for one use each, with the bytes that are resident of them.
+    private func mappings(of path: String) throws -> [(fileOffset: Int, resident: Int)] {
         let maps = String(decoding: try readFile(path: "/proc/self/smaps", limit: 1 << 26), as: UTF8.self)
-        var sum = 0
+        var mappings: [(fileOffset: Int, resident: Int)] = []
         var isOurs = false
         for line in maps.split(separator: "\n") {
             // A mapping's line starts with its addresses in lower-case digits, those of its figures with a capital.
-            if line.first?.isUppercase == false { isOurs = line.hasSuffix(path) }
-            if isOurs, line.hasPrefix("Rss:") { sum += ProcessMemory.kilobytes("Rss", in: String(line)) ?? 0 }
+            if line.first?.isUppercase == false {
+                isOurs = line.hasSuffix(path)
+                let fields = line.split(separator: " ")
+                if isOurs { mappings.append((try #require(Int(fields[2], radix: 16)), 0)) }
+            } else if isOurs, line.hasPrefix("Rss:") {
+                let kilobytes = ProcessMemory.kilobytes("Rss", in: String(line))
+                mappings[mappings.count - 1].resident = try #require(kilobytes)
+            }
         }
-        return sum
+        return mappings
+    }
+
+    private func residentByteCount(of path: String) throws -> Int {
+        try mappings(of: path).reduce(0) { $0 + $1.resident }
     }
 
     @Test func aLimitChangesMemoryAndNoLogit() throws {
@@ -92,6 +102,18 @@ import Tiller
             residentBefore = resident
         }
         #expect(Set(expected).count > expected.count / 3, "the logits say nothing")
+    }
+
+    /// Where one use of a file ends and another begins, the system cannot map a large page.
+    @Test func noLargePageIsPartlyOfPassingLayers() throws {
+        let (path, tokens) = try wideModel()
+        for limit in [25_000_000, 24_000_000, 11_000_000] {
+            let engine = try engine(path, limit: limit)
+            _ = try engine.makeSession(contextLength: tokens.count).logits(of: tokens, at: [0])
+            let offsets = try mappings(of: path).map(\.fileOffset)
+            #expect(offsets.count > 1, "no part of the file is used differently")
+            #expect(offsets.allSatisfy { $0 % LargePage.byteCount == 0 }, "\(offsets)")
+        }
     }
 
     @Test func tooLittleIsRefusedWithTheLeast() throws {
