@@ -68,6 +68,7 @@ package final class ForwardPass: @unchecked Sendable {
             var part = evaluation
             part.firstPosition += start
             runBlocks(batch, Lanes(first: Lane(cache: cache, evaluation: part, rows: 0..<count)))
+            if count == batchSize { hasFilledScratch = true }
             switch request {
             case .none: break
             case .last(let logits):
@@ -75,13 +76,6 @@ package final class ForwardPass: @unchecked Sendable {
             case .all(let visit): computeAllLogits(count) { visit(start + $0, $1) }
             }
             start += count
-            if count == batchSize { hasFilledScratch = true }
-        }
-        // Now the cache grows token by token; it shall not do so beside the memory of a long prompt, in however many
-        // calls that came.
-        if case .last = request, hasFilledScratch, batchSize > 1 {
-            scratch.release()
-            hasFilledScratch = false
         }
     }
 
@@ -321,7 +315,14 @@ package final class ForwardPass: @unchecked Sendable {
     // MARK: - Head
 
     private func computeLogits(ofRow row: Int, into logits: AlignedBuffer<Float>) {
-        computeHead(firstRow: row, count: 1, into: logits)
+        normalizeHeadInput(firstRow: row, count: 1)
+        // Now the head is mapped and the cache grows token by token; neither shall be beside the memory of a long
+        // prompt, in however many calls that came.
+        if hasFilledScratch, batchSize > 1 {
+            scratch.release()
+            hasFilledScratch = false
+        }
+        multiplyByHead(count: 1, into: logits)
         logits.capSoftly(count: logits.count, limit: model.configuration.finalLogitSoftcap)
     }
 
@@ -331,7 +332,8 @@ package final class ForwardPass: @unchecked Sendable {
         var row = 0
         while row < count {
             let rows = min(Scratch.headRows, count - row)
-            computeHead(firstRow: row, count: rows, into: block)
+            normalizeHeadInput(firstRow: row, count: rows)
+            multiplyByHead(count: rows, into: block)
             block.capSoftly(count: rows * vocabularySize, limit: model.configuration.finalLogitSoftcap)
             for index in 0..<rows {
                 let start = block.baseAddress + index * vocabularySize
@@ -341,8 +343,7 @@ package final class ForwardPass: @unchecked Sendable {
         }
     }
 
-    private func computeHead(firstRow: Int, count: Int, into output: AlignedBuffer<Float>) {
-        normalizeHeadInput(firstRow: firstRow, count: count)
+    private func multiplyByHead(count: Int, into output: AlignedBuffer<Float>) {
         compute.multiply(model.output, by: scratch.headNormalized, tokenCount: count, into: output)
     }
 
