@@ -11,8 +11,8 @@ import Glibc
 package final class MappedFile: Sendable {
     /// How the bytes will be used; see `advise`.
     ///
-    /// All but `willNeed` hold for large pages: for the one in which the range begins, and not for the one in which it
-    /// ends, so that consecutive ranges leave only their end.
+    /// It holds for large pages: for the one in which a range begins, and not for the one in which it ends, so that
+    /// consecutive ranges leave only their end; what ends with the file is advised to its end.
     package enum Advice: Sendable {
         /// From front to back, for a moment each: when memory is short, let go of this first.
         case sequential
@@ -77,10 +77,9 @@ package final class MappedFile: Sendable {
 
         // The system works in pages. It splits a large one of which only a part is dropped, and maps one whose parts are
         // used differently in small pages.
-        let pageSize = advice == .willNeed ? Int(sysconf(Int32(_SC_PAGESIZE))) : LargePage.byteCount
-        let start = range.lowerBound / pageSize * pageSize
-        let isWhole = advice == .willNeed || range.upperBound == bytes.count
-        let end = isWhole ? range.upperBound : range.upperBound / pageSize * pageSize
+        let size = LargePage.byteCount
+        let start = range.lowerBound / size * size
+        let end = range.upperBound == bytes.count ? range.upperBound : range.upperBound / size * size
         guard start < end else { return }
         let code =
             switch advice {

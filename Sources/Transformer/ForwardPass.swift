@@ -68,7 +68,6 @@ package final class ForwardPass: @unchecked Sendable {
             var part = evaluation
             part.firstPosition += start
             runBlocks(batch, Lanes(first: Lane(cache: cache, evaluation: part, rows: 0..<count)))
-            if count == batchSize { hasFilledScratch = true }
             switch request {
             case .none: break
             case .last(let logits):
@@ -95,7 +94,6 @@ package final class ForwardPass: @unchecked Sendable {
             if let visit {
                 computeAllLogits(tokens.count) { visit(places[$0].part, places[$0].token, $1) }
             }
-            if tokens.count == batchSize { hasFilledScratch = true }
             (tokens, lanes, places) = ([], [], [])
         }
         for (index, part) in parts.enumerated() {
@@ -158,6 +156,7 @@ package final class ForwardPass: @unchecked Sendable {
             passing?.leave(layer: layer)
         }
         recordHeadInput(tokenCount: tokens.count, evaluation)
+        if tokens.count == batchSize { hasFilledScratch = true }
     }
 
     /// hidden += W_O · attention(RMSNorm(hidden))

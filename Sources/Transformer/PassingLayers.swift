@@ -25,7 +25,7 @@ package struct PassingLayers: Sendable {
         let groups = Self.groups(of: file)
         let firstToPass = (groups.first?.bytes.lowerBound ?? 0) + room
         for group in groups where group.bytes.upperBound > firstToPass {
-            let bytes = group.bytes.clamped(to: firstToPass..<group.bytes.upperBound)
+            let bytes = max(group.bytes.lowerBound, firstToPass)..<group.bytes.upperBound
             leftBehind[group.lastLayer] = bytes
             file.advise(.sequential, weights: bytes)
             file.mapInLargePages(weights: bytes)
