@@ -179,8 +179,9 @@ let package = Package(
         .testTarget(
             name: "TillerTests",
             dependencies: [
-                "Conversion", "Formats", "JSON", "Kernels", "ModelFixtures", "Platform", "Quantization",
-                "Steering", "Tiller", "TestSupport",
+                "ChatTemplates", "Conversion", "Formats", "JSON", "Kernels", "ModelFixtures", "Platform",
+                "Quantization",
+                "Steering", "Tiller", "TestSupport", "Tokenization",
             ]),
         .testTarget(
             name: "CalibrationTests",

@@ -29,13 +29,13 @@ extension ChatTemplate {
     ///   - extra: Further variables, such as `tools` or `enable_thinking`; they win over those above.
     ///   - limits: What rendering may cost.
     ///   - now: What `strftime_now` shows; the current time if nil.
-    /// - Returns: The text; special tokens are spelt out in it.
+    /// - Returns: The text, with special tokens spelt out in it, and which parts the template wrote.
     /// - Throws: What the template raised, for instance on a role that the model does not know.
     package func render(
         messages: [ChatMessage], addGenerationPrompt: Bool = true, bosToken: String = "",
         eosToken: String = "", extra: JSON.Object = [:], limits: TemplateLimits = .default,
         now: TemplateDate? = nil
-    ) throws(TemplateError) -> String {
+    ) throws(TemplateError) -> Text {
         // Templates test these two for none, not for being defined.
         var context: JSON.Object = ["tools": nil, "documents": nil]
         context["messages"] = .array(messages.map(\.json))

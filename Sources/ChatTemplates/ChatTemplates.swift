@@ -32,18 +32,22 @@ package struct ChatTemplate: Sendable {
     /// Renders the template with variables as its author expects them.
     ///
     /// - Parameters:
-    ///   - context: `messages`, `add_generation_prompt`, `bos_token`, `tools` and the like.
+    ///   - context: `messages`, `add_generation_prompt`, `bos_token`, `tools` and the like. Of all this only the two
+    ///     tokens `bos_token` and `eos_token` and the usual roles count as the template's own words.
     ///   - limits: What rendering may cost.
     ///   - now: What `strftime_now` shows; the current time if nil.
-    /// - Returns: The text; special tokens are spelt out in it.
+    /// - Returns: The text, with special tokens spelt out in it, and which parts the template wrote.
     /// - Throws: An error with its place in the template, or what the template itself raised.
     package func render(
         _ context: JSON.Object, limits: TemplateLimits = .default, now: TemplateDate? = nil
-    ) throws(TemplateError) -> String {
+    ) throws(TemplateError) -> Text {
         let interpreter = Interpreter(limits: limits, now: now ?? .current())
         do throws(TemplateError) {
             var variables: [String: Value] = [:]
             for member in context { variables[member.key] = try Value(member.value, interpreter.budget) }
+            for name in ["bos_token", "eos_token"] {
+                if let token = variables[name]?.string { variables[name] = .string(Text(token)) }
+            }
             return try interpreter.render(statements, variables)
         } catch {
             throw error.located(in: source)

@@ -10,9 +10,9 @@ extension Interpreter {
         case "default", "d":
             let bound = try arguments.bind(["default_value", "boolean"], for: name)
             let isReplaced = value.isUndefined || (bound[1]?.isTrue ?? false && !value.isTrue)
-            return isReplaced ? bound[0] ?? .string("") : value
+            return isReplaced ? bound[0] ?? .string(Text()) : value
         case "length", "count":
-            try budget.spend(bytes: value.text?.utf8.count ?? 0)
+            try budget.spend(bytes: value.text?.byteCount ?? 0)
             guard let length = value.length else {
                 throw .evaluation(
                     "found a \(value.typeName) for 'length', expected a list, mapping or string")
@@ -25,8 +25,8 @@ extension Interpreter {
         case "list": return .list(try Elements(try value.elements(budget), budget))
         case "reverse":
             if let text = value.text {
-                try budget.spend(bytes: text.utf8.count)
-                return .string(String(text.unicodeScalars.reversed()))
+                try budget.spend(bytes: text.cost)
+                return .string(Text(text.scalars.reversed()))
             }
             // What Python cannot walk backwards becomes a list first.
             if case .iterator(let iterator) = value {
@@ -41,7 +41,7 @@ extension Interpreter {
             }
             return try iterator(try mapping.items(budget).items)
         case "attr":
-            guard let attributeName = try arguments.bind(["name"], for: name)[0]?.text else {
+            guard let attributeName = try arguments.bind(["name"], for: name)[0]?.string else {
                 throw .evaluation("expected the name of an attribute for 'attr'")
             }
             // Other than the dot, this does not look at elements.
@@ -70,26 +70,26 @@ extension Interpreter {
     private func reach(_ path: Value?, in element: Value) throws(TemplateError) -> Value {
         guard let path, !path.isNone else { return element }
         if path.integer != nil { return try item(element, path) }
-        guard let text = path.text else {
+        guard let text = path.string else {
             throw .evaluation("found a \(path.typeName) as an attribute, expected a string")
         }
         var value = element
         for part in text.split(separator: ".", omittingEmptySubsequences: false) {
-            value = try item(value, Int(part).map { .integer($0) } ?? .string(String(part)))
+            value = try item(value, Int(part).map { .integer($0) } ?? .string(Text(String(part))))
         }
         return value
     }
 
-    private func join(_ value: Value, _ arguments: Arguments) throws(TemplateError) -> String {
+    private func join(_ value: Value, _ arguments: Arguments) throws(TemplateError) -> Text {
         let bound = try arguments.bind(["d", "attribute"], for: "join")
-        let separator = try bound[0]?.printed(budget) ?? ""
-        var text = ""
+        let separator = try bound[0]?.printed(budget) ?? Text()
+        var text = Text()
         for (index, element) in try value.elements(budget).enumerated() {
             let part = try reach(bound[1], in: element).printed(budget)
-            try budget.spend(bytes: separator.utf8.count + part.utf8.count)
-            if index > 0 { text += separator }
-            text += part
-            try budget.check(byteCount: text.utf8.count)
+            try budget.spend(bytes: separator.cost + part.cost)
+            if index > 0 { text.append(separator) }
+            text.append(part)
+            try budget.check(byteCount: text.byteCount)
         }
         return text
     }
@@ -130,7 +130,7 @@ extension Interpreter {
             }
             return result
         }
-        guard let name = arguments.positional.first?.text else {
+        guard let name = arguments.positional.first?.string else {
             throw .evaluation("expected the name of a filter or 'attribute=' for 'map'")
         }
         let rest = arguments.dropping(1)
@@ -158,7 +158,7 @@ extension Interpreter {
             let part = try reach(path, in: element)
             let isPassed: Bool
             if let testName {
-                guard let testName = testName.text else {
+                guard let testName = testName.string else {
                     throw .evaluation("expected the name of a test for '\(name)'")
                 }
                 isPassed = try test(testName, part, rest)
@@ -181,7 +181,7 @@ extension Interpreter {
             guard case .mapping(let mapping) = value else {
                 throw .evaluation("found a \(value.typeName) for 'dictsort', expected a mapping")
             }
-            let by = bound[1]?.text ?? "key"
+            let by = bound[1]?.string ?? "key"
             guard by == "key" || by == "value" else {
                 throw .evaluation("found by='\(by)' for 'dictsort', expected 'key' or 'value'")
             }
@@ -227,8 +227,8 @@ extension Interpreter {
     {
         let key = try reach(path, in: element)
         guard !isCaseSensitive, let text = key.text else { return key }
-        try budget.spend(bytes: text.utf8.count)
-        return .string(text.lowercased())
+        try budget.spend(bytes: text.cost)
+        return .string(text.lowercased)
     }
 
     private func sorted(
@@ -250,7 +250,7 @@ extension Value {
         switch self {
         case .iterator(let iterator): iterator.next()
         case .string(let text), .markup(let text):
-            text.unicodeScalars.first.map { .string(String(Character($0))) }
+            text.firstScalar.map { .string($0) }
         default: try elements(budget).first
         }
     }

@@ -12,9 +12,9 @@ extension Interpreter {
     }
 
     /// The text of a value, paid for; the filters below copy it.
-    private func text(_ value: Value) throws(TemplateError) -> String {
+    private func text(_ value: Value) throws(TemplateError) -> Text {
         let text = try value.printed(budget)
-        try budget.spend(bytes: text.utf8.count)
+        try budget.spend(bytes: text.cost)
         return text
     }
 
@@ -26,9 +26,9 @@ extension Interpreter {
         switch name {
         case "trim":
             let set = try arguments.bind(["chars"], for: name)[0]
-            return .string(try text(value).stripped(of: set?.text, leading: true, trailing: true))
-        case "upper": return .string(try text(value).uppercased())
-        case "lower": return .string(try text(value).lowercased())
+            return .string(try text(value).stripped(of: set?.string, leading: true, trailing: true))
+        case "upper": return .string(try text(value).uppercased)
+        case "lower": return .string(try text(value).lowercased)
         case "capitalize": return .string(try text(value).pythonCapitalized)
         case "title": return .string(try text(value).jinjaTitle)
         case "string":
@@ -47,7 +47,8 @@ extension Interpreter {
             let count = bound[2]?.integer ?? -1
             return .string(
                 try replace(
-                    in: try text(value), try old.printed(budget), by: try new.printed(budget), count: count))
+                    in: try text(value), try old.printed(budget).string, by: try new.printed(budget),
+                    count: count))
         case "indent":
             guard let text = value.text else {
                 throw .evaluation("found a \(value.typeName) for 'indent', expected a string")
@@ -55,11 +56,11 @@ extension Interpreter {
             return .string(try indent(text, arguments))
         case "center":
             let width = try arguments.bind(["width"], for: name)[0]?.integer ?? 80
-            return .string(try pad(try text(value), to: width, with: " ", .both))
+            return .string(try pad(try text(value), to: width, with: Text(" "), .both))
         case "wordcount":
             var count = 0
             var isInWord = false
-            for scalar in try text(value).unicodeScalars {
+            for scalar in try text(value).string.unicodeScalars {
                 if scalar.isWordPart, !isInWord { count += 1 }
                 isInWord = scalar.isWordPart
             }
@@ -71,43 +72,46 @@ extension Interpreter {
                     try format.formatted(percent: .tuple(try Elements(arguments.positional, budget)), budget))
             }
             let mapping = Mapping()
-            for (name, value) in arguments.named { try mapping.set(.string(name), value, budget) }
+            for (name, value) in arguments.named { try mapping.set(.string(Text(name)), value, budget) }
             return .string(try format.formatted(percent: .mapping(mapping), budget))
         case "tojson": return .string(try writeJSON(value, arguments))
         default: return nil
         }
     }
 
-    private func escaped(_ value: Value) throws(TemplateError) -> String {
+    private func escaped(_ value: Value) throws(TemplateError) -> Text {
         let escaped = try text(value).htmlEscaped
-        try budget.spend(bytes: escaped.utf8.count)
+        try budget.spend(bytes: escaped.cost)
         return escaped
     }
 
-    private func indent(_ text: String, _ arguments: Arguments) throws(TemplateError) -> String {
+    private func indent(_ text: Text, _ arguments: Arguments) throws(TemplateError) -> Text {
         let bound = try arguments.bind(["width", "first", "blank"], for: "indent")
         let width = bound[0]?.integer ?? 4
-        let spaces = try pad("", to: width, with: " ", .right)
+        let spaces = try pad(Text(), to: width, with: Text(" "), .right)
         let indentation = bound[0]?.text ?? spaces
         let indentsBlank = bound[2]?.isTrue ?? false
-        var lines = (text + "\n").pythonLines
-        try budget.spend(bytes: text.utf8.count + lines.count * indentation.utf8.count)
-        for index in lines.indices where index > 0 && (indentsBlank || !lines[index].isEmpty) {
-            lines[index] = indentation + lines[index]
+        let lines = (text + Text("\n")).pythonLines
+        try budget.spend(bytes: text.cost + lines.count * indentation.cost)
+        var result = bound[1]?.isTrue ?? false ? indentation : Text()
+        for (index, line) in lines.enumerated() {
+            if index > 0 { result.append(Text("\n")) }
+            if index > 0 && (indentsBlank || !line.isEmpty) { result.append(indentation) }
+            result.append(line)
         }
-        return (bound[1]?.isTrue ?? false ? indentation : "") + lines.joined(separator: "\n")
+        return result
     }
 
-    private func writeJSON(_ value: Value, _ arguments: Arguments) throws(TemplateError) -> String {
+    private func writeJSON(_ value: Value, _ arguments: Arguments) throws(TemplateError) -> Text {
         let bound = try arguments.bind(["ensure_ascii", "indent", "separators", "sort_keys"], for: "tojson")
         var writer = JSONTextWriter(budget: budget)
         writer.escapesNonASCII = bound[0]?.isTrue ?? false
         if let indentation = bound[1]?.text {
             writer.indentation = indentation
         } else if let width = bound[1]?.integer {
-            writer.indentation = try pad("", to: width, with: " ", .right)
+            writer.indentation = try pad(Text(), to: width, with: Text(" "), .right)
         }
-        if writer.indentation != nil { writer.itemSeparator = "," }
+        if writer.indentation != nil { writer.itemSeparator = Text(",", from: .input) }
         if let separators = bound[2], !separators.isNone {
             let parts = try separators.elements(budget)
             guard parts.count == 2, let item = parts[0].text, let key = parts[1].text else {
@@ -134,7 +138,7 @@ extension Interpreter {
             return convertToInteger(value, base: bound[1]?.integer ?? 10) ?? bound[0] ?? .integer(0)
         case "float":
             let fallback = try arguments.bind(["default"], for: name)[0]
-            let number = value.number ?? value.text?.pythonNumber
+            let number = value.number ?? value.string?.pythonNumber
             return number.map { .float($0) } ?? fallback ?? .float(0)
         case "abs":
             if case .float(let number) = value { return .float(abs(number)) }
@@ -148,8 +152,8 @@ extension Interpreter {
 
     private func convertToInteger(_ value: Value, base: Int) -> Value? {
         if let integer = value.integer { return .integer(integer) }
-        if let text = value.text, let integer = text.pythonInteger(base: base) { return .integer(integer) }
-        guard let number = value.number ?? value.text?.pythonNumber,
+        if let text = value.string, let integer = text.pythonInteger(base: base) { return .integer(integer) }
+        guard let number = value.number ?? value.string?.pythonNumber,
             let integer = Int(exactly: number.rounded(.towardZero))
         else { return nil }
         return .integer(integer)
@@ -162,7 +166,7 @@ extension Interpreter {
             throw .evaluation(
                 "found a \(value.typeName) for 'round', expected a number and a precision up to 300")
         }
-        let method = bound[1]?.text ?? "common"
+        let method = bound[1]?.string ?? "common"
         guard method != "common" else {
             if let integer = value.integer, precision >= 0 { return .integer(integer) }
             guard precision < 0 else {
@@ -182,7 +186,7 @@ extension Interpreter {
 extension String {
     /// The integer that Python's `int` reads.
     fileprivate func pythonInteger(base: Int) -> Int? {
-        var digits = stripped(of: nil, leading: true, trailing: true).lowercased()
+        var digits = Text(self).stripped(of: nil, leading: true, trailing: true).string.lowercased()
         let isNegative = digits.hasPrefix("-")
         if isNegative || digits.hasPrefix("+") { digits.removeFirst() }
         for (prefix, prefixBase) in [("0x", 16), ("0o", 8), ("0b", 2)]
@@ -198,19 +202,23 @@ extension String {
 
     /// The number that Python's `float` reads.
     fileprivate var pythonNumber: Double? {
-        let literal = stripped(of: nil, leading: true, trailing: true).lowercased()
+        let literal = Text(self).stripped(of: nil, leading: true, trailing: true).string.lowercased()
         // Swift also reads hexadecimal floats, Python does not.
         guard !literal.contains("x"), !literal.contains("p") else { return nil }
         return Double(literal)
     }
+}
 
+extension Text {
     /// Jinja's own title case: words begin after white space, hyphens and opening brackets.
-    fileprivate var jinjaTitle: String {
-        var result = ""
+    fileprivate var jinjaTitle: Text {
+        var result = Text()
         var isInWord = false
-        for scalar in unicodeScalars {
-            let separates = scalar.isPythonSpace || "-({[<".unicodeScalars.contains(scalar)
-            result += isInWord ? scalar.properties.lowercaseMapping : scalar.properties.uppercaseMapping
+        for part in scalars {
+            let separates = part.isPythonSpace || "-({[<".unicodeScalars.contains(part.scalar)
+            let properties = part.scalar.properties
+            result.append(
+                isInWord ? properties.lowercaseMapping : properties.uppercaseMapping, from: part.source)
             isInWord = !separates
         }
         return result

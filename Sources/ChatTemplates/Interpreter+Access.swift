@@ -35,8 +35,8 @@ extension Interpreter {
         {
             return element
         }
-        if let name = key.text, let method = method(name, of: value) { return method }
-        return .undefined(Missing(name: try key.printed(budget), owner: value.typeName))
+        if let name = key.string, let method = method(name, of: value) { return method }
+        return .undefined(Missing(name: try key.printed(budget).string, owner: value.typeName))
     }
 
     private func method(_ name: String, of value: Value) -> Value? {
@@ -65,11 +65,11 @@ extension Interpreter {
             let place = index < 0 ? index + elements.items.count : index
             return elements.items.indices.contains(place) ? elements.items[place] : nil
         case .string(let text), .markup(let text):
-            try budget.spend(bytes: text.utf8.count)
-            let scalars = text.unicodeScalars
+            try budget.spend(bytes: text.cost)
+            let scalars = text.scalars
             let place = index < 0 ? index + scalars.count : index
-            guard place >= 0, place < scalars.count else { return nil }
-            return .string(String(Character(scalars[scalars.index(scalars.startIndex, offsetBy: place)])))
+            guard scalars.indices.contains(place) else { return nil }
+            return .string(Text(CollectionOfOne(scalars[place])))
         case .range:
             let items = try value.elements(budget)
             let place = index < 0 ? index + items.count : index
@@ -90,7 +90,7 @@ extension Interpreter {
         case .list(let elements): return .list(try Elements(try select(elements.items), budget))
         case .tuple(let elements): return .tuple(try Elements(try select(elements.items), budget))
         case .string(let text), .markup(let text):
-            return .string(String(try select(Array(text.unicodeScalars))))
+            return .string(Text(try select(text.scalars)))
         case .range: return .list(try Elements(try select(try value.elements(budget)), budget))
         case .undefined(let missing): throw missing.error
         default: throw .evaluation("found a slice of a \(value.typeName), expected a list or a string")

@@ -23,7 +23,7 @@ extension Interpreter {
 
     // MARK: - Macros
 
-    private func invoke(_ macro: Macro, _ arguments: Arguments) throws(TemplateError) -> String {
+    private func invoke(_ macro: Macro, _ arguments: Arguments) throws(TemplateError) -> Text {
         let syntax = macro.syntax
         let scope = Scope(parent: macro.scope)
         var named = arguments.named
@@ -65,7 +65,7 @@ extension Interpreter {
         }
         if syntax.takesSurplusNamed {
             let mapping = Mapping()
-            for (name, value) in named { try mapping.set(.string(name), value, budget) }
+            for (name, value) in named { try mapping.set(.string(Text(name)), value, budget) }
             scope.variables["kwargs"] = .mapping(mapping)
         }
     }
@@ -80,13 +80,13 @@ extension Interpreter {
         case .raiseException:
             let message = try arguments.bind(["message"], for: "raise_exception")[0]
             throw TemplateError(
-                .raised, try message?.printed(budget) ?? "the template refused the conversation")
+                .raised, try message?.printed(budget).string ?? "the template refused the conversation")
         case .formatNow:
             guard let format = try arguments.bind(["format"], for: "strftime_now")[0]?.text else {
                 throw .evaluation("expected a format for 'strftime_now'")
             }
-            try budget.spend(bytes: format.utf8.count)
-            return .string(now.formatted(format))
+            try budget.spend(bytes: format.cost)
+            return .string(Text(now.formatted(format.string), from: format.source))
         }
     }
 
@@ -135,7 +135,7 @@ extension Interpreter {
             }
         case nil: break
         }
-        for (name, value) in arguments.named { try mapping.set(.string(name), value, budget) }
+        for (name, value) in arguments.named { try mapping.set(.string(Text(name)), value, budget) }
         return mapping
     }
 }

@@ -27,7 +27,7 @@ extension Interpreter {
         case .boolean(let value): .boolean(value)
         case .integer(let value): .integer(value)
         case .float(let value): .float(value)
-        case .string(let text): .string(text)
+        case .string(let text): .string(Text(text))
         case .name(let name): lookUp(name, scope)
         case .list(let items): .list(try evaluate(all: items, scope))
         case .tuple(let items): .tuple(try evaluate(all: items, scope))
@@ -92,7 +92,7 @@ extension Interpreter {
                 throw .evaluation("expected a mapping after '**'")
             }
             for (key, value) in zip(mapping.keys, mapping.values) {
-                arguments.named.append((try key.printed(budget), value))
+                arguments.named.append((try key.printed(budget).string, value))
             }
         }
         return arguments
@@ -150,12 +150,12 @@ extension Interpreter {
     private func evaluateConcatenation(
         _ operands: [Expression], _ scope: Scope
     ) throws(TemplateError) -> Value {
-        var text = ""
+        var text = Text()
         for operand in operands {
             let part = try evaluate(operand, scope).printed(budget)
-            try budget.spend(bytes: part.utf8.count)
-            text += part
-            try budget.check(byteCount: text.utf8.count)
+            try budget.spend(bytes: part.cost)
+            text.append(part)
+            try budget.check(byteCount: text.byteCount)
         }
         return .string(text)
     }

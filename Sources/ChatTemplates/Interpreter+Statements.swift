@@ -19,7 +19,7 @@ extension Interpreter {
 
     private func execute(_ kind: Statement.Kind, _ scope: Scope) throws(TemplateError) -> Flow {
         switch kind {
-        case .text(let text): try write(text)
+        case .text(let text): try write(Text(text))
         case .print(let expression): try write(try evaluate(expression, scope).printed(budget))
         case .set(let target, let expression): try assign(try evaluate(expression, scope), to: target, scope)
         case .setBlock(let target, let filter, let body):
@@ -85,7 +85,7 @@ extension Interpreter {
                 throw .evaluation(
                     "found an assignment to '\(name).\(attribute)', expected '\(name)' to be a namespace")
             }
-            try namespace.attributes.set(.string(attribute), value, budget)
+            try namespace.attributes.set(.string(Text(attribute)), value, budget)
         case .tuple(let targets):
             let values = try value.elements(budget)
             guard values.count == targets.count else {

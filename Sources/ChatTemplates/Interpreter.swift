@@ -6,7 +6,7 @@ final class Interpreter {
     let budget: Budget
     let now: TemplateDate
     /// What was written so far; replaced while a macro or block writes for itself.
-    private var output = ""
+    private var output = Text()
     private var depth = 0
     /// Scopes and namespaces that values may refer to.
     ///
@@ -21,7 +21,7 @@ final class Interpreter {
     }
 
     /// Renders a template with the given variables.
-    func render(_ statements: [Statement], _ variables: [String: Value]) throws(TemplateError) -> String {
+    func render(_ statements: [Statement], _ variables: [String: Value]) throws(TemplateError) -> Text {
         defer {
             for scope in capturedScopes { scope.variables = [:] }
             for namespace in namespaces { namespace.attributes.removeAll() }
@@ -55,18 +55,18 @@ final class Interpreter {
     }
 
     /// Runs a body and returns what it wrote instead of writing it.
-    func capture(_ body: () throws(TemplateError) -> Void) throws(TemplateError) -> String {
+    func capture(_ body: () throws(TemplateError) -> Void) throws(TemplateError) -> Text {
         let outer = output
-        output = ""
+        output = Text()
         defer { output = outer }
         try body()
         return output
     }
 
-    func write(_ text: String) throws(TemplateError) {
-        try budget.spend(bytes: text.utf8.count)
-        output += text
-        try budget.check(byteCount: output.utf8.count)
+    func write(_ text: Text) throws(TemplateError) {
+        try budget.spend(bytes: text.cost)
+        output.append(text)
+        try budget.check(byteCount: output.byteCount)
     }
 
     func makeNamespace(_ attributes: Mapping) -> Value {

@@ -18,7 +18,7 @@ enum MappingKey: Hashable {
         case .boolean(let value): self = .integer(value ? 1 : 0)
         case .integer(let value): self = .integer(value)
         case .float(let value): self = Int(exactly: value).map { .integer($0) } ?? .float(value)
-        case .string(let text), .markup(let text): self = .string(text)
+        case .string(let text), .markup(let text): self = .string(text.string)
         default: throw .evaluation("found a \(value.typeName) as a key, expected a string or a number")
         }
     }

@@ -7,39 +7,35 @@ enum Padding {
 }
 
 extension Interpreter {
-    func callText(_ name: String, _ text: String, _ arguments: Arguments) throws(TemplateError) -> Value {
+    func callText(_ name: String, _ text: Text, _ arguments: Arguments) throws(TemplateError) -> Value {
         if let value = try callChange(name, text, arguments) { return .string(value) }
         if let value = try callSplit(name, text, arguments) { return value }
         if let value = try callSearch(name, text, arguments) { return value }
-        if let value = callCheck(name, text) { return .boolean(value) }
+        if let value = callCheck(name, text.string) { return .boolean(value) }
         throw .evaluation("found the method '\(name)' of a string, expected one that templates of chats use")
     }
 
     // MARK: - Changes
 
     private func callChange(
-        _ name: String, _ text: String, _ arguments: Arguments
-    ) throws(TemplateError) -> String? {
+        _ name: String, _ text: Text, _ arguments: Arguments
+    ) throws(TemplateError) -> Text? {
         switch name {
         case "strip", "lstrip", "rstrip":
             let set = try arguments.bind(["chars"], for: name)[0]
-            guard set == nil || set?.isNone == true || set?.text != nil else {
+            guard set == nil || set?.isNone == true || set?.string != nil else {
                 throw .evaluation("found a \(set?.typeName ?? "") for '\(name)', expected a string")
             }
-            return text.stripped(of: set?.text, leading: name != "rstrip", trailing: name != "lstrip")
-        case "upper": return text.uppercased()
-        case "lower", "casefold": return text.lowercased()
+            return text.stripped(of: set?.string, leading: name != "rstrip", trailing: name != "lstrip")
+        case "upper": return text.uppercased
+        case "lower", "casefold": return text.lowercased
         case "title": return text.pythonTitle
         case "capitalize": return text.pythonCapitalized
-        case "swapcase":
-            return text.unicodeScalars.reduce(into: "") { result, scalar in
-                let properties = scalar.properties
-                result += properties.isUppercase ? properties.lowercaseMapping : properties.uppercaseMapping
-            }
+        case "swapcase": return text.swappedCase
         case "replace":
             let bound = try arguments.bind(["old", "new", "count"], for: name)
             let (old, new) = (try required(bound[0], name), try required(bound[1], name))
-            return try replace(in: text, old, by: new, count: bound[2]?.integer ?? -1)
+            return try replace(in: text, old.string, by: new, count: bound[2]?.integer ?? -1)
         case "join":
             guard let sequence = try arguments.bind(["iterable"], for: name)[0] else {
                 throw .evaluation("expected a list for 'join'")
@@ -48,41 +44,38 @@ extension Interpreter {
         case "format": return try text.formatted(arguments, budget)
         case "removeprefix":
             let part = try required(try arguments.bind(["prefix"], for: name)[0], name)
-            return starts(text, part)
-                ? String(decoding: text.utf8.dropFirst(part.utf8.count), as: UTF8.self) : text
+            return starts(text, part) ? text[part.byteCount..<text.byteCount] : text
         case "removesuffix":
             let part = try required(try arguments.bind(["suffix"], for: name)[0], name)
-            return ends(text, part)
-                ? String(decoding: text.utf8.dropLast(part.utf8.count), as: UTF8.self) : text
+            return ends(text, part) ? text[0..<text.byteCount - part.byteCount] : text
         case "zfill", "ljust", "rjust", "center": return try callPad(name, text, arguments)
         default: return nil
         }
     }
 
-    private func callPad(_ name: String, _ text: String, _ arguments: Arguments) throws(TemplateError)
-        -> String
+    private func callPad(_ name: String, _ text: Text, _ arguments: Arguments) throws(TemplateError)
+        -> Text
     {
         let bound = try arguments.bind(["width", "fillchar"], for: name)
         guard let width = bound[0]?.integer else { throw .evaluation("expected a width for '\(name)'") }
-        let fill = bound[1]?.text ?? " "
-        guard fill.unicodeScalars.count == 1 else {
+        let fill = bound[1]?.text ?? Text(" ")
+        guard fill.string.unicodeScalars.count == 1 else {
             throw .evaluation("expected one character to fill with for '\(name)'")
         }
         guard name == "zfill" else {
             return try pad(
                 text, to: width, with: fill, name == "ljust" ? .right : name == "rjust" ? .left : .both)
         }
-        guard text.hasPrefix("-") || text.hasPrefix("+") else {
-            return try pad(text, to: width, with: "0", .left)
+        guard text.string.hasPrefix("-") || text.string.hasPrefix("+") else {
+            return try pad(text, to: width, with: Text("0"), .left)
         }
-        return try text.prefix(1) + pad(String(text.dropFirst()), to: max(width, 1) - 1, with: "0", .left)
+        return try text[0..<1]
+            + pad(text[1..<text.byteCount], to: max(width, 1) - 1, with: Text("0"), .left)
     }
 
     /// Fills up to a width in scalars.
-    func pad(_ text: String, to width: Int, with fill: String, _ side: Padding) throws(TemplateError)
-        -> String
-    {
-        let count = text.unicodeScalars.count
+    func pad(_ text: Text, to width: Int, with fill: Text, _ side: Padding) throws(TemplateError) -> Text {
+        let count = text.string.unicodeScalars.count
         guard width > count else { return text }
         try budget.spend(bytes: width)
         let missing = width - count
@@ -93,39 +86,39 @@ extension Interpreter {
             case .right: 0
             case .both: missing / 2 + (missing & width & 1)
             }
-        return String(repeating: fill, count: left) + text + String(repeating: fill, count: missing - left)
+        return Text(repeating: fill, count: left) + text + Text(repeating: fill, count: missing - left)
     }
 
-    func replace(in text: String, _ old: String, by new: String, count: Int) throws(TemplateError) -> String {
+    func replace(in text: Text, _ old: String, by new: Text, count: Int) throws(TemplateError) -> Text {
         let limit = count < 0 ? Int.max : count
         guard limit > 0 else { return text }
-        try budget.spend(bytes: text.utf8.count + old.utf8.count)
+        try budget.spend(bytes: text.cost + old.utf8.count)
         guard !old.isEmpty else { return try intersperse(new, in: text, limit: limit) }
-        let bytes = Array(text.utf8)
-        let places = bytes.offsets(of: Array(old.utf8), limit: limit)
+        let places = Array(text.string.utf8).offsets(of: Array(old.utf8), limit: limit)
         guard !places.isEmpty else { return text }
-        try budget.spend(bytes: try product(places.count, new.utf8.count))
-        var result: [UInt8] = []
+        try budget.spend(bytes: try product(places.count, new.cost))
+        var result = Text()
         var start = 0
         for place in places {
-            result += bytes[start..<place]
-            result += new.utf8
+            result.append(text[start..<place])
+            result.append(new)
             start = place + old.utf8.count
         }
-        result += bytes[start...]
-        return String(decoding: result, as: UTF8.self)
+        result.append(text[start..<text.byteCount])
+        return result
     }
 
     /// What replacing the empty string does: the new text stands before, between and after all scalars.
-    private func intersperse(_ new: String, in text: String, limit: Int) throws(TemplateError) -> String {
-        let scalars = Array(text.unicodeScalars)
-        try budget.spend(bytes: try product(scalars.count + 1, new.utf8.count + 1))
-        var result = ""
-        for (index, scalar) in scalars.enumerated() {
-            if index < limit { result += new }
-            result.unicodeScalars.append(scalar)
+    private func intersperse(_ new: Text, in text: Text, limit: Int) throws(TemplateError) -> Text {
+        let scalars = text.scalars
+        try budget.spend(bytes: try product(scalars.count + 1, new.cost + 1))
+        var result = Text()
+        for (index, part) in scalars.enumerated() {
+            if index < limit { result.append(new) }
+            result.append(part.scalar, from: part.source)
         }
-        return scalars.count < limit ? result + new : result
+        if scalars.count < limit { result.append(new) }
+        return result
     }
 
     private func product(_ a: Int, _ b: Int) throws(TemplateError) -> Int {
@@ -134,34 +127,33 @@ extension Interpreter {
         return product
     }
 
-    private func join(_ items: [Value], separator: String) throws(TemplateError) -> String {
-        var size = 0
-        var parts: [String] = []
-        for item in items {
+    private func join(_ items: [Value], separator: Text) throws(TemplateError) -> Text {
+        var result = Text()
+        for (index, item) in items.enumerated() {
             guard let part = item.text else {
                 throw .evaluation("found a \(item.typeName) to join, expected strings")
             }
-            size += part.utf8.count + separator.utf8.count
-            try budget.spend(bytes: part.utf8.count + separator.utf8.count)
-            try budget.check(byteCount: size)
-            parts.append(part)
+            try budget.spend(bytes: part.cost + separator.cost)
+            if index > 0 { result.append(separator) }
+            result.append(part)
+            try budget.check(byteCount: result.byteCount)
         }
-        return parts.joined(separator: separator)
+        return result
     }
 
     // MARK: - Parts
 
-    private func callSplit(_ name: String, _ text: String, _ arguments: Arguments) throws(TemplateError)
+    private func callSplit(_ name: String, _ text: Text, _ arguments: Arguments) throws(TemplateError)
         -> Value?
     {
-        let parts: [String]
+        let parts: [Text]
         switch name {
         case "split", "rsplit":
             let bound = try arguments.bind(["sep", "maxsplit"], for: name)
             let limit = bound[1]?.integer ?? -1
             let fromRight = name == "rsplit"
             if let separator = bound[0], !separator.isNone {
-                let separator = try required(separator, name)
+                let separator = try required(separator, name).string
                 guard !separator.isEmpty else { throw .evaluation("found an empty separator for '\(name)'") }
                 parts = text.split(at: separator, limit: limit < 0 ? .max : limit, fromRight: fromRight)
             } else {
@@ -171,9 +163,13 @@ extension Interpreter {
         case "partition", "rpartition":
             let separator = try required(try arguments.bind(["sep"], for: name)[0], name)
             guard !separator.isEmpty else { throw .evaluation("found an empty separator for '\(name)'") }
-            let found = text.split(at: separator, limit: 1, fromRight: name == "rpartition")
-            let whole = name == "partition" ? [text, "", ""] : ["", "", text]
-            let triple = found.count == 2 ? [found[0], separator, found[1]] : whole
+            let fromRight = name == "rpartition"
+            let found = text.split(at: separator.string, limit: 1, fromRight: fromRight)
+            let whole = fromRight ? [Text(), Text(), text] : [text, Text(), Text()]
+            // What is found is the text's own.
+            let start = found[0].byteCount
+            let triple =
+                found.count == 2 ? [found[0], text[start..<start + separator.byteCount], found[1]] : whole
             return .tuple(try Elements(triple.map { .string($0) }, budget))
         default: return nil
         }
@@ -182,7 +178,7 @@ extension Interpreter {
 
     // MARK: - Searches
 
-    private func callSearch(_ name: String, _ text: String, _ arguments: Arguments) throws(TemplateError)
+    private func callSearch(_ name: String, _ text: Text, _ arguments: Arguments) throws(TemplateError)
         -> Value?
     {
         guard ["startswith", "endswith", "find", "rfind", "index", "rindex", "count"].contains(name) else {
@@ -192,11 +188,11 @@ extension Interpreter {
         var searched = text
         var offset = 0
         if bound[1] != nil || bound[2] != nil {
-            let count = text.unicodeScalars.count
+            let count = text.string.unicodeScalars.count
             let part = try slice(.string(text), start: bound[1]?.integer, stop: bound[2]?.integer, step: nil)
             let start = bound[1]?.integer ?? 0
             offset = min(max(start < 0 ? start + count : start, 0), count)
-            searched = part.text ?? ""
+            searched = part.text ?? Text()
         }
         if name == "startswith" || name == "endswith" {
             var candidates = [bound[0] ?? .none]
@@ -209,13 +205,13 @@ extension Interpreter {
             }
             return .boolean(false)
         }
-        let part = try required(bound[0], name)
-        try budget.spend(bytes: searched.utf8.count + part.utf8.count)
+        let part = try required(bound[0], name).string
+        try budget.spend(bytes: searched.byteCount + part.utf8.count)
         if name == "count" {
-            guard !part.isEmpty else { return .integer(searched.unicodeScalars.count + 1) }
-            return .integer(Array(searched.utf8).offsets(of: Array(part.utf8)).count)
+            guard !part.isEmpty else { return .integer(searched.string.unicodeScalars.count + 1) }
+            return .integer(Array(searched.string.utf8).offsets(of: Array(part.utf8)).count)
         }
-        guard let place = position(of: part, in: searched, fromRight: name.hasPrefix("r")) else {
+        guard let place = position(of: part, in: searched.string, fromRight: name.hasPrefix("r")) else {
             guard name.hasSuffix("find") else { throw .evaluation("found no '\(part)' in the string") }
             return .integer(-1)
         }
@@ -233,13 +229,16 @@ extension Interpreter {
         return bytes[..<place].count { $0 & 0xC0 != 0x80 }
     }
 
-    private func starts(_ text: String, _ part: String) -> Bool { text.utf8.starts(with: part.utf8) }
-
-    private func ends(_ text: String, _ part: String) -> Bool {
-        text.utf8.count >= part.utf8.count && text.utf8.suffix(part.utf8.count).elementsEqual(part.utf8)
+    private func starts(_ text: Text, _ part: Text) -> Bool {
+        text.string.utf8.starts(with: part.string.utf8)
     }
 
-    private func required(_ value: Value?, _ name: String) throws(TemplateError) -> String {
+    private func ends(_ text: Text, _ part: Text) -> Bool {
+        text.byteCount >= part.byteCount
+            && text.string.utf8.suffix(part.byteCount).elementsEqual(part.string.utf8)
+    }
+
+    private func required(_ value: Value?, _ name: String) throws(TemplateError) -> Text {
         if case .undefined(let missing)? = value { throw missing.error }
         guard let text = value?.text else {
             throw .evaluation(

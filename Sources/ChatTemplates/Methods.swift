@@ -6,7 +6,7 @@ extension Interpreter {
         try budget.spend()
         switch method.receiver {
         case .string(let text), .markup(let text):
-            try budget.spend(bytes: text.utf8.count)
+            try budget.spend(bytes: text.cost)
             return try callText(method.name, text, arguments)
         case .mapping(let mapping): return try callMapping(method.name, mapping, arguments)
         case .list(let elements), .tuple(let elements):

@@ -97,7 +97,7 @@ extension ArithmeticOperator {
         default: break
         }
         guard let a = left.text, let b = right.text else { return nil }
-        try budget.spend(bytes: a.utf8.count + b.utf8.count)
+        try budget.spend(bytes: a.cost + b.cost)
         switch (left, right) {
         case (.markup, .markup): return .markup(a + b)
         case (.markup, _): return .markup(a + b.htmlEscaped)
@@ -115,8 +115,9 @@ extension ArithmeticOperator {
         }
         switch value {
         case .string(let text), .markup(let text):
-            try budget.spend(bytes: try size(text.utf8.count))
-            return .string(text.isEmpty ? "" : String(repeating: text, count: count))
+            try budget.check(byteCount: try size(text.byteCount))
+            try budget.spend(bytes: try size(text.cost))
+            return .string(Text(repeating: text, count: count))
         case .list(let elements), .tuple(let elements):
             try budget.spend(elements: try size(elements.items.count))
             guard !elements.items.isEmpty else { return value }
@@ -130,9 +131,14 @@ extension ArithmeticOperator {
     }
 }
 
+extension Text {
+    /// The text with HTML's special characters as entities.
+    var htmlEscaped: Text { mapScalars(\.htmlEscaped) }
+}
+
 extension String {
     /// The text with HTML's special characters as entities, as MarkupSafe writes them.
-    var htmlEscaped: String {
+    fileprivate var htmlEscaped: String {
         var result = String.UnicodeScalarView()
         for scalar in unicodeScalars {
             switch scalar {

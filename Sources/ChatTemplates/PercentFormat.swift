@@ -3,24 +3,24 @@
 
 import Glibc
 
-extension String {
+extension Text {
     /// `self % value`: a tuple gives several values, a mapping named ones.
-    func formatted(percent value: Value, _ budget: Budget) throws(TemplateError) -> String {
+    func formatted(percent value: Value, _ budget: Budget) throws(TemplateError) -> Text {
         var values: [Value] = [value]
         if case .tuple(let elements) = value { values = elements.items }
         var next = 0
-        var result = String.UnicodeScalarView()
+        var result = Text()
         var scanner = ScalarScanner(self)
         while let scalar = scanner.next() {
             guard scalar == "%" else {
-                result.append(scalar)
+                result.append(scalar, from: scanner.source)
                 continue
             }
             var name: String?
             if scanner.skip("(") { name = scanner.take { $0 != ")" }; _ = scanner.skip(")") }
             let field = try PercentField(&scanner)
             if field.conversion == "%" {
-                result.append("%")
+                result.append("%", from: scanner.source)
                 continue
             }
             let argument: Value
@@ -38,33 +38,33 @@ extension String {
                 next += 1
             }
             let text = try field.format(argument, budget)
-            try budget.spend(bytes: text.utf8.count)
-            result.append(contentsOf: text.unicodeScalars)
+            try budget.spend(bytes: text.cost)
+            result.append(text)
         }
         // Python lets what has subscripts go unused.
         switch value {
-        case .mapping, .list, .range, .undefined: return String(result)
+        case .mapping, .list, .range, .undefined: return result
         default: break
         }
         guard next == values.count else {
             throw .evaluation("found \(values.count) values to format, expected \(next)")
         }
-        return String(result)
+        return result
     }
 
     /// `self.format(…)` with fields `{}`, `{0}` and `{name}`.
-    func formatted(_ arguments: Arguments, _ budget: Budget) throws(TemplateError) -> String {
+    func formatted(_ arguments: Arguments, _ budget: Budget) throws(TemplateError) -> Text {
         var next = 0
-        var result = String.UnicodeScalarView()
+        var result = Text()
         var scanner = ScalarScanner(self)
         while let scalar = scanner.next() {
             if scalar == "}" {
                 guard scanner.skip("}") else { throw .evaluation("found a single '}' in a format") }
-                result.append("}")
+                result.append("}", from: scanner.source)
                 continue
             }
             guard scalar == "{", !scanner.skip("{") else {
-                result.append(scalar)
+                result.append(scalar, from: scanner.source)
                 continue
             }
             let name = scanner.take { $0 != "}" }
@@ -86,10 +86,10 @@ extension String {
                 value = found
             }
             let text = try value.printed(budget)
-            try budget.spend(bytes: text.utf8.count)
-            result.append(contentsOf: text.unicodeScalars)
+            try budget.spend(bytes: text.cost)
+            result.append(text)
         }
-        return String(result)
+        return result
     }
 }
 
@@ -129,18 +129,15 @@ private struct PercentField {
         return value
     }
 
-    func format(_ value: Value, _ budget: Budget) throws(TemplateError) -> String {
-        var text: String
-        var isNumber = true
+    func format(_ value: Value, _ budget: Budget) throws(TemplateError) -> Text {
         switch conversion {
         case "s", "r":
-            isNumber = false
-            text = try value.printed(budget)
-            if conversion == "r" {
-                text = ""
-                try value.appendRepresentation(to: &text, budget)
+            var text = try conversion == "s" ? value.printed(budget) : value.represented(budget)
+            if let precision {
+                let part = text.string.unicodeScalars.prefix(precision)
+                text = text[0..<part.reduce(0) { $0 + UTF8.width($1) }]
             }
-            if let precision { text = String(text.unicodeScalars.prefix(precision)) }
+            return padded(text, isNumber: false)
         case "d", "i", "u", "x", "X", "o":
             guard let number = value.number, let integer = Int(exactly: number.rounded(.towardZero)) else {
                 throw .evaluation("found a \(value.typeName) for '%\(conversion)', expected a number")
@@ -149,22 +146,24 @@ private struct PercentField {
             let radix = conversion == "o" ? 8 : conversion == "x" || conversion == "X" ? 16 : 10
             let digits = String(exact.magnitude, radix: radix, uppercase: conversion == "X")
             let zeros = String(repeating: "0", count: max(0, (precision ?? 0) - digits.utf8.count))
-            text = (exact < 0 ? "-" : sign) + zeros + digits
+            return padded(Text((exact < 0 ? "-" : sign) + zeros + digits), isNumber: true)
         case "f", "F", "e", "E", "g", "G":
             guard let number = value.number else {
                 throw .evaluation("found a \(value.typeName) for '%\(conversion)', expected a number")
             }
-            text = number.formatted(precision: precision ?? 6, conversion)
-            if !text.hasPrefix("-") { text = sign + text }
+            let text = number.formatted(precision: precision ?? 6, conversion)
+            return padded(Text(text.hasPrefix("-") ? text : sign + text), isNumber: true)
         default: throw .evaluation("found '%\(conversion)', expected one of %s %r %d %x %o %f %e %g %%")
         }
-        let missing = max(0, width - text.unicodeScalars.count)
-        if isLeft { return text + String(repeating: " ", count: missing) }
-        if padsWithZeros, isNumber {
-            let signCount = text.hasPrefix("-") || text.hasPrefix("+") || text.hasPrefix(" ") ? 1 : 0
-            return text.prefix(signCount) + String(repeating: "0", count: missing) + text.dropFirst(signCount)
-        }
-        return String(repeating: " ", count: missing) + text
+    }
+
+    private func padded(_ text: Text, isNumber: Bool) -> Text {
+        let missing = max(0, width - text.string.unicodeScalars.count)
+        if isLeft { return text + Text(repeating: Text(" "), count: missing) }
+        guard padsWithZeros, isNumber else { return Text(repeating: Text(" "), count: missing) + text }
+        let hasSign = ["-", "+", " "].contains { text.string.hasPrefix($0) }
+        let start = hasSign ? 1 : 0
+        return text[0..<start] + Text(repeating: Text("0"), count: missing) + text[start..<text.byteCount]
     }
 }
 
@@ -183,30 +182,36 @@ extension Double {
     }
 }
 
-/// Reads a string scalar by scalar.
+/// Reads a text scalar by scalar.
 struct ScalarScanner {
-    private let scalars: [Unicode.Scalar]
+    private let scalars: [TextScalar]
     private var index = 0
+    /// Who wrote what was read last.
+    private(set) var source = Source.template
 
-    init(_ text: String) { scalars = Array(text.unicodeScalars) }
+    init(_ text: Text) { scalars = text.scalars }
 
-    var peek: Unicode.Scalar? { index < scalars.count ? scalars[index] : nil }
+    var peek: Unicode.Scalar? { index < scalars.count ? scalars[index].scalar : nil }
 
     mutating func next() -> Unicode.Scalar? {
         guard let scalar = peek else { return nil }
+        source = scalars[index].source
         index += 1
         return scalar
     }
 
     mutating func skip(_ scalar: Unicode.Scalar) -> Bool {
         guard peek == scalar else { return false }
-        index += 1
+        _ = next()
         return true
     }
 
     mutating func take(while condition: (Unicode.Scalar) -> Bool) -> String {
-        let start = index
-        while let scalar = peek, condition(scalar) { index += 1 }
-        return String(scalars[start..<index])
+        var taken = String.UnicodeScalarView()
+        while let scalar = peek, condition(scalar) {
+            taken.append(scalar)
+            _ = next()
+        }
+        return String(taken)
     }
 }

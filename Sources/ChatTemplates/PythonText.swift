@@ -46,44 +46,48 @@ extension String {
 
     /// Order of the scalars' values, which is that of the UTF-8 bytes.
     func precedes(_ other: String) -> Bool { utf8.lexicographicallyPrecedes(other.utf8) }
+}
 
+extension Text {
     /// Without leading or trailing scalars of a set; nil stands for white space.
-    func stripped(of set: String?, leading: Bool, trailing: Bool) -> String {
+    func stripped(of set: String?, leading: Bool, trailing: Bool) -> Text {
         let excluded = set.map { Set($0.unicodeScalars) }
-        var part = unicodeScalars[...]
+        var part = string.unicodeScalars[...]
         func isExcluded(_ scalar: Unicode.Scalar) -> Bool {
             excluded?.contains(scalar) ?? scalar.isPythonSpace
         }
         if leading { while let first = part.first, isExcluded(first) { part.removeFirst() } }
         if trailing { while let last = part.last, isExcluded(last) { part.removeLast() } }
-        return String(part)
+        let utf8 = string.utf8
+        let start = utf8.distance(from: utf8.startIndex, to: part.startIndex)
+        return self[start..<start + utf8.distance(from: part.startIndex, to: part.endIndex)]
     }
 
     /// The lines without their ends; a final end starts no further line.
-    var pythonLines: [String] {
-        var lines: [String] = []
-        var line = String.UnicodeScalarView()
+    var pythonLines: [Text] {
+        var lines: [Text] = []
+        var start = 0
+        var position = 0
         var previous: Unicode.Scalar?
-        for scalar in unicodeScalars {
+        for scalar in string.unicodeScalars {
             let continuesEnd = scalar == "\n" && previous == "\r"
-            previous = scalar
-            if continuesEnd { continue }
+            let end = position + UTF8.width(scalar)
             if scalar.endsPythonLine {
-                lines.append(String(line))
-                line = String.UnicodeScalarView()
-            } else {
-                line.append(scalar)
+                if !continuesEnd { lines.append(self[start..<position]) }
+                start = end
             }
+            position = end
+            previous = scalar
         }
-        if let previous, !previous.endsPythonLine { lines.append(String(line)) }
+        if start < position { lines.append(self[start..<position]) }
         return lines
     }
 
     /// The parts between runs of white space, at most `limit` splits from the left or the right.
-    func splitAtSpace(limit: Int, fromRight: Bool) -> [String] {
-        var scalars = Array(unicodeScalars)
+    func splitAtSpace(limit: Int, fromRight: Bool) -> [Text] {
+        var scalars = self.scalars
         if fromRight { scalars.reverse() }
-        var parts: [[Unicode.Scalar]] = []
+        var parts: [ArraySlice<TextScalar>] = []
         var index = 0
         while true {
             while index < scalars.count, scalars[index].isPythonSpace { index += 1 }
@@ -91,52 +95,66 @@ extension String {
             let start = index
             if parts.count == limit {
                 // What is not split keeps the white space at its far end.
-                parts.append(Array(scalars[start...]))
+                parts.append(scalars[start...])
                 break
             }
             while index < scalars.count, !scalars[index].isPythonSpace { index += 1 }
-            parts.append(Array(scalars[start..<index]))
+            parts.append(scalars[start..<index])
         }
-        guard fromRight else { return parts.map { String($0) } }
-        return parts.reversed().map { String($0.reversed()) }
+        guard fromRight else { return parts.map { Text($0) } }
+        return parts.reversed().map { Text($0.reversed()) }
     }
 
     /// The parts between occurrences of a separator, at most `limit` splits.
     ///
     /// - Precondition: The separator is not empty.
-    func split(at separator: String, limit: Int, fromRight: Bool) -> [String] {
-        let bytes = Array(utf8)
+    func split(at separator: String, limit: Int, fromRight: Bool) -> [Text] {
         let pattern = Array(separator.utf8)
-        var matches = bytes.offsets(of: pattern, fromRight: fromRight)
+        var matches = Array(string.utf8).offsets(of: pattern, fromRight: fromRight)
         if matches.count > limit {
             matches = fromRight ? Array(matches.suffix(limit)) : Array(matches.prefix(limit))
         }
-        var parts: [String] = []
+        var parts: [Text] = []
         var start = 0
         for match in matches {
-            parts.append(String(decoding: bytes[start..<match], as: UTF8.self))
+            parts.append(self[start..<match])
             start = match + pattern.count
         }
-        parts.append(String(decoding: bytes[start...], as: UTF8.self))
+        parts.append(self[start..<byteCount])
         return parts
     }
 
+    var uppercased: Text { mapScalars { $0.uppercased() } }
+    var lowercased: Text { mapScalars { $0.lowercased() } }
+
+    /// Capitals and small letters exchanged.
+    var swappedCase: Text {
+        mapScalars { part in
+            part.unicodeScalars.reduce(into: "") { result, scalar in
+                let properties = scalar.properties
+                result += properties.isUppercase ? properties.lowercaseMapping : properties.uppercaseMapping
+            }
+        }
+    }
+
     /// Each word's first letter as a capital, the rest small, as `str.title` does.
-    var pythonTitle: String {
-        var result = ""
+    var pythonTitle: Text {
+        var result = Text()
         var isInWord = false
-        for scalar in unicodeScalars {
-            let properties = scalar.properties
-            result += isInWord ? properties.lowercaseMapping : properties.titlecaseMapping
+        for part in scalars {
+            let properties = part.scalar.properties
+            result.append(
+                isInWord ? properties.lowercaseMapping : properties.titlecaseMapping, from: part.source)
             isInWord = properties.isCased
         }
         return result
     }
 
     /// The first letter as a capital, the rest small.
-    var pythonCapitalized: String {
-        guard let first = unicodeScalars.first else { return "" }
-        return first.properties.titlecaseMapping + String(unicodeScalars.dropFirst()).lowercased()
+    var pythonCapitalized: Text {
+        guard let first = firstScalar else { return Text() }
+        let capital = first.mapScalars { $0.unicodeScalars.first?.properties.titlecaseMapping ?? "" }
+        return capital + self[first.byteCount..<byteCount].lowercased
     }
 }
 

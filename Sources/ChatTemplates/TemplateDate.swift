@@ -58,7 +58,7 @@ package struct TemplateDate: Equatable, Sendable {
     /// The text for a format of C's `strftime` in the C locale; an unknown field stays as written.
     package func formatted(_ format: String) -> String {
         var text = ""
-        var scanner = ScalarScanner(format)
+        var scanner = ScalarScanner(Text(format))
         while let scalar = scanner.next() {
             guard scalar == "%" else {
                 text.unicodeScalars.append(scalar)

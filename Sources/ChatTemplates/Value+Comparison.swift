@@ -24,7 +24,7 @@ extension Value {
         case (.iterator(let a), .iterator(let b)): return a === b
         case (.function(let a), .function(let b)): return a == b
         default:
-            if let a = text, let b = other.text {
+            if let a = string, let b = other.string {
                 try budget.spend(bytes: min(a.utf8.count, b.utf8.count))
                 return a.hasSameBytes(as: b)
             }
@@ -49,7 +49,7 @@ extension Value {
         _ other: Value, _ budget: Budget, as symbol: String = "<"
     ) throws(TemplateError) -> Bool {
         try budget.spend()
-        if let a = text, let b = other.text {
+        if let a = string, let b = other.string {
             try budget.spend(bytes: min(a.utf8.count, b.utf8.count))
             return a.precedes(b)
         }
@@ -70,8 +70,8 @@ extension Value {
 
     /// Whether `element in self` holds.
     func contains(_ element: Value, _ budget: Budget) throws(TemplateError) -> Bool {
-        if let text {
-            guard let part = element.text else {
+        if let text = string {
+            guard let part = element.string else {
                 throw .evaluation(
                     "found a \(element.typeName) before 'in' and a string after it, expected two strings")
             }
@@ -93,8 +93,8 @@ extension Value {
         case .mapping(let mapping): return mapping.keys
         case .iterator(let iterator): return iterator.drain()
         case .string(let text), .markup(let text):
-            try budget.spend(elements: text.utf8.count)
-            return text.unicodeScalars.map { .string(String(Character($0))) }
+            try budget.spend(elements: text.byteCount)
+            return text.scalars.map { .string(Text(CollectionOfOne($0))) }
         case .range(let start, let stop, let step):
             let numbers = stride(from: start, to: stop, by: step)
             try budget.spend(elements: numbers.underestimatedCount)
@@ -107,7 +107,7 @@ extension Value {
     var length: Int? {
         switch self {
         case .undefined: return 0
-        case .string(let text), .markup(let text): return text.unicodeScalars.count
+        case .string(let text), .markup(let text): return text.string.unicodeScalars.count
         case .list(let elements), .tuple(let elements), .view(let elements): return elements.items.count
         case .mapping(let mapping): return mapping.count
         case .loop(let loop): return loop.items.count

@@ -5,7 +5,13 @@
 import JSON
 
 extension Value {
-    /// The value for JSON data.
+    /// The names of speakers. Templates write them into control tokens, as in `'<|' + message.role + '|>'`, so these
+    /// words count as the template's own; any other role is text like a message.
+    private static let roles: Set<String> = [
+        "assistant", "developer", "function", "ipython", "model", "observation", "system", "tool", "user",
+    ]
+
+    /// The value for JSON data, all of it given.
     ///
     /// - Throws: If lists and objects nest too deep for a template.
     init(_ json: JSON, _ budget: Budget, depth: Int = 0) throws(TemplateError) {
@@ -17,7 +23,7 @@ extension Value {
         case .bool(let value): self = .boolean(value)
         case .integer(let value): self = .integer(value)
         case .number(let value): self = .float(value)
-        case .string(let text): self = .string(text)
+        case .string(let text): self = .string(Text(text, from: .input))
         case .array(let elements):
             var items: [Value] = []
             items.reserveCapacity(elements.count)
@@ -26,40 +32,45 @@ extension Value {
         case .object(let object):
             let mapping = Mapping()
             for member in object {
+                let value = try Value(member.value, budget, depth: depth + 1)
+                let isRole = member.key == "role" && value.string.map(Self.roles.contains) ?? false
                 try mapping.set(
-                    .string(member.key), try Value(member.value, budget, depth: depth + 1), budget)
+                    .string(Text(member.key, from: .input)),
+                    isRole ? .string(Text(value.string ?? "")) : value, budget)
             }
             self = .mapping(mapping)
         }
     }
 }
 
-/// Writes values as JSON text.
+/// Writes values as JSON text. What JSON itself adds counts as given, as the values around it mostly are.
 struct JSONTextWriter {
     /// What stands before each item of an indented list, repeated for each level; nil for one line.
-    var indentation: String?
-    var itemSeparator = ", "
-    var keySeparator = ": "
+    var indentation: Text?
+    var itemSeparator = Text(", ", from: .input)
+    var keySeparator = Text(": ", from: .input)
     var escapesNonASCII = false
     var sortsKeys = false
     let budget: Budget
-    var text = ""
+    var text = Text()
 
     mutating func write(_ value: Value, level: Int = 0) throws(TemplateError) {
         try budget.spend()
         switch value {
-        case .none: text += "null"
-        case .boolean(let value): text += value ? "true" : "false"
-        case .integer(let value): text += value.description
-        case .float(let value): text += jsonNumber(value)
+        case .none: add("null")
+        case .boolean(let value): add(value ? "true" : "false")
+        case .integer(let value): add(value.description)
+        case .float(let value): add(jsonNumber(value))
         case .string(let string), .markup(let string): try write(string)
         case .list(let elements), .tuple(let elements): try write(elements.items, level)
         case .mapping(let mapping): try write(mapping, level)
         case .undefined(let missing): throw missing.error
         default: throw .evaluation("found a \(value.typeName), expected a value that JSON can express")
         }
-        try budget.check(byteCount: text.utf8.count)
+        try budget.check(byteCount: text.byteCount)
     }
+
+    private mutating func add(_ string: String) { text.append(string, from: .input) }
 
     private func jsonNumber(_ value: Double) -> String {
         if value.isNaN { return "NaN" }
@@ -68,19 +79,19 @@ struct JSONTextWriter {
     }
 
     private mutating func write(_ items: [Value], _ level: Int) throws(TemplateError) {
-        guard !items.isEmpty else { return text += "[]" }
-        text += "["
+        guard !items.isEmpty else { return add("[]") }
+        add("[")
         for (index, item) in items.enumerated() {
             try separate(index, level + 1)
             try write(item, level: level + 1)
         }
         try breakLine(level)
-        text += "]"
+        add("]")
     }
 
     private mutating func write(_ mapping: Mapping, _ level: Int) throws(TemplateError) {
-        guard mapping.count > 0 else { return text += "{}" }
-        text += "{"
+        guard mapping.count > 0 else { return add("{}") }
+        add("{")
         var order = Array(0..<mapping.count)
         if sortsKeys {
             try sort(&order) { (a, b) throws(TemplateError) in
@@ -91,35 +102,43 @@ struct JSONTextWriter {
             try separate(count, level + 1)
             switch mapping.keys[index] {
             case .string(let key), .markup(let key): try write(key)
-            case .none: text += "\"null\""
-            case .boolean(let key): text += key ? "\"true\"" : "\"false\""
-            case .float(let key): text += "\"\(jsonNumber(key))\""
-            case .integer(let key): text += "\"\(key)\""
+            case .none: add("\"null\"")
+            case .boolean(let key): add(key ? "\"true\"" : "\"false\"")
+            case .float(let key): add("\"\(jsonNumber(key))\"")
+            case .integer(let key): add("\"\(key)\"")
             default: throw .evaluation("found a \(mapping.keys[index].typeName) as a key, expected a string")
             }
-            text += keySeparator
+            text.append(keySeparator)
             try write(mapping.values[index], level: level + 1)
         }
         try breakLine(level)
-        text += "}"
+        add("}")
     }
 
     private mutating func separate(_ index: Int, _ level: Int) throws(TemplateError) {
-        if index > 0 { text += itemSeparator }
+        if index > 0 { text.append(itemSeparator) }
         try breakLine(level)
     }
 
     private mutating func breakLine(_ level: Int) throws(TemplateError) {
         guard let indentation else { return }
-        try budget.spend(bytes: indentation.utf8.count * level)
-        text += "\n"
-        for _ in 0..<level { text += indentation }
+        try budget.spend(bytes: indentation.cost * level)
+        add("\n")
+        for _ in 0..<level { text.append(indentation) }
     }
 
-    private mutating func write(_ string: String) throws(TemplateError) {
-        try budget.spend(bytes: string.utf8.count)
-        text += "\""
-        for scalar in string.unicodeScalars {
+    private mutating func write(_ string: Text) throws(TemplateError) {
+        try budget.spend(bytes: string.cost)
+        add("\"")
+        text.append(string.mapScalars { $0.jsonEscaped(escapesNonASCII: escapesNonASCII) })
+        add("\"")
+    }
+}
+
+extension String {
+    fileprivate func jsonEscaped(escapesNonASCII: Bool) -> String {
+        var text = ""
+        for scalar in unicodeScalars {
             switch scalar {
             case "\"": text += "\\\""
             case "\\": text += "\\\\"
@@ -139,7 +158,7 @@ struct JSONTextWriter {
                 }
             }
         }
-        text += "\""
+        return text
     }
 }
 

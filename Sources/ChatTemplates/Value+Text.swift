@@ -3,78 +3,87 @@
 
 extension Value {
     /// The text that `{{ value }}` prints.
-    func printed(_ budget: Budget) throws(TemplateError) -> String {
+    ///
+    /// Numbers and the like are the template's. Brackets and quotes around the elements of a list are nobody's, so
+    /// they count as given.
+    func printed(_ budget: Budget) throws(TemplateError) -> Text {
         switch self {
         case .string(let text), .markup(let text): return text
-        case .undefined: return ""
-        default:
-            var text = ""
-            try appendRepresentation(to: &text, budget)
-            return text
+        case .undefined: return Text()
+        case .none, .boolean, .integer, .float:
+            return Text(try represented(budget).string)
+        default: return try represented(budget)
         }
     }
 
-    /// Appends the text that the value has as an element of a list.
-    func appendRepresentation(to text: inout String, _ budget: Budget) throws(TemplateError) {
+    /// The text that the value has as an element of a list.
+    func represented(_ budget: Budget) throws(TemplateError) -> Text {
+        var text = Text()
+        try appendRepresentation(to: &text, budget)
+        return text
+    }
+
+    private func appendRepresentation(to text: inout Text, _ budget: Budget) throws(TemplateError) {
         try budget.spend(bytes: 16)
+        func add(_ string: String) { text.append(string, from: .input) }
         switch self {
-        case .undefined: text += "Undefined"
-        case .none: text += "None"
-        case .boolean(let value): text += value ? "True" : "False"
-        case .integer(let value): text += value.description
-        case .float(let value): text += value.pythonDescription
+        case .undefined: add("Undefined")
+        case .none: add("None")
+        case .boolean(let value): add(value ? "True" : "False")
+        case .integer(let value): add(value.description)
+        case .float(let value): add(value.pythonDescription)
         case .string(let value): try append(quoted: value, to: &text, budget)
         case .markup(let value):
-            text += "Markup("
+            add("Markup(")
             try append(quoted: value, to: &text, budget)
-            text += ")"
+            add(")")
         case .list(let elements): try append(elements.items, "[", "]", to: &text, budget)
         case .tuple(let elements):
             try append(elements.items, "(", elements.items.count == 1 ? ",)" : ")", to: &text, budget)
         case .view(let elements): try append(elements.items, "dict_view([", "])", to: &text, budget)
         case .mapping(let mapping): try append(mapping, to: &text, budget)
         case .range(let start, let stop, let step):
-            text += step == 1 ? "range(\(start), \(stop))" : "range(\(start), \(stop), \(step))"
+            add(step == 1 ? "range(\(start), \(stop))" : "range(\(start), \(stop), \(step))")
         case .namespace(let namespace):
-            text += "<Namespace "
+            add("<Namespace ")
             // A namespace may hold itself: its attributes are printed without following others.
             try append(namespace.attributes, to: &text, budget, followsNamespaces: false)
-            text += ">"
-        case .iterator: text += "<generator object>"
-        case .loop(let loop): text += "<LoopContext \(loop.index + 1)/\(loop.items.count)>"
-        case .macro(let macro): text += "<Macro '\(macro.syntax.name)'>"
-        case .method(let method): text += "<method \(method.name)>"
-        case .function(let function): text += "<function \(function.rawValue)>"
+            add(">")
+        case .iterator: add("<generator object>")
+        case .loop(let loop): add("<LoopContext \(loop.index + 1)/\(loop.items.count)>")
+        case .macro(let macro): add("<Macro '\(macro.syntax.name)'>")
+        case .method(let method): add("<method \(method.name)>")
+        case .function(let function): add("<function \(function.rawValue)>")
         }
     }
 
     private func append(
-        _ items: [Value], _ opening: String, _ closing: String, to text: inout String, _ budget: Budget
+        _ items: [Value], _ opening: String, _ closing: String, to text: inout Text, _ budget: Budget
     ) throws(TemplateError) {
-        text += opening
+        text.append(opening, from: .input)
         for (index, item) in items.enumerated() {
-            if index > 0 { text += ", " }
+            if index > 0 { text.append(", ", from: .input) }
             try item.appendRepresentation(to: &text, budget)
         }
-        text += closing
-        try budget.check(byteCount: text.utf8.count)
+        text.append(closing, from: .input)
+        try budget.check(byteCount: text.byteCount)
     }
 
     private func append(
-        _ mapping: Mapping, to text: inout String, _ budget: Budget, followsNamespaces: Bool = true
+        _ mapping: Mapping, to text: inout Text, _ budget: Budget, followsNamespaces: Bool = true
     ) throws(TemplateError) {
-        text += "{"
+        text.append("{", from: .input)
         for index in 0..<mapping.count {
-            if index > 0 { text += ", " }
+            if index > 0 { text.append(", ", from: .input) }
             try mapping.keys[index].appendRepresentation(to: &text, budget)
-            text += ": "
+            text.append(": ", from: .input)
             if !followsNamespaces, mapping.values[index].holdsNamespace {
-                text += "…"
+                text.append("…", from: .input)
             } else {
                 try mapping.values[index].appendRepresentation(to: &text, budget)
             }
         }
-        text += "}"
+        text.append("}", from: .input)
     }
 
     /// Whether printing the value could come upon a namespace.
@@ -89,13 +98,21 @@ extension Value {
     }
 
     /// Python's repr of a string: single quotes unless only those occur inside.
-    private func append(quoted string: String, to text: inout String, _ budget: Budget) throws(TemplateError)
-    {
-        try budget.spend(bytes: string.utf8.count)
-        let usesDouble = string.utf8.contains(UInt8(ascii: "'")) && !string.utf8.contains(UInt8(ascii: "\""))
+    private func append(quoted string: Text, to text: inout Text, _ budget: Budget) throws(TemplateError) {
+        try budget.spend(bytes: string.cost)
+        let bytes = string.string.utf8
+        let usesDouble = bytes.contains(UInt8(ascii: "'")) && !bytes.contains(UInt8(ascii: "\""))
         let quote: Unicode.Scalar = usesDouble ? "\"" : "'"
-        text.unicodeScalars.append(quote)
-        for scalar in string.unicodeScalars {
+        text.append(quote, from: .input)
+        text.append(string.mapScalars { $0.pythonEscaped(quote: quote) })
+        text.append(quote, from: .input)
+    }
+}
+
+extension String {
+    fileprivate func pythonEscaped(quote: Unicode.Scalar) -> String {
+        var text = ""
+        for scalar in unicodeScalars {
             switch scalar {
             case "\n": text += "\\n"
             case "\r": text += "\\r"
@@ -110,7 +127,7 @@ extension Value {
                 }
             }
         }
-        text.unicodeScalars.append(quote)
+        return text
     }
 }
 

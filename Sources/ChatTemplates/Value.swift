@@ -10,9 +10,9 @@ enum Value {
     case boolean(Bool)
     case integer(Int)
     case float(Double)
-    case string(String)
+    case string(Text)
     /// A string marked by `safe`: `+` escapes what is added to it.
-    case markup(String)
+    case markup(Text)
     case list(Elements)
     case tuple(Elements)
     case mapping(Mapping)
@@ -162,12 +162,15 @@ extension Value {
     }
 
     /// The text of a string, or nil for any other value.
-    var text: String? {
+    var text: Text? {
         switch self {
         case .string(let text), .markup(let text): text
         default: nil
         }
     }
+
+    /// The same where it does not matter who wrote it.
+    var string: String? { text?.string }
 
     /// The value of an integer or, as in Python, of a Boolean.
     var integer: Int? {

@@ -26,7 +26,7 @@ extension Interpreter {
             }
             return try ArithmeticOperator.remainder.apply(value, divisor, budget).equals(.integer(0), budget)
         case "lower", "upper":
-            let text = try value.printed(budget)
+            let text = try value.printed(budget).string
             try budget.spend(bytes: text.utf8.count)
             return text.hasOnlyCase(isUpper: name == "upper")
         default: throw .evaluation("found the test '\(name)', expected one that templates of chats use")

@@ -11,8 +11,24 @@ extension Tokenizer {
     package func encode(_ text: String, addSpecial: Bool, parseSpecial: Bool) -> [Int32] {
         var encoder = TextEncoder(tables: tables)
         if addSpecial && addsBeginOfSequence, let id = beginOfSequence { encoder.output.append(id) }
-        encoder.encode(text.utf8.span, parsesSpecial: parseSpecial)
+        let span = text.utf8.span
+        let scanner = SpecialTokenScanner(tables: tables, parsesSpecial: parseSpecial)
+        encoder.encode(span, scanner.fragments(of: span))
         if addSpecial && addsEndOfSequence, let id = endOfSequence { encoder.output.append(id) }
+        return encoder.output
+    }
+
+    /// The tokens of a text, without a begin and end of sequence, where control tokens are recognized in some parts only.
+    ///
+    /// All else is as in the text as a whole: user-defined tokens are recognized everywhere, and pieces are merged
+    /// across the ends of the parts.
+    ///
+    /// - Parameter ranges: bytes of the text's UTF-8 form, ascending and apart from each other.
+    package func encode(_ text: String, controlTokensIn ranges: [Range<Int>]) -> [Int32] {
+        var encoder = TextEncoder(tables: tables)
+        let span = text.utf8.span
+        encoder.encode(
+            span, SpecialTokenScanner.fragments(of: span, tables: tables, controlTokensIn: ranges))
         return encoder.output
     }
 
@@ -33,11 +49,10 @@ private struct TextEncoder {
 
     init(tables: TokenizerTables) { self.tables = tables }
 
-    mutating func encode(_ text: Span<UInt8>, parsesSpecial: Bool) {
+    mutating func encode(_ text: Span<UInt8>, _ fragments: [TextFragment]) {
         output.reserveCapacity(output.count + text.count / 3)
         var followsSpecial = true
-        let scanner = SpecialTokenScanner(tables: tables, parsesSpecial: parsesSpecial)
-        for fragment in scanner.fragments(of: text) {
+        for fragment in fragments {
             if fragment.token >= 0 {
                 output.append(fragment.token)
             } else if tables.layout.kind == .byteLevelBPE {

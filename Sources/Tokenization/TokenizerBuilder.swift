@@ -227,7 +227,9 @@ extension TokenizerBuilder {
                     found: "'\(vocabulary.texts[Int(merge.left)])' + '\(vocabulary.texts[Int(merge.right)])'",
                     expected: "a pair that makes a token", at: "merge \(rank)")
             }
-            guard seen.insert(merge).inserted else { continue }
+            // Text becomes a control token where it is written out and nowhere else.
+            let isControl = [.control, .unknown].contains(vocabulary.types[Int(merged)])
+            guard !isControl, seen.insert(merge).inserted else { continue }
             let (left, right) = (UInt64(merge.left), UInt64(merge.right))
             hashes.append((TokenHash(left: left, right: right), entries.count))
             entries.append(left | right << 20 | UInt64(merged) << 40)

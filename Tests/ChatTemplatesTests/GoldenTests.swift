@@ -19,7 +19,7 @@ private func fixture(_ name: String) throws -> [UInt8] {
 
 /// The text, or nil if the template or the data is refused.
 private func render(_ source: String, _ context: JSON.Object) -> String? {
-    try? ChatTemplate(source: source).render(context, now: date)
+    (try? ChatTemplate(source: source).render(context, now: date))?.string
 }
 
 @Test func everyFeatureOfTheLanguageRendersAsInJinja() throws {
@@ -33,7 +33,7 @@ private func render(_ source: String, _ context: JSON.Object) -> String? {
         var actual: String?
         var failure = ""
         do throws(TemplateError) {
-            actual = try ChatTemplate(source: template).render(data, now: date)
+            actual = try ChatTemplate(source: template).render(data, now: date).string
         } catch {
             failure = error.description
             #expect(error.line > 0 || error.kind == .raised, "\(name): \(failure)")
