@@ -89,18 +89,20 @@ extension OptionDeclaration {
     package static let topK = Self(
         "top-k", "k", "Keep the k most likely tokens; 0 keeps all.", usual: "\(SamplingOptions().topK)")
     package static let topP = Self(
-        "top-p", "p", "Keep the most likely tokens up to this total probability.",
+        "top-p", "p", "Of what top-k and min-p leave, keep the most likely tokens up to this share.",
         usual: "\(SamplingOptions().topP)")
     package static let minP = Self(
-        "min-p", "p", "Keep tokens at least this likely relative to the best.",
+        "min-p", "p", "Keep tokens at least this likely relative to the best; cuts before top-p.",
         usual: "\(SamplingOptions().minP)")
     package static let repetitionPenalty = Self(
-        "repetition-penalty", "x", "Divide the logits of recent tokens; 1 is off.", usual: "1.0")
+        "repetition-penalty", "x",
+        "Divide the logits of recent tokens, before the other penalties; 1 is off.", usual: "1.0")
     package static let presencePenalty = Self(
         "presence-penalty", "x", "Subtract from the logits of recent tokens.", usual: "0.0")
     package static let frequencyPenalty = Self(
         "frequency-penalty", "x", "Subtract from recent tokens' logits for each occurrence.", usual: "0.0")
-    package static let logitBias = Self("logit-bias", "token=bias", "Add to the logit of a token id.")
+    package static let logitBias = Self(
+        "logit-bias", "token=bias", "Add to the logit of a token id, after the penalties.")
     package static let seed = Self("seed", "n", "The same seed repeats the same text.")
     package static let steer = Self(
         "steer", "name[=strength]",

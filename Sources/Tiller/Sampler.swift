@@ -13,6 +13,9 @@ package struct Sampler {
     /// (token, logit) of the tokens still in the running; kept between draws so that drawing allocates nothing.
     var candidates: [(token: Int32, logit: Float)] = []
 
+    /// How often each token occurs among the recent ones; all zero between draws, empty without penalties.
+    private var occurrences: [Int32] = []
+
     /// Where the logits of the current draw are large.
     var peaks = LogitPeaks()
 
@@ -41,8 +44,8 @@ package struct Sampler {
         return choose(from: UnsafeBufferPointer(logits), with: compute)
     }
 
-    /// Applies penalties and biases in place.
-    func adjust(_ logits: UnsafeMutableBufferPointer<Float>, history: [Int32]) {
+    /// Applies penalties, then biases, in place.
+    mutating func adjust(_ logits: UnsafeMutableBufferPointer<Float>, history: [Int32]) {
         penalize(logits, history: history)
         for (token, bias) in options.logitBias where token >= 0 && Int(token) < logits.count {
             logits[Int(token)] += bias
@@ -57,20 +60,25 @@ package struct Sampler {
         return draw(outOf: weighCandidates())
     }
 
-    private func penalize(_ logits: UnsafeMutableBufferPointer<Float>, history: [Int32]) {
+    /// The repetition penalty scales the model's own logit, as its authors define it; what presence and frequency subtract
+    /// comes after it. This is the order of llama.cpp and vLLM.
+    private mutating func penalize(_ logits: UnsafeMutableBufferPointer<Float>, history: [Int32]) {
         let isOff =
             options.repetitionPenalty == 1 && options.presencePenalty == 0 && options.frequencyPenalty == 0
         guard !isOff else { return }
+        if occurrences.count < logits.count {
+            occurrences = [Int32](repeating: 0, count: logits.count)
+        }
         let recent = history.suffix(options.penaltyWindow)
-        for index in recent.indices {
-            let token = Int(history[index])
-            guard token >= 0, token < logits.count else { continue }
-            logits[token] -= options.frequencyPenalty
-            // What depends on presence alone is paid at a token's last occurrence.
-            guard !recent[(index + 1)...].contains(history[index]) else { continue }
-            logits[token] -= options.presencePenalty
-            let penalty = options.repetitionPenalty
-            logits[token] = logits[token] > 0 ? logits[token] / penalty : logits[token] * penalty
+        for token in recent where logits.indices.contains(Int(token)) { occurrences[Int(token)] += 1 }
+        let penalty = options.repetitionPenalty
+        for token in recent.lazy.map({ Int($0) }) where logits.indices.contains(token) {
+            // A token pays once, for all of its occurrences.
+            let count = occurrences[token]
+            guard count > 0 else { continue }
+            occurrences[token] = 0
+            let scaled = logits[token] > 0 ? logits[token] / penalty : logits[token] * penalty
+            logits[token] = scaled - (Float(count) * options.frequencyPenalty + options.presencePenalty)
         }
     }
 
@@ -99,7 +107,7 @@ package struct Sampler {
         if candidates.count > limit { candidates.removeLast(candidates.count - limit) }
     }
 
-    /// Turns the candidates' logits into weights, drops those behind top-p, and returns the sum of the others.
+    /// Turns the candidates' logits into weights, drops those after top-p, and returns the sum of the others.
     mutating func weighCandidates() -> Float {
         let maximum = candidates[0].logit
         var total: Float = 0

@@ -2,29 +2,35 @@
 // How the next token is chosen from the logits.
 
 /// Sampling parameters; the defaults suit small chat models.
+///
+/// They act in this order: the repetition penalty on the model's logits, then frequency and presence penalties, biases,
+/// temperature; then top-k and min-p cut, and top-p of what these leave.
 public struct SamplingOptions: Sendable, Equatable {
     /// Divides the logits; 0 takes the most likely token.
     public var temperature: Float = 0.7
     /// Keeps the k most likely tokens; 0 keeps all.
     public var topK: Int = 40
-    /// Keeps the smallest set of most likely tokens whose probabilities sum to this; 1 keeps all.
+    /// Keeps the smallest set of most likely tokens that has this share of what top-k and min-p leave; 1 keeps all.
     public var topP: Float = 0.95
-    /// Keeps tokens at least this likely relative to the most likely one; 0 keeps all.
+    /// Keeps tokens at least this likely relative to the most likely one, before top-p; 0 keeps all.
     public var minP: Float = 0.05
     /// Divides positive logits (multiplies negative ones) of recent tokens; 1 is off (arXiv 1909.05858).
     public var repetitionPenalty: Float = 1
-    /// Subtracted once from the logits of recent tokens.
+    /// Subtracted once from the logits of recent tokens, after the repetition penalty.
     public var presencePenalty: Float = 0
-    /// Subtracted from the logit of a recent token for each of its occurrences.
+    /// Subtracted from the logit of a recent token for each of its occurrences, after the repetition penalty.
     public var frequencyPenalty: Float = 0
     /// How many recent tokens the penalties look at.
     public var penaltyWindow: Int = 64
-    /// Added to the logits of single tokens.
+    /// Added to the logits of single tokens, after the penalties.
     public var logitBias: [Int32: Float] = [:]
     /// Fixes the random numbers; nil draws a new seed.
     public var seed: UInt64?
 
     public init() {}
+
+    /// Tokens; no model reads more at once.
+    static let largestWindow = 1 << 20
 
     /// Always the most likely token.
     public static var greedy: SamplingOptions {
@@ -50,7 +56,9 @@ public struct SamplingOptions: Sendable, Equatable {
             "above 0, at most 10")
         try require(abs(presencePenalty) <= 10, "presence penalty", "\(presencePenalty)", "-10...10")
         try require(abs(frequencyPenalty) <= 10, "frequency penalty", "\(frequencyPenalty)", "-10...10")
-        try require(penaltyWindow >= 0, "penalty window", "\(penaltyWindow)", "0 or more")
+        try require(
+            (0...Self.largestWindow).contains(penaltyWindow), "penalty window", "\(penaltyWindow)",
+            "0...\(Self.largestWindow)")
         try require(logitBias.values.allSatisfy { !$0.isNaN }, "logit bias", "NaN", "a number")
     }
 }

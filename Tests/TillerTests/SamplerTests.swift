@@ -119,6 +119,69 @@ import Tiller
                 }) == [2])
     }
 
+    /// What llama.cpp and vLLM take from the logit of a token that occurred `count` times: the repetition penalty scales the
+    /// model's logit, then frequency and presence are subtracted.
+    @Test(arguments: [0, 3, -3] as [Float], [0, 1, 2, 3])
+    func penaltiesTogetherActInTheOrderOfOthers(logit: Float, count: Int) {
+        let history = [Int32](repeating: 1, count: count) + [2, 2]
+        for (repetition, presence, frequency) in [
+            (2, 1, 0), (2, 0, 1), (2, -1, 0), (1.5, 1, 1), (0.5, -1, 0.25), (2, 0, 0), (1, 1, 0), (1, 0, 1),
+        ] as [(Float, Float, Float)] {
+            var expected = logit > 0 ? logit / repetition : logit * repetition
+            expected -= Float(count) * frequency + presence
+            if count == 0 { expected = logit }
+            // The token wins over another just above what its logit has become, a bias of 1 added.
+            for (rival, winner) in [(expected + 0.9, 1), (expected + 1.1, 0)] as [(Float, Int32)] {
+                let drawn = draw(
+                    [rival, logit, -100],
+                    {
+                        ($0.temperature, $0.repetitionPenalty) = (0, repetition)
+                        ($0.presencePenalty, $0.frequencyPenalty, $0.logitBias) = (
+                            presence, frequency, [1: 1]
+                        )
+                    }, history: history)
+                #expect(drawn == [winner], "\(repetition), \(presence), \(frequency)")
+            }
+        }
+    }
+
+    @Test func penaltiesLookAtTheWindowAlone() {
+        func choice(window: Int) -> [Int32] {
+            draw(
+                [1, 0.9],
+                {
+                    ($0.temperature, $0.frequencyPenalty, $0.penaltyWindow) = (0, 0.06, window)
+                }, history: [0, 0, 7, -1, 1_000_000], count: 3)
+        }
+        #expect(choice(window: 5) == [1, 1, 1])
+        #expect(choice(window: 4) == [0, 0, 0])
+        #expect(choice(window: 0) == [0, 0, 0])
+    }
+
+    @Test func aWindowOfAMillionTokensIsLookedAtOnce() {
+        let history = (0..<1 << 20).map { Int32($0 % 50_000) }
+        let logits = [Float](repeating: 0, count: 50_000)
+        var drawn: [Int32] = []
+        let elapsed = ContinuousClock().measure {
+            drawn = draw(
+                logits,
+                {
+                    ($0.temperature, $0.frequencyPenalty, $0.penaltyWindow) = (0, 0.01, 1 << 20)
+                }, history: history, count: 10)
+        }
+        // Token 48,576 is the first that occurs once less than those before it.
+        #expect(drawn == [Int32](repeating: 48_576, count: 10))
+        // A quadratic search would take hours.
+        #expect(elapsed < .seconds(20))
+    }
+
+    @Test func minPCutsBeforeTopP() {
+        // Of 0.5, 0.3, 0.15, 0.05 min-p leaves the first two, of which the first has 62 %.
+        let logits = [0.5, 0.3, 0.15, 0.05].map { Float(log($0)) }
+        #expect(Set(draw(logits, { ($0.minP, $0.topP) = (0.5, 0.6) }, count: 500)) == [0])
+        #expect(Set(draw(logits, { ($0.minP, $0.topP) = (0, 0.6) }, count: 500)) == [0, 1])
+    }
+
     @Test func theSameSeedDrawsTheSame() {
         let logits = (0..<100).map { Float($0 % 7) }
         #expect(draw(logits, { _ in }, count: 50) == draw(logits, { _ in }, count: 50))
@@ -131,5 +194,10 @@ import Tiller
         #expect(throws: TillerError.invalidOption("top-p is 0.0, expected above 0, at most 1")) {
             try options.validate()
         }
+        options.topP = 1
+        options.penaltyWindow = 1 << 21
+        #expect(
+            throws: TillerError.invalidOption("penalty window is 2097152, expected 0...1048576")
+        ) { try options.validate() }
     }
 }
