@@ -29,7 +29,7 @@ package struct ChatRequest {
         try session.steer(steering)
         try engine.warn(about: steering)
         var generation = generation
-        generation.stopStrings = engine.turnStops
+        generation.stopStrings += engine.turnStops
         let chat = Conversation(session: session, system: nil, generation: generation)
         if let sessionFile { chat.replaceMessages(try session.resume(from: sessionFile)) }
         if let system { chat.setSystem(system) }

@@ -42,7 +42,8 @@ extension OptionDeclaration {
     package static let chatSystem = Self("system", "text", "A system message.")
     package static let generatedTokens = Self("max-tokens", "n", "The most tokens to generate.", usual: "256")
     package static let answerTokens = Self("max-tokens", "n", "The most tokens of an answer.", usual: "1024")
-    package static let stop = Self("stop", "text", "Stop before this text; may be given several times.")
+    package static let stop = Self(
+        "stop", "text", "Stop before this text or special token; may be given several times.")
     package static let generateContext = Self(
         "context", "n", "Tokens of prompt and answer together; 2048 unless given.")
     package static let chatContext = Self(

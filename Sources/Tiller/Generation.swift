@@ -9,7 +9,8 @@ public struct GenerationOptions: Sendable {
     public var sampling = SamplingOptions()
     /// The most tokens to generate.
     public var maximumTokens = 512
-    /// Generation ends before any of these texts.
+    /// Generation ends before any of these texts. One that names a special token, as in `"<|im_start|>"`, also ends it where
+    /// the model generates that token, shown or not.
     public var stopStrings: [String] = []
     /// Ignores the tokens that end a turn, as benchmarks do.
     public var ignoresEndOfGeneration = false
@@ -114,7 +115,13 @@ struct GenerationRun {
         sampler = Sampler(options: options.sampling)
         decoder = TokenDecoder(
             session.engine.tokenizer, skipSpecial: !options.showsSpecialTokens, atStart: false)
-        matcher = StopMatcher(stops: options.stopStrings)
+        let tokenizer = session.engine.tokenizer
+        let namesSpecialToken = { (stop: String) in
+            tokenizer.encode(stop, addSpecial: false, parseSpecial: true).contains { tokenizer.isSpecial($0) }
+        }
+        matcher = StopMatcher(
+            stops: options.stopStrings.filter { !namesSpecialToken($0) },
+            specialStops: options.stopStrings.filter(namesSpecialToken))
         tokens.reserveCapacity(min(options.maximumTokens, session.remainingContext))
     }
 
@@ -149,9 +156,14 @@ struct GenerationRun {
         let token = draw.token
         let logProbability = own?.logProbability(of: token, share: draw.divergence?.share ?? 1)
         if !options.ignoresEndOfGeneration, session.engine.isEndOfGeneration(token) { return .endOfTurn }
+        let (piece, isStopped) = push(token)
+        // Like an end of turn, a special token that ends the text is no part of it.
+        if isStopped, isHidden(token) {
+            showHeld(piece, onToken)
+            return .stopString
+        }
         tokens.append(token)
         if let logProbability { logProbabilities.append(logProbability) }
-        let (piece, isStopped) = matcher.push(decoder.append(token).utf8)
         let newText = String(decoding: piece, as: UTF8.self)
         text += newText
         if let value = draw.divergence { divergence.add(value) }
@@ -169,6 +181,16 @@ struct GenerationRun {
         }
         if isStopped { return .stopString }
         return goesOn ? nil : .cancelled
+    }
+
+    private mutating func push(_ token: Int32) -> (text: [UInt8], isStopped: Bool) {
+        guard isHidden(token) else { return matcher.push(decoder.append(token).utf8) }
+        return matcher.push(session.engine.tokenizer.bytes(of: token), areShown: false)
+    }
+
+    /// Whether a token leaves nothing in the text.
+    private func isHidden(_ token: Int32) -> Bool {
+        !options.showsSpecialTokens && session.engine.tokenizer.isSpecial(token)
     }
 
     private mutating func drawToken() -> (token: Int32, divergence: TokenDivergence?) {
@@ -190,8 +212,11 @@ struct GenerationRun {
 
     /// Shows what was held back for a stop string or an unfinished character.
     private mutating func flush(_ onToken: (GeneratedToken) -> Bool) {
-        var rest = matcher.push(decoder.finish().utf8).text
-        rest += matcher.finish()
+        let rest = matcher.push(decoder.finish().utf8).text
+        showHeld(rest + matcher.finish(), onToken)
+    }
+
+    private mutating func showHeld(_ rest: [UInt8], _ onToken: (GeneratedToken) -> Bool) {
         guard !rest.isEmpty, let token = tokens.last else { return }
         let newText = String(decoding: rest, as: UTF8.self)
         text += newText

@@ -2,47 +2,72 @@
 // Stop strings in a stream of text: what may be the start of one is held back until it is decided.
 
 /// Finds stop strings across the borders of tokens.
+///
+/// The stream is the generated text with its special tokens spelt out, shown or not. A stop string that names a special
+/// token is looked for in all of it, any other one in what is shown.
 package struct StopMatcher {
     private let stops: [[UInt8]]
-    private var held: [UInt8] = []
+    private let specialStops: [[UInt8]]
+    private var held: [HeldByte] = []
 
-    /// - Parameter stops: empty strings are ignored.
-    package init(stops: [String]) {
+    private struct HeldByte {
+        let byte: UInt8
+        let isShown: Bool
+    }
+
+    /// - Parameters:
+    ///   - stops: strings to be found in what is shown; empty strings are ignored.
+    ///   - specialStops: strings to be found in the whole stream; empty strings are ignored.
+    package init(stops: [String], specialStops: [String] = []) {
         self.stops = stops.map { Array($0.utf8) }.filter { !$0.isEmpty }
+        self.specialStops = specialStops.map { Array($0.utf8) }.filter { !$0.isEmpty }
     }
 
     /// Takes bytes up; returns those that can be shown, and whether a stop string was completed.
     ///
     /// Text after a stop string, and the stop string itself, are dropped.
-    package mutating func push(_ bytes: some Sequence<UInt8>) -> (text: [UInt8], isStopped: Bool) {
-        held += bytes
-        if let start = firstStop() {
-            let text = Array(held[..<start])
-            held.removeAll()
-            return (text, true)
+    package mutating func push(_ bytes: some Sequence<UInt8>, areShown: Bool = true) -> (
+        text: [UInt8], isStopped: Bool
+    ) {
+        // What is neither shown nor looked at need not be held.
+        guard areShown || !specialStops.isEmpty else { return ([], false) }
+        held += bytes.lazy.map { HeldByte(byte: $0, isShown: areShown) }
+        let shown = held.indices.filter { held[$0].isShown }
+        let (all, visible) = (held.map(\.byte), shown.map { held[$0].byte })
+        let starts = [
+            Self.firstStop(stops, in: visible).map { shown[$0] }, Self.firstStop(specialStops, in: all),
+        ]
+        if let start = starts.compactMap(\.self).min() {
+            defer { held.removeAll() }
+            return (shownBytes(before: start), true)
         }
-        let keep = longestPartialStop()
-        let text = Array(held[..<(held.count - keep)])
-        held.removeFirst(held.count - keep)
-        return (text, false)
+        let keep = Self.longestPartialStop(stops, in: visible)
+        let keepSpecial = Self.longestPartialStop(specialStops, in: all)
+        let start = min(keep > 0 ? shown[visible.count - keep] : all.count, all.count - keepSpecial)
+        defer { held.removeFirst(start) }
+        return (shownBytes(before: start), false)
     }
 
     /// What was held back when the stream ends.
     package mutating func finish() -> [UInt8] {
         defer { held.removeAll() }
-        return held
+        return shownBytes(before: held.count)
     }
 
-    private func firstStop() -> Int? {
-        held.indices.first { start in stops.contains { held[start...].starts(with: $0) } }
+    private func shownBytes(before end: Int) -> [UInt8] {
+        held[..<end].filter(\.isShown).map(\.byte)
     }
 
-    /// Length of the longest end of the held text that begins a stop string.
-    private func longestPartialStop() -> Int {
+    private static func firstStop(_ stops: [[UInt8]], in bytes: [UInt8]) -> Int? {
+        bytes.indices.first { start in stops.contains { bytes[start...].starts(with: $0) } }
+    }
+
+    /// Length of the longest end of a text that begins a stop string.
+    private static func longestPartialStop(_ stops: [[UInt8]], in bytes: [UInt8]) -> Int {
         let longest = stops.map(\.count).max() ?? 0
         guard longest > 1 else { return 0 }
-        for length in stride(from: min(longest - 1, held.count), to: 0, by: -1)
-        where stops.contains(where: { $0.starts(with: held.suffix(length)) }) {
+        for length in stride(from: min(longest - 1, bytes.count), to: 0, by: -1)
+        where stops.contains(where: { $0.starts(with: bytes.suffix(length)) }) {
             return length
         }
         return 0

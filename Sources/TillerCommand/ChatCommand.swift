@@ -12,6 +12,7 @@ struct ChatCommand: ParsableCommand {
     @Option(parsing: .unconditional, help: ArgumentHelp(.chatSystem)) var system: String?
     @Option(parsing: .unconditional, help: ArgumentHelp(.chatContext)) var context: Int?
     @Option(parsing: .unconditional, help: ArgumentHelp(.answerTokens)) var maxTokens = 1024
+    @Option(parsing: .unconditionalSingleValue, help: ArgumentHelp(.stop)) var stop: [String] = []
     @Option(help: ArgumentHelp(.chatSession)) var session: String?
     @Flag(help: ArgumentHelp(.overcommit)) var overcommit = false
 
@@ -33,6 +34,7 @@ struct ChatCommand: ParsableCommand {
         request.overcommits = overcommit
         request.generation.sampling = try sampling.parsed()
         request.generation.maximumTokens = maxTokens
+        request.generation.stopStrings = stop
         request.generation.maximumDivergence = try cap.parsed()
         request.steering = try steering.parsed()
         request.sessionFile = session

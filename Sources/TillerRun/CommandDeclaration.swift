@@ -33,7 +33,7 @@ struct CommandDeclaration: Sendable {
         text: .chat, needsFile: true,
         groups: [
             sampling, steering, machine,
-            own([.chatSystem, .chatContext, .answerTokens, .chatSession, .overcommit]),
+            own([.chatSystem, .chatContext, .answerTokens, .stop, .chatSession, .overcommit]),
         ],
         run: { try ChatRequest($0).run() })
 

@@ -55,6 +55,7 @@ extension ChatRequest {
         overcommits = given.has(.overcommit)
         generation.sampling = try given.sampling()
         generation.maximumTokens = try given.maximumTokens(.answerTokens, usual: 1024, least: 1)
+        generation.stopStrings = given.texts(.stop)
         generation.maximumDivergence = try damageCap(given.number(.maximumDivergence))
         steering = try given.steering()
         engine = try given.settings()

@@ -64,6 +64,15 @@ import Testing
         expectRefusal(outcome, code: outcome.status)
     }
 
+    @Test func aStopEndsAnAnswer() throws {
+        let model = steerable()
+        let (first, second) = (chat(model, "hi").output, chat(model, "hi", options: ["--stop", "X"]).output)
+        #expect(first == second)
+        let letter = try #require(first.first { $0.isLetter })
+        let stopped = chat(model, "hi", options: ["--stop", "X", "--stop", String(letter)]).output
+        #expect(stopped == first.prefix { $0 != letter } + "\n")
+    }
+
     @Test func onlySavedConversationsAreWrittenOver() {
         let model = place.convert("llama")
         place.write("precious", to: "notes.txt")

@@ -182,4 +182,38 @@ import Tiller
         #expect(text == result.text)
         #expect(result.logProbabilities.allSatisfy { $0 <= 0 })
     }
+
+    @Test func aStopThatNamesASpecialTokenEndsBeforeIt() throws {
+        let folder = TemporaryFolder()
+        let engine = try TinyModel("llama").engine(in: folder)
+        let special = try #require(
+            (0..<Int32(engine.tokenizer.vocabularySize)).first {
+                engine.tokenizer.isSpecial($0) && !engine.isEndOfGeneration($0)
+                    && engine.tokenizer.type(of: $0) == .control
+            })
+        let name = engine.tokenizer.text(of: special)
+        var options = GenerationOptions()
+        options.sampling = .greedy
+        options.sampling.logitBias = [special: 1000]
+        options.maximumTokens = 5
+        func generate(_ change: (inout GenerationOptions) -> Void) throws -> (GenerationResult, Session) {
+            var options = options
+            change(&options)
+            let session = try engine.makeSession(contextLength: 32)
+            try session.evaluate([5, 6])
+            return (try session.generate(options), session)
+        }
+        let (all, _) = try generate { _ in }
+        #expect(all.tokens == [Int32](repeating: special, count: 5) && all.stopReason == .maximumTokens)
+        let (stopped, session) = try generate { $0.stopStrings = ["never", name] }
+        #expect(stopped.tokens.isEmpty && stopped.text.isEmpty && stopped.stopReason == .stopString)
+        #expect(session.tokens == [5, 6])
+        // Part of its name is text, which is not shown.
+        #expect(try generate { $0.stopStrings = [String(name.dropLast())] }.0.stopReason == .maximumTokens)
+        // Twice in a row: the first one belongs to the stop as well.
+        let (twice, _) = try generate { $0.stopStrings = [name + name] }
+        #expect(twice.tokens.count == 1 && twice.text.isEmpty && twice.stopReason == .stopString)
+        let (shown, _) = try generate { ($0.stopStrings, $0.showsSpecialTokens) = ([name], true) }
+        #expect(shown.text.isEmpty && shown.stopReason == .stopString)
+    }
 }

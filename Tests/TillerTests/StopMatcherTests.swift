@@ -60,4 +60,48 @@ import Tiller
             #expect(String(decoding: shown, as: UTF8.self) == "a<|x|>b")
         }
     }
+
+    // MARK: - Special tokens
+
+    /// Pieces in angle brackets are not shown.
+    private func feedTokens(_ pieces: [String], stops: [String], specialStops: [String]) -> (
+        text: String, isStopped: Bool
+    ) {
+        var matcher = StopMatcher(stops: stops, specialStops: specialStops)
+        var shown: [UInt8] = []
+        for piece in pieces {
+            let (text, isStopped) = matcher.push(piece.utf8, areShown: !piece.hasPrefix("<"))
+            shown += text
+            if isStopped { return (String(decoding: shown, as: UTF8.self), true) }
+        }
+        return (String(decoding: shown + matcher.finish(), as: UTF8.self), false)
+    }
+
+    @Test(arguments: [
+        (["ab", "<x>", "c"], ["<x>"], "ab", true),
+        (["ab", "<y>", "c"], ["<x>"], "abc", false),
+        (["ab", "\n", "<x>"], ["\n<x>"], "ab", true),
+        (["ab", "\n", "c", "<x>"], ["\n<x>"], "ab\nc", false),
+        (["ab", "<x>", "cd", "e"], ["<x>cde"], "ab", true),
+        (["a", "<x>", "<y>", "b"], ["<x><y>"], "a", true),
+        (["zaba", "ba", "<x>"], ["aba<x>"], "zab", true),
+        // Written out in text, it is the same.
+        (["a", "b<", "x>c"], ["<x>"], "ab", true),
+    ])
+    func aStopThatNamesATokenIsFoundShownOrNot(
+        pieces: [String], stops: [String], text: String, isStopped: Bool
+    ) {
+        let result = feedTokens(pieces, stops: [], specialStops: stops)
+        #expect(result.text == text && result.isStopped == isStopped)
+    }
+
+    @Test func otherStopsPassOverWhatIsNotShown() {
+        let pieces = ["E", "<x>", "N", "<y>", "D"]
+        #expect(feedTokens(pieces, stops: ["END"], specialStops: []).text == "")
+        #expect(feedTokens(["aE", "<x>", "ND"], stops: ["END"], specialStops: ["<y>"]).text == "a")
+        #expect(feedTokens(["a", "<x>"], stops: ["x"], specialStops: []).isStopped == false)
+        // Whichever comes first.
+        #expect(feedTokens(["aE", "<x>", "ND"], stops: ["END"], specialStops: ["E<x>"]).text == "a")
+        #expect(feedTokens(["aEN", "<x>", "D"], stops: ["END"], specialStops: ["<x>"]).text == "aEN")
+    }
 }
