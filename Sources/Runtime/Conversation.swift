@@ -129,8 +129,10 @@ final class Conversation {
         let tokens = try session.engine.encode(conversation: messages)
         var turn = TurnStatistics()
         let start = MonotonicClock.now()
-        // What a change of steering made invalid is computed again, and counts.
-        let known = min(zip(session.tokens, tokens).prefix { $0 == $1 }.count, session.cachedTokenCount)
+        // What a change of steering made invalid, or the last answer where it was steered otherwise than a prompt, is
+        // computed again, and counts.
+        _ = session.keepBeginning(of: tokens[...])
+        let known = session.cachedTokenCount
         try session.advance(to: tokens, while: { !Interrupt.isRequested })
         turn.promptTokens = tokens.count - known
         turn.promptSeconds = MonotonicClock.now() - start

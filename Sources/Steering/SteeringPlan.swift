@@ -65,6 +65,14 @@ package struct SteeringPlan: Sendable {
         .map(\.positions.lowerBound).min()
     }
 
+    /// The first position at which a token of the prompt and a generated one may be treated differently; nil for none.
+    package var firstPositionOfOnePhase: Int? {
+        steps.joined().lazy.filter { step in
+            step.phase != .both || step.condition.map { conditions[$0].scope == .prompt } ?? false
+        }
+        .map(\.positions.lowerBound).min()
+    }
+
     /// The steps of one place in the forward pass.
     package func steps(at site: SteeringProfile.Site, layer: Int) -> [SteeringStep] {
         steps[site.index * layerCount + layer]

@@ -125,6 +125,9 @@ public final class Session {
     }
 
     /// Makes `target` the session's tokens: what both have in common is kept, the rest evaluated.
+    ///
+    /// All of `target` is handed in, also what was once generated. What follows therefore depends on these tokens and the
+    /// steering, and on nothing that happened before.
     public func advance(to target: [Int32], while shouldContinue: () -> Bool = { true }) throws(TillerError) {
         guard target.count <= contextLength else {
             throw .contextOverflow(needed: target.count, available: contextLength)
@@ -134,13 +137,24 @@ public final class Session {
         try catchUp(while: shouldContinue)
     }
 
-    /// Forgets what is not the beginning of `target`, an array's first tokens.
+    /// Forgets what is not the beginning of `target`, an array's first tokens; what is left counts as handed in.
     ///
     /// - Returns: the rest of `target`, which is still to come.
     package func keepBeginning(of target: ArraySlice<Int32>) -> ArraySlice<Int32> {
         let common = zip(tokens, target).prefix { $0 == $1 }.count
         rewind(to: common)
+        handInGenerated()
         return target.dropFirst(common)
+    }
+
+    /// Makes prompt of what was generated. Where a plan treats both differently, it is computed anew.
+    private func handInGenerated() {
+        guard let start = isPromptToken.firstIndex(of: false) else { return }
+        if let first = plan.firstPositionOfOnePhase {
+            let changed = isPromptToken[max(start, min(first, tokens.count))...].firstIndex(of: false)
+            if let changed { invalidateCache(from: changed) }
+        }
+        for index in start..<tokens.count { isPromptToken[index] = true }
     }
 
     /// Forgets all tokens from a position on.
