@@ -50,7 +50,7 @@ struct ChatCommands {
             conversation.setSystem(argument)
             printLine(argument.isEmpty ? "no system message" : "system message set")
         case "/regenerate", "/regen": try conversation.regenerate()
-        case "/undo": printLine("took back: \(try conversation.undo())")
+        case "/undo": printLine("took back: \(try conversation.undo().printable)")
         case "/reset", "/clear":
             conversation.replaceMessages(conversation.messages.filter { $0.role == "system" })
             printLine("a new conversation")
@@ -130,7 +130,7 @@ struct ChatCommands {
             try Array(text.utf8).withUnsafeBytes { try writer.write($0) }
             try writer.commit()
         } catch { throw .invalidFile("\(error)") }
-        printLine("saved \(messages.count) message\(messages.count == 1 ? "" : "s") to \(path)")
+        printLine("saved \(messages.count) message\(messages.count == 1 ? "" : "s") to \(path.printableLine)")
     }
 
     private func load(_ argument: String) throws(TillerError) {

@@ -4,6 +4,7 @@
 
 import Glibc
 import Platform
+import Terminal
 
 /// Writes a line to standard error.
 package func writeError(_ text: String, terminator: String = "\n") {
@@ -38,8 +39,7 @@ private func write(_ text: String, to descriptor: Int32) -> Int32? {
 }
 
 extension String {
-    /// Text out of a file or a model on its way to people: control characters could move the cursor or ask the
-    /// terminal for more than showing them.
+    /// Text out of a file or a model on its way to people, with U+FFFD for what a terminal would obey.
     package var printable: String { withControls { $0 == "\n" || $0 == "\t" } }
 
     /// The same in one line.
@@ -49,13 +49,10 @@ extension String {
     }
 
     private func withControls(_ isKept: (Unicode.Scalar) -> Bool) -> String {
-        func isControl(_ scalar: Unicode.Scalar) -> Bool {
-            scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
-        }
-        guard unicodeScalars.contains(where: { isControl($0) && !isKept($0) }) else { return self }
+        guard unicodeScalars.contains(where: { $0.steersTerminal && !isKept($0) }) else { return self }
         var result = String.UnicodeScalarView()
         for scalar in unicodeScalars {
-            result.append(isControl(scalar) && !isKept(scalar) ? "\u{FFFD}" : scalar)
+            result.append(scalar.steersTerminal && !isKept(scalar) ? "\u{FFFD}" : scalar)
         }
         return String(result)
     }

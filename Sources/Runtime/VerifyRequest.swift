@@ -44,12 +44,12 @@ package struct VerifyRequest {
         } else {
             let torn = model.tornByteCount
             let note = torn > 0 ? "; \(torn) bytes of an unfinished append at the end are ignored" : ""
-            printLine("\(file): valid, \(model.sections.count) sections\(note)")
+            printLine("\(file.printableLine): valid, \(model.sections.count) sections\(note)")
             let count = model.signatures.count
             let unchecked =
                 count == 0
                 ? ["unsigned"] : ["\(count) signature\(count == 1 ? "" : "s"), which 'tiller verify' checks"]
-            for line in signatures?.lines ?? unchecked { printLine("\(file): \(line.printableLine)") }
+            for line in signatures?.lines ?? unchecked { printLine("\(file): \(line)".printableLine) }
         }
         if let signatures, !signatures.areValid {
             throw TillerError.invalidFile(

@@ -24,7 +24,7 @@ package struct LineLayout: Equatable, Sendable {
         } else {
             rows[0] = prompt
         }
-        for (index, character) in text.enumerated() {
+        for (index, character) in text.lazy.map(\.printable).enumerated() {
             let isBreak = character == "\n"
             let width = isBreak ? 0 : displayWidth(of: character)
             if column + width > columns { newRow(&column) }

@@ -100,6 +100,6 @@ struct UnbundleCommand: ParsableCommand {
         try requireFree(output, force: force)
         Interrupt.install(includingTermination: true)
         try Bundle.writeModel(model, to: output, replaceExisting: force)
-        printLine("written   \(output), \(formatted(bytes: model.byteCount))")
+        printLine("written   \(output.printableLine), \(formatted(bytes: model.byteCount))")
     }
 }

@@ -224,6 +224,6 @@ struct ConvertCommand: ParsableCommand {
         }
         for remark in summary.remarks { printLine("note      \(remark.printableLine)") }
         printLine("time      \(formatted(summary.seconds, digits: 1)) s")
-        printLine("written   \(output)")
+        printLine("written   \(output.printableLine)")
     }
 }

@@ -93,7 +93,7 @@ struct ExpertCaptureCommand: ParsableCommand {
         let (engine, _) = try engineOptions.load(file)
         let capture = try ActivationCapture(engine: engine, position: position, layers: wanted)
         Interrupt.install(includingTermination: true)
-        let bar = ProgressBar(label: "capture \(engine.modelName)", total: list.rows.count)
+        let bar = ProgressBar(label: "capture \(engine.modelName.printableLine)", total: list.rows.count)
         let result = try capture.capture(list, shard: shard, to: output, replaceExisting: force) {
             done, total in
             guard !Interrupt.isRequested else { throw CancellationError() }

@@ -85,7 +85,8 @@ struct SignCommand: ParsableCommand {
             throw CancellationError()
         }
         try TillerStore.add(key.sign(model.signableDigests), in: file)
-        printLine("signed    \(file), \(model.signableDigests.count) sections, by '\(key.name)'")
+        printLine(
+            "signed    \(file.printableLine), \(model.signableDigests.count) sections, by '\(key.name)'")
     }
 }
 

@@ -132,7 +132,7 @@ struct ProfileGateCommand: ParsableCommand {
             return (comparison, value)
         }
         let (engine, _) = try engineOptions.load(file)
-        let bar = ProgressBar(label: "read \(when ?? "")", total: 1)
+        let bar = ProgressBar(label: "read \((when ?? "").printableLine)", total: 1)
         let found = try blaming(pairs ?? file) {
             try GateThreshold.measure(
                 rows ?? [], engine: engine, layer: layer, direction: direction,

@@ -36,6 +36,6 @@ struct CompactCommand: ParsableCommand {
         Interrupt.install(includingTermination: true)
         try TillerStore.compact(file)
         let freed = before - (try openModelFile(file).byteCount)
-        printLine("\(file): \(formatted(bytes: freed)) given back")
+        printLine("\(file.printableLine): \(formatted(bytes: freed)) given back")
     }
 }

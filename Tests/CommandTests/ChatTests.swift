@@ -64,6 +64,14 @@ import Testing
         expectRefusal(outcome, code: outcome.status)
     }
 
+    @Test func whatIsTakenBackIsShownAndNotObeyed() {
+        place.write(
+            #"{"messages": [{"role": "user", "content": "\u001b]0;x\u0007\u202e\u009by"}]}"#, to: "evil.json")
+        let outcome = chat(steerable(), "/load \(place.path("evil.json"))", "/undo")
+        #expect(outcome.status == 0)
+        #expect(outcome.output.contains("took back: \u{FFFD}]0;x\u{FFFD}\u{FFFD}\u{FFFD}y"))
+    }
+
     @Test func aStopEndsAnAnswer() throws {
         let model = steerable()
         let (first, second) = (chat(model, "hi").output, chat(model, "hi", options: ["--stop", "X"]).output)

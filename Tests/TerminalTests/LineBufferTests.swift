@@ -105,6 +105,12 @@ private let left = "\u{1B}[D", right = "\u{1B}[C", up = "\u{1B}[A", down = "\u{1
         #expect(self.layout("abcd", cursor: 3).rows == ["> abcd"])
     }
 
+    @Test func whatATerminalObeysIsNotDrawn() {
+        let layout = layout("a\u{1B}[b\u{202E}c\nd\u{9B}", cursor: 9, columns: 20)
+        #expect(layout.rows == ["> a\u{FFFD}[b\u{FFFD}c", "d\u{FFFD}"])
+        #expect((layout.cursorRow, layout.cursorColumn) == (1, 2))
+    }
+
     @Test func aWideCharacterIsNotCut() {
         let layout = layout("abc日", cursor: 4)
         #expect(layout.rows == ["> abc", "日"])
