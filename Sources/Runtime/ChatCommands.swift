@@ -37,9 +37,18 @@ struct ChatCommands {
         return (help.map { String($0.usage.prefix { $0 != " " }) } + ["/help"]).filter { $0.hasPrefix(line) }
     }
 
+    /// Other names of commands, and help itself.
+    private static let otherNames = ["/help", "/?", "/exit", "/profile", "/regen", "/clear"]
+
+    /// Whether a line begins with the name of a command.
+    static func isCommand(_ line: String) -> Bool {
+        let name = line.prefix { !$0.isWhitespace }
+        return otherNames.contains { $0 == name } || help.contains { $0.usage.prefix { $0 != " " } == name }
+    }
+
     /// Returns false when the chat is over.
     func execute(_ line: String) throws -> Bool {
-        let parts = line.split(separator: " ", maxSplits: 1)
+        let parts = line.split(maxSplits: 1, whereSeparator: \.isWhitespace)
         let argument = parts.count > 1 ? String(parts[1]).trimmed : ""
         switch parts[0] {
         case "/quit", "/exit": return false
@@ -57,13 +66,18 @@ struct ChatCommands {
         case "/save": try save(argument)
         case "/load": try load(argument)
         case "/stats": printStatistics()
-        default: throw TillerError.invalidOption("unknown command \(parts[0]); /help lists what there is")
+        default:
+            throw TillerError.invalidOption(
+                "unknown command \(parts[0]); /help lists what there is, and a message that begins with / is written "
+                    + "with // or after a space")
         }
         return true
     }
 
     private func printHelp() {
         for (usage, meaning) in Self.help { printLine("\(usage.padded(to: 14)) \(meaning)") }
+        printLine(
+            "\("//TEXT".padded(to: 14)) a message that begins with a slash; a space before it does the same")
     }
 
     // MARK: - Steering

@@ -52,19 +52,20 @@ struct ChatLoop {
                 guard isTerminal else { throw Interruption() }
                 printLine(Style.dim("Ctrl-D or /quit ends the chat"))
             case .line(let line):
-                let text = line.trimmed
-                guard !text.isEmpty else { continue }
-                guard try respond(to: text) else { return }
+                guard !line.trimmed.isEmpty else { continue }
+                guard try respond(to: ChatLine(line)) else { return }
             }
         }
     }
 
     /// Returns false when the chat is over. What goes wrong in one turn does not end the conversation.
-    private mutating func respond(to text: String) throws -> Bool {
+    private mutating func respond(to line: ChatLine) throws -> Bool {
         Interrupt.reset()
         do {
-            if text.hasPrefix("/") { return try commands.execute(text) }
-            try conversation.answer(text)
+            switch line {
+            case .command(let text): return try commands.execute(text)
+            case .message(let text): try conversation.answer(text)
+            }
             if Interrupt.isRequested { throw Interruption() }
         } catch var error as TillerError {
             if case .contextOverflow(let needed, _) = error {

@@ -137,7 +137,8 @@ package struct CommandText: Sendable {
         name: "chat", abstract: "Chat with a model; /help lists what can be typed.",
         discussion: """
             Ctrl-C stops an answer, Ctrl-D ends the chat. Lines can also come through a pipe, one message or \
-            command each; the first that fails ends the chat then.
+            command each; the first that fails ends the chat then. A message that begins with a slash is written \
+            with two, or after a space.
             """)
     package static let generate = CommandText(
         name: "generate", abstract: "Continue a prompt, or answer it.",

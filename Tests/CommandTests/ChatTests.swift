@@ -64,6 +64,17 @@ import Testing
         expectRefusal(outcome, code: outcome.status)
     }
 
+    @Test func aMessageMayBeginWithASlash() throws {
+        let model = steerable()
+        expectRefusal(
+            chat(model, "/usr/bin/env is missing", "hello"), code: 2, saying: "/usr/bin/env", "//", "a space")
+        let outcome = chat(model, "//usr/bin/env is missing", " /quit", "//", "/save \(place.path("c.json"))")
+        #expect(outcome.status == 0, "\(outcome.error)")
+        let saved = try JSON.parse(place.bytes(of: "c.json"))["messages"]?.arrayValue ?? []
+        let questions = saved.filter { $0["role"]?.stringValue == "user" }
+        #expect(questions.map { $0["content"]?.stringValue } == ["/usr/bin/env is missing", "/quit", "/"])
+    }
+
     @Test func whatIsTakenBackIsShownAndNotObeyed() {
         place.write(
             #"{"messages": [{"role": "user", "content": "\u001b]0;x\u0007\u202e\u009by"}]}"#, to: "evil.json")

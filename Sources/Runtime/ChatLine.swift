@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a line of a chat is: a message, or a command that begins with a slash.
+
+/// A line without the white space around it.
+package enum ChatLine: Equatable {
+    case message(String)
+    case command(String)
+
+    /// Reads a line.
+    ///
+    /// A second slash, or white space before the first one, makes a message of what would be a command. So does a line
+    /// break, which only pasted text has, where the first word is no command: text often begins with a path.
+    package init(_ line: String) {
+        let text = line.trimmed
+        if text.hasPrefix("//") {
+            self = .message(String(text.dropFirst()))
+        } else if !line.hasPrefix("/") {
+            self = .message(text)
+        } else if text.contains(where: \.isNewline), !ChatCommands.isCommand(text) {
+            self = .message(text)
+        } else {
+            self = .command(text)
+        }
+    }
+}
