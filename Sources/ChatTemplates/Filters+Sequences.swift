@@ -122,7 +122,7 @@ extension Interpreter {
 
     private func map(_ value: Value, _ arguments: Arguments) throws(TemplateError) -> [Value] {
         var result: [Value] = []
-        if arguments.positional.isEmpty, arguments.named.contains(where: { $0.name == "attribute" }) {
+        if arguments.positional.isEmpty, arguments.named.contains(where: { $0.name.string == "attribute" }) {
             let bound = try arguments.bind(["attribute", "default"], for: "map")
             for element in try candidates(value) {
                 let part = try reach(bound[0], in: element)

@@ -72,7 +72,7 @@ extension Interpreter {
                     try format.formatted(percent: .tuple(try Elements(arguments.positional, budget)), budget))
             }
             let mapping = Mapping()
-            for (name, value) in arguments.named { try mapping.set(.string(Text(name)), value, budget) }
+            for (name, value) in arguments.named { try mapping.set(.string(name), value, budget) }
             return .string(try format.formatted(percent: .mapping(mapping), budget))
         case "tojson": return .string(try writeJSON(value, arguments))
         default: return nil

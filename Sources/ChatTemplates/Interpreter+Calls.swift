@@ -27,7 +27,7 @@ extension Interpreter {
         let syntax = macro.syntax
         let scope = Scope(parent: macro.scope)
         var named = arguments.named
-        if let index = named.firstIndex(where: { $0.name == "caller" }),
+        if let index = named.firstIndex(where: { $0.name.string == "caller" }),
             !syntax.parameters.contains(where: { $0.name == "caller" })
         {
             scope.variables["caller"] = named.remove(at: index).value
@@ -37,7 +37,7 @@ extension Interpreter {
         for (index, parameter) in syntax.parameters.enumerated() {
             if index < arguments.positional.count {
                 scope.variables[parameter.name] = arguments.positional[index]
-            } else if let place = named.firstIndex(where: { $0.name == parameter.name }) {
+            } else if let place = named.firstIndex(where: { $0.name.string == parameter.name }) {
                 scope.variables[parameter.name] = named.remove(at: place).value
             } else if let defaultValue = parameter.defaultValue {
                 scope.variables[parameter.name] = try evaluate(defaultValue, scope)
@@ -50,7 +50,7 @@ extension Interpreter {
     }
 
     private func bindSurplus(
-        _ positional: [Value], _ named: [(name: String, value: Value)], _ syntax: MacroSyntax, _ scope: Scope
+        _ positional: [Value], _ named: [(name: Text, value: Value)], _ syntax: MacroSyntax, _ scope: Scope
     ) throws(TemplateError) {
         guard positional.isEmpty || syntax.takesSurplusPositional else {
             throw .evaluation(
@@ -58,14 +58,14 @@ extension Interpreter {
                     + "expected at most \(syntax.parameters.count)")
         }
         guard named.isEmpty || syntax.takesSurplusNamed else {
-            throw .evaluation("found the argument '\(named[0].name)', unknown to the macro '\(syntax.name)'")
+            throw .evaluation("found the argument '\(named[0].name.string)', unknown to the macro '\(syntax.name)'")
         }
         if syntax.takesSurplusPositional {
             scope.variables["varargs"] = .tuple(try Elements(positional, budget))
         }
         if syntax.takesSurplusNamed {
             let mapping = Mapping()
-            for (name, value) in named { try mapping.set(.string(Text(name)), value, budget) }
+            for (name, value) in named { try mapping.set(.string(name), value, budget) }
             scope.variables["kwargs"] = .mapping(mapping)
         }
     }
@@ -135,7 +135,7 @@ extension Interpreter {
             }
         case nil: break
         }
-        for (name, value) in arguments.named { try mapping.set(.string(Text(name)), value, budget) }
+        for (name, value) in arguments.named { try mapping.set(.string(name), value, budget) }
         return mapping
     }
 }

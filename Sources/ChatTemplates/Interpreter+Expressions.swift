@@ -82,7 +82,7 @@ extension Interpreter {
         var arguments = Arguments()
         for expression in syntax.positional { arguments.positional.append(try evaluate(expression, scope)) }
         for (name, expression) in syntax.named {
-            arguments.named.append((name, try evaluate(expression, scope)))
+            arguments.named.append((Text(name), try evaluate(expression, scope)))
         }
         if let spread = syntax.spread {
             arguments.positional += try evaluate(spread, scope).elements(budget)
@@ -92,7 +92,7 @@ extension Interpreter {
                 throw .evaluation("expected a mapping after '**'")
             }
             for (key, value) in zip(mapping.keys, mapping.values) {
-                arguments.named.append((try key.printed(budget).string, value))
+                arguments.named.append((try key.printed(budget), value))
             }
         }
         return arguments

@@ -70,7 +70,7 @@ extension Interpreter {
     ) throws(TemplateError) {
         guard case .call(let callee, let syntax) = call.kind else { return }
         var arguments = try evaluate(syntax, scope)
-        arguments.named.append(("caller", makeMacro(caller, scope)))
+        arguments.named.append((Text("caller"), makeMacro(caller, scope)))
         let value = try evaluate(callee, scope)
         try write(try self.call(value, arguments).printed(budget))
     }

@@ -79,7 +79,7 @@ extension Text {
                 }
                 value = arguments.positional[index]
             } else {
-                guard let found = arguments.named.first(where: { $0.name == name })?.value else {
+                guard let found = arguments.named.first(where: { $0.name.string == name })?.value else {
                     throw .evaluation(
                         "found the field '{\(name)}', expected '{}', '{0}' or the name of a value")
                 }

@@ -67,7 +67,7 @@ final class Loop {
 /// What a call hands over, evaluated.
 struct Arguments {
     var positional: [Value] = []
-    var named: [(name: String, value: Value)] = []
+    var named: [(name: Text, value: Value)] = []
 
     /// The values for parameters in their order, nil where none was given.
     ///
@@ -79,7 +79,7 @@ struct Arguments {
         }
         var values: [Value?] = positional.map { $0 }
         values += [Value?](repeating: nil, count: parameters.count - positional.count)
-        for (name, value) in named {
+        for (name, value) in named.map({ ($0.name.string, $0.value) }) {
             guard let index = parameters.firstIndex(of: name), values[index] == nil else {
                 throw .evaluation(
                     "found the argument '\(name)' for '\(callee)', expected one of \(parameters)")

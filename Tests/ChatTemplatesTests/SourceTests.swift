@@ -72,6 +72,8 @@ private let attributions: [(template: String, expected: String)] = [
     ("{{ [x, '<s>', none] }}{{ (1,) }}", "‹['a-B c', '›<s>‹', None](1,)›"),
     ("{{ strftime_now(y) }}{{ strftime_now('<%%>') }}", "‹<e>›<%>"),
     // Kept, passed on, chosen
+    ("{% for k in dict(**{x: 1}) %}{{ k }}{% endfor %}{{ dict(t=1) | join }}", "‹a-B c›t"),
+    ("{% macro m() %}{{ kwargs | join }}{% endmacro %}{{ m(**{x: 1, 't': 2}) }}", "‹a-B c›t"),
     ("{% macro m(a) %}[{{ a }}]{% endmacro %}{{ m(x) | upper }}", "[‹A-B C›]"),
     ("{% macro w() %}<{{ caller() }}>{% endmacro %}{% call w() %}i{{ y }}{% endcall %}", "<i‹<e>›>"),
     ("{% set v %}<{{ x }}>{% endset %}{{ v | replace('-', '+') }}", "<‹a›+‹B c›>"),
