@@ -58,7 +58,8 @@ extension Interpreter {
                     + "expected at most \(syntax.parameters.count)")
         }
         guard named.isEmpty || syntax.takesSurplusNamed else {
-            throw .evaluation("found the argument '\(named[0].name.string)', unknown to the macro '\(syntax.name)'")
+            throw .evaluation(
+                "found the argument '\(named[0].name.string)', unknown to the macro '\(syntax.name)'")
         }
         if syntax.takesSurplusPositional {
             scope.variables["varargs"] = .tuple(try Elements(positional, budget))
