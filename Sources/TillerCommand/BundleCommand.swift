@@ -58,11 +58,11 @@ struct BundleCommand: ParsableCommand {
         try Bundle.write(
             program: program, model: model, settings: settings, to: output, replaceExisting: force)
         printLine(
-            "written   \(output), \(formatted(bytes: program.bytes.count)) of program and "
+            "written   \(output.printableLine), \(formatted(bytes: program.bytes.count)) of program and "
                 + "\(formatted(bytes: model.byteCount)) of model")
         if kind == .dynamic {
             printLine(
-                "note      \(program.path) needs shared libraries; tools/build-static makes one that needs none"
+                "note      \(program.path.printableLine) needs shared libraries; tools/build-static makes one that needs none"
             )
         }
     }

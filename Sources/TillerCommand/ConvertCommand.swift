@@ -211,7 +211,7 @@ struct ConvertCommand: ParsableCommand {
         if !summary.widened.isEmpty {
             printLine(
                 "wider     \(summary.widened.count) tensors have rows that are no multiple of 32 and are stored as "
-                    + "f16: \(summary.widened.prefix(3).joined(separator: ", "))\(summary.widened.count > 3 ? ", …" : "")"
+                    + "f16: \(summary.widened.prefix(3).joined(separator: ", ").printableLine)\(summary.widened.count > 3 ? ", …" : "")"
             )
         }
         if let quality = summary.quality.flatMap(ConversionQuality.init) {

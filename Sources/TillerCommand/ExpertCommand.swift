@@ -103,7 +103,7 @@ struct ExpertCaptureCommand: ParsableCommand {
         let unread = result.unreadCount > 0 ? ", \(result.unreadCount) of them without a token to read" : ""
         printLine(
             "captured \(result.rowCount) rows\(unread), shard \(shard), of \(list.pairs.count) pairs and "
-                + "\(list.texts.count) texts to \(output)")
+                + "\(list.texts.count) texts to \(output.printableLine)")
     }
 }
 

@@ -30,7 +30,8 @@ struct KeysNewCommand: ParsableCommand {
         let folder = KeyFolder.usual()
         let key = try folder.makeKey(named: name)
         printLine(
-            "made      \(folder.path)/\(name).key, which is secret, and \(name).pub, which is for others")
+            "made      \(folder.path.printableLine)/\(name).key, which is secret, and \(name).pub, which is for others"
+        )
         printLine("public    \(key.publicKey.hexadecimal)")
     }
 }

@@ -46,7 +46,8 @@ struct ProfileListCommand: ParsableCommand {
         }
         guard !profiles.isEmpty else {
             printLine(
-                "no profiles; train one with: tiller profile train \(file) --pairs PAIRS.jsonl --name NAME")
+                "no profiles; train one with: tiller profile train \(file.printableLine) --pairs PAIRS.jsonl --name NAME"
+            )
             return
         }
         let width = profiles.map(\.name.count).max() ?? 0

@@ -74,6 +74,7 @@ struct ProfileExportCommand: ParsableCommand {
         let signers = signatures.map { "signed " + names.name($0) }
         printLine(
             "exported '\(name)' to \(output), \(signers.isEmpty ? "unsigned" : signers.joined(separator: ", "))"
+                .printableLine
         )
     }
 }
