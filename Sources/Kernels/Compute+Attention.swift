@@ -48,7 +48,7 @@ extension Compute {
             threadCount: threadCount, rowCount: attention.rowCount, headSize: cache.headSize)
         let unitCount = attention.blockCount * cache.keyValueHeadCount
         let work = headCount * cache.headSize * attention.visible(0..<tokenCount).count * tokenCount / 2
-        if threadCount == 1 || work < Self.smallWork {
+        if threadCount == 1 || work < smallWork {
             for unit in 0..<unitCount { attendBlock(attention, unit, attentionScratch.rows[0]) }
         } else if unitCount >= 4 * threadCount {
             forEachUnit(unitCount) { unit, thread in

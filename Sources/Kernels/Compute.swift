@@ -13,6 +13,8 @@ package final class Compute: @unchecked Sendable {
     package let threadCount: Int
     let table: KernelTable
     let pool: ThreadPool
+    /// Elements below which a step runs on the calling thread: to wake others costs more than they save.
+    let smallWork: Int
     /// Divides work among threads.
     private let shares: WorkShares
     /// Hands out units of uneven cost.
@@ -22,19 +24,20 @@ package final class Compute: @unchecked Sendable {
     /// One for each thread.
     let gateScratch: [GateScratch]
 
+    /// What `smallWork` is unless told otherwise; tests take 0, so that the least of work is divided.
+    package static let usualSmallWork = 32_768
+
     /// - Precondition: `threadCount` is positive.
-    package init(kernels: KernelSet, threadCount: Int) {
+    package init(kernels: KernelSet, threadCount: Int, smallWork: Int = usualSmallWork) {
         precondition(threadCount > 0, "Compute: at least one thread")
         self.kernels = kernels
         self.threadCount = threadCount
+        self.smallWork = smallWork
         table = kernels.table
         pool = ThreadPool(threadCount: threadCount)
         shares = WorkShares(threadCount: threadCount)
         gateScratch = (0..<threadCount).map { _ in GateScratch() }
     }
-
-    /// Below this many elements waking other threads costs more than they save.
-    static let smallWork = 32_768
 
     /// Threads get tiles in pairs: some kernels multiply two together, and two are one group of what comes after.
     static let tileGranularity = 2
@@ -53,7 +56,7 @@ package final class Compute: @unchecked Sendable {
         _ count: Int, elementCount: Int, granularity: Int = 1, before upcoming: UpcomingWeights? = nil,
         _ body: (Range<Int>, _ thread: Int) -> Void
     ) {
-        if elementCount < Self.smallWork || threadCount == 1 || count < 2 {
+        if elementCount < smallWork || threadCount == 1 || count < 2 {
             return body(0..<count, 0)
         }
         shares.divide((count + granularity - 1) / granularity)

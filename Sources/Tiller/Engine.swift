@@ -39,6 +39,8 @@ public final class Engine: Sendable {
         /// The most bytes of weights in resident memory; layers beyond are mapped only while they are read, which costs
         /// speed. Nil keeps all.
         public var residentWeights: Int?
+        /// Elements of work below which one thread does it alone; tests take 0.
+        package var smallWork = Compute.usualSmallWork
 
         public init() {}
     }
@@ -84,7 +86,9 @@ public final class Engine: Sendable {
         do { kernels = try options.kernels.map(KernelSet.named) ?? .best } catch {
             throw .invalidOption("\(error)")
         }
-        compute = Compute(kernels: kernels, threadCount: options.threads ?? Processor.physicalCoreCount())
+        compute = Compute(
+            kernels: kernels, threadCount: options.threads ?? Processor.physicalCoreCount(),
+            smallWork: options.smallWork)
         cacheEncoding = try Self.cacheEncoding(options.cache, for: model)
         residentWeights = options.residentWeights
         let passing = try options.residentWeights.flatMap { limit throws(TillerError) in

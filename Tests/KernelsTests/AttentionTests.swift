@@ -16,6 +16,8 @@ private struct Problem {
     var window: Int?
     var encoding = CacheEncoding.float32
     let layer = 1
+    /// Positions that the cache has room for beyond the last.
+    var room = 3
 
     var width: Int { heads * headSize }
     var sharedWidth: Int { sharedHeads * headSize }
@@ -26,13 +28,13 @@ private struct Problem {
 
     func emptyCache() -> KeyValueCache {
         KeyValueCache(
-            layerCount: 2, keyValueHeadCount: sharedHeads, headSize: headSize, capacity: positions + 3,
+            layerCount: 2, keyValueHeadCount: sharedHeads, headSize: headSize, capacity: positions + room,
             encoding: encoding)
     }
 
     /// Evaluates the sequence in batches of the given sizes; output [positions × width].
     func run(_ kernels: KernelSet, threads: Int = 1, batches: [Int]? = nil) -> AlignedBuffer<Float> {
-        let compute = Compute(kernels: kernels, threadCount: threads)
+        let compute = Compute(kernels: kernels, threadCount: threads, smallWork: 0)
         let cache = emptyCache()
         let output = AlignedBuffer<Float>(count: positions * width)
         var first = 0
@@ -158,14 +160,26 @@ func attentionIsTheSameForAnyThreadCountAndBatch(kernels: KernelSet, encoding: C
         let uneven = [1, 5, 17, problem.positions - 30, 7]
         #expect(problem.run(kernels, threads: 2, batches: uneven).bits(count) == expected)
     }
-    // Token by token, across a chunk's end.
-    var problem = problems[3]
-    problem.encoding = encoding
-    let batches = [115] + Array(repeating: 1, count: 35)
-    let count = problem.positions * problem.width
-    let expected = problem.run(kernels).bits(count)
-    for threads in [1, 3] {
-        #expect(problem.run(kernels, threads: threads, batches: batches).bits(count) == expected)
+}
+
+/// A single token's chunks are divided among threads, and the last of them to finish combines the parts: across a chunk's end,
+/// until the cache is full, with and without a window, and where several heads share a cache.
+@Test(arguments: KernelSet.available, CacheEncoding.allCases)
+func decodingTokenByTokenIsTheSameForAnyThreadCount(kernels: KernelSet, encoding: CacheEncoding) {
+    for var problem in [
+        Problem(heads: 4, sharedHeads: 1, headSize: 64, positions: 150),
+        Problem(heads: 4, sharedHeads: 2, headSize: 32, positions: 384, room: 0),
+        Problem(heads: 3, sharedHeads: 3, headSize: 32, positions: 390, window: 140, room: 600),
+    ] {
+        problem.encoding = encoding
+        let stepCount = 36
+        let batches = [problem.positions - stepCount] + Array(repeating: 1, count: stepCount)
+        let count = problem.positions * problem.width
+        let expected = problem.run(kernels).bits(count)
+        for threads in [1, 2, 3, 7] {
+            let found = problem.run(kernels, threads: threads, batches: batches).bits(count)
+            #expect(found == expected, "\(problem.positions) positions, \(threads) threads")
+        }
     }
 }
 
@@ -215,7 +229,7 @@ func aCopiedPrefixContinuesLikeTheOriginal(encoding: CacheEncoding) {
 func theOutputInCodesIsTheOutputQuantized(kernels: KernelSet, headSize: Int) {
     let problem = Problem(heads: 4, sharedHeads: 2, headSize: headSize, positions: 45, encoding: .float16)
     for threads in [1, 3] {
-        let compute = Compute(kernels: kernels, threadCount: threads)
+        let compute = Compute(kernels: kernels, threadCount: threads, smallWork: 0)
         let cache = problem.emptyCache()
         let outputs = [ActivationForm.values, .codes].map { form in
             compute.forTokens(45, elementCount: problem.width) {

@@ -18,7 +18,7 @@ private func columnCounts(_ encoding: TensorEncoding) -> [Int] {
 private func multiply(
     _ kernels: KernelSet, _ matrix: TestMatrix, _ x: Activations, tokens: Int, threads: Int = 1
 ) -> AlignedBuffer<Float> {
-    let compute = Compute(kernels: kernels, threadCount: threads)
+    let compute = Compute(kernels: kernels, threadCount: threads, smallWork: 0)
     let output = AlignedBuffer<Float>(count: tokens * matrix.weights.rows + 1)
     output[output.count - 1] = 12345
     if x.columns % 32 == 0 { compute.forTokens(tokens, elementCount: x.columns) { $0.quantize(x) } }
@@ -125,7 +125,7 @@ func threeProjectionsTogetherAreThreeProjections(kernels: KernelSet) {
     }
     let x = randomActivations(tokens: tokens, columns: columns)
     let outputs = matrices.map { AlignedBuffer<Float>(count: tokens * $0.weights.rows) }
-    let compute = Compute(kernels: kernels, threadCount: 3)
+    let compute = Compute(kernels: kernels, threadCount: 3, smallWork: 0)
     compute.forTokens(tokens, elementCount: columns) { $0.quantize(x) }
     let projections = zip(matrices, outputs).map { Projection($0.weights, into: $1) }
     compute.multiply(projections[0], projections[1], projections[2], by: x, tokenCount: tokens)
@@ -156,7 +156,7 @@ func embeddingsAreRowsOfTheTiles(encoding: TensorEncoding) {
     let matrix = TestMatrix(encoding, rows: rows, columns: columns)
     let tokens: [Int32] = [32, 0, 15, 16, 0]
     let hidden = AlignedBuffer<Float>(count: tokens.count * columns)
-    let compute = Compute(kernels: .best, threadCount: 2)
+    let compute = Compute(kernels: .best, threadCount: 2, smallWork: 0)
     tokens.withUnsafeBufferPointer {
         compute.embed($0, from: WeightTable([matrix.weights]), scale: 3, into: hidden)
     }
@@ -169,17 +169,17 @@ func embeddingsAreRowsOfTheTiles(encoding: TensorEncoding) {
     }
 }
 
-@Test(arguments: KernelSet.available)
-func tablesInSegmentsAreWhatTheirSegmentsAre(kernels: KernelSet) {
-    let columns = 64, tokens = 3
+@Test(arguments: KernelSet.available, [1, 3])
+func tablesInSegmentsAreWhatTheirSegmentsAre(kernels: KernelSet, tokens: Int) {
+    let columns = 64
     let parts = [(TensorEncoding.int8, 32), (.int4, 48), (.int5, 16), (.int3, 21)].enumerated().map {
         TestMatrix($1.0, rows: $1.1, columns: columns, seed: UInt64($0))
     }
     let table = WeightTable(parts.map(\.weights))
     let x = randomActivations(tokens: tokens, columns: columns)
     let hidden = AlignedBuffer<Float>(count: 2 * columns)
-    for threads in [1, 2, 5] {
-        let compute = Compute(kernels: kernels, threadCount: threads)
+    for threads in [1, 2, 5, 40] {
+        let compute = Compute(kernels: kernels, threadCount: threads, smallWork: 0)
         let output = AlignedBuffer<Float>(count: tokens * table.rows)
         compute.forTokens(tokens, elementCount: columns) { $0.quantize(x) }
         compute.multiply(table, by: x, tokenCount: tokens, into: output)
@@ -229,7 +229,7 @@ func gatedProductsAreProductsThenGates(kernels: KernelSet, tokens: Int) {
         let x = randomActivations(tokens: tokens, columns: columns)
         let expected = gatedInSteps(kernels, gate, up, x, tokens: tokens)
         for threads in [1, 3] {
-            let compute = Compute(kernels: kernels, threadCount: threads)
+            let compute = Compute(kernels: kernels, threadCount: threads, smallWork: 0)
             let output = Activations(capacity: tokens, columns: rows)
             func run(_ form: ActivationForm) {
                 compute.multiplyGated(

@@ -17,7 +17,7 @@ private func weightVector(_ x: AlignedBuffer<Float>) -> WeightVector {
 func normsAreWithinTheRoundingBound(kernels: KernelSet) {
     let tokens = 3, epsilon: Float = 1e-5
     for columns in widths {
-        let compute = Compute(kernels: kernels, threadCount: 2)
+        let compute = Compute(kernels: kernels, threadCount: 2, smallWork: 0)
         let x = randomBuffer(tokens * columns, seed: 3, scale: 10), gains = randomBuffer(columns, seed: 4)
         let output = Activations(capacity: tokens, columns: columns)
         compute.forTokens(tokens, elementCount: columns) {
@@ -117,7 +117,7 @@ func rotationsFollowTheAnglesInDouble(kernels: KernelSet) {
         let before = randomBuffer(tokens * heads * headSize, seed: 11)
         let x = AlignedBuffer<Float>(count: before.count), alone = AlignedBuffer<Float>(count: before.count)
         for i in 0..<before.count { x[i] = before[i] }
-        let compute = Compute(kernels: kernels, threadCount: 2)
+        let compute = Compute(kernels: kernels, threadCount: 2, smallWork: 0)
         let angles = compute.angles(table, first..<first + tokens)
         compute.forTokens(tokens, elementCount: 1 << 16) {
             $0.rotate(x, by: angles, headCount: heads, headSize: headSize)
@@ -150,7 +150,7 @@ func rotationsFollowTheAnglesInDouble(kernels: KernelSet) {
 
 @Test(arguments: KernelSet.available)
 func sumsAndReductionsAreWithinTheRoundingBound(kernels: KernelSet) {
-    let compute = Compute(kernels: kernels, threadCount: 2)
+    let compute = Compute(kernels: kernels, threadCount: 2, smallWork: 0)
     for count in widths + [5000] {
         let a = randomBuffer(count, seed: 21), b = randomBuffer(count, seed: 22), before = a.bits(count)
         let products = (0..<count).map { Double(a[$0]) * Double(b[$0]) }

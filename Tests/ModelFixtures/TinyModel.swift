@@ -56,12 +56,14 @@ package struct TinyModel {
         return output
     }
 
+    /// An engine that divides the least of work among its threads.
     package func engine(
         _ weights: TensorEncoding = .float32, in folder: TemporaryFolder,
         _ change: (inout Engine.Options) -> Void = { _ in }
     ) throws -> Engine {
         var options = Engine.Options()
         options.threads = 2
+        options.smallWork = 0
         change(&options)
         return try Engine(path: convert(weights, in: folder), options: options)
     }

@@ -8,7 +8,7 @@ import Testing
 import Tiller
 
 @Suite struct SamplerTests {
-    private let compute = Compute(kernels: .best, threadCount: 2)
+    private let compute = Compute(kernels: .best, threadCount: 2, smallWork: 0)
 
     private func draw(
         _ logits: [Float], _ change: (inout SamplingOptions) -> Void, history: [Int32] = [], count: Int = 1

@@ -87,6 +87,7 @@ import Tiller
         try TillerProfileStore.add(profile(kind, of: TillerFile(path: path), phase: phase), in: path)
         var options = Engine.Options()
         options.threads = threads
+        options.smallWork = 0
         return (try Engine(path: path, options: options), model)
     }
 
@@ -143,7 +144,7 @@ import Tiller
             try session.steer([])
             try session.steer([Steer(kind)])
             try session.evaluate([])
-            expectSame(session.currentLogits, cached.logits)
+            #expect(session.currentLogits == cached.logits)
 
             // A fork goes on alone; what is taken back leaves nothing.
             let fork = session.fork()
@@ -151,7 +152,7 @@ import Tiller
             _ = try fork.generate(greedy)
             fork.rewind(to: session.tokens.count - 3)
             try fork.evaluate([2, 3, 4])
-            expectSame(fork.currentLogits, session.currentLogits)
+            #expect(fork.currentLogits == session.currentLogits)
             #expect(try fork.generate(greedy).tokens == session.generate(greedy).tokens)
         }
     }
@@ -176,12 +177,12 @@ import Tiller
         try fresh.evaluate([5])
         try fresh.steer([Steer(kind)])
         try fresh.evaluate([])
-        expectSame(fresh.currentLogits, changed.currentLogits)
+        #expect(fresh.currentLogits == changed.currentLogits)
         try changed.steer([])
         try changed.evaluate([])
         let plain = try engine.makeSession()
         try plain.evaluate(Array(model.tokens.prefix(20)) + answer + [5])
-        expectSame(changed.currentLogits, plain.currentLogits)
+        #expect(changed.currentLogits == plain.currentLogits)
     }
 
     @Test func aChangeKeepsWhatItDoesNotTouch() throws {
@@ -205,7 +206,7 @@ import Tiller
             try session.evaluate([2])
             let plain = try engine.makeSession()
             try plain.evaluate(session.tokens)
-            expectSame(session.currentLogits, plain.currentLogits)
+            #expect(session.currentLogits == plain.currentLogits)
         }
     }
 
@@ -236,7 +237,7 @@ import Tiller
     @Test(arguments: kinds)
     func theTextDependsOnNeitherThreadsNorBatches(kind: String) throws {
         for (name, int8) in [("llama", true), ("mistral", false), ("gemma3", true)] {
-            var texts: Set<[Int32]> = []
+            var texts: Set<[Int32]> = [], logits: Set<[Float]> = []
             for threads in [1, 2, 3] {
                 let (engine, model) = try engine(name, kind, int8: int8, threads: threads)
                 for size in [1, 7, 20] {
@@ -247,15 +248,12 @@ import Tiller
                         try session.evaluate(Array(prompt[start..<min(start + size, 20)]))
                     }
                     texts.insert(try session.generate(greedy).tokens)
+                    try session.evaluate([1])
+                    logits.insert(session.currentLogits)
                 }
             }
-            #expect(texts.count == 1, "\(name): \(texts)")
+            #expect(texts.count == 1 && logits.count == 1, "\(name): \(texts)")
         }
-    }
-
-    /// Rounding of Float32 sums in another order stays far below this, a token that is steered otherwise far above.
-    private func expectSame(_ a: [Float], _ b: [Float]) {
-        #expect(largestDifference(a, b) < ForwardPassTests.tolerance)
     }
 }
 
