@@ -184,6 +184,12 @@ let package = Package(
                 "Steering", "Tiller", "TestSupport", "Tokenization",
             ]),
         .testTarget(
+            name: "ConcurrencyTests",
+            dependencies: [
+                "Formats", "Kernels", "ModelFixtures", "Platform", "Steering", "TestSupport", "Tiller",
+                "Transformer",
+            ]),
+        .testTarget(
             name: "CalibrationTests",
             dependencies: [
                 "Calibration", "Conversion", "Evaluation", "Formats", "LinearAlgebra", "ModelFixtures",

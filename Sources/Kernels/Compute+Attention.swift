@@ -134,8 +134,7 @@ extension Compute {
 
     /// Hands out 0..<count, one after the other, to whichever thread is free.
     private func forEachUnit(_ count: Int, _ body: (_ unit: Int, _ thread: Int) -> Void) {
-        nextUnit.store(0, ordering: .relaxed)
-        pool.run { thread in
+        pool.run(preparing: { nextUnit.store(0, ordering: .relaxed) }) { thread in
             while true {
                 let unit = nextUnit.add(1, ordering: .relaxed).oldValue
                 if unit >= count { return }

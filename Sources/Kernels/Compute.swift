@@ -5,9 +5,13 @@ import KernelCore
 import Platform
 import Synchronization
 
-/// Runs kernels on a team of threads.
+/// Runs kernels on a team of threads. In steady state nothing is allocated.
 ///
-/// One operation at a time: scratch memory is shared by all of them. In steady state nothing is allocated.
+/// Any number of threads may share one. Two locks keep them apart, always taken in this order:
+/// - `exclusively` belongs to a thread for a whole batch of tokens. Attention, gated products and rotary angles keep scratch
+///   memory here, so they are called inside of it wherever there is more than one thread to call them.
+/// - Each parallel step takes its turn on the team. An operation without scratch memory, such as finding the largest logits,
+///   needs no more: it may run between two steps of another thread's batch.
 package final class Compute: @unchecked Sendable {
     package let kernels: KernelSet
     package let threadCount: Int
@@ -15,7 +19,8 @@ package final class Compute: @unchecked Sendable {
     let pool: ThreadPool
     /// Elements below which a step runs on the calling thread: to wake others costs more than they save.
     let smallWork: Int
-    /// Divides work among threads.
+    private let turn = Mutex<Void>(())
+    /// Divides work among threads; belongs to the step whose turn it is.
     private let shares: WorkShares
     /// Hands out units of uneven cost.
     let nextUnit = Atomic<Int>(0)
@@ -39,6 +44,11 @@ package final class Compute: @unchecked Sendable {
         gateScratch = (0..<threadCount).map { _ in GateScratch() }
     }
 
+    /// Runs `body` while no other thread is in such a body.
+    ///
+    /// - Precondition: not called from within a `body` of the same compute, or of a step.
+    package func exclusively(_ body: () -> Void) { turn.withLock { _ in body() } }
+
     /// Threads get tiles in pairs: some kernels multiply two together, and two are one group of what comes after.
     static let tileGranularity = 2
 
@@ -59,8 +69,7 @@ package final class Compute: @unchecked Sendable {
         if elementCount < smallWork || threadCount == 1 || count < 2 {
             return body(0..<count, 0)
         }
-        shares.divide((count + granularity - 1) / granularity)
-        pool.run { thread in
+        pool.run(preparing: { shares.divide((count + granularity - 1) / granularity) }) { thread in
             shares.forEachPart(of: thread) { units in
                 body(units.lowerBound * granularity..<min(units.upperBound * granularity, count), thread)
             }

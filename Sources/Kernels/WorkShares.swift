@@ -28,7 +28,7 @@ package final class WorkShares: @unchecked Sendable {
 
     deinit { memory.deallocate() }
 
-    /// Divides 0..<unitCount anew, before the threads begin.
+    /// Divides 0..<unitCount anew, when all threads are done with what was divided before: `ThreadPool.run(preparing:_:)`.
     package func divide(_ unitCount: Int) {
         self.unitCount = unitCount
         for thread in 0..<threadCount {

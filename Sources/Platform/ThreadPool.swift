@@ -36,8 +36,10 @@ package final class ThreadPool: Sendable {
     ///
     /// Bodies may not wait for one another. Returns when all are done; what they wrote is then visible to the caller. Runs from different threads
     /// take turns. Nothing is allocated.
+    /// - Parameter prepare: called first, by the caller, when its turn has come: what the threads of a run share belongs to
+    ///   the run before it until then.
     /// - Precondition: not called from within a `body` of the same pool.
-    package func run(_ body: (_ thread: Int) -> Void) {
+    package func run(preparing prepare: () -> Void = {}, _ body: (_ thread: Int) -> Void) {
         let caller = pthread_self()
         if !team.tryLock() {
             let isMember = team.runner == caller || workers.contains { pthread_equal($0, caller) != 0 }
@@ -45,6 +47,7 @@ package final class ThreadPool: Sendable {
             team.lock()
         }
         team.runner = caller
+        prepare()
         let teamSize = workers.count + 1
         if teamSize == 1 {
             for thread in 0..<threadCount { body(thread) }

@@ -8,11 +8,12 @@ import Kernels
 import Platform
 import Quantization
 import Steering
-import Synchronization
 import Tokenization
 import Transformer
 
-/// A model with its tokenizer and steering profiles, ready to run; share one between any number of sessions.
+/// A model with its tokenizer and steering profiles, ready to run; share one between any number of sessions and threads.
+///
+/// Sessions on different threads take turns: each generates the text that it generates alone.
 ///
 /// ```swift
 /// let engine = try Engine(path: "model.tiller")
@@ -53,8 +54,6 @@ public final class Engine: Sendable {
     /// The limit that the options set.
     package let residentWeights: Int?
     private let forwardPass: ForwardPass
-    /// One evaluation at a time: sessions of one engine share its threads and scratch memory.
-    private let lock = Mutex<Void>(())
 
     /// Maps a `.tiller` file and checks everything but the weights' checksums (see `verify`).
     ///
@@ -210,35 +209,31 @@ public final class Engine: Sendable {
         return true
     }
 
-    /// Runs one evaluation, alone.
+    /// Runs tokens of a timeline; the batches of sessions on other threads take turns with its own.
     package func evaluate(
         _ tokens: UnsafeBufferPointer<Int32>, cache: KeyValueCache, _ evaluation: Evaluation,
         request: LogitsRequest
     ) {
-        lock.withLock { _ in
-            forwardPass.evaluate(tokens, cache: cache, evaluation, request: request)
-        }
+        forwardPass.evaluate(tokens, cache: cache, evaluation, request: request)
     }
 
-    /// Runs parts of several timelines together, and nothing else meanwhile.
+    /// Runs parts of several timelines together.
     package func evaluate(
         _ parts: [TimelinePart], visit: ((Int, Int, UnsafeBufferPointer<Float>) -> Void)?
     ) {
-        lock.withLock { _ in forwardPass.evaluate(parts, visit: visit) }
+        forwardPass.evaluate(parts, visit: visit)
     }
 
-    /// Runs one token of each of two timelines, alone.
+    /// Runs one token of each of two timelines.
     package func evaluatePair(
         _ tokens: UnsafeBufferPointer<Int32>, first: (cache: KeyValueCache, evaluation: Evaluation),
         second: (cache: KeyValueCache, evaluation: Evaluation),
         logits: (first: AlignedBuffer<Float>, second: AlignedBuffer<Float>)
     ) {
-        lock.withLock { _ in
-            forwardPass.evaluatePair(tokens, first: first, second: second) { timeline, row in
-                guard let base = row.baseAddress else { return }
-                let target = timeline == 0 ? logits.first : logits.second
-                target.baseAddress.update(from: base, count: min(row.count, target.count))
-            }
+        forwardPass.evaluatePair(tokens, first: first, second: second) { timeline, row in
+            guard let base = row.baseAddress else { return }
+            let target = timeline == 0 ? logits.first : logits.second
+            target.baseAddress.update(from: base, count: min(row.count, target.count))
         }
     }
 }

@@ -9,7 +9,8 @@ import Steering
 
 /// Evaluates tokens with one model; owns the scratch memory.
 ///
-/// One evaluation runs at a time: whoever shares a forward pass between threads holds a lock around it.
+/// Any number of threads may evaluate: their batches take turns (`Compute.exclusively`), also with those of other forward
+/// passes on the same compute.
 package final class ForwardPass: @unchecked Sendable {
     package let model: Model
     package let compute: Compute
@@ -56,7 +57,8 @@ package final class ForwardPass: @unchecked Sendable {
     /// - Parameters:
     ///   - tokens: ids at the positions firstPosition, firstPosition + 1, ...
     ///   - request: which logits are computed.
-    /// - Precondition: ids are below vocabularySize; the cache has room for all positions.
+    /// - Precondition: ids are below vocabularySize; the cache has room for all positions; what visits logits evaluates nothing
+    ///   on the same compute.
     package func evaluate(
         _ tokens: UnsafeBufferPointer<Int32>, cache: KeyValueCache, _ evaluation: Evaluation,
         request: LogitsRequest
@@ -67,12 +69,15 @@ package final class ForwardPass: @unchecked Sendable {
             let batch = UnsafeBufferPointer(rebasing: tokens[start..<start + count])
             var part = evaluation
             part.firstPosition += start
-            runBlocks(batch, Lanes(first: Lane(cache: cache, evaluation: part, rows: 0..<count)))
-            switch request {
-            case .none: break
-            case .last(let logits):
-                if start + count == tokens.count { computeLogits(ofRow: count - 1, into: logits) }
-            case .all(let visit): computeAllLogits(count) { visit(start + $0, $1) }
+            let lanes = Lanes(first: Lane(cache: cache, evaluation: part, rows: 0..<count))
+            compute.exclusively {
+                runBlocks(batch, lanes)
+                switch request {
+                case .none: break
+                case .last(let logits):
+                    if start + count == tokens.count { computeLogits(ofRow: count - 1, into: logits) }
+                case .all(let visit): computeAllLogits(count) { visit(start + $0, $1) }
+                }
             }
             start += count
         }
@@ -90,9 +95,11 @@ package final class ForwardPass: @unchecked Sendable {
         var tokens: [Int32] = [], lanes: [Lane] = [], places: [(part: Int, token: Int)] = []
         func runBatch() {
             guard !tokens.isEmpty else { return }
-            tokens.withUnsafeBufferPointer { runBlocks($0, Lanes(lanes)) }
-            if let visit {
-                computeAllLogits(tokens.count) { visit(places[$0].part, places[$0].token, $1) }
+            compute.exclusively {
+                tokens.withUnsafeBufferPointer { runBlocks($0, Lanes(lanes)) }
+                if let visit {
+                    computeAllLogits(tokens.count) { visit(places[$0].part, places[$0].token, $1) }
+                }
             }
             (tokens, lanes, places) = ([], [], [])
         }
@@ -137,8 +144,10 @@ package final class ForwardPass: @unchecked Sendable {
                 evaluation.recorder == nil && evaluation.headRecorder == nil && evaluation.inputs == nil,
                 "evaluatePair: nothing is recorded")
         }
-        runBlocks(tokens, lanes)
-        computeAllLogits(2, visit)
+        compute.exclusively {
+            runBlocks(tokens, lanes)
+            computeAllLogits(2, visit)
+        }
     }
 
     private func runBlocks(_ tokens: UnsafeBufferPointer<Int32>, _ lanes: Lanes) {
