@@ -49,11 +49,13 @@ extension GenerationOptions {
 extension Session {
     /// This timeline without steering, with the logits after its last token. It is kept, and goes along with what is
     /// generated beside it.
-    func unsteered() throws(TillerError) -> Session {
+    ///
+    /// - Parameter shouldContinue: asked between batches; after false there are no logits.
+    func unsteered(while shouldContinue: () -> Bool = { true }) throws(TillerError) -> Session {
         let session: Session
         if let twin { session = twin } else { session = try engine.makeSession(contextLength: contextLength) }
         twin = session
-        try session.advance(to: tokens)
+        try session.advance(to: tokens, while: shouldContinue)
         return session
     }
 }

@@ -73,6 +73,17 @@ extension Session {
     public func generate(
         _ options: GenerationOptions, onToken: (GeneratedToken) -> Bool = { _ in true }
     ) throws(TillerError) -> GenerationResult {
+        try generate(options, readingPromptWhile: { true }, onToken: onToken)
+    }
+
+    /// The same.
+    ///
+    /// - Parameter readingPromptWhile: asked between batches of what is to be evaluated before the first token; false ends
+    ///   the generation.
+    func generate(
+        _ options: GenerationOptions, readingPromptWhile shouldContinue: () -> Bool,
+        onToken: (GeneratedToken) -> Bool
+    ) throws(TillerError) -> GenerationResult {
         try options.sampling.validate()
         if let limit = options.maximumDivergence,
             !(limit >= 0 && limit <= GenerationOptions.largestDivergence)
@@ -88,7 +99,8 @@ extension Session {
         guard !tokens.isEmpty else {
             throw .invalidOption("there is nothing to continue; evaluate a prompt first")
         }
-        var run = try GenerationRun(session: self, options: options)
+        try catchUp(while: shouldContinue)
+        var run = try GenerationRun(session: self, options: options, readingPromptWhile: shouldContinue)
         return try run.execute(onToken)
     }
 }
@@ -107,10 +119,14 @@ struct GenerationRun {
     var logProbabilities: [Float] = []
     private var divergence = DivergenceSummary()
 
-    init(session: Session, options: GenerationOptions) throws(TillerError) {
+    init(
+        session: Session, options: GenerationOptions, readingPromptWhile shouldContinue: () -> Bool
+    ) throws(TillerError) {
         self.session = session
         let isHeldAgainstTwin = options.maximumDivergence != nil || options.reportsDivergence
-        twin = isHeldAgainstTwin && !session.plan.isEmpty ? try session.unsteered() : nil
+        twin =
+            isHeldAgainstTwin && !session.plan.isEmpty
+            ? try session.unsteered(while: shouldContinue) : nil
         self.options = options
         sampler = Sampler(options: options.sampling)
         decoder = TokenDecoder(
@@ -126,8 +142,8 @@ struct GenerationRun {
     }
 
     mutating func execute(_ onToken: (GeneratedToken) -> Bool) throws(TillerError) -> GenerationResult {
-        try session.catchUp { true }
-        var reason: StopReason?
+        // Who stopped the reading of the prompt wants no token.
+        var reason: StopReason? = session.hasLogits && twin?.hasLogits ?? true ? nil : .cancelled
         while reason == nil {
             if tokens.count >= options.maximumTokens {
                 reason = .maximumTokens

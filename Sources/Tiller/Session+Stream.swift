@@ -1,80 +1,56 @@
 // SPDX-License-Identifier: Apache-2.0
-// Generation as an asynchronous stream. The work runs on a thread of its own: it would block a thread of the
-// cooperative pool for seconds.
+// Generation as an asynchronous sequence, whose end says that the session is free again.
 //
 // The small static program is built without it (TILLER_RUN): Swift's concurrency is half a megabyte there that nothing uses.
 
 #if !TILLER_RUN
-import Glibc
-import Synchronization
-
 extension Session {
-    /// Generates like `generate`, as a stream that ends when generation does.
+    /// Generates like `generate`, as a sequence that ends when generation does.
     ///
-    /// Ending the iteration early stops the generation. The session belongs to the stream until it has ended.
-    public func stream(_ options: GenerationOptions) -> AsyncThrowingStream<GeneratedToken, any Error> {
-        AsyncThrowingStream { continuation in
-            let isCancelled = CancellationFlag()
-            continuation.onTermination = { _ in isCancelled.set() }
-            let work = StreamWork(
-                session: self, options: options, continuation: continuation, flag: isCancelled)
-            work.start()
-        }
+    /// The session belongs to the loop over the sequence until that has ended: with the text, by leaving it early, or because its
+    /// task was cancelled. Then the session is free at once; see `GenerationStream`.
+    public func stream(_ options: GenerationOptions) -> GenerationStream {
+        GenerationStream(session: self, options: options)
     }
 }
 
-/// A flag that any thread may set.
-private final class CancellationFlag: Sendable {
-    private let value = Atomic(false)
-
-    func set() { value.store(true, ordering: .relaxed) }
-    var isSet: Bool { value.load(ordering: .relaxed) }
-}
-
-/// One generation on its way through a thread. The stream's owner promises not to touch the session meanwhile.
-private final class StreamWork: @unchecked Sendable {
+/// The tokens of one generation as they come.
+///
+/// The work begins with the iteration, on a thread of its own, and ends with it. Whoever leaves the iteration early waits until the
+/// thread is done with the token in progress, or with a batch of what has to be evaluated before the first one. A cancelled task's
+/// iteration ends by itself, just as soon. What was generated up to then is in the session.
+public struct GenerationStream: AsyncSequence, @unchecked Sendable {
+    // Sendable since the session is only passed on: from whoever made the stream to the thread of its iteration.
     private let session: Session
     private let options: GenerationOptions
-    private let continuation: AsyncThrowingStream<GeneratedToken, any Error>.Continuation
-    private let flag: CancellationFlag
 
-    init(
-        session: Session, options: GenerationOptions,
-        continuation: AsyncThrowingStream<GeneratedToken, any Error>.Continuation, flag: CancellationFlag
-    ) {
-        self.session = session
-        self.options = options
-        self.continuation = continuation
-        self.flag = flag
+    init(session: Session, options: GenerationOptions) { (self.session, self.options) = (session, options) }
+
+    /// Starts to generate, after the session's tokens as they are then.
+    public func makeAsyncIterator() -> Iterator {
+        Iterator(worker: GenerationWorker(session: session, options: options))
     }
 
-    func start() {
-        var thread = pthread_t()
-        let context = Unmanaged.passRetained(self)
-        let code = pthread_create(
-            &thread, nil,
-            { context in
-                guard let context else { return nil }
-                Unmanaged<StreamWork>.fromOpaque(context).takeRetainedValue().run()
-                return nil
-            }, context.toOpaque())
-        guard code == 0 else {
-            context.release()
-            continuation.finish(
-                throwing: TillerError.invalidOption("the system refused a thread (error \(code))"))
-            return
+    /// Hands out tokens; its end is the end of the generation.
+    public struct Iterator: AsyncIteratorProtocol {
+        private let lease: Lease
+
+        fileprivate init(worker: GenerationWorker) {
+            lease = Lease(worker: worker)
+            worker.start()
         }
-        pthread_detach(thread)
+
+        /// The next token; nil when generation has ended, and the session is free.
+        ///
+        /// - Throws: `TillerError`, as `Session.generate` does.
+        public func next() async throws -> GeneratedToken? { try await lease.worker.next() }
     }
 
-    private func run() {
-        do {
-            try session.generate(options) { token in
-                continuation.yield(token)
-                return !flag.isSet
-            }
-            continuation.finish()
-        } catch { continuation.finish(throwing: error) }
+    /// Ends the generation when the last copy of an iterator is gone.
+    private final class Lease: Sendable {
+        let worker: GenerationWorker
+        init(worker: GenerationWorker) { self.worker = worker }
+        deinit { worker.end() }
     }
 }
 #endif
