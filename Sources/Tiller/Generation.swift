@@ -31,8 +31,9 @@ public struct GenerationOptions: Sendable {
 /// One generated token.
 public struct GeneratedToken: Sendable {
     public let token: Int32
-    /// The text that became certain with this token; may be empty inside a character or a possible stop string.
-    public let text: String
+    /// The text that became certain with this token; may be empty inside a character or a possible stop string. What is
+    /// still held back when generation ends comes with the last token.
+    public internal(set) var text: String
     /// ln P(token) under the model's own distribution, where it was asked for.
     public let logProbability: Float?
     /// How far steering moved the distribution of this token, where that was bounded or asked for.
@@ -67,7 +68,8 @@ extension Session {
     ///
     /// - Parameters:
     ///   - options: sampling, length and where to stop.
-    ///   - onToken: receives each token as it comes; false ends the generation.
+    ///   - onToken: receives each token once and in order: as it comes, or with the next one if it ends inside a character or a
+    ///     possible stop string; false ends the generation.
     /// - Throws: `TillerError.invalidOption` for options outside their range or an empty session.
     @discardableResult
     public func generate(
@@ -118,6 +120,8 @@ struct GenerationRun {
     var tokens: [Int32] = []
     var logProbabilities: [Float] = []
     private var divergence = DivergenceSummary()
+    /// The last token, where its text is not complete: reported with the next one, or with all that was held back at the end.
+    private var unreported: GeneratedToken?
 
     init(
         session: Session, options: GenerationOptions, readingPromptWhile shouldContinue: () -> Bool
@@ -157,7 +161,7 @@ struct GenerationRun {
         // The sampler writes penalties into the logits; who goes on from here needs the model's own.
         session.forgetLogits()
         twin?.forgetLogits()
-        if stopReason != .stopString { flush(onToken) }
+        finish(isStopped: stopReason == .stopString, onToken)
         return GenerationResult(
             text: text, tokens: tokens, stopReason: stopReason, seed: sampler.seed,
             logProbabilities: logProbabilities,
@@ -172,20 +176,34 @@ struct GenerationRun {
         let token = draw.token
         let logProbability = own?.logProbability(of: token, share: draw.divergence?.share ?? 1)
         if !options.ignoresEndOfGeneration, session.engine.isEndOfGeneration(token) { return .endOfTurn }
-        let (piece, isStopped) = push(token)
         // Like an end of turn, a special token that ends the text is no part of it.
-        if isStopped, isHidden(token) {
-            showHeld(piece, onToken)
+        let hidden = isHidden(token) ? push(token) : nil
+        if let hidden, hidden.isStopped {
+            add(hidden.text)
             return .stopString
         }
+        if let earlier = unreported {
+            unreported = nil
+            guard onToken(earlier) else {
+                // The drawn token was never seen; what it shows of the text before stays.
+                if let hidden { add(hidden.text) }
+                return .cancelled
+            }
+        }
+        let (piece, isStopped) = hidden ?? push(token)
         tokens.append(token)
         if let logProbability { logProbabilities.append(logProbability) }
         let newText = String(decoding: piece, as: UTF8.self)
         text += newText
         if let value = draw.divergence { divergence.add(value) }
-        let goesOn = onToken(
-            GeneratedToken(
-                token: token, text: newText, logProbability: logProbability, divergence: draw.divergence))
+        let report = GeneratedToken(
+            token: token, text: newText, logProbability: logProbability, divergence: draw.divergence)
+        var goesOn = true
+        if !isStopped, matcher.holdsText || decoder.holdsBytes {
+            unreported = report
+        } else {
+            goesOn = onToken(report)
+        }
         if isStopped || !goesOn || tokens.count >= options.maximumTokens {
             // Nobody may ever ask what follows: who wants the first token does not wait for the second one's logits.
             try session.appendUnread(token)
@@ -226,16 +244,17 @@ struct GenerationRun {
         return (token, TokenDivergence(nats: value, share: 1))
     }
 
-    /// Shows what was held back for a stop string or an unfinished character.
-    private mutating func flush(_ onToken: (GeneratedToken) -> Bool) {
-        let rest = matcher.push(decoder.finish().utf8).text
-        showHeld(rest + matcher.finish(), onToken)
+    /// Adds what was held back for a stop string or an unfinished character, and reports the last token with it.
+    private mutating func finish(isStopped: Bool, _ onToken: (GeneratedToken) -> Bool) {
+        if !isStopped { add(matcher.push(decoder.finish().utf8).text + matcher.finish()) }
+        if let last = unreported { _ = onToken(last) }
+        unreported = nil
     }
 
-    private mutating func showHeld(_ rest: [UInt8], _ onToken: (GeneratedToken) -> Bool) {
-        guard !rest.isEmpty, let token = tokens.last else { return }
+    /// Adds what was held back of the last token's text.
+    private mutating func add(_ rest: [UInt8]) {
         let newText = String(decoding: rest, as: UTF8.self)
         text += newText
-        _ = onToken(GeneratedToken(token: token, text: newText, logProbability: nil))
+        unreported?.text += newText
     }
 }

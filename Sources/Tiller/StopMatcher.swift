@@ -48,6 +48,9 @@ package struct StopMatcher {
         return (shownBytes(before: start), false)
     }
 
+    /// Whether something to be shown is held back.
+    package var holdsText: Bool { held.contains(where: \.isShown) }
+
     /// What was held back when the stream ends.
     package mutating func finish() -> [UInt8] {
         defer { held.removeAll() }

@@ -63,6 +63,9 @@ package struct TokenDecoder: Sendable {
         return text
     }
 
+    /// Whether a character is incomplete.
+    package var holdsBytes: Bool { !pending.isEmpty }
+
     /// What is left when no token follows: U+FFFD for an incomplete character, else nothing.
     package mutating func finish() -> String {
         defer { pending.removeAll() }

@@ -159,28 +159,52 @@ import Tiller
         #expect(results[0] == results[1])
     }
 
-    @Test func theStreamEqualsTheCall() async throws {
+    /// The text of a token that ends inside a character or a possible stop string is complete only later; the token is reported
+    /// once all the same.
+    @Test(arguments: ["", "no such text"], [StopReason.maximumTokens, .contextFull, .endOfTurn, .cancelled])
+    func eachTokenIsReportedOnce(stop: String, reason: StopReason) throws {
         let folder = TemporaryFolder()
-        let (engine, model) = try steeredEngine("llama", in: folder)
-        var options = GenerationOptions()
-        options.sampling = .greedy
-        options.maximumTokens = 10
-        options.ignoresEndOfGeneration = true
-        options.reportsLogProbabilities = true
-        let called = try engine.makeSession()
-        try called.evaluate(model.greedyPrompt)
-        let result = try called.generate(options)
-        let streamed = try engine.makeSession()
-        try streamed.evaluate(model.greedyPrompt)
-        var tokens: [Int32] = []
-        var text = ""
-        for try await token in streamed.stream(options) {
-            if token.logProbability != nil { tokens.append(token.token) }
-            text += token.text
+        let (engine, _) = try steeredEngine("llama", in: folder)
+        // Tokens of single bytes: most are beginnings of characters that never end.
+        let bytes = (0..<Int32(engine.vocabularySize)).filter { engine.decode([$0]) == "\u{FFFD}" }
+        #expect(bytes.count > 100)
+        let ends = (0..<Int32(engine.vocabularySize)).filter { engine.isEndOfGeneration($0) }
+        func session() throws -> Session {
+            let session = try engine.makeSession(contextLength: reason == .contextFull ? 16 : 64)
+            try session.evaluate([1, 2, 3])
+            return session
         }
-        #expect(tokens == result.tokens)
-        #expect(text == result.text)
-        #expect(result.logProbabilities.allSatisfy { $0 <= 0 })
+        var (held, heldAtTheEnd, ended) = (0, 0, 0)
+        for seed in 0..<60 {
+            let current = try session()
+            var options = GenerationOptions()
+            options.sampling.seed = UInt64(seed)
+            options.sampling.temperature = 1.5
+            options.maximumTokens = reason == .maximumTokens ? 12 : 40
+            options.ignoresEndOfGeneration = reason != .endOfTurn
+            options.reportsLogProbabilities = true
+            // Every letter may begin a stop string, which never comes.
+            options.stopStrings = stop.isEmpty ? [] : "abcdefghijklmnopqrstuvwxyz".map { "\($0)\(stop)" }
+            for token in bytes { options.sampling.logitBias[token] = 3 }
+            if reason == .endOfTurn { for token in ends { options.sampling.logitBias[token] = 5 } }
+            var reports: [GeneratedToken] = []
+            let result = try current.generate(options) { token in
+                reports.append(token)
+                return reason != .cancelled || reports.count < 9
+            }
+            ended += result.stopReason == reason ? 1 : 0
+            #expect(reports.map(\.token) == result.tokens)
+            #expect(reports.compactMap(\.logProbability) == result.logProbabilities)
+            #expect(current.tokens == [1, 2, 3] + result.tokens)
+            if reason != .cancelled { #expect(reports.map(\.text).joined() == result.text) }
+            options.stopStrings = []
+            if reason != .cancelled {
+                #expect(try session().generate(options).text == result.text, "no stop string came")
+            }
+            held += reports.count { $0.text.isEmpty }
+            heldAtTheEnd += result.text.hasSuffix("\u{FFFD}") ? 1 : 0
+        }
+        #expect(held > 20 && heldAtTheEnd > 5 && ended > 40, "\(held), \(heldAtTheEnd), \(ended)")
     }
 
     @Test func aStopThatNamesASpecialTokenEndsBeforeIt() throws {
