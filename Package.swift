@@ -198,8 +198,8 @@ let package = Package(
         .testTarget(
             name: "TrainingTests",
             dependencies: [
-                "Evaluation", "ExpertSteer", "Formats", "JSON", "ModelFixtures", "Quantization", "Steering",
-                "Tiller", "Training", "TestSupport",
+                "Evaluation", "ExpertSteer", "Formats", "JSON", "Kernels", "ModelFixtures", "Quantization",
+                "Steering", "Tiller", "Training", "TestSupport",
             ]),
         .testTarget(
             name: "ExpertTrainingTests",

@@ -72,7 +72,7 @@ struct SessionLayout {
         }
         guard let field = file.slice(112, count: 64), let text = field.text else {
             throw FormatError(
-                .sessionText, found: "bytes that are not UTF-8", expected: "kernels and version",
+                .sessionText, found: "bytes that are not UTF-8", expected: "name and version of the program",
                 byteOffset: 112)
         }
         return SessionBinding(

@@ -16,8 +16,8 @@ public enum SessionRestoration: Sendable, Equatable {
 }
 
 extension Session {
-    /// Takes over what a session computed before, as `save` wrote it, if model, steering, cache and kernels are those of
-    /// this session: its tokens then need no evaluation. Set the steering first, and `advance` to the wanted tokens
+    /// Takes over what a session computed before, as `save` wrote it, if model, steering, cache and version of the program are
+    /// those of this session: its tokens then need no evaluation. Set the steering first, and `advance` to the wanted tokens
     /// afterwards, which keeps what both have in common.
     ///
     /// - Throws: `TillerError.invalidFile` for a file that is damaged or no session's.
@@ -84,7 +84,8 @@ extension Session {
     private var binding: SessionBinding {
         SessionBinding(
             model: engine.file.computationDigest, steering: steeringDigest,
-            computation: "\(engine.kernelName) \(tillerVersion)",
+            // Not the kernels: those of every instruction set compute the same bits.
+            computation: "tiller \(tillerVersion)",
             cacheEncoding: UInt32(CacheEncoding.allCases.firstIndex(of: cache.encoding) ?? 0),
             layerCount: cache.layerCount, keyValueHeadCount: cache.keyValueHeadCount, headSize: cache.headSize
         )
@@ -113,7 +114,7 @@ extension SessionBinding {
         }
         if steering != other.steering { return "another steering" }
         if cacheEncoding != other.cacheEncoding { return "another --cache" }
-        return "other kernels or another version (\(other.computation), here \(computation))"
+        return "another version (\(other.computation), here \(computation))"
     }
 }
 

@@ -78,9 +78,11 @@ struct ProfileVerifyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Run the receipts of profiles again and compare.",
         discussion: """
-            On the kernels that made a receipt every figure must come out to the bit, on others within \
-            \(ReceiptVerification.tolerance.absolute) and \(Int(ReceiptVerification.tolerance.relative * 100)) % of \
-            itself. A changed profile or receipt, or other weights, are refused.
+            Every figure must come out to the bit, on any kernels and any number of threads. Only if another version of the \
+            program made the receipt, or another mathematical library (as of a processor without fused \
+            multiply-add), figures may differ by \(ReceiptVerification.tolerance.absolute) and \
+            \(Int(ReceiptVerification.tolerance.relative * 100)) % of themselves. A changed profile or receipt, \
+            other weights, or another cache are refused.
             """)
 
     @Argument(help: "The model, a .tiller file.")
@@ -116,9 +118,9 @@ struct ProfileVerifyCommand: ParsableCommand {
             let label = result.isDemonstrated ? "demonstrated" : "not demonstrated"
             switch result.outcome {
             case .identical: printLine("\(profile.name): verified, every figure to the bit; \(label)")
-            case .close(let difference):
+            case .close(let difference, let leniency):
                 printLine(
-                    "\(profile.name): verified within the tolerance for other kernels, largest difference "
+                    "\(profile.name): verified within the tolerance for \(leniency.rawValue), largest difference "
                         + "\(formatted(difference, digits: 4)); \(label)")
             }
         }

@@ -207,6 +207,7 @@ package struct ReceiptMeasurement {
         return [
             "version": .integer(ProfileReceipt.version), "program": .string("tiller \(tillerVersion)"),
             "kernels": .string(engine.kernelName), "cache": .string("\(engine.cacheEncoding)"),
+            "mathematics": .string(CLibraryResults.digest),
             "weights_sha256": .string(engine.file.weightsDigest), "profile_sha256": .string(digest),
             "data_sha256": .string(dataHash), "seed": .string("\(options.seed)"),
             "control_count": .integer(options.controlCount),

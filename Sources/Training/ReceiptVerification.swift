@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Running a receipt again: on the same kernels every figure must come out to the bit, on others within a tolerance.
+// Running a receipt again: every figure must come out to the bit, on any kernels.
 
 import Evaluation
 import Formats
@@ -12,16 +12,23 @@ package struct ReceiptVerification: Sendable {
     package enum Outcome: Sendable, Equatable {
         /// Every figure is the same to the bit.
         case identical
-        /// Made by other kernels; every figure is within the tolerance. The largest difference, in the figure's own units.
-        case close(largestDifference: Double)
+        /// Every figure is within the tolerance, which is granted for a reason. The largest difference, in the figure's own units.
+        case close(largestDifference: Double, Leniency)
+    }
+
+    /// Why bits may differ.
+    package enum Leniency: String, Sendable {
+        /// The C library computes otherwise; see `CLibraryResults`.
+        case mathematics = "another mathematical library"
+        case program = "another version of the program"
     }
 
     package let outcome: Outcome
     package let isDemonstrated: Bool
 
-    /// Other kernels add in another order, and roundings to 8 bits turn out differently here and there; what a search
-    /// for a strength makes of that is some percent of the strength, and of the effect. Figures may differ by this much,
-    /// in nats or in whatever they count, and by this share of themselves.
+    /// Kernels of every instruction set give the same bits. Where a library's last bit falls otherwise, roundings to 8 bits
+    /// may turn out differently here and there; what a search for a strength makes of that is some percent of the strength,
+    /// and of the effect. Figures may differ by this much, in nats or in whatever they count, and by this share of themselves.
     package static let tolerance = (absolute: 0.02, relative: 0.1)
 
     /// - Parameters:
@@ -42,6 +49,7 @@ package struct ReceiptVerification: Sendable {
             try receipt.requireWeights(of: engine.file, profileName: profile.name)
             stored = receipt
         } catch { throw .invalidProfile("\(error)") }
+        try Self.requireCache(of: stored, profile, engine)
         let (list, hash) = try Self.items(of: stored, profile, given: items)
         var options = ReceiptOptions()
         guard let seed = stored.body["seed"]?.stringValue.flatMap({ UInt64($0) }),
@@ -56,32 +64,50 @@ package struct ReceiptVerification: Sendable {
         } catch { throw .invalidProfile("the receipt of '\(profile.name)' cannot be run again: \(error)") }
         let fresh = try measurement.receipt(of: profile, progress: progress)
         isDemonstrated = fresh.isDemonstrated
-        let isSameMachine = ["kernels", "cache", "program"].allSatisfy { fresh.body[$0] == stored.body[$0] }
-        if isSameMachine {
-            guard let path = Self.firstDifference(.object(stored.body), .object(fresh.body), "") else {
-                outcome = .identical
-                return
-            }
+        outcome = try Self.compare(stored.body, with: fresh.body, of: profile)
+    }
+
+    private static func compare(
+        _ stored: JSON.Object, with fresh: JSON.Object, of profile: SteeringProfile
+    ) throws(TillerError) -> Outcome {
+        let leniency: Leniency? =
+            fresh["program"] != stored["program"]
+            ? .program : fresh["mathematics"] != stored["mathematics"] ? .mathematics : nil
+        guard let leniency else {
+            var (a, b) = (stored, fresh)
+            (a["kernels"], b["kernels"]) = (nil, nil)
+            guard let path = firstDifference(.object(a), .object(b), "") else { return .identical }
             throw .invalidProfile(
                 "the receipt of '\(profile.name)' does not come out again: \(path); it was not made by this program "
                     + "from this profile")
         }
         var largest = 0.0
-        for key in Self.figures {
-            let (a, b) = (stored.body[key] ?? .null, fresh.body[key] ?? .null)
-            if let path = Self.firstBeyondTolerance(a, b, key, &largest) {
+        for key in figures {
+            if let path = firstBeyondTolerance(stored[key] ?? .null, fresh[key] ?? .null, key, &largest) {
                 throw .invalidProfile(
-                    "the receipt of '\(profile.name)' was made with other kernels, and differs by more than their "
-                        + "tolerance: \(path)")
+                    "the receipt of '\(profile.name)' was made with \(leniency.rawValue), and differs by more than the "
+                        + "tolerance for that: \(path)")
             }
         }
-        outcome = .close(largestDifference: largest)
+        return .close(largestDifference: largest, leniency)
     }
 
-    /// The figures that other kernels must come close to; p is left out, which is a rank.
+    /// The figures that must come close where bits may differ; p is left out, which is a rank.
     private static let figures = [
         "items", "groups", "strength", "effect", "interval", "slope", "anti_steered", "curve", "damage",
     ]
+
+    /// Another cache of keys and values is another computation.
+    private static func requireCache(
+        of receipt: ProfileReceipt, _ profile: SteeringProfile, _ engine: Engine
+    ) throws(TillerError) {
+        let made = receipt.body["cache"]?.stringValue ?? ""
+        guard made != "\(engine.cacheEncoding)" else { return }
+        let option = Engine.CacheType.allCases.first { "\($0)" == made }
+        throw .invalidOption(
+            "the receipt of '\(profile.name)' was made with a cache of \(made), here it is \(engine.cacheEncoding)"
+                + (option.map { "; take --cache \($0.rawValue)" } ?? ""))
+    }
 
     private static func items(
         of receipt: ProfileReceipt, _ profile: SteeringProfile, given: (list: [EvaluationItem], hash: String)?

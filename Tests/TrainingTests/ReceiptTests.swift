@@ -5,6 +5,7 @@ import Evaluation
 import ExpertSteer
 import Formats
 import JSON
+import Kernels
 import ModelFixtures
 import Quantization
 import Steering
@@ -103,20 +104,64 @@ import Training
         #expect(try ReceiptVerification(of: back, engine: engine).outcome == .identical)
     }
 
-    @Test func otherKernelsComeClose() throws {
-        let path = try path()
-        _ = try receipt(path, "vowels")
+    @Test(arguments: [TensorEncoding.int8, .float32], KernelSet.available.map(\.name))
+    func everyInstructionSetGivesTheSameBits(weights: TensorEncoding, kernels: String) throws {
+        let path = try path(weights)
+        let first = try receipt(path, "noise")
         var options = Engine.Options()
-        options.kernels = "portable"
+        options.kernels = kernels
         let engine = try Engine(path: path, options: options)
-        guard try Engine(path: path).kernelName != "portable" else { return }
-        let profile = try engine.profile(named: "vowels")
-        guard case .close(let difference) = try ReceiptVerification(of: profile, engine: engine).outcome
-        else {
-            Issue.record("other kernels cannot be identical by name")
-            return
+        let profile = try engine.profile(named: "noise")
+        #expect(try ReceiptVerification(of: profile, engine: engine).outcome == .identical)
+        // A last digit is enough.
+        var body = first.body
+        let effect = try #require(body["effect"]?.doubleValue)
+        body["effect"] = .number(effect.nextUp)
+        #expect(throws: TillerError.self) {
+            _ = try ReceiptVerification(of: profile.with(ProfileReceipt(body: body)), engine: engine)
         }
-        #expect(difference < 0.02)
+    }
+
+    @Test func figuresMayDifferOnlyForAReason() throws {
+        let path = try path()
+        let first = try receipt(path, "vowels")
+        let engine = try Engine(path: path)
+        let profile = try engine.profile(named: "vowels")
+        let effect = try #require(first.body["effect"]?.doubleValue)
+        func outcome(
+            _ engine: Engine, _ change: (inout JSON.Object) -> Void
+        ) throws -> ReceiptVerification.Outcome {
+            var body = first.body
+            change(&body)
+            return try ReceiptVerification(of: profile.with(ProfileReceipt(body: body)), engine: engine)
+                .outcome
+        }
+        #expect(try outcome(engine) { $0["kernels"] = "others" } == .identical)
+        for (key, reason) in [
+            ("mathematics", ReceiptVerification.Leniency.mathematics), ("program", .program),
+        ] {
+            let found = try outcome(engine) {
+                $0[key] = "another"
+                $0["effect"] = .number(effect + 0.01)
+            }
+            guard case .close(let difference, reason) = found else {
+                Issue.record("\(key): \(found)")
+                continue
+            }
+            #expect(abs(difference - 0.01) < 1e-9)
+            #expect(throws: TillerError.self) {
+                _ = try outcome(engine) {
+                    $0[key] = "another"
+                    $0["effect"] = .number(effect * 1.2 + 0.1)
+                }
+            }
+        }
+        // Another cache is another computation, and the message says how to get the same one.
+        var options = Engine.Options()
+        options.cache = .float16
+        let halves = try Engine(path: path, options: options)
+        let error = #expect(throws: TillerError.self) { _ = try outcome(halves) { _ in } }
+        #expect("\(error.map { "\($0)" } ?? "")".contains("take --cache int8"))
     }
 
     @Test func whatWasTamperedWithIsRefused() throws {
