@@ -220,3 +220,8 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// tools/check/sanitizers builds a few test targets by themselves: to compile everything twice more would take longer than to run it.
+if let names = Context.environment["TILLER_TESTS"]?.split(separator: " ").map(String.init) {
+    package.targets.removeAll { $0.type == .test && !names.contains($0.name) }
+}
