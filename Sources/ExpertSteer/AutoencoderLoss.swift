@@ -12,6 +12,8 @@ package struct AutoencoderLoss: Sendable {
     /// λ.
     private let anchor: Double
     private let constant: Double
+    /// ε / tr WᵀCW.
+    static let regularisation = 1e-12
     /// e and t: W is [e × t], U [t × e].
     package let expertWidth, codeWidth: Int
 
@@ -48,23 +50,28 @@ package struct AutoencoderLoss: Sendable {
     }
 
     /// The decoder that is best for W, (WᵀCW + ε)⁻¹ Wᵀ C, with the loss that is left, min_U J(W, U) + ε ‖U‖², and its
-    /// gradient by W: J's own at this decoder, since there J does not change with U.
+    /// gradient by W: J's own at this decoder, since there J does not change with U, and that of ε.
     ///
     /// Without decoder there is little left that makes descent slow: a code may be rescaled or change signs without a
-    /// detour of the decoder. ε is far below anything that matters and only keeps wide codes from being singular.
+    /// detour of the decoder. ε = 10⁻¹² tr WᵀCW is far below anything that matters and only keeps wide codes from being
+    /// singular; it grows with W, so that the loss does not change with the code's unit.
     package func reduced(_ encoder: [Double]) -> (value: Double, gradient: [Double], decoder: Matrix) {
         let w = Matrix(rows: expertWidth, columns: codeWidth, values: encoder)
         let loads = product(w, moments, transposing: .first)
         let squares = product(loads, w)
         let trace = (0..<codeWidth).reduce(0) { $0 + squares[$1, $1] }
-        let epsilon = max(1e-12 * constant, 1e-13 * trace)
+        let epsilon = Self.regularisation * trace
         guard let factor = try? CholeskyFactor(of: squares.addingToDiagonal(epsilon)) else {
             return (.infinity, encoder.map { _ in 0 }, Matrix(rows: codeWidth, columns: expertWidth))
         }
         let decoder = factor.solve(loads)
-        let (value, gradient) = self(encoder + decoder.values)
-        let size = epsilon * dotProduct(decoder.values, decoder.values)
-        return (value + size, Array(gradient[..<encoder.count]), decoder)
+        var (value, gradient) = self(encoder + decoder.values)
+        let size = Self.regularisation * dotProduct(decoder.values, decoder.values)
+        value += size * trace
+        gradient.removeLast(decoder.values.count)
+        // ∂ tr WᵀCW = 2 C W.
+        for (index, load) in loads.transposed.values.enumerated() { gradient[index] += 2 * size * load }
+        return (value, gradient, decoder)
     }
 
     /// J and its gradient: ∂W = 2 (C W U − C) Uᵀ + 2 λ (C W − D), ∂U = 2 Wᵀ (C W U − C).
@@ -93,17 +100,24 @@ extension AlignmentProblem {
     func autoencoderByGradient(_ states: AlignedStates, anchor: Double, iterations: Int) throws(StatesError)
         -> Matrix
     {
-        let penalty = ridge * squaredNorm(states.expert) / Double(states.expert.columns)
-        let loss = AutoencoderLoss(
-            x: states.expert, target: anchor > 0 ? states.target : nil, codeWidth: width, anchor: anchor,
-            penalty: penalty)
+        let x = states.expert
+        let penalty = ridge * squaredNorm(x) / Double(x.columns)
         var random = RandomStream(seed: options.seed)
-        let scale = 0.5 / Double(states.expert.columns + width).squareRoot()
-        let start = (0..<loss.expertWidth * width).map { _ in scale * random.nextNormal() }
+        let scale = 0.5 / Double(x.columns + width).squareRoot()
+        let start = (0..<x.columns * width).map { _ in scale * random.nextNormal() }
+        if anchor > 0, let target = states.target {
+            let loss = SpanLoss(x: x, target: target, anchor: anchor, penalty: penalty)
+            let end = minimize(from: start, iterations: iterations) { columns in
+                let (value, gradient, _) = loss(columns)
+                return (value, gradient)
+            }
+            return loss.encoder(end.parameters)
+        }
+        let loss = AutoencoderLoss(x: x, target: nil, codeWidth: width, anchor: 0, penalty: penalty)
         let end = minimize(from: start, iterations: iterations) { encoder in
             let (value, gradient, _) = loss.reduced(encoder)
             return (value, gradient)
         }
-        return Matrix(rows: loss.expertWidth, columns: width, values: end.parameters)
+        return Matrix(rows: x.columns, columns: width, values: end.parameters)
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// L-BFGS (Nocedal, Wright 2006, algorithms 7.4 and 3.1): minimization with the memory of a few steps.
+// L-BFGS (Nocedal, Wright 2006, algorithm 7.5): minimization with the memory of a few steps.
 
 import LinearAlgebra
 
@@ -14,58 +14,85 @@ package struct Minimum: Sendable {
 
 /// Minimizes a smooth function.
 ///
+/// Close to an optimum of value f, points that differ by √ε · f in the gradient differ by ε · f in value, which is rounding. So
+/// steps and the end are decided by gradients there, and the optimum that is found does not depend on how sums are rounded.
+///
 /// - Parameters:
 ///   - iterations: at most.
-///   - tolerance: it ends when the gradient's norm falls below this part of what it was at the start, or when ten steps
-///     one after the other gain no more than rounding.
+///   - tolerance: it ends when the gradient's norm falls below this part of what it was at the start. Where rounding does
+///     not let it fall so far, it ends when neither value nor gradient has become less for a while, twice: the second time
+///     without memory, so along the gradient.
 ///   - function: value and gradient.
 package func minimize(
     from start: [Double], iterations: Int, tolerance: Double = 1e-10,
     _ function: ([Double]) -> (value: Double, gradient: [Double])
 ) -> Minimum {
-    var memory = CurvatureMemory(limit: 12)
-    var point = start
-    var (value, gradient) = function(point)
-    let goal = tolerance * norm(gradient)
-    var count = 0, idle = 0
-    while count < iterations, idle < 10, norm(gradient) > goal {
-        var direction = memory.newtonDirection(gradient)
-        if dotProduct(direction, gradient) >= 0 {
-            memory.forget()
-            direction = memory.newtonDirection(gradient)
+    withoutActuallyEscaping(function) { function in
+        var memory = CurvatureMemory(limit: 12)
+        let (value, gradient) = function(start)
+        var current = LinePoint(point: start, size: 0, value: value, gradient: gradient, slope: 0)
+        var progress = DescentProgress(current)
+        let goal = tolerance * norm(gradient)
+        var count = 0
+        while count < iterations, norm(current.gradient) > goal {
+            let search = LineSearch(
+                from: current, along: memory.descentDirection(current.gradient), rounding: progress.rounding,
+                function)
+            guard let step = search.run() else {
+                // Rounding may have spoiled the memory; without one the direction is the gradient's.
+                if memory.isEmpty { break }
+                memory.forget()
+                continue
+            }
+            memory.append(
+                step: zip(step.point, current.point).map { $0 - $1 },
+                change: zip(step.gradient, current.gradient).map { $0 - $1 })
+            current = step
+            count += 1
+            progress.add(step)
+            if progress.isOver { break }
+            if progress.needsNewStart { memory.forget() }
         }
-        guard let step = descend(from: point, value, gradient, along: direction, function) else {
-            // Rounding may have spoiled the memory; without one the direction is the gradient's.
-            if memory.isEmpty { break }
-            memory.forget()
-            continue
-        }
-        memory.append(
-            step: zip(step.point, point).map { $0 - $1 },
-            change: zip(step.gradient, gradient).map { $0 - $1 })
-        idle = value - step.value > 1e-13 * abs(value) ? 0 : idle + 1
-        (point, value, gradient) = (step.point, step.value, step.gradient)
-        count += 1
+        let best = progress.best
+        return Minimum(
+            parameters: best.point, value: best.value, slope: norm(best.gradient), iterations: count)
     }
-    return Minimum(parameters: point, value: value, slope: norm(gradient), iterations: count)
 }
 
-/// The first of ever smaller steps that gains at least a little of what the slope promises (Armijo); nil if none does.
-private func descend(
-    from point: [Double], _ value: Double, _ gradient: [Double], along direction: [Double],
-    _ function: ([Double]) -> (value: Double, gradient: [Double])
-) -> (point: [Double], value: Double, gradient: [Double])? {
-    let slope = dotProduct(direction, gradient)
-    var size = 1.0
-    for _ in 0..<40 {
-        let next = zip(point, direction).map { $0 + size * $1 }
-        let (nextValue, nextGradient) = function(next)
-        if nextValue.isFinite, nextValue <= value + 1e-4 * size * slope {
-            return (next, nextValue, nextGradient)
-        }
-        size /= 2
+/// What the points of a descent have gained.
+private struct DescentProgress {
+    /// The least value; of those that differ by rounding only, the one with the least gradient.
+    private(set) var best: LinePoint
+    private var leastValue: Double
+    /// Points since the last gain.
+    private var idle = 0
+    /// The largest number that values are sums of, as far as values show.
+    private var scale: Double
+
+    /// Points without a gain after which the memory is given up; after as many more nothing is to be expected.
+    private static let patience = 30
+
+    init(_ start: LinePoint) {
+        best = start
+        leastValue = start.value
+        scale = start.value.isFinite ? abs(start.value) : 0
     }
-    return nil
+
+    /// By how much values may be wrong: some thousand roundings.
+    var rounding: Double { 1e-12 * scale }
+    var needsNewStart: Bool { idle == Self.patience }
+    var isOver: Bool { idle >= 2 * Self.patience }
+
+    mutating func add(_ next: LinePoint) {
+        scale = max(scale, abs(next.value))
+        let isEqual = abs(next.value - best.value) <= rounding
+        let (slope, bestSlope) = (norm(next.gradient), norm(best.gradient))
+        // The least of values that only rounding changes is found again and again, but ever more rarely.
+        let gains = next.value < leastValue || isEqual && slope < 0.9 * bestSlope
+        idle = gains ? 0 : idle + 1
+        leastValue = min(leastValue, next.value)
+        if isEqual ? slope < bestSlope : next.value < best.value { best = next }
+    }
 }
 
 private func norm(_ x: [Double]) -> Double { dotProduct(x, x).squareRoot() }
@@ -89,8 +116,17 @@ private struct CurvatureMemory {
         steps.append((step, change, curvature))
     }
 
+    /// −H g, or against the gradient where the memory is so spoiled by rounding that −H g does not fall.
+    mutating func descentDirection(_ gradient: [Double]) -> [Double] {
+        let direction = newtonDirection(gradient)
+        let slope = dotProduct(direction, gradient)
+        if slope < -1e-12 * norm(direction) * norm(gradient) { return direction }
+        forget()
+        return newtonDirection(gradient)
+    }
+
     /// −H g; without memory a step of length at most 1 against the gradient.
-    func newtonDirection(_ gradient: [Double]) -> [Double] {
+    private func newtonDirection(_ gradient: [Double]) -> [Double] {
         var direction = gradient.map { -$0 }
         guard let last = steps.last else {
             let size = min(1, 1 / max(norm(gradient), .leastNormalMagnitude))
