@@ -70,7 +70,7 @@ let package = Package(
         .target(
             name: "KernelsNEONMatrixProduct", dependencies: ["CIntrinsics", "KernelCore", "KernelsNEON"],
             swiftSettings: instructionSetFlags(arm: ["-march=armv8-a+dotprod+i8mm"])),
-        .target(name: "LinearAlgebra"),
+        .target(name: "LinearAlgebra", dependencies: ["Platform"]),
 
         // Layer 4: the instruction set chosen at run time, rows spread over threads
         .target(
@@ -168,9 +168,11 @@ let package = Package(
         .testTarget(
             name: "SteeringTests",
             dependencies: ["Formats", "Kernels", "Platform", "Steering", "TestSupport"]),
-        .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"]),
         .testTarget(
-            name: "ExpertSteerTests", dependencies: ["ExpertSteer", "JSON", "LinearAlgebra", "TestSupport"]),
+            name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "Platform", "TestSupport"]),
+        .testTarget(
+            name: "ExpertSteerTests",
+            dependencies: ["ExpertSteer", "JSON", "LinearAlgebra", "TestSupport"]),
         .testTarget(
             name: "EvaluationTests",
             dependencies: [
@@ -212,7 +214,9 @@ let package = Package(
         .testTarget(name: "RuntimeTests", dependencies: ["Platform", "Runtime", "TestSupport"]),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["Formats", "JSON", "TestSupport", "TillerCommand", "TillerRun"]),
+            dependencies: [
+                "Formats", "JSON", "LinearAlgebra", "TestSupport", "TillerCommand", "TillerRun",
+            ]),
         .testTarget(
             name: "KernelsTests",
             dependencies: ["KernelVectors", "Kernels", "Platform", "Quantization", "TestSupport"]),

@@ -160,6 +160,7 @@ package struct ExpertExperiment {
             "expert": .string(states.expert.name),
             "expert_source_sha256": .string("\(states.expert.sourceHash)"),
             "kernels": .string(engine.kernelName), "program": .string("tiller \(tillerVersion)"),
+            "linear_algebra": .string((try? LinearAlgebra.coreType()) ?? "none"),
             "seed": .string("\(options.seed)"), "damage": .number(options.damage),
             "training_pairs": .integer(states.pairCount), "unlabelled_texts": .integer(states.textCount),
             "validation_items": .integer(validation.count), "test_items": .integer(test.count),

@@ -239,6 +239,7 @@ package struct ExpertTrainer {
             "align": .string(options.align.rawValue), "pairing": .string(options.pairing.rawValue),
             "vector": .string(options.vector.rawValue), "position": .string("\(reading.position)"),
             "seed": .string("\(options.seed)"),
+            "linear_algebra": .string((try? LinearAlgebra.coreType()) ?? "none"),
         ]
     }
 }

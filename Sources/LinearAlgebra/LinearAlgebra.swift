@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Dense linear algebra in float64, row-major, over OpenBLAS. The library is opened when something is trained, so
-// that running a model neither loads nor needs it. It computes in one thread: results do not depend on how many
-// processors there are, and whoever wants parallel work spreads independent matrices over threads of their own.
+// that running a model neither loads nor needs it. It computes in one thread, with kernels that are the same on all
+// processors of a kind (`CoreType`): results depend neither on how many processors there are nor on which, and whoever wants
+// parallel work spreads independent matrices over threads of their own.
 
 /// Opens OpenBLAS, once; every later call returns the first one's outcome. Commands that train call
 /// `LinearAlgebra.load()` before anything else, so that a missing library is reported before the work begins.
@@ -12,6 +13,14 @@ package func load() throws(LinearAlgebraError) {
     case .success: return
     case .failure(let error): throw error
     }
+}
+
+/// The kernels that OpenBLAS uses, by the name of their core type, as "Haswell"; "unknown" where it does not say.
+/// Results are the same to the last bit only where they are.
+///
+/// - Throws: as `load()`.
+package func coreType() throws(LinearAlgebraError) -> String {
+    try OpenBLAS.shared.get().coreType ?? "unknown"
 }
 
 /// Why a matrix has no answer.

@@ -58,6 +58,9 @@ struct OpenBLAS: Sendable {
             CountOutput, Int, Int
         ) -> Void
 
+    /// The kernels in use, by the name of their core type; nil where the library does not say.
+    let coreType: String?
+
     /// The library, opened at first use.
     static let shared = Result { () throws(LinearAlgebraError) in try OpenBLAS() }
 
@@ -73,9 +76,10 @@ struct OpenBLAS: Sendable {
     private static let names = ["libopenblas.so.0", "libopenblas.so"]
 
     private init() throws(LinearAlgebraError) {
-        var handle: UnsafeMutableRawPointer?
-        for name in Self.names where handle == nil { handle = dlopen(name, RTLD_NOW | RTLD_LOCAL) }
-        guard let handle else {
+        let opened = CoreType.whileChosen {
+            Self.names.lazy.compactMap { dlopen($0, RTLD_NOW | RTLD_LOCAL) }.first
+        }
+        guard let handle = opened else {
             let reason = dlerror().map { String(cString: $0) } ?? Self.names.joined(separator: ", ")
             throw LinearAlgebraError(
                 .libraryMissing,
@@ -94,6 +98,16 @@ struct OpenBLAS: Sendable {
         guard !text.split(separator: " ").contains("USE64BITINT") else {
             throw LinearAlgebraError(
                 .libraryUnsuitable, "the installed OpenBLAS counts in 64 bits (\(text)); expected 32")
+        }
+        let coreName = dlsym(handle, "openblas_get_corename").map {
+            unsafeBitCast($0, to: (@convention(c) () -> UnsafePointer<CChar>?).self)
+        }
+        coreType = coreName?().map { String(cString: $0) }
+        if let coreType, !CoreType.canRun(coreType) {
+            throw LinearAlgebraError(
+                .libraryUnsuitable,
+                "OpenBLAS is to use its \(coreType) kernels (\(CoreType.variable)), which this processor cannot run"
+            )
         }
         try find("openblas_set_num_threads", as: (@convention(c) (Int32) -> Void).self)(1)
 

@@ -9,7 +9,9 @@ import CPlatform
 package struct CPUFeatures: Equatable, Sendable {
     /// AVX2, FMA and F16C.
     package let hasAVX2FMA: Bool
-    /// AVX-512 F, BW, DQ, VL and VNNI.
+    /// AVX-512 F, BW, DQ and VL.
+    package let hasAVX512: Bool
+    /// And VNNI.
     package let hasAVX512VNNI: Bool
     /// SHA-256 rounds, with SSSE3 and SSE4.1.
     package let hasSHA256: Bool
@@ -45,10 +47,10 @@ package struct CPUFeatures: Equatable, Sendable {
         hasAVX2FMA =
             savesYMM && basic.bit(28) && basic.bit(12) && basic.bit(29)  // AVX, FMA, F16C
             && extended.ebx.bit(5)  // AVX2
-        hasAVX512VNNI =
+        hasAVX512 =
             hasAVX2FMA && savesZMM
             && [16, 17, 30, 31].allSatisfy { extended.ebx.bit($0) }  // F, DQ, BW, VL
-            && extended.ecx.bit(11)  // VNNI
+        hasAVX512VNNI = hasAVX512 && extended.ecx.bit(11)  // VNNI
         hasSHA256 = extended.ebx.bit(29) && basic.bit(9) && basic.bit(19)
         hasDotProduct = arm.first.bit(20)  // HWCAP_ASIMDDP
         hasMatrixProduct = hasDotProduct && arm.second.bit(13)  // HWCAP2_I8MM

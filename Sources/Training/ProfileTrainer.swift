@@ -223,6 +223,10 @@ package struct ProfileTrainer {
             "pairs": .integer(set.pairs.count), "data_sha256": .string(dataHash),
             "weights": .string("\(engine.model.blocks[0].feedForward.up.encoding)"),
         ]
+        // Means are added up here, in one order on every processor.
+        if options.method.needsLinearAlgebra {
+            record["linear_algebra"] = .string((try? LinearAlgebra.coreType()) ?? "none")
+        }
         if let answers = set.fixedAnswers {
             record["positive_answers"] = .array(
                 answers.map { ["answer": .string($0.text), "count": .integer($0.count)] })

@@ -4,6 +4,7 @@
 
 import Formats
 import JSON
+import LinearAlgebra
 import TestSupport
 import Testing
 
@@ -126,6 +127,32 @@ import Testing
         refusal(shards, "other texts")
         refusal([place.path("missing")], "No such file")
         refusal([data], "pairs.jsonl")
+    }
+
+    /// OpenBLAS would choose kernels by the processor, and they add in different orders.
+    @Test func theSameSeedGivesTheSameProfileOnAllProcessorsOfAKind() throws {
+        let (target, expert, data) = prepare()
+        func train(_ core: String?) throws -> (digest: String, kernels: String?) {
+            let variable = core.map { "\(CoreType.variable)=\($0) " } ?? ""
+            let outcome = place.shell(
+                "\(variable)\"$tiller\" expert train '\(target)' --expert '\(expert)' --pairs '\(data)' --name same --seed 5"
+            )
+            #expect(outcome.status == 0, "\(outcome.error)")
+            let shown = try place.tiller("profile", "show", target, "same", "--json").json
+            place.tiller("profile", "export", target, "same", place.path("same"), "--force")
+            place.tiller("profile", "remove", target, "same")
+            return (place.digest(of: "same"), shown["provenance"]?["linear_algebra"]?.stringValue)
+        }
+        let chosen = try train(nil)
+        let common = CoreType.common()
+        #expect(common == nil || chosen.kernels == common)
+        #expect(try train(common) == chosen)
+        // What the user asks for is used, on record, and as reproducible.
+        for core in ["Zen", "SkylakeX"] where common == "Haswell" && CoreType.canRun(core) {
+            let asked = try train(core)
+            #expect(asked.kernels == core)
+            #expect(try train(core) == asked)
+        }
     }
 
     @Test func badDataLeavesTheTargetAsItIs() {

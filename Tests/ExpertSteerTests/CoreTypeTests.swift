@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an expert teaches does not hang on the order in which OpenBLAS adds: this module's tests, once more with the kernels of
+// other processors. They are chosen when the library is opened, so each choice is a process of its own.
+
+import Glibc
+import LinearAlgebra
+import TestSupport
+import Testing
+
+@Suite(.enabled(if: getenv(CoreType.variable) == nil, "this is one of the other processes"))
+struct CoreTypeTests {
+    /// From SSE3 to AVX-512.
+    static let all = ["Prescott", "Nehalem", "Sandybridge", "Haswell", "Zen", "SkylakeX", "Cooperlake"]
+
+    static let runnable = all.filter { CoreType.canRun($0) }
+
+    @Test(
+        .enabled(if: CoreType.common() == "Haswell", "kernels of these names are those of x86-64"),
+        arguments: runnable)
+    func everyTestPassesWithTheKernelsOf(core: String) {
+        let child = ChildTests(
+            filter: "ExpertSteerTests", skip: "CoreTypeTests", environment: [CoreType.variable: core])
+        #expect(child.status == 0, "\(child.failures)")
+        #expect(child.count > 90, "\(child.output.suffix(2000))")
+    }
+
+    @Test(arguments: all.filter { !CoreType.canRun($0) })
+    func kernelsThatTheProcessorCannotRunAreRefused(core: String) {
+        let child = ChildTests(
+            filter: "AlignmentOptimumTests/ridgeSolvesItsNormalEquations",
+            environment: [CoreType.variable: core])
+        #expect(child.status != 0)
+        #expect(child.output.contains("\(core) kernels"), "\(child.output.suffix(2000))")
+    }
+}
