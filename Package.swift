@@ -200,8 +200,8 @@ let package = Package(
         .testTarget(
             name: "TrainingTests",
             dependencies: [
-                "Evaluation", "ExpertSteer", "Formats", "JSON", "Kernels", "ModelFixtures", "Quantization",
-                "Steering", "Tiller", "Training", "TestSupport",
+                "Conversion", "Evaluation", "ExpertSteer", "Formats", "JSON", "Kernels", "ModelFixtures",
+                "Quantization", "Steering", "Tiller", "Training", "TestSupport",
             ]),
         .testTarget(
             name: "ExpertTrainingTests",

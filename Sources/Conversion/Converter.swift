@@ -40,17 +40,19 @@ package struct Converter: Sendable {
     ) throws -> ConversionSummary {
         let start = MonotonicClock.now()
         var kept: CalibrationStatistics?
-        let (source, plan) = try Self.namingSource(path) {
+        let (source, plan, headScaling) = try Self.namingSource(path) {
             let source = try ModelSource(path: path, output: output)
             let treatment = TreatmentPlan(source, statistics, pool: ThreadPool(threadCount: threadCount))
             if keepsStatistics { kept = treatment?.statistics }
-            return (
-                source, try TensorPlan(source, encodings: encodings, treatments: treatment?.treatments ?? [:])
-            )
+            let plan = try TensorPlan(
+                source, encodings: encodings, treatments: treatment?.treatments ?? [:])
+            let headScaling: HeadScaling? = treatment.map(\.headScaling) ?? source.headScaling
+            return (source, plan, headScaling)
         }
         var summary = ConversionSummary()
         summary.sourceByteCount = source.readByteCount
-        summary.remarks = source.remarks + [plan.remark].compactMap(\.self)
+        let (profiles, remarks) = source.profiles(keptUnder: headScaling)
+        summary.remarks = source.remarks + remarks + [plan.remark].compactMap(\.self)
 
         let writer = try TillerFileWriter(path: output, replaceExisting: replacesExisting)
         try Self.namingSource(path) { try write(plan, feedback, with: writer, into: &summary, progress) }
@@ -62,7 +64,7 @@ package struct Converter: Sendable {
         guard progress(1, 1) else { throw CancellationError() }
         try writer.finish(
             manifest: manifest, tokenizer: source.tokenizer, chatTemplate: source.chatTemplate,
-            profiles: source.profiles, calibration: kept)
+            profiles: profiles, calibration: kept, headScaling: headScaling)
         summary.fileByteCount = try MappedFile(path: output).bytes.count
         summary.seconds = MonotonicClock.now() - start
         return summary

@@ -28,7 +28,8 @@ extension ModelSource {
             types: Set(types).sorted(), hash: .bytes(folder.weights.files.map(\.file.bytes)),
             configuration: configuration, tokenizer: try TokenizerBuilder(vocabulary: vocabulary).build(),
             chatTemplate: folder.chatTemplate, generation: try Self.sampling(folder.generation),
-            tensors: tensors, remarks: remarks, readByteCount: byteCount)
+            tensors: tensors, headScaling: HeadScaling(layerCount: configuration.layerCount),
+            remarks: remarks, readByteCount: byteCount)
     }
 
     /// What `generation_config.json` recommends.

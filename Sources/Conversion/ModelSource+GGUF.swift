@@ -24,7 +24,17 @@ extension ModelSource {
             hash: .bytes([bytes]), configuration: configuration,
             tokenizer: try TokenizerBuilder(vocabulary: importTokenizer(from: file)).build(),
             chatTemplate: file.metadata["tokenizer.chat_template"]?.string,
-            tensors: try Self.tensors(of: file, configuration), readByteCount: bytes.count)
+            tensors: try Self.tensors(of: file, configuration),
+            headScaling: HeadScaling(layerCount: configuration.layerCount), readByteCount: bytes.count)
+    }
+
+    /// - Throws: `ConversionError` where the embedding has no row for some token.
+    static func requireRows(forTokenCount count: Int, _ configuration: ModelConfiguration) throws {
+        guard count <= configuration.vocabularySize else {
+            throw ConversionError(
+                "the tokenizer has \(count) tokens, the embedding \(configuration.vocabularySize) rows; expected a row "
+                    + "for each token")
+        }
     }
 
     private static func tensors(of file: GGUFFile, _ configuration: ModelConfiguration) throws

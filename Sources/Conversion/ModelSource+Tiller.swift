@@ -33,7 +33,8 @@ extension ModelSource {
             byteCount: manifest.source.byteCount, types: manifest.source.types,
             hash: .known(manifest.source.sha256), configuration: manifest.configuration,
             tokenizer: file.tokenizerBytes.map { Array($0) }, chatTemplate: file.chatTemplate,
-            generation: manifest.generation, tensors: tensors, readByteCount: file.byteCount)
+            generation: manifest.generation, tensors: tensors, headScaling: file.headScaling,
+            readByteCount: file.byteCount)
         // Damaged weights must not get a new digest that fits them.
         _ = try file.verify()
         for stored in file.profiles {
@@ -48,3 +49,14 @@ extension ModelSource {
         }
     }
 }
+
+    /// The profiles that mean the same in a file of another scaling of its heads, and a sentence for each other one.
+    func profiles(keptUnder headScaling: HeadScaling?) -> (kept: [SteeringProfile], remarks: [String]) {
+        guard headScaling != self.headScaling else { return (profiles, []) }
+        return (
+            profiles.filter(\.fitsEveryFile),
+            profiles.filter { !$0.fitsEveryFile }.map {
+                "profile '\($0.name)' stays behind: it was made for the heads as the old file has them"
+            }
+        )
+    }

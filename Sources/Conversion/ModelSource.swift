@@ -35,6 +35,8 @@ package struct ModelSource: Sendable {
     var generation = JSON.null
     /// In the order in which they are written.
     package internal(set) var tensors: [SourceTensor]
+    /// How the heads' outputs differ from those of the model that everything began with; nil where that is not known.
+    var headScaling: HeadScaling?
     /// Profiles that go with the weights.
     var profiles: [SteeringProfile] = []
     /// What the user should know, a sentence each.

@@ -23,11 +23,14 @@ struct Rebalancing {
     private(set) var statistics: CalibrationStatistics
     /// By (role, layer).
     private(set) var treatments: [TensorKey: Treatment] = [:]
+    /// How the heads' outputs differ from the source's afterwards; nil where that is not known.
+    private(set) var headScaling: HeadScaling?
 
     init(_ source: ModelSource, _ statistics: CalibrationStatistics, pool: ThreadPool) {
         configuration = source.configuration
         self.statistics = statistics
         self.pool = pool
+        headScaling = source.headScaling
         for layer in 0..<configuration.layerCount {
             let tensors = Dictionary(
                 source.tensors.filter { $0.layer == layer }.map { ($0.role, $0) },
@@ -36,6 +39,8 @@ struct Rebalancing {
                 .attention(layer), layer, read: [.query, .key, .value], written: [.attentionNorm], tensors)
             balance(.feedForward(layer), layer, read: [.gate, .up], written: [.feedForwardNorm], tensors)
             balance(.gated(layer), layer, read: [.down], written: [.up], tensors)
+            // Profiles may have been learned from heads of a scaling that nobody noted: another one would break them.
+            guard headScaling != nil else { continue }
             balance(
                 .attended(layer), layer, read: [.attentionOutput], written: [.value, .valueBias], tensors)
         }
@@ -67,6 +72,10 @@ struct Rebalancing {
             } else {
                 treatments[key, default: Treatment()].rowFactors = narrowed(input, inverse)
             }
+        }
+        if case .attended = input {
+            let divisors = narrowed(input, factors)
+            headScaling?.divide(layer: layer, by: divisors)
         }
         for column in 0..<columns { squares[column] *= inverse[column] * inverse[column] }
         statistics.meanSquares[input] = squares

@@ -36,6 +36,7 @@ struct TreatmentPlan {
     private(set) var treatments: [TensorKey: Treatment]
     /// The statistics of the model as it will lie in the file.
     let statistics: CalibrationStatistics
+    let headScaling: HeadScaling?
 
     /// nil where there are no statistics.
     init?(_ source: ModelSource, _ statistics: CalibrationStatistics?, pool: ThreadPool) {
@@ -44,10 +45,12 @@ struct TreatmentPlan {
             // Its numbers lie on a grid that another scale would leave.
             treatments = [:]
             self.statistics = statistics
+            headScaling = source.headScaling
         } else {
             let balanced = Rebalancing(source, statistics, pool: pool)
             treatments = balanced.treatments
             self.statistics = balanced.statistics
+            headScaling = balanced.headScaling
         }
         for tensor in source.tensors where !tensor.role.isVector {
             guard let input = MatrixInput(of: tensor.role, layer: tensor.layer, in: source.configuration),

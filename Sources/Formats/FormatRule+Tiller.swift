@@ -49,6 +49,8 @@ extension FormatRule {
     package static let tillerProfileShape = Self(tiller: 37, "profile fits the model's shape")
     package static let tillerProfileSource = Self(tiller: 38, "profile fits the model's source")
     package static let tillerCalibration = Self(tiller: 39, "calibration statistics")
+    package static let tillerHeadScaling = Self(tiller: 40, "head scaling")
+    package static let tillerProfileBasis = Self(tiller: 41, "profile fits the heads' basis")
 
     /// All rules of formats/tiller.md.
     package static let tiller: [FormatRule] = [
@@ -60,6 +62,6 @@ extension FormatRule {
         tillerMissingTensor, tillerUnexpectedTensor, tillerTensorShape, tillerChatTemplate,
         tillerProfileLayout, tillerProfileName, tillerDuplicateProfile, tillerProfileText,
         tillerProfileField, tillerProfileOperation, tillerProfileVectors, tillerProfileShape,
-        tillerProfileSource, tillerCalibration,
+        tillerProfileSource, tillerCalibration, tillerHeadScaling, tillerProfileBasis,
     ]
 }

@@ -14,6 +14,14 @@ extension SteeringProfile {
         case headOutputs
     }
 
+    /// In which basis an operation at the heads' outputs was learned.
+    package enum HeadBasis: String, Sendable, CaseIterable {
+        /// That of one file, whose factors nobody knows any more: it means nothing in another one.
+        case file
+        /// The source's, which every conversion of it shares.
+        case source
+    }
+
     /// When a clamp acts.
     package enum ClampCondition: String, Sendable, CaseIterable { case whenBelow, whenAbove, always }
 
@@ -76,6 +84,8 @@ extension SteeringProfile {
         package var keepsNorm: Bool
         /// Elements of h at the site `headOutputs`, headCount · headSize; nil elsewhere, where h has hiddenSize.
         package var width: Int?
+        /// Of the vectors at the site `headOutputs`; without meaning elsewhere.
+        package var basis = HeadBasis.file
         /// Positions of the context at which it acts: from the first one on, before the end if there is one.
         package var firstPosition = 0
         package var endPosition: Int?

@@ -13,7 +13,12 @@ extension SteeringProfile.Operation {
         let path = "operations[\(index)]"
         var fields = try JSONFields(json, path: path, rule: .tillerProfileOperation)
         site = try fields.choice("site", SteeringProfile.Site.self)
-        if site == .headOutputs { width = try fields.integer("width", in: 1...Self.maximumWidth) }
+        if site == .headOutputs {
+            width = try fields.integer("width", in: 1...Self.maximumWidth)
+            if fields.value("basis") != nil {
+                basis = try fields.choice("basis", SteeringProfile.HeadBasis.self)
+            }
+        }
         layer = try fields.integer("layer", in: 0...(profile.layerCount - 1))
         vector = 0
         coefficient = try fields.float("coefficient", in: -1e6...1e6)
@@ -93,6 +98,7 @@ extension SteeringProfile.Operation {
         }
         object["site"] = .string(site.rawValue)
         if let width { object["width"] = .integer(width) }
+        if site == .headOutputs, basis != .file { object["basis"] = .string(basis.rawValue) }
         object["layer"] = .integer(layer)
         object["vector"] = .integer(vector)
         object["coefficient"] = .float(coefficient)

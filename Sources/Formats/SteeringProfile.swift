@@ -105,4 +105,32 @@ extension SteeringProfile {
                 expected: "\(manifest.source.sha256), the source of \"\(manifest.name)\"")
         }
     }
+
+    /// Whether what acts on the heads' outputs, if anything does, means the same in every file of one source.
+    package var fitsEveryFile: Bool {
+        operations.allSatisfy { $0.site != .headOutputs || $0.basis == .source }
+    }
+
+    /// Checks that what acts on the heads' outputs was learned in a basis that a file gives them in.
+    ///
+    /// - Parameters:
+    ///   - headScaling: the file's.
+    ///   - isFromThere: whether the profile was made in that file.
+    /// - Throws: `FormatError` R41.
+    package func checkHeadBasis(
+        _ headScaling: HeadScaling?, isFromThere: Bool
+    ) throws(FormatError) {
+        if !fitsEveryFile, !isFromThere {
+            throw FormatError(
+                .tillerProfileBasis,
+                found: "\"\(name)\" made for the heads of one file, whose scaling was not noted",
+                expected: "a profile that is trained in a file converted by this version")
+        }
+        let needsSource = operations.contains { $0.site == .headOutputs && $0.basis == .source }
+        if needsSource, headScaling == nil {
+            throw FormatError(
+                .tillerProfileBasis, found: "\"\(name)\" made for the source's heads",
+                expected: "a file that notes how its heads are scaled: convert the model anew")
+        }
+    }
 }

@@ -19,6 +19,8 @@ package struct TillerFile: Sendable {
     package let profiles: [StoredProfile]
     /// Who signed what of it, as they say; see module Signing.
     package let signatures: [StoredSignature]
+    /// How the heads' outputs differ from the source's; nil for a file of which that is not known.
+    package let headScaling: HeadScaling?
     private let calibrationBytes: ByteView?
     /// Where the bytes come from; nil where they were read.
     private var mapped: MappedFile?
@@ -59,7 +61,15 @@ package struct TillerFile: Sendable {
         profiles = try container.profiles()
         signatures = try container.signatures()
         calibrationBytes = try container.optional(.calibrationStatistics)
+        headScaling = try Self.headScaling(container.optional(.headScaling), manifest.configuration)
         self.container = container
+    }
+
+    private static func headScaling(
+        _ view: ByteView?, _ configuration: ModelConfiguration
+    ) throws(FormatError) -> HeadScaling? {
+        guard let view else { return nil }
+        return try HeadScaling(view, configuration)
     }
 
     private static func text(_ view: ByteView?) throws(FormatError) -> String? {

@@ -93,10 +93,12 @@ package final class TillerFileWriter {
     ///   - chatTemplate: nil for none.
     ///   - profiles: steering profiles for this model's shape.
     ///   - calibration: what the weights were quantized by; nil for none.
+    ///   - headScaling: how the heads' outputs differ from the source's; nil where that is not known.
     /// - Throws: `FormatError` when the parts do not fit together, so that no unreadable file comes to be.
     package func finish(
         manifest: Manifest, tokenizer: [UInt8]? = nil, chatTemplate: String? = nil,
-        profiles: [SteeringProfile] = [], calibration: CalibrationStatistics? = nil
+        profiles: [SteeringProfile] = [], calibration: CalibrationStatistics? = nil,
+        headScaling: HeadScaling? = nil
     ) throws {
         precondition(open == nil, "TillerFileWriter: a tensor is open")
         try container.end()
@@ -108,6 +110,9 @@ package final class TillerFileWriter {
         if let chatTemplate { try container.add(.chatTemplate, Array(chatTemplate.utf8)) }
         if let calibration {
             try container.add(.calibrationStatistics, calibration.encoded(for: manifest.configuration))
+        }
+        if let headScaling {
+            try container.add(.headScaling, headScaling.encoded(for: manifest.configuration))
         }
         var names: Set<String> = []
         for profile in profiles {

@@ -44,18 +44,21 @@ package struct SectionKind: RawRepresentable, Hashable, Sendable {
     package static let evaluationReceipt = SectionKind(rawValue: 8)
     package static let goldenPrompts = SectionKind(rawValue: 9)
     package static let signature = SectionKind(rawValue: 10)
+    package static let headScaling = SectionKind(rawValue: 11)
 
     /// In words, for listings and errors.
     package var name: String {
         let names = [
             "free", "manifest", "tensor index", "weights", "tokenizer", "chat template", "steering profile",
-            "calibration statistics", "evaluation receipt", "golden prompts", "signature",
+            "calibration statistics", "evaluation receipt", "golden prompts", "signature", "head scaling",
         ]
         return rawValue < names.count ? names[Int(rawValue)] : "kind \(rawValue)"
     }
 
     /// Whether this version reads such sections.
-    var isKnown: Bool { rawValue <= SectionKind.calibrationStatistics.rawValue || self == .signature }
+    var isKnown: Bool {
+        rawValue <= SectionKind.calibrationStatistics.rawValue || self == .signature || self == .headScaling
+    }
 
     /// A reader without it could not run the model.
     var isRequired: Bool { isKnown && (1...4).contains(rawValue) }
@@ -67,6 +70,7 @@ package struct SectionKind: RawRepresentable, Hashable, Sendable {
         case .tensorIndex: TensorIndex.maximumCount * TensorIndex.entryByteCount
         case .tokenizer: 64 << 20
         case .calibrationStatistics, .steeringProfile: 32 << 20
+        case .headScaling: 8 + TensorIndex.maximumLayerCount * 4 * (1 + (1 << 20))
         default: 1 << 48
         }
     }

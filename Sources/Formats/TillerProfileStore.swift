@@ -11,10 +11,11 @@ package enum TillerProfileStore {
     ///   - profile: what to add.
     ///   - path: the model file.
     ///   - replacesExisting: whether a profile of the same name may be replaced.
-    ///   - acceptsOtherSource: whether it may have been made for another source model.
+    ///   - acceptsOtherSource: whether it may have been made for another source model, or for the source's heads where
+    ///     the file does not know them.
     ///   - signatures: of this profile, which are kept beside it.
     ///   - fault: what goes wrong, for tests.
-    /// - Throws: `FormatError` R30–R38, `FileError`; the file is unchanged then.
+    /// - Throws: `FormatError` R30–R38, R41, `FileError`; the file is unchanged then.
     package static func add(
         _ profile: SteeringProfile, signatures: [Signature] = [], in path: String,
         replacesExisting: Bool = false,
@@ -24,7 +25,10 @@ package enum TillerProfileStore {
         let signatureBytes = try signatures.map { try $0.encoded() }
         try TillerStore.append(to: path, fault: fault) { file in
             try profile.checkShape(of: file.manifest.configuration)
-            if !acceptsOtherSource { try profile.checkSource(of: file.manifest) }
+            if !acceptsOtherSource {
+                try profile.checkSource(of: file.manifest)
+                try profile.checkHeadBasis(file.headScaling, isFromThere: true)
+            }
             let same = file.profiles.filter { $0.name == profile.name }
             guard same.isEmpty || replacesExisting else { throw duplicate(profile.name) }
             return TillerStore.Change(

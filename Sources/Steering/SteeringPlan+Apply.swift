@@ -35,15 +35,18 @@ extension SteeringPlan {
     /// - Parameters:
     ///   - x: [tokens × width of the site], changed in place.
     ///   - tokens: the rows that are changed.
+    ///   - factors: [width of the site], what turns x into the source's heads for the steps that were learned from these;
+    ///     nil for 1.
     /// - Precondition: a plan with conditions comes with its gates.
     package func apply(
         _ site: SteeringProfile.Site, layer: Int, to x: AlignedBuffer<Float>, tokens: Range<Int>,
-        _ place: SteeringPlace, with compute: Compute
+        sourceFactors: [Float]? = nil, _ place: SteeringPlace, with compute: Compute
     ) {
         guard !isEmpty else { return }
         for step in steps(at: site, layer: layer) where step.phase.includes(prompt: place.isPrompt) {
             let width = step.direction.count
             precondition(tokens.upperBound * width <= x.count, "steering: more rows than the buffer holds")
+            let factors = step.hasSourceBasis ? sourceFactors : nil
             for token in tokens {
                 let position = place.firstPosition + token - place.firstRow
                 guard step.positions.contains(position) else { continue }
@@ -53,7 +56,11 @@ extension SteeringPlan {
                         continue
                     }
                 }
-                step.apply(to: x.baseAddress + token * width, with: compute)
+                let row = x.baseAddress + token * width
+                // Rows on which nothing acts keep their bits.
+                if let factors { for index in 0..<width { row[index] *= factors[index] } }
+                step.apply(to: row, with: compute)
+                if let factors { for index in 0..<width { row[index] /= factors[index] } }
             }
         }
     }

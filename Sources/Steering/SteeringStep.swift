@@ -29,6 +29,8 @@ package struct SteeringStep: Sendable {
     package let second: [Float]
     /// Rescales x to the norm that it had before.
     package let keepsNorm: Bool
+    /// Whether it acts on the heads' outputs as the source has them.
+    let hasSourceBasis: Bool
     package let phase: SteeringProfile.Phase
     /// Positions of the context at which it acts.
     package let positions: Range<Int>
@@ -67,6 +69,7 @@ extension SteeringStep {
         }
         self.second = second
         keepsNorm = operation.keepsNorm
+        hasSourceBasis = operation.site == .headOutputs && operation.basis == .source
         phase = profile.phase
         positions = operation.firstPosition..<(operation.endPosition ?? .max)
     }

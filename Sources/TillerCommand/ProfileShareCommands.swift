@@ -122,6 +122,7 @@ struct ProfileImportCommand: ParsableCommand {
                     + "this one is \(model.manifest.source.sha256.description.prefix(12))…); "
                     + "--force imports it if the shapes fit")
         }
+        if !force { try profile.checkHeadBasis(model.headScaling, isFromThere: false) }
         try TillerProfileStore.add(
             profile, signatures: signatures, in: file, replacesExisting: force, acceptsOtherSource: force)
         let names = try SignatureNames()

@@ -95,6 +95,10 @@ package struct RetentionMeter {
         self.reference = reference
         let owner = reference.profileNames.contains(steer.name) ? reference : engine
         profile = try owner.profile(named: steer.name)
+        let moved = owner === engine ? reference : engine
+        do { try profile.checkHeadBasis(moved.file.headScaling, isFromThere: false) } catch {
+            throw .invalidProfile("\(error)")
+        }
         strength = steer.strength ?? profile.recommendedStrength
     }
 

@@ -121,6 +121,8 @@ struct OperationMaker {
                 coefficient: head.rms / captured.residualRMS[layer],
                 keepsNorm: options.keepsNorm, width: head.vector.count)
             own.firstPosition = options.sparedPositions ?? 0
+            // The recorder turns the heads back into the source's, where the file says how.
+            own.basis = engine.file.headScaling == nil ? .file : .source
             return (own, SteeringProfile.rows(of: head.vector, hiddenSize: direction.count))
         }
     }

@@ -208,7 +208,7 @@ package final class ForwardPass: @unchecked Sendable {
             headCount: configuration.headCount, scale: configuration.attentionScale, window: block.window,
             firstRow: firstRow, into: scratch.attended, form: readsHeads ? .values : block.output.inputForm,
             before: UpcomingWeights(block.output))
-        if readsHeads { steerHeads(layer: layer, block.output.inputForm, lane) }
+        if readsHeads { steerHeads(layer: layer, block, lane) }
     }
 
     /// Bias, norm of each head (Qwen 3, Gemma 3) and RoPE of queries and keys; bias of values.
@@ -288,17 +288,19 @@ package final class ForwardPass: @unchecked Sendable {
         }
     }
 
-    /// Steers what the heads read, in Float, and brings it into the form that the projection wants.
-    private func steerHeads(layer: Int, _ form: ActivationForm, _ lane: Lane) {
+    /// Steers what the heads read, in Float, and brings it into the form that the projection wants. Recorders see it as
+    /// the source has it.
+    private func steerHeads(layer: Int, _ block: BlockWeights.Attention, _ lane: Lane) {
         let (attended, evaluation, place) = (scratch.attended, lane.evaluation, lane.place)
         let work = 4 * attended.columns
         compute.forTokens(lane.rows.count, elementCount: work, firstRow: place.firstRow) { rows in
             evaluation.steering.apply(
-                .headOutputs, layer: layer, to: attended.values, tokens: rows.tokens, place, with: compute)
-            if form == .codes { rows.quantize(attended) }
+                .headOutputs, layer: layer, to: attended.values, tokens: rows.tokens,
+                sourceFactors: block.headFactors, place, with: compute)
+            if block.output.inputForm == .codes { rows.quantize(attended) }
         }
         evaluation.headRecorder?.record(
-            layer: layer, hidden: attended.values, tokenCount: lane.rows.count,
+            layer: layer, hidden: attended.values, scaledBy: block.headFactors, tokenCount: lane.rows.count,
             firstPosition: evaluation.firstPosition)
     }
 

@@ -40,12 +40,17 @@ package final class ResidualRecorder {
     package func rms(layer: Int) -> Float { Float(rmsSums[layer] / Double(max(counts[layer], 1))) }
 
     /// Takes up rows [tokenCount × hiddenSize] at consecutive positions.
-    func record(layer: Int, hidden: AlignedBuffer<Float>, tokenCount: Int, firstPosition: Int) {
+    ///
+    /// - Parameter factors: [hiddenSize], what the rows are multiplied by; nil for 1.
+    func record(
+        layer: Int, hidden: AlignedBuffer<Float>, scaledBy factors: [Float]? = nil, tokenCount: Int,
+        firstPosition: Int
+    ) {
         for token in 0..<tokenCount where positions.contains(firstPosition + token) {
             let row = hidden.baseAddress + token * hiddenSize
             var squares = 0.0
             for index in 0..<hiddenSize {
-                let value = Double(row[index])
+                let value = Double(row[index]) * Double(factors?[index] ?? 1)
                 sums[layer * hiddenSize + index] += value
                 squares += value * value
             }

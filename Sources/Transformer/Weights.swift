@@ -17,6 +17,8 @@ package struct BlockWeights: Sendable {
         package let window: Int?
         /// Which of the model's rotary tables turns this block's queries and keys.
         package let usesLocalRotary: Bool
+        /// [headCount · headSize], what turns the heads' outputs into the source's; nil where they are.
+        let headFactors: [Float]?
 
         /// What the block reads first.
         var projections: UpcomingWeights { UpcomingWeights(query, key, value) }
@@ -121,7 +123,8 @@ package final class Model: Sendable {
                 keyNorm: tensors.optionalVector(.keyNorm, layer),
                 postNorm: tensors.optionalVector(.postAttentionNorm, layer),
                 window: isSliding ? configuration.slidingWindow : nil,
-                usesLocalRotary: isSliding && configuration.localRopeTheta != nil),
+                usesLocalRotary: isSliding && configuration.localRopeTheta != nil,
+                headFactors: tensors.file.headScaling?.outputFactors(layer: layer, configuration)),
             feedForward: .init(
                 norm: try tensors.vector(.feedForwardNorm, layer),
                 gate: try tensors.matrix(.gate, layer), up: try tensors.matrix(.up, layer),

@@ -46,6 +46,23 @@ import Testing
         #expect(vector.status == (operation == "add" ? 0 : 1))
     }
 
+    /// Profiles of an earlier version do not say in which basis their heads are.
+    @Test func headsOfAnUnknownBasisAreNotImported() throws {
+        let model = place.convert("llama")
+        #expect(trained(model, "glad", "--operation", "head-add").status == 0)
+        let file = place.path("glad.tillerprofile")
+        #expect(place.tiller("profile", "export", model, "glad", file).status == 0)
+        var profile = try TillerProfileFile.read(file)
+        #expect(profile.fitsEveryFile)
+        for index in profile.operations.indices { profile.operations[index].basis = .file }
+        try TillerProfileFile.write(profile, to: file, replaceExisting: true)
+        let refused = place.tiller("profile", "import", model, file, "--name", "old")
+        #expect(refused.status == 1 && refused.errorLines.count == 1, "\(refused.error)")
+        #expect(refused.error.contains("old") && refused.error.contains("heads of one file"))
+        #expect(place.tiller("profile", "import", model, file, "--name", "old", "--force").status == 0)
+        #expect(place.tiller("generate", model, "--prompt", "a", "--steer", "old").status == 0)
+    }
+
     @Test func aGateIsSetFoundAndTakenAway() throws {
         let model = place.convert("llama")
         #expect(trained(model, "glad").status == 0)

@@ -110,7 +110,7 @@ struct MutationTests {
     @Test(arguments: 0..<2) func mutatedModelFilesAreReadOrRefused(part: Int) throws {
         let valid = try TinyModel.bytes(
             profiles: [TinyModel.profile("a"), TinyModel.profile("b", seed: 2)],
-            calibration: TinyModel.calibration)
+            calibration: TinyModel.calibration, headScaling: TinyModel.headScaling)
         let raw = try RawTiller(valid)
         var mutator = Mutator(seed: UInt64(100 + part))
         var outcome = Outcome()

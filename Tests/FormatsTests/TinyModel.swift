@@ -39,7 +39,8 @@ enum TinyModel {
     static func bytes(
         manifest: Manifest = manifest, tensors: [(TensorRole, Int?, TensorEncoding, Int, Int)]? = nil,
         tokenizer: [UInt8]? = Array("tokens".utf8), chatTemplate: String? = "{{ messages }}",
-        profiles: [SteeringProfile] = [profile("calm")], calibration: CalibrationStatistics? = nil
+        profiles: [SteeringProfile] = [profile("calm")], calibration: CalibrationStatistics? = nil,
+        headScaling: HeadScaling? = nil
     ) throws -> [UInt8] {
         var file: [UInt8] = []
         let writer = try TillerFileWriter(sink: { file.append(contentsOf: $0) })
@@ -53,7 +54,7 @@ enum TinyModel {
         }
         try writer.finish(
             manifest: manifest, tokenizer: tokenizer, chatTemplate: chatTemplate, profiles: profiles,
-            calibration: calibration)
+            calibration: calibration, headScaling: headScaling)
         return file
     }
 
