@@ -10,12 +10,12 @@ import Tokenization
 extension ModelSource {
     /// Reads everything of a folder but its tensors' numbers.
     init(folder: ModelFolder) throws {
-        let names = FolderTensorNames(folder)
-        let configuration = try ModelConfiguration(
-            folder: folder, hasHead: folder.weights.tensor(named: names.head) != nil)
+        let names = try FolderTensorNames(folder)
+        let configuration = try ModelConfiguration(folder: folder, hasHead: names.hasHead)
         try configuration.validate()
         let (tensors, remarks) = try Self.tensors(of: folder, names, configuration)
         try TensorPlan.requireShapes(of: tensors, configuration)
+        try Self.requireRows(forAddedTokensOf: folder, configuration)
         let vocabulary = try importTokenizer(from: folder, vocabularySize: configuration.vocabularySize)
         let architecture =
             try folder.config["architectures"]?[0]?.stringValue ?? folder.text.string("model_type")
@@ -48,27 +48,30 @@ extension ModelSource {
         var tensors: [SourceTensor] = []
         var unused = Set(folder.weights.tensorNames)
         func add(_ name: String, _ role: TensorRole, layer: Int? = nil) throws {
-            guard let (tensor, bytes) = folder.weights.tensor(named: name) else {
-                throw ConversionError("tensor \(name) is missing")
-            }
-            unused.remove(name)
+            guard let stored = names.stored(name), let (tensor, bytes) = folder.weights.tensor(named: stored)
+            else { throw ConversionError("tensor \(names.expected(name)) is missing") }
+            unused.remove(stored)
             tensors.append(try SourceTensor(tensor, bytes, role, layer: layer, configuration))
         }
-        try add(names.embedding, .tokenEmbedding)
+        // A tied matrix is stored once, under either name.
+        let isTied = configuration.hasTiedEmbeddings
+        let isUnderHead = isTied && names.stored(names.embedding) == nil && names.hasHead
+        try add(isUnderHead ? names.head : names.embedding, .tokenEmbedding)
         for layer in 0..<configuration.layerCount {
             for (suffix, role) in FolderTensorNames.layerTensors(of: configuration) {
-                try add("\(names.prefix)layers.\(layer).\(suffix)", role, layer: layer)
+                try add("layers.\(layer).\(suffix)", role, layer: layer)
             }
         }
         try add(names.norm, .outputNorm)
-        if !configuration.hasTiedEmbeddings {
+        if !isTied {
             try add(names.head, .output)
-        } else if let (_, head) = folder.weights.tensor(named: names.head) {
-            guard head.elementsEqual(tensors[0].bytes) else {
+        } else if let stored = names.stored(names.head), !isUnderHead {
+            guard let (_, head) = folder.weights.tensor(named: stored), head.elementsEqual(tensors[0].bytes)
+            else {
                 throw ConversionError(
-                    "\(names.head) differs from \(names.embedding), but config.json says that both are tied")
+                    "\(stored) differs from \(tensors[0].name), but config.json says that both are tied")
             }
-            unused.remove(names.head)
+            unused.remove(stored)
         }
         let ignored = unused.filter(names.isIgnored)
         unused.subtract(ignored)
@@ -77,32 +80,70 @@ extension ModelSource {
         let remark = "\(vision) tensors for images are left out: the language model alone is converted"
         return (tensors, vision > 0 ? [remark] : [])
     }
+
+    /// Every token has a row of the embedding; the language models of Gemma 3 without eyes have the tokenizer of those with
+    /// them, whose token for images nothing makes.
+    private static func requireRows(
+        forAddedTokensOf folder: ModelFolder, _ configuration: ModelConfiguration
+    ) throws {
+        for token in try folder.tokenizer.objects("added_tokens") {
+            let (id, content) = (try token.integer("id"), try token.string("content"))
+            guard id >= configuration.vocabularySize else { continue }
+            guard configuration.family == .gemma3, content == "<image_soft_token>" else {
+                throw token.refusal(
+                    "id", "\(id), of the token '\(content)'",
+                    expected: "less than \(configuration.vocabularySize), the rows of the embedding")
+            }
+        }
+    }
 }
 
-/// The names of a folder's tensors: bare, or inside of a model that sees images as well.
+/// The names of a folder's tensors: transformers reads them with and without what a model around the language model puts
+/// before them.
 struct FolderTensorNames {
-    /// What stands before the names of the language model.
-    let prefix: String
-    let head: String
+    let embedding = "embed_tokens.weight", norm = "norm.weight", head = "lm_head.weight"
+    /// By the name inside of the language model.
+    private let storedNames: [String: String]
+    /// What most names begin with, for errors.
+    private let prefix: String
+    /// Whether the folder's model sees images as well.
+    private let seesImages: Bool
 
-    init(_ folder: ModelFolder) {
-        let prefixes = [
-            ("model.", "lm_head.weight"), ("language_model.model.", "language_model.lm_head.weight"),
-            ("model.language_model.", "lm_head.weight"),
-        ]
-        let found = prefixes.first { folder.weights.tensor(named: "\($0.0)embed_tokens.weight") != nil }
-        (prefix, head) = found ?? prefixes[0]
+    /// The longest first: what is left of a name must not begin with another one.
+    private static let prefixes = [
+        "model.language_model.", "language_model.model.", "model.model.", "language_model.", "model.",
+    ]
+
+    /// - Throws: `ConversionError` where two tensors have the same name but for a prefix.
+    init(_ folder: ModelFolder) throws {
+        var storedNames: [String: String] = [:]
+        for name in folder.weights.tensorNames.sorted() {
+            let inner = String(name.dropFirst(Self.prefix(of: name).count))
+            if let other = storedNames.updateValue(name, forKey: inner) {
+                throw ConversionError("\(other) and \(name) are the same tensor under two names")
+            }
+        }
+        self.storedNames = storedNames
+        prefix = storedNames["norm.weight"].map { Self.prefix(of: $0) } ?? "model."
+        seesImages = folder.config["text_config"] != nil
     }
 
-    var embedding: String { "\(prefix)embed_tokens.weight" }
-    var norm: String { "\(prefix)norm.weight" }
+    private static func prefix(of name: String) -> String { prefixes.first { name.hasPrefix($0) } ?? "" }
+
+    /// The name in the file of a tensor of the language model; nil where there is none.
+    func stored(_ name: String) -> String? { storedNames[name] }
+
+    var hasHead: Bool { stored(head) != nil }
+
+    /// The name under which a tensor should be stored.
+    func expected(_ name: String) -> String { name == head ? name : prefix + name }
 
     /// Whether the language model does without a tensor: the parts that see, and RoPE's frequencies, which old
     /// versions saved.
     func isIgnored(_ name: String) -> Bool {
         if name.hasSuffix(".rotary_emb.inv_freq") { return true }
         let seeing = ["vision_tower.", "multi_modal_projector."]
-        return prefix != "model." && seeing.contains { name.hasPrefix($0) || name.hasPrefix("model.\($0)") }
+        return seesImages && seeing.contains { name.hasPrefix($0) || name.hasPrefix("model.\($0)") }
     }
 
     static func layerTensors(of configuration: ModelConfiguration) -> [(String, TensorRole)] {

@@ -15,6 +15,8 @@ extension ModelSource {
     package init(gguf file: GGUFFile, bytes: ByteView, path: String) throws {
         let configuration = try ModelConfiguration(gguf: file)
         try configuration.validate()
+        let vocabulary = try importTokenizer(from: file)
+        try Self.requireRows(forTokenCount: vocabulary.texts.count, configuration)
         let fileName = path.split(separator: "/").last.map(String.init) ?? path
         self.init(
             name: file.metadata["general.name"]?.string ?? fileName,
@@ -22,7 +24,7 @@ extension ModelSource {
             license: file.metadata["general.license"]?.string ?? "", fileName: fileName, format: "GGUF",
             byteCount: bytes.count, types: Set(file.tensors.map(\.type.name)).sorted(),
             hash: .bytes([bytes]), configuration: configuration,
-            tokenizer: try TokenizerBuilder(vocabulary: importTokenizer(from: file)).build(),
+            tokenizer: try TokenizerBuilder(vocabulary: vocabulary).build(),
             chatTemplate: file.metadata["tokenizer.chat_template"]?.string,
             tensors: try Self.tensors(of: file, configuration),
             headScaling: HeadScaling(layerCount: configuration.layerCount), readByteCount: bytes.count)

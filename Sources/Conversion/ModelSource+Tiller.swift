@@ -3,6 +3,7 @@
 
 import Formats
 import Quantization
+import Tokenization
 
 extension ModelSource {
     /// Reads everything of a model but its tensors' numbers.
@@ -10,6 +11,10 @@ extension ModelSource {
     /// The new file has the old one's source, so that profiles that are bound to it go with it.
     package init(tiller file: TillerFile) throws {
         let manifest = file.manifest
+        if let bytes = file.tokenizerBytes {
+            try Self.requireRows(
+                forTokenCount: Tokenizer(bytes: bytes.bytes).vocabularySize, manifest.configuration)
+        }
         var tensors: [SourceTensor] = []
         var rest = file.tensorIndex.entries[...]
         while let entry = rest.first {
@@ -48,7 +53,6 @@ extension ModelSource {
             }
         }
     }
-}
 
     /// The profiles that mean the same in a file of another scaling of its heads, and a sentence for each other one.
     func profiles(keptUnder headScaling: HeadScaling?) -> (kept: [SteeringProfile], remarks: [String]) {
@@ -60,3 +64,4 @@ extension ModelSource {
             }
         )
     }
+}
