@@ -12,6 +12,9 @@ extension ModelConfiguration {
     ///   type, and settings that the forward pass does not know.
     init(folder: ModelFolder, hasHead: Bool) throws {
         let keys = try FolderKeys(folder.text)
+        for settings in folder.text.path.isEmpty ? [folder.text] : [folder.config, folder.text] {
+            try settings.refuseOtherAttention()
+        }
         let (family, text) = (keys.family, folder.text)
         let isGemma = family == .gemma3
         let hiddenSize = try keys.integer("hidden_size", gemma: 2304)
@@ -22,9 +25,8 @@ extension ModelConfiguration {
         let rope = try FolderRope(text, family: family, contextLength: contextLength)
         let window = try FolderWindow(text, family: family, layerCount: layerCount)
         let hasBias = try text.optionalBool("attention_bias") ?? false
-        let isTied =
-            try folder.config.optionalBool("tie_word_embeddings")
-            ?? text.optionalBool("tie_word_embeddings")
+        // Of a model around the language model its own member counts.
+        let isTied = try folder.config.optionalBool("tie_word_embeddings")
         self.init(
             family: family,
             vocabularySize: try keys.integer("vocab_size", gemma: 262_208),
@@ -57,6 +59,7 @@ extension ModelConfiguration {
 /// Members of `config.json` under the rules of one family.
 private struct FolderKeys {
     let text: Settings
+    private let modelType: String
     let family: ModelConfiguration.Family
 
     init(_ text: Settings) throws {
@@ -70,6 +73,7 @@ private struct FolderKeys {
                 expected: "one of \(families.keys.sorted().joined(separator: ", "))")
         }
         self.text = text
+        modelType = name
         self.family = family
         try refuseUnsupported()
     }
@@ -81,8 +85,12 @@ private struct FolderKeys {
         if let activation = try text.optionalString(key), !activations.contains(activation) {
             throw text.refusal(key, "'\(activation)'", expected: activations[0])
         }
-        for key in ["mlp_bias", "use_bidirectional_attention"] where try text.optionalBool(key) == true {
-            throw text.refusal(key, "true", expected: "false: nothing else is supported")
+        if try text.optionalBool("mlp_bias") == true {
+            throw text.refusal("mlp_bias", "true", expected: "false: nothing else is supported")
+        }
+        // transformers' Mistral has no biases, whatever its settings say.
+        if modelType == "mistral", try text.optionalBool("attention_bias") == true {
+            throw text.refusal("attention_bias", "true", expected: "false for a mistral")
         }
         if let factor = try text.optionalFloat("partial_rotary_factor"), factor != 1 {
             throw text.refusal("partial_rotary_factor", "\(factor)", expected: "1: RoPE over the whole head")
@@ -120,7 +128,14 @@ private struct FolderKeys {
             }
             return count
         }
-        return family == .gemma3 ? 4 : headCount
+        if family == .gemma3 { return 4 }
+        // Null is as many as queries have; what is left out has the family's default.
+        if text.holds("num_key_value_heads") { return headCount }
+        switch modelType {
+        case "mistral": return 8
+        case "qwen2", "qwen3": return 32
+        default: return headCount
+        }
     }
 
     /// Gemma says by what number's root queries are divided.
@@ -131,5 +146,25 @@ private struct FolderKeys {
             throw text.refusal("query_pre_attn_scalar", "\(scalar)", expected: "a positive number")
         }
         return 1 / scalar.squareRoot()
+    }
+}
+
+extension Settings {
+    /// Refuses what lets tokens see others than those before them, and layers that differ from each other.
+    fileprivate func refuseOtherAttention() throws {
+        // Null is not the default here: transformers takes it for false.
+        if let isCausal = object["is_causal"], isCausal.boolValue != true {
+            throw refusal(
+                "is_causal", isCausal.boolValue == false ? "false" : isCausal.kindName,
+                expected: "true: every token sees those before it alone")
+        }
+        if try optionalBool("use_bidirectional_attention") == true {
+            throw refusal(
+                "use_bidirectional_attention", "true",
+                expected: "false: every token sees those before it alone")
+        }
+        if let layers = self["per_layer_config"], layers != [:] {
+            throw refusal("per_layer_config", layers.kindName, expected: "nothing: all layers are alike")
+        }
     }
 }

@@ -2,7 +2,6 @@
 // From GGUF's metadata to a model's configuration. Families differ in few numbers; they are all here.
 
 import Formats
-import Glibc
 
 /// Why a source model cannot be converted.
 package struct ConversionError: Error, CustomStringConvertible, Equatable {
@@ -25,15 +24,13 @@ extension ModelConfiguration {
             throw ConversionError("\(keys.name).attention.head_count is 0, expected at least 1")
         }
         let headSize = try keys.optionalInteger("attention.key_length") ?? hiddenSize / headCount
-        if let valueSize = try keys.optionalInteger("attention.value_length"), valueSize != headSize {
-            throw ConversionError(
-                "value heads of \(valueSize) beside key heads of \(headSize) are not supported")
-        }
-        if let rotated = try keys.optionalInteger("rope.dimension_count"), rotated != headSize {
-            throw ConversionError("RoPE over \(rotated) of \(headSize) dimensions is not supported")
-        }
+        try keys.requireUniformHeads(headSize: headSize)
+        try keys.requireCausalAttention()
+        try GGUFNeutralKeys.check(file, architecture: keys.name)
         let layerCount = try keys.integer("block_count")
         let isGemma = family == .gemma3
+        // Of these families Gemma alone has windows in GGUF; none is 0.
+        let window = try isGemma ? keys.optionalInteger("attention.sliding_window") ?? 0 : 0
         try self.init(
             family: family,
             vocabularySize: keys.vocabularySize(),
@@ -45,13 +42,12 @@ extension ModelConfiguration {
             headSize: headSize,
             contextLength: keys.integer("context_length"),
             rmsNormEpsilon: keys.float("attention.layer_norm_rms_epsilon"),
-            ropeTheta: keys.optionalFloat("rope.freq_base") ?? (isGemma ? 1_000_000 : 10_000),
-            ropeScaling: file.tensor(named: "rope_freqs.weight") != nil
-                ? .perFrequencyFactors : keys.ropeScaling(),
+            ropeTheta: keys.optionalFloat("rope.freq_base") ?? 10_000,
+            ropeScaling: keys.ropeScaling(),
             // Gemma 3's sliding layers keep base 10,000 without scaling (arXiv 2503.19786 §2).
-            localRopeTheta: isGemma ? keys.optionalFloat("rope.freq_base_swa") ?? 10_000 : nil,
-            slidingWindow: isGemma ? keys.optionalInteger("attention.sliding_window") : nil,
-            slidingWindowPattern: isGemma
+            localRopeTheta: window > 0 ? keys.optionalFloat("rope.freq_base_swa") ?? 10_000 : nil,
+            slidingWindow: window > 0 ? window : nil,
+            slidingWindowPattern: window > 0
                 ? keys.optionalInteger("attention.sliding_window_pattern") ?? 6 : nil,
             embeddingScale: isGemma ? Float(hiddenSize).squareRoot() : 1,
             attentionScale: keys.attentionScale(layerCount: layerCount, headSize: headSize),
@@ -61,7 +57,8 @@ extension ModelConfiguration {
             hasAttentionBias: file.tensor(named: "blk.0.attn_q.bias") != nil,
             hasAttentionOutputBias: file.tensor(named: "blk.0.attn_output.bias") != nil,
             hasPostNorms: isGemma,
-            finalLogitSoftcap: keys.optionalFloat("final_logit_softcapping"))
+            finalLogitSoftcap: isGemma
+                ? keys.optionalFloat("final_logit_softcapping").flatMap { $0 == 0 ? nil : $0 } : nil)
     }
 }
 
@@ -133,34 +130,81 @@ private struct ArchitectureKeys {
         return embedding.rows
     }
 
+    /// Keys, values and rotations all have the head's size, in layers with a window too.
+    func requireUniformHeads(headSize: Int) throws {
+        for key in [
+            "attention.value_length", "attention.key_length_swa", "attention.value_length_swa",
+            "rope.dimension_count", "rope.dimension_count_swa",
+        ] {
+            if let size = try optionalInteger(key), size != headSize {
+                throw ConversionError(
+                    "\(name).\(key) is \(size), expected \(headSize), the size of the heads")
+            }
+        }
+    }
+
+    func requireCausalAttention() throws {
+        guard let value = file.metadata["\(name).attention.causal"] else { return }
+        guard value.bool == true else {
+            throw ConversionError(
+                "\(name).attention.causal is \(value.bool == false ? "false" : "no Bool"), expected true: every token "
+                    + "sees those before it alone")
+        }
+    }
+
     func ropeScaling() throws -> ModelConfiguration.RopeScaling {
-        let factor = try optionalFloat("rope.scaling.factor") ?? optionalFloat("rope.scale_linear") ?? 1
-        let kind = file.metadata["\(name).rope.scaling.type"]?.string ?? (factor == 1 ? "none" : "linear")
-        switch kind {
+        let hasFactors = file.tensor(named: "rope_freqs.weight") != nil
+        let scaling = try scalingOfAllFrequencies()
+        guard hasFactors else { return scaling }
+        guard family == .llama else {
+            throw ConversionError("tensor rope_freqs.weight is there, but llama.cpp has none for '\(name)'")
+        }
+        guard scaling == .none else {
+            throw ConversionError(
+                "rope_freqs.weight and \(name).rope.scaling scale the frequencies twice, which is not supported"
+            )
+        }
+        return .perFrequencyFactors
+    }
+
+    private func scalingOfAllFrequencies() throws -> ModelConfiguration.RopeScaling {
+        let stored = try optionalFloat("rope.scaling.factor") ?? optionalFloat("rope.scale_linear") ?? 1
+        // Zero stands for none.
+        let factor = stored == 0 ? 1 : stored
+        switch try optionalString("rope.scaling.type") ?? "linear" {
         case "none": return .none
         case "linear": return factor == 1 ? .none : .linear(factor: factor)
         case "yarn":
             return .yarn(
                 factor: factor,
-                originalContextLength: try integer("rope.scaling.original_context_length"),
-                betaFast: try optionalFloat("rope.scaling.yarn_beta_fast") ?? 32,
-                betaSlow: try optionalFloat("rope.scaling.yarn_beta_slow") ?? 1,
-                attentionFactor: try yarnMagnitude(factor: factor))
-        default:
+                originalContextLength: try optionalInteger("rope.scaling.original_context_length")
+                    ?? integer("context_length"),
+                betaFast: 32, betaSlow: 1,
+                // Where the context grows the magnitude is YaRN's own, 0.1 ln(factor) + 1.
+                attentionFactor: factor <= 1 ? 1 : nil)
+        case let kind:
             throw ConversionError("RoPE scaling '\(kind)' is not supported; supported are none, linear, yarn")
         }
     }
 
-    /// GGUF's attention factor multiplies YaRN's own magnitude, 0.1 ln(factor) + 1.
-    private func yarnMagnitude(factor: Float) throws -> Float? {
-        try optionalFloat("rope.scaling.attn_factor").map { $0 * (0.1 * logf(factor) + 1) }
+    private func optionalString(_ key: String) throws -> String? {
+        guard let value = file.metadata["\(name).\(key)"] else { return nil }
+        guard let string = value.string else {
+            throw ConversionError("\(name).\(key) has the wrong type, expected a string")
+        }
+        return string
     }
 
     /// 1 / √headSize, except for Gemma 3 27B, whose queries are scaled by hiddenSize / headCount.
+    ///
+    /// The attention factor multiplies what RoPE makes of queries and of keys, under every scaling and in every layer: their
+    /// products by its square.
     func attentionScale(layerCount: Int, headSize: Int) throws -> Float {
+        let factor = try optionalFloat("rope.scaling.attn_factor") ?? 1
+        var divisor = headSize
         if family == .gemma3, layerCount == 62 {
-            return 1 / Float(try integer("embedding_length") / integer("attention.head_count")).squareRoot()
+            divisor = try integer("embedding_length") / integer("attention.head_count")
         }
-        return 1 / Float(headSize).squareRoot()
+        return factor * factor / Float(divisor).squareRoot()
     }
 }

@@ -29,6 +29,12 @@ struct Settings {
         }
     }
 
+    private init(file: String, path: String, object: JSON.Object) {
+        self.file = file
+        self.path = path
+        self.object = object
+    }
+
     init(file: String, path: String, _ json: JSON) throws {
         self.file = file
         self.path = path
@@ -44,6 +50,9 @@ struct Settings {
         guard let value = object[key], !value.isNull else { return nil }
         return value
     }
+
+    /// Whether a member is there, be it null: some defaults are for members that are missing alone.
+    func holds(_ key: String) -> Bool { object[key] != nil }
 
     func refusal(_ key: String, _ found: String, expected: String) -> ConversionError {
         ConversionError("\(file): \(path)\(key) is \(found), expected \(expected)")
@@ -82,6 +91,13 @@ struct Settings {
     }
     func object(_ key: String) throws -> Settings {
         try required(key, "an object", optionalObject(key))
+    }
+
+    /// These members, and those of another object that are not among them.
+    func replacing(in other: JSON.Object) -> Settings {
+        var merged = other
+        for member in object { merged[member.key] = member.value }
+        return Settings(file: file, path: path, object: merged)
     }
 
     /// The elements of an array as objects.

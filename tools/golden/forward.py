@@ -40,22 +40,31 @@ class Forward:
         return x @ self.tensors[name + ".weight"].T + self.tensors.get(name + ".bias", 0)
 
     def is_local(self, layer: int) -> bool:
-        return "attention.sliding_window" in self.settings and layer % 6 != 5
+        if self.architecture != "gemma3" or self.setting("attention.sliding_window", 0) == 0:
+            return False
+        pattern = self.setting("attention.sliding_window_pattern", 6)
+        return layer % pattern < pattern - 1
+
+    def factor(self) -> float:
+        """By how much frequencies are divided, but for YaRN's fast ones."""
+        factor = self.setting("rope.scaling.factor", self.setting("rope.scale_linear", 0))
+        return factor if factor != 0 and self.setting("rope.scaling.type") != "none" else 1
 
     def angles(self, length: int, size: int, layer: int) -> tuple[np.ndarray, float]:
-        """Angle [positions × size/2] of every pair, and the factor of both sine and cosine (YaRN's)."""
-        theta = 10_000 if self.is_local(layer) else self.setting("rope.freq_base")
+        """Angle [positions × size/2] of every pair, and the factor of both sine and cosine."""
+        is_local = self.is_local(layer)
+        theta = self.setting("rope.freq_base_swa" if is_local else "rope.freq_base", 10_000)
         pair = np.arange(size // 2)
         frequency = theta ** (-2 * pair / size) / self.tensors.get("rope_freqs.weight", 1)
-        factor = 1 if self.is_local(layer) else self.setting("rope.scaling.factor", 1)
-        magnitude = 1.0
-        if self.setting("rope.scaling.type") == "yarn":
-            original = self.setting("rope.scaling.original_context_length")
+        factor = 1 if is_local else self.factor()
+        magnitude = self.setting("rope.scaling.attn_factor", 1.0)
+        if self.setting("rope.scaling.type") == "yarn" and not is_local:
+            original = self.setting("rope.scaling.original_context_length", self.setting("context_length"))
             low, high = (size * math.log(original / (turns * 2 * math.pi)) / (2 * math.log(theta)) for turns in (32, 1))
             low, high = max(0, math.floor(low)), min(size - 1, math.ceil(high))
             kept = 1 - np.clip((pair - low) / max(0.001, high - low), 0, 1)
             frequency = frequency / factor * (1 - kept) + frequency * kept
-            magnitude = 1 + 0.1 * math.log(factor)
+            magnitude *= 1 + 0.1 * math.log(max(factor, 1))
         else:
             frequency = frequency / factor
         return np.arange(length)[:, None] * frequency, magnitude
@@ -112,7 +121,9 @@ class Forward:
             if directions and layer in directions:
                 x = x + directions[layer]
         head = "output" if "output.weight" in self.tensors else "token_embd"
-        return self.linear(self.norm(x, "output_norm"), head)
+        logits = self.linear(self.norm(x, "output_norm"), head)
+        cap = self.setting("final_logit_softcapping", 0) if self.architecture == "gemma3" else 0
+        return cap * np.tanh(logits / cap) if cap else logits
 
 
 def directions(path: str) -> dict[int, np.ndarray]:
