@@ -111,9 +111,10 @@ package struct CalibratedConverter: Sendable {
             let encoding: TensorEncoding = weightCount <= Self.largestExactWeightCount ? .float16 : .int8
             let copy = target.provisionalPath + ".reference"
             defer { unlink(copy) }
+            var encodings = EncodingChoice(weights: encoding, head: encoding)
+            encodings.widensBeyondFloat16 = true
             let exact = Converter(
-                encodings: EncodingChoice(weights: encoding, head: encoding), replacesExisting: true,
-                threadCount: threadCount, program: program)
+                encodings: encodings, replacesExisting: true, threadCount: threadCount, program: program)
             _ = try exact.convert(path, to: copy, progress: progress)
             return try Engine(path: copy, options: options)
         }

@@ -18,7 +18,7 @@ struct TensorEncoder {
     ///
     /// - Parameter write: receives consecutive bytes of the encoded tensor.
     /// - Returns: the error made by the encoding.
-    /// - Throws: `ConversionError` where the source holds numbers that are not finite.
+    /// - Throws: `ConversionError` where the source holds numbers that are not finite, or that the encoding cannot hold.
     func encode(
         _ segment: RowSegment, of tensor: PlannedTensor, feedback: ErrorFeedback? = nil,
         write: (UnsafeRawBufferPointer) throws -> Void
@@ -107,10 +107,15 @@ struct TensorEncoder {
     private func refusal(_ failure: QuantizationFailure, _ source: SourceTensor, firstRow: Int)
         -> ConversionError
     {
-        if case .nonFinite(let row, let column, _) = failure {
+        switch failure {
+        case .nonFinite(let row, let column, _):
             return notFinite(source, row: firstRow + row, column: column)
+        case .clipped(let row, let column, let value, let limit):
+            return ConversionError(
+                "tensor \(source.name) has \(value) at row \(firstRow + row), column \(column), beyond the \(limit) that "
+                    + "this encoding holds; f32 holds it, and so do 8 bits and less where it is below 4e37")
+        case .invalidImportance: return ConversionError("tensor \(source.name): \(failure)")
         }
-        return ConversionError("tensor \(source.name): \(failure)")
     }
 
     private func notFinite(_ source: SourceTensor, row: Int, column: Int) -> ConversionError {
@@ -139,6 +144,14 @@ struct TileOutcome {
             importance.withUnsafeBufferPointer { encode($0.baseAddress) }
         } else {
             encode(nil)
+        }
+        guard failure == nil, error.clippedCount > 0 else { return }
+        // What is clamped is another model.
+        let limit = TileCodec.magnitudeLimit(encoding)
+        for index in 0..<validRows * columns where abs(rows[index]) > limit {
+            failure = .clipped(
+                row: index / columns, column: index % columns, value: rows[index], limit: limit)
+            return
         }
     }
 }

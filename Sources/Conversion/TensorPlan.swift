@@ -13,6 +13,9 @@ package struct EncodingChoice: Sendable {
     /// Rows of embedding and head that get another encoding than `head` says, in ascending order and in whole tiles;
     /// where rows are too odd for an encoding, all of them are stored alike.
     package var vocabularyExceptions: [RowSegment] = []
+    /// Whether matrices that binary16 cannot hold are stored in Float32 where float16 is asked for: in what others are
+    /// compared with.
+    package var widensBeyondFloat16 = false
 
     package init(weights: TensorEncoding, head: TensorEncoding) {
         self.weights = weights
@@ -46,7 +49,7 @@ package struct PlannedTensor: Sendable {
     package let encoding: TensorEncoding
     /// All rows in order.
     package let segments: [RowSegment]
-    /// Whether the rows are too odd for the encoding asked for, so that a wider one is taken.
+    /// Whether rows too odd or numbers too large for the encoding asked for take a wider one.
     package let isWidened: Bool
     let treatment: Treatment?
 
@@ -57,7 +60,9 @@ package struct PlannedTensor: Sendable {
         if source.role.isVector {
             encoding = .vector
         } else {
-            encoding = wanted.accepts(columns: source.columns) ? wanted : .float16
+            let narrow = wanted.accepts(columns: source.columns) ? wanted : .float16
+            let mayBeWider = narrow == .float16 && (narrow != wanted || encodings.widensBeyondFloat16)
+            encoding = mayBeWider && !source.fitsFloat16(treatment) ? .float32 : narrow
         }
         isWidened = !source.role.isVector && encoding != wanted
         let isWhole = !source.role.isVocabulary || isWidened || encodings.vocabularyExceptions.isEmpty

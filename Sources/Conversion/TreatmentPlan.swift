@@ -95,4 +95,23 @@ extension SourceTensor {
             for column in 0..<columns { output[column] *= factors[column] }
         }
     }
+
+    /// Whether binary16 holds the numbers: none is beyond it, and they are not all so small that it has few bits for them.
+    func fitsFloat16(_ treatment: Treatment?) -> Bool {
+        let smallestNormal = 0x1p-14
+        let values = AlignedBuffer<Float>(count: columns)
+        var sum = 0.0
+        for row in 0..<rows {
+            decode(row: row, treatment, into: values.baseAddress)
+            var (largest, squares): (Float, Float) = (0, 0)
+            for column in 0..<columns {
+                largest = max(largest, abs(values[column]))
+                squares += values[column] * values[column]
+            }
+            // Numbers that are not finite are refused when they are encoded.
+            guard largest <= TileCodec.magnitudeLimit(.float16) else { return false }
+            sum += Double(squares)
+        }
+        return sum == 0 || sum >= Double(elementCount) * smallestNormal * smallestNormal
+    }
 }

@@ -75,6 +75,8 @@ package struct QuantizationError: Sendable, Equatable {
 package enum QuantizationFailure: Error, Equatable, CustomStringConvertible {
     /// A weight is NaN or infinite; `row` counts from the first row that was handed over.
     case nonFinite(row: Int, column: Int, value: String)
+    /// A weight is beyond what the encoding holds, for callers that do not want it clamped.
+    case clipped(row: Int, column: Int, value: Float, limit: Float)
     /// A weight of the squared error is negative, NaN or infinite.
     case invalidImportance(column: Int, value: String)
 
@@ -82,6 +84,8 @@ package enum QuantizationFailure: Error, Equatable, CustomStringConvertible {
         switch self {
         case .nonFinite(let row, let column, let value):
             "the weight in row \(row), column \(column) is \(value); expected a finite number"
+        case .clipped(let row, let column, let value, let limit):
+            "the weight in row \(row), column \(column) is \(value); expected at most ±\(limit) for this encoding"
         case .invalidImportance(let column, let value):
             "the importance of column \(column) is \(value); expected a finite number that is not negative"
         }

@@ -121,4 +121,27 @@ import Tiller
         }
         #expect(try TillerFile(path: output).manifest == before && names() == ["model.tiller"])
     }
+
+    /// What the result is compared with holds every weight: clipped at 65504 these two would be as large as each other, and
+    /// the states that they make would point elsewhere.
+    @Test func qualityIsMeasuredAgainstWeightsThatAreWhole() throws {
+        let copy = FolderCopy("qwen2")
+        let down = "model.layers.1.mlp.down_proj.weight"
+        for (row, weight) in [(0, Float(300_000)), (1, -80_000)] {
+            copy.set(
+                down, at: 64 * row + 5, to: withUnsafeBytes(of: weight.bitPattern.littleEndian) { Array($0) })
+        }
+        // A file of Float32 runs itself, and is what it is compared with.
+        let exact = "\(folder.path)/exact.tiller"
+        let plain = Converter(
+            encodings: EncodingChoice(weights: .float32, head: .float32), replacesExisting: true,
+            threadCount: 2, program: "test")
+        _ = try plain.convert(copy.path, to: exact)
+        let perplexities = try [copy.path, exact].map { source in
+            let summary = try converter(.int8, replacing: true)
+                .convert(source, to: "\(folder.path)/model.tiller")
+            return try #require(summary.quality.flatMap { ConversionQuality($0) }).referencePerplexity
+        }
+        #expect(abs(perplexities[0] / perplexities[1] - 1) < 0.01, "\(perplexities)")
+    }
 }

@@ -44,6 +44,27 @@ package final class FolderCopy: Sendable {
         write(Array(parts.joined(separator: new).utf8), to: file)
     }
 
+    /// Overwrites one number of a tensor.
+    ///
+    /// - Parameters:
+    ///   - index: in the order of the file, row after row.
+    ///   - number: its bytes, as many as the tensor's type has.
+    package func set(
+        _ tensor: String, at index: Int, to number: [UInt8], in file: String = "model.safetensors"
+    ) {
+        var bytes = bytes(of: file)
+        let start = 8 + bytes[..<8].reversed().reduce(0) { $0 << 8 | Int($1) }
+        let header = String(decoding: bytes[8..<start], as: UTF8.self)
+        let rest = header.split(separator: "\"\(tensor)\"", maxSplits: 1).last?
+            .split(separator: "\"data_offsets\":[", maxSplits: 1).last
+        guard let offset = rest.flatMap({ Int($0.prefix(while: \.isNumber)) }) else {
+            preconditionFailure("\(file) has no \(tensor)")
+        }
+        bytes.replaceSubrange(
+            start + offset + index * number.count..<start + offset + (index + 1) * number.count, with: number)
+        write(bytes, to: file)
+    }
+
     package static func bytes(at path: String) -> [UInt8] {
         guard let stream = fopen(path, "rb") else { preconditionFailure("cannot read \(path)") }
         defer { fclose(stream) }
