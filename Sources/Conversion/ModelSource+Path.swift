@@ -39,9 +39,7 @@ extension ModelSource {
 
     /// The source must survive, also under another of its names.
     private static func requireOther(_ output: String?, than source: String) throws {
-        var (first, second) = (stat(), stat())
-        guard let output, stat(source, &first) == 0, stat(output, &second) == 0 else { return }
-        guard first.st_dev != second.st_dev || first.st_ino != second.st_ino else {
+        if let output, OutputTarget.isWritten(source, by: output) {
             throw ConversionError("\(output) is the source itself; name another file for the output")
         }
     }

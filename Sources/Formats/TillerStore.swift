@@ -99,7 +99,8 @@ extension TillerStore {
                 path: path, operation: .replace, code: ENOTSUP,
                 advice: "an executable with a model behind it is not compacted; bundle it anew")
         }
-        let target = try AtomicFileWriter(path: path, replaceExisting: true)
+        // Through a link, the model itself is rewritten, and not the link replaced by a copy.
+        let target = try AtomicFileWriter(path: lock.resolvedPath(), replaceExisting: true)
         var writer = try ContainerWriter(
             container.kind, generation: container.generation &+ 1, sink: { try target.write($0) })
         let chunk = 4 << 20

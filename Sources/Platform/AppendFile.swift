@@ -35,6 +35,16 @@ package final class AppendFile {
         }
     }
 
+    /// The file's path without symbolic links, for who replaces the file itself.
+    /// - Throws: `FileError` where it is gone.
+    package func resolvedPath() throws(FileError) -> String {
+        guard let resolved = realpath(path, nil) else {
+            throw FileError(path: path, operation: .inspect, code: errno)
+        }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+
     /// Fills `buffer` from `byteOffset`.
     /// - Throws: `FileError`, also when the file ends before.
     package func read(into buffer: UnsafeMutableRawBufferPointer, at byteOffset: Int) throws(FileError) {

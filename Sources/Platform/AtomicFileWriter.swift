@@ -8,9 +8,12 @@ import Glibc
 /// Writes `<path>.partial`, which becomes `path` on `commit` and is removed otherwise.
 ///
 /// A lock on the partial file keeps two writers of the same path apart. A partial file that nobody has
-/// locked was left by a program that died; it is taken over. If `path` is a symbolic link, the link is
-/// replaced, not what it leads to.
+/// locked was left by a program that died; it is taken over. If `path` is a symbolic link to a file, the link
+/// is replaced, not what it leads to.
 package final class AtomicFileWriter {
+    /// What the name ends in until `commit`.
+    static let suffix = ".partial"
+
     /// Where the file will be.
     package let path: String
     /// Where the next `write` without a position goes; in the end, how much was written in order.
@@ -26,13 +29,13 @@ package final class AtomicFileWriter {
     /// - Parameters:
     ///   - replaceExisting: whether a file at `path` may be replaced.
     ///   - fault: what goes wrong, for tests.
-    /// - Throws: `FileError` if `path` exists and may not be replaced, is no regular file, cannot be
+    /// - Throws: `FileError` if `path` exists and may not be replaced, leads to no regular file, cannot be
     ///   written, or is being written by another process.
     package init(path: String, replaceExisting: Bool, fault: SimulatedFault? = nil) throws(FileError) {
         self.path = path
-        partialPath = path + ".partial"
+        partialPath = path + Self.suffix
         replacesExisting = replaceExisting
-        try Self.checkTarget(path, replaceExisting: replaceExisting)
+        try OutputTarget.check(path, replaceExisting: replaceExisting)
         while true {
             let descriptor = try FileDescriptor(
                 path: partialPath, flags: O_RDWR | O_CREAT | O_NOFOLLOW, operation: .create)
@@ -52,23 +55,6 @@ package final class AtomicFileWriter {
     }
 
     deinit { cancel() }
-
-    static func checkTarget(_ path: String, replaceExisting: Bool) throws(FileError) {
-        guard !path.isEmpty, path.utf8.last != UInt8(ascii: "/") else {
-            throw FileError(path: path, operation: .create, code: EINVAL, advice: "name a file")
-        }
-        var status = stat()
-        guard lstat(path, &status) == 0 else { return }
-        guard replaceExisting else { throw FileError(path: path, operation: .create, code: EEXIST) }
-        switch status.st_mode & S_IFMT {
-        case S_IFREG, S_IFLNK: return
-        case S_IFDIR: throw FileError(path: path, operation: .replace, code: EISDIR)
-        default:
-            throw FileError(
-                path: path, operation: .replace, code: EEXIST,
-                advice: "this is a pipe or a device; name a file")
-        }
-    }
 
     /// Writes all of `bytes` at `byteOffset`, which advances by their number.
     /// - Throws: `FileError`, here or later, since bytes wait until their block is full; the file can then only be
@@ -136,13 +122,14 @@ package final class AtomicFileWriter {
     }
 
     static func rename(_ name: String, to path: String, replacesExisting: Bool) throws(FileError) {
+        // Writing took a while; what may not be replaced may be there by now.
+        try OutputTarget.check(path, replaceExisting: replacesExisting)
         if !replacesExisting {
             if platform_rename_exclusive(name, path) == 0 { return }
-            // Not every file system can do that; the check below leaves others a moment to interfere.
+            // Not every file system can do that; the check above leaves others a moment to interfere.
             guard errno == EINVAL || errno == ENOSYS else {
                 throw FileError(path: path, operation: .create, code: errno)
             }
-            try checkTarget(path, replaceExisting: false)
         }
         guard Glibc.rename(name, path) == 0 else {
             throw FileError(path: path, operation: .replace, code: errno)
@@ -150,8 +137,7 @@ package final class AtomicFileWriter {
     }
 
     static func synchronizeFolder(of path: String) throws(FileError) {
-        let name = path.lastIndex(of: "/").map { path[..<$0] }
-        let folder = name.map { $0.isEmpty ? "/" : String($0) } ?? "."
+        let folder = OutputTarget.folder(of: path)
         let descriptor = try FileDescriptor(path: folder, flags: O_RDONLY | O_DIRECTORY)
         // Some file systems cannot flush a folder, and say so.
         guard retryingInterruptions({ fsync(descriptor.number) }) == 0 || errno == EINVAL else {

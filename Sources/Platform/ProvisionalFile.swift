@@ -5,18 +5,23 @@ import Glibc
 
 /// `<path>.unfinished`, which becomes `path` on `commit` and is removed otherwise.
 package final class ProvisionalFile {
+    static let suffix = ".unfinished"
+    static let scratchSuffix = suffix + ".scratch"
+
     /// Where the file will be.
     package let path: String
     /// Where it is until then; whoever writes it flushes it.
     package let provisionalPath: String
+    /// A name for what is needed on the way only, such as a copy in another encoding; whoever writes it removes it.
+    package var scratchPath: String { path + Self.scratchSuffix }
     private let replacesExisting: Bool
     private var isCommitted = false
 
-    /// - Throws: `FileError` if `path` exists and may not be replaced, or is no regular file.
+    /// - Throws: `FileError` if `path` exists and may not be replaced, or leads to no regular file.
     package init(path: String, replaceExisting: Bool) throws(FileError) {
-        try AtomicFileWriter.checkTarget(path, replaceExisting: replaceExisting)
+        try OutputTarget.check(path, replaceExisting: replaceExisting)
         self.path = path
-        provisionalPath = path + ".unfinished"
+        provisionalPath = path + Self.suffix
         replacesExisting = replaceExisting
     }
 

@@ -46,14 +46,20 @@ package struct KeyFolder {
                 .signatureKeyFile, found: "the name \"\(name)\"", expected: "1 to 64 of A-Z a-z 0-9 . _ -")
         }
         try makeFolders()
+        let publicPath = "\(path)/\(name).pub"
+        // Before the secret file is there, which would be of no use alone.
+        try OutputTarget.check(publicPath, replaceExisting: false)
         let key = SigningKey(name: name)
         // The public file comes last: a key is listed when it is whole.
         try write(
-            "\(Self.secretTitle)\n\(key.secret.hexadecimal)\n", to: "\(path)/\(name).key", isSecret: true)
+            "\(Self.secretTitle)\n\(key.secret.hexadecimal)\n", to: secretPath(of: name), isSecret: true)
         try write(
-            "\(Self.publicTitle)\n\(key.publicKey.hexadecimal)\n", to: "\(path)/\(name).pub", isSecret: false)
+            "\(Self.publicTitle)\n\(key.publicKey.hexadecimal)\n", to: publicPath, isSecret: false)
         return key
     }
+
+    /// Where the secret key of a name is.
+    package func secretPath(of name: String) -> String { "\(path)/\(name).key" }
 
     /// The secret key of a name.
     /// - Throws: `FileError`, `FormatError` R6.
@@ -62,7 +68,7 @@ package struct KeyFolder {
             throw FormatError(
                 .signatureKeyFile, found: "the name \"\(name)\"", expected: "1 to 64 of A-Z a-z 0-9 . _ -")
         }
-        return try SigningKey(name: name, secret: read("\(path)/\(name).key", title: Self.secretTitle))
+        return try SigningKey(name: name, secret: read(secretPath(of: name), title: Self.secretTitle))
     }
 
     /// All public keys, by name.
@@ -72,7 +78,7 @@ package struct KeyFolder {
             let name = String(file.dropLast(4))
             return Entry(
                 name: name, publicKey: try read("\(path)/\(file)", title: Self.publicTitle),
-                hasSecret: access("\(path)/\(name).key", F_OK) == 0)
+                hasSecret: access(secretPath(of: name), F_OK) == 0)
         }
     }
 

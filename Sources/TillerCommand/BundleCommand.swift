@@ -51,7 +51,9 @@ struct BundleCommand: ParsableCommand {
         guard kind != .other else {
             throw TillerError.invalidFile("\(program.path) is no program that a model could stand behind")
         }
-        try requireFree(output, force: force)
+        try requireOutput(
+            output, force: force, apartFrom: InputFile("the model", file),
+            InputFile("the program", program.path))
         let settings = BundleSettings(
             steering: steering.map { .init(name: $0.name, strength: $0.strength) }, system: system)
         Interrupt.install(includingTermination: true)
@@ -97,7 +99,7 @@ struct UnbundleCommand: ParsableCommand {
         guard model.originByteOffset > 0 else {
             throw TillerError.invalidFile("\(bundle) is a model file already, expected a bundle")
         }
-        try requireFree(output, force: force)
+        try requireOutput(output, force: force, apartFrom: InputFile("the bundle", bundle))
         Interrupt.install(includingTermination: true)
         try Bundle.writeModel(model, to: output, replaceExisting: force)
         printLine("written   \(output.printableLine), \(formatted(bytes: model.byteCount))")

@@ -96,7 +96,9 @@ struct ConvertCommand: ParsableCommand {
         let headEncoding =
             try head.map { try encoding($0, option: "--head") } ?? (body.affineBitCount == nil ? body : .int8)
         try require(threads ?? 1, in: 1...256, option: "--threads")
-        try requireFree(output, force: force)
+        try requireOutput(
+            output, force: force, apartFrom: InputFile("the source", source),
+            InputFile("the text of --calibration", calibration == "none" ? nil : calibration))
         let encodings = EncodingChoice(weights: body, head: headEncoding)
         let isRounded = [body, headEncoding].contains(where: \.isInteger)
         if budget != nil, calibration == "none" {

@@ -156,7 +156,8 @@ struct LogitsCommand: ParsableCommand {
     func run() throws {
         let steer = try steering.parsed()
         let lists = try readTokenLists()
-        try requireFree(output, force: force)
+        try requireOutput(
+            output, force: force, apartFrom: InputFile("the model", file), InputFile("--tokens", tokens))
         let (engine, _) = try engineOptions.load(file)
         Interrupt.install(includingTermination: true)
         let writer = try AtomicFileWriter(path: output, replaceExisting: force)

@@ -89,7 +89,9 @@ struct ExpertCaptureCommand: ParsableCommand {
     func run() throws {
         let wanted = try layers.map(parseLayers)
         let list = try reading.list()
-        try requireFree(output, force: force)
+        try requireOutput(
+            output, force: force, apartFrom: InputFile("the model", file),
+            InputFile("--pairs", reading.pairs), InputFile("--texts", reading.texts))
         let (engine, _) = try engineOptions.load(file)
         let capture = try ActivationCapture(engine: engine, position: position, layers: wanted)
         Interrupt.install(includingTermination: true)

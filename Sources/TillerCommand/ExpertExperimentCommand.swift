@@ -103,7 +103,10 @@ struct ExpertExperimentCommand: ParsableCommand {
         let items = try readEvaluationItems(path: test).items.spread(maxTest)
         let other = try wrong.map { try readPairs(path: $0).pairs } ?? []
         let training = try shared.reading.pairs.map { try readPairs(path: $0).pairs } ?? []
-        let folder = try profiles.map { try ReportFolder($0) }
+        var inputs = shared.inputs + weights.map { InputFile("--weights", $0) }
+        inputs += [InputFile("the model", file), InputFile("--validation", validation)]
+        inputs += [InputFile("--test", test), InputFile("--wrong", wrong)]
+        let folder = try profiles.map { try ReportFolder($0, apartFrom: inputs) }
         try LinearAlgebra.load()
         let (target, _) = try engineOptions.load(file)
         let progress = ExpertProgressBars()
@@ -123,7 +126,7 @@ struct ExpertExperimentCommand: ParsableCommand {
                 var named = profile
                 named.name = name
                 try TillerProfileFile.write(
-                    named, to: "\(folder.path)/\(name).tillerprofile", replaceExisting: true)
+                    named, to: folder.place(for: "\(name).tillerprofile"), replaceExisting: true)
             }.objectValue ?? [:]
         progress.finish()
         result["gap"] = .object(gap.json.objectValue ?? [:])

@@ -87,6 +87,12 @@ struct SharedReadingOptions: ParsableArguments {
         guard maxTexts >= 0 else { throw ValidationError("--max-texts is \(maxTexts), expected 0 or more") }
     }
 
+    /// What is read.
+    var inputs: [InputFile] {
+        expert.map { InputFile("--expert", $0) }
+            + [InputFile("--pairs", reading.pairs), InputFile("--texts", reading.texts)]
+    }
+
     /// Lets both models read.
     func read(
         target: Engine, engineOptions: EngineOptions, progress: ExpertProgressBars

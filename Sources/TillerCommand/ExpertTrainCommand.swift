@@ -72,7 +72,9 @@ struct ExpertTrainCommand: ParsableCommand {
         let (target, _) = try engineOptions.load(file)
         try target.requireFree(profileName: name, force: force)
         try ExpertTrainer.check(options, layerCount: target.model.configuration.layerCount)
-        let folder = try report.map { try ReportFolder($0) }
+        let folder = try report.map {
+            try ReportFolder($0, apartFrom: [InputFile("the model", file)] + shared.inputs)
+        }
         let progress = ExpertProgressBars()
         let reading = try shared.read(target: target, engineOptions: engineOptions, progress: progress)
         let gap = try shared.gap(reading, target: target, progress: progress)

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What comes in from people: text must be UTF-8, and files that would be lost are not written over unasked.
+// What comes in from people: text must be UTF-8.
 
 import Evaluation
 import Formats
-import Glibc
 import Platform
 import Runtime
 import Tiller
@@ -43,16 +42,4 @@ func readEvaluationItems(path: String) throws -> (items: [EvaluationItem], hash:
     do { return (try EvaluationItem.read(data, fileName: path), hash) } catch {
         throw TillerError.invalidFile("\(error)")
     }
-}
-
-/// Refuses to begin work whose output could not be written for want of a folder or of `--force`.
-func requireFree(_ path: String, force: Bool) throws(TillerError) {
-    guard !path.isEmpty else { throw .invalidOption("the output has no name") }
-    var status = stat()
-    let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
-    guard stat(folder, &status) == 0 else {
-        throw .invalidFile("\(path): there is no folder \(folder) to write it to")
-    }
-    guard !force, lstat(path, &status) == 0 else { return }
-    throw .invalidFile("\(path) exists already; choose another name, or --force to replace it")
 }

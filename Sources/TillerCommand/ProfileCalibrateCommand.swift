@@ -54,7 +54,10 @@ struct ProfileCalibrateCommand: ParsableCommand {
         try require(maxPairs, in: 1...1 << 20, option: "--max-pairs")
         try require(damage, in: 0.001...1, option: "--damage")
         let (pairs, data) = try readPairs(path: validation)
-        let folder = try report.map { try ReportFolder($0) }
+        let folder = try report.map {
+            try ReportFolder(
+                $0, apartFrom: [InputFile("the model", file), InputFile("--validation", validation)])
+        }
         let (engine, _) = try engineOptions.load(file)
         let profile = try engine.profile(named: name)
         let calibrator = try blaming(validation) {

@@ -39,12 +39,15 @@ struct ProfileExportCommand: ParsableCommand {
     func run() throws {
         let model = try openModelFile(file)
         let profile = try model.requireProfile(named: name)
-        let key = try sign.map { try KeyFolder.usual().key(named: $0) }
+        let keys = KeyFolder.usual()
+        let key = try sign.map { try keys.key(named: $0) }
         if let strength, !(abs(strength) <= Steer.largestStrength) {
             throw TillerError.invalidOption(
                 "--strength is \(strength), expected a number of at most ±\(Int(Steer.largestStrength))")
         }
-        try requireFree(output, force: force)
+        try requireOutput(
+            output, force: force, apartFrom: InputFile("the model", file),
+            InputFile("the key", sign.map { keys.secretPath(of: $0) }))
         var signatures: [Signature] = []
         if output.hasSuffix(".gguf") {
             guard key == nil else {

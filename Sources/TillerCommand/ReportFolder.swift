@@ -3,21 +3,33 @@
 
 import Glibc
 import Platform
+import Tiller
 
 /// A folder of reports.
 struct ReportFolder {
-    let path: String
+    private let path: String
+    /// What the command reads, which no report may replace.
+    private let inputs: [InputFile]
 
     /// Makes the folder where there is none.
-    init(_ path: String) throws(FileError) {
+    init(_ path: String, apartFrom inputs: [InputFile]) throws(FileError) {
         self.path = path
+        self.inputs = inputs
         guard mkdir(path, 0o777) != 0, errno != EEXIST else { return }
         throw FileError(path: path, operation: .create, code: errno)
     }
 
+    /// The path of a report that may be written.
+    /// - Throws: `TillerError` where it is one of the inputs.
+    func place(for name: String) throws(TillerError) -> String {
+        let report = "\(path)/\(name)"
+        try requireApart(report, from: inputs)
+        return report
+    }
+
     /// Writes a file whole or not at all, over one of the same name.
     func write(_ text: String, as name: String) throws {
-        let writer = try AtomicFileWriter(path: "\(path)/\(name)", replaceExisting: true)
+        let writer = try AtomicFileWriter(path: place(for: name), replaceExisting: true)
         try writer.write(Array(text.utf8))
         try writer.commit()
     }
