@@ -152,7 +152,7 @@ let package = Package(
             path: "Tests/ModelFixtures"),
         .target(name: "KernelVectors", dependencies: ["KernelCore"], path: "Tests/KernelVectors"),
         .testTarget(name: "PlatformTests", dependencies: ["Platform", "TestSupport"]),
-        .testTarget(name: "TerminalTests", dependencies: ["Platform", "Terminal", "TestSupport"]),
+        .testTarget(name: "TerminalTests", dependencies: ["JSON", "Platform", "Terminal", "TestSupport"]),
         .testTarget(name: "JSONTests", dependencies: ["JSON", "TestSupport"]),
         .testTarget(name: "PicturesTests", dependencies: ["Pictures"]),
         .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "TestSupport"]),

@@ -16,39 +16,44 @@ package struct LineLayout: Equatable, Sendable {
     ///   - maximumRows: when more are needed, those around the cursor are kept.
     package init(prompt: String, text: [Character], cursor: Int, columns: Int, maximumRows: Int) {
         let columns = max(columns, 2)
-        var column = displayWidth(of: prompt)
+        var row = CellCounter()
+        row.add(prompt.withoutEscapeSequences)
         // A prompt that leaves no room has its own row.
-        if column >= columns {
+        if row.width >= columns {
             rows = wrapped(prompt.withoutEscapeSequences, width: columns)
-            column = displayWidth(of: rows[rows.count - 1])
+            row = CellCounter()
+            row.add(rows[rows.count - 1])
         } else {
             rows[0] = prompt
         }
         for (index, character) in text.lazy.map(\.printable).enumerated() {
-            let isBreak = character == "\n"
-            let width = isBreak ? 0 : displayWidth(of: character)
-            if column + width > columns { newRow(&column) }
-            if index == cursor { markCursor(&column, columns: columns) }
-            if isBreak {
-                newRow(&column)
-            } else {
-                rows[rows.count - 1].append(character)
-                column += width
+            let pieces = character == "\n" ? [] : character.pieces(fitting: columns)
+            if let first = pieces.first { makeRoom(for: first, in: &row, columns: columns) }
+            if index == cursor { markCursor(&row, columns: columns) }
+            if character == "\n" { newRow(&row) }
+            for piece in pieces {
+                makeRoom(for: piece, in: &row, columns: columns)
+                rows[rows.count - 1].append(piece)
+                row.add(piece)
             }
         }
-        if cursor >= text.count { markCursor(&column, columns: columns) }
+        if cursor >= text.count { markCursor(&row, columns: columns) }
         keepRowsAroundCursor(max(maximumRows, 1))
     }
 
-    private mutating func newRow(_ column: inout Int) {
+    private mutating func newRow(_ row: inout CellCounter) {
         rows.append("")
-        column = 0
+        row = CellCounter()
     }
 
-    private mutating func markCursor(_ column: inout Int, columns: Int) {
-        // Behind the last column is the start of the next row.
-        if column >= columns { newRow(&column) }
-        (cursorRow, cursorColumn) = (rows.count - 1, column)
+    private mutating func makeRoom(for piece: Character, in row: inout CellCounter, columns: Int) {
+        if row.width(adding: piece) > columns { newRow(&row) }
+    }
+
+    private mutating func markCursor(_ row: inout CellCounter, columns: Int) {
+        // What follows the last column is the start of the next row.
+        if row.width >= columns { newRow(&row) }
+        (cursorRow, cursorColumn) = (rows.count - 1, row.width)
     }
 
     private mutating func keepRowsAroundCursor(_ maximum: Int) {

@@ -2,28 +2,35 @@
 // Draws the line being edited over its former state: up to its first row, erase, write, back to the cursor.
 
 /// The rows of the terminal that belong to the prompt.
-struct LineScreen {
+package struct LineScreen {
     /// Whether the line has changed since it was drawn.
-    var needsDrawing = true
+    package var needsDrawing = true
     private let prompt: String
     private let output: Int32
+    /// The terminal's size in cells.
+    private let size: () -> (columns: Int, rows: Int)
     /// How far below the first row the terminal's cursor is.
     private var cursorRow = 0
 
-    init(prompt: String, output: Int32) {
+    /// - Parameter size: asked each time, since windows are resized.
+    package init(
+        prompt: String, output: Int32,
+        size: @escaping () -> (columns: Int, rows: Int) = { (TerminalSize.columns, TerminalSize.rows) }
+    ) {
         self.prompt = prompt
         self.output = output
+        self.size = size
     }
 
     /// Shows the line, if it has changed.
-    mutating func draw(_ buffer: LineBuffer) {
+    package mutating func draw(_ buffer: LineBuffer) {
         guard needsDrawing else { return }
         needsDrawing = false
         writeAll(backToStart + rows(buffer, cursor: buffer.cursor), to: output)
     }
 
     /// Shows the whole line and leaves the cursor on the row below.
-    mutating func finish(_ buffer: LineBuffer) {
+    package mutating func finish(_ buffer: LineBuffer) {
         writeAll(backToStart + rows(buffer, cursor: buffer.characters.count) + "\r\n", to: output)
         cursorRow = 0
     }
@@ -38,7 +45,7 @@ struct LineScreen {
     /// Lists words below the line, in columns; the line is then drawn anew below them.
     mutating func show(_ words: [String], below buffer: LineBuffer) {
         finish(buffer)
-        let columns = max(TerminalSize.columns, 2)
+        let columns = max(size().columns, 2)
         let cells = (words.map { displayWidth(of: $0) }.max() ?? 0) + 2
         let wordsPerRow = max(columns / cells, 1)
         for start in stride(from: 0, to: words.count, by: wordsPerRow) {
@@ -53,12 +60,14 @@ struct LineScreen {
     }
 
     private mutating func rows(_ buffer: LineBuffer, cursor: Int) -> String {
+        let size = size()
         let layout = LineLayout(
-            prompt: prompt, text: buffer.characters, cursor: cursor, columns: TerminalSize.columns,
-            maximumRows: TerminalSize.rows)
+            prompt: prompt, text: buffer.characters, cursor: cursor, columns: size.columns,
+            maximumRows: size.rows)
         cursorRow = layout.cursorRow
         let up = layout.rows.count - 1 - layout.cursorRow
-        return layout.rows.joined(separator: "\r\n") + "\r"
+        // Without wrapping (DECAWM), a terminal that gives a character more cells than we do has no row too many.
+        return "\u{1B}[?7l" + layout.rows.joined(separator: "\r\n") + "\r\u{1B}[?7h"
             + (up > 0 ? "\u{1B}[\(up)A" : "")
             + (layout.cursorColumn > 0 ? "\u{1B}[\(layout.cursorColumn)C" : "")
     }

@@ -15,31 +15,31 @@ package func wrapped(_ text: String, width: Int) -> [String] {
 private func wrapped(line: Substring, width: Int) -> [String] {
     var lines: [String] = []
     var current = ""
-    var used = 0
+    var used = CellCounter()
     /// Where the current line can be broken: after its last space.
     var lastSpace: String.Index?
-    for character in line {
-        let cells = displayWidth(of: character)
-        if used + cells > width {
+    for character in line.flatMap({ $0.pieces(fitting: width) }) {
+        if used.width(adding: character) > width {
             // A space at the end of a full line is the break itself.
             if character == " " {
                 lines.append(current)
-                (current, used, lastSpace) = ("", 0, nil)
+                (current, used, lastSpace) = ("", CellCounter(), nil)
                 continue
             }
             if let space = lastSpace {
                 let tail = String(current[current.index(after: space)...])
                 lines.append(String(current[..<space]))
-                (current, used, lastSpace) = (tail, displayWidth(of: tail), nil)
+                (current, used, lastSpace) = (tail, CellCounter(), nil)
+                used.add(tail)
             }
-            if used + cells > width {
+            if used.width(adding: character) > width {
                 lines.append(current)
-                (current, used) = ("", 0)
+                (current, used) = ("", CellCounter())
             }
         }
         if character == " " { lastSpace = current.endIndex }
         current.append(character)
-        used += cells
+        used.add(character)
     }
     lines.append(current)
     return lines
