@@ -32,31 +32,12 @@ package enum ProcessMemory {
 /// The memory of the machine, or of the container that this process runs in.
 package enum SystemMemory {
     /// Bytes that can be used without pushing out others: the smaller of what the system calls available
-    /// and what the control group leaves. `Int.max` if neither is known.
-    package static func availableByteCount() -> Int {
+    /// and what the control groups leave. `Int.max` if neither is known.
+    /// - Parameter root: a folder with `proc` and `sys`, for tests.
+    package static func availableByteCount(root: String = "") -> Int {
         let system =
-            text(at: "/proc/meminfo").flatMap { ProcessMemory.kilobytes("MemAvailable", in: $0) } ?? .max
-        guard let limit = ControlGroup.smallestValue(named: "memory.max", parse: wholeNumber) else {
-            return system
-        }
-        // The use of the innermost group; that of the groups around it is not ours to judge.
-        let used = ControlGroup.innermostValue(named: "memory.current", parse: wholeNumber) ?? 0
-        // Pages of files count as used there, though the group gives them back when it needs room.
-        let filePages = ControlGroup.innermostValue(named: "memory.stat", parse: filePageByteCount) ?? 0
-        return min(system, max(limit - max(used - filePages, 0), 0))
-    }
-
-    /// Bytes of a group's pages of files, as its `memory.stat` tells.
-    package static func filePageByteCount(_ content: String) -> Int? {
-        let values = content.split(separator: "\n").compactMap { line -> Int? in
-            let fields = line.split(separator: " ")
-            guard fields.count == 2, ["active_file", "inactive_file"].contains(fields[0]) else { return nil }
-            return wholeNumber(String(fields[1]))
-        }
-        return values.isEmpty ? nil : values.reduce(0) { $0.addingReportingOverflow($1).partialValue }
-    }
-
-    private static func wholeNumber(_ content: String) -> Int? {
-        content.split(whereSeparator: \.isWhitespace).first.flatMap { Int($0) }.flatMap { $0 >= 0 ? $0 : nil }
+            text(at: root + "/proc/meminfo").flatMap { ProcessMemory.kilobytes("MemAvailable", in: $0) }
+            ?? .max
+        return min(system, ControlGroups(root: root).memoryLeft() ?? .max)
     }
 }

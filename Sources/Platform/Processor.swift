@@ -10,18 +10,30 @@ package enum Processor {
     /// What one thread writes and another reads lies this far apart: two cache lines, since neighbours are fetched in pairs.
     package static let linePairByteCount = 128
 
-    /// Logical processors that the scheduler may put this thread on, at least 1.
-    package static func allowedProcessorCount() -> Int { max(allowedProcessors().count, 1) }
+    /// The most processors that Linux can be built for.
+    static let greatestCount = 8192
 
-    /// Physical cores allowed to this process by its affinity and its CPU quota, at least 1.
-    package static func physicalCoreCount() -> Int {
-        physicalCoreCount(
-            processors: allowedProcessors(),
+    /// Logical processors that the scheduler may put this thread on, at least 1.
+    package static func allowedProcessorCount() -> Int { max(affinity().count, 1) }
+
+    /// Physical cores allowed to this process by its affinity, its cpusets and its CPU quota, at least 1.
+    ///
+    /// A quota is rounded up: 1.5 processors are worth two threads, which share what there is.
+    /// - Parameters:
+    ///   - root: a folder with `proc` and `sys`, for tests.
+    ///   - affinity: the processors that the scheduler may choose from; asked for unless given.
+    package static func physicalCoreCount(root: String = "", affinity: [Int]? = nil) -> Int {
+        let groups = ControlGroups(root: root)
+        let affinity = affinity ?? Self.affinity()
+        let allowed = groups.allowedProcessors().map { affinity.filter($0.contains) } ?? affinity
+        return physicalCoreCount(
+            // Lists that contradict each other say nothing: the scheduler has the last word.
+            processors: allowed.isEmpty ? affinity : allowed,
             siblings: { processor in
-                let topology = "/sys/devices/system/cpu/cpu\(processor)/topology/"
+                let topology = root + "/sys/devices/system/cpu/cpu\(processor)/topology/"
                 return text(at: topology + "core_cpus_list") ?? text(at: topology + "thread_siblings_list")
             },
-            quota: ControlGroup.smallestValue(named: "cpu.max", parse: parseQuota))
+            quota: groups.processorQuota())
     }
 
     /// The count from its parts, each of which may be missing.
@@ -39,18 +51,8 @@ package enum Processor {
         return max(min(cores.count, Int(min(quota.rounded(.up), 1e6))), 1)
     }
 
-    /// Processors per time passed from the content of a `cpu.max` file ("200000 100000"); nil for no limit.
-    package static func parseQuota(_ content: String) -> Double? {
-        let fields = content.split(whereSeparator: \.isWhitespace)
-        guard fields.count == 2, let quota = Double(fields[0]), let period = Double(fields[1]),
-            quota > 0, period > 0, quota.isFinite, period.isFinite
-        else { return nil }
-        return quota / period
-    }
-
-    private static func allowedProcessors() -> [Int] {
-        // 8192 processors, the most that Linux can be built for.
-        var mask = [UInt64](repeating: 0, count: 128)
+    private static func affinity() -> [Int] {
+        var mask = [UInt64](repeating: 0, count: greatestCount / 64)
         let byteCount = mask.withUnsafeMutableBytes {
             platform_affinity($0.baseAddress, UInt($0.count))
         }
