@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+# Functions that scripts share; they are read with `source`.
+
+# has NAME: whether this machine has a program, or a library under the file name that the linker or a program opens.
+has() {
+    command -v "$1" >/dev/null || PATH=$PATH:/usr/sbin:/sbin ldconfig -p 2>/dev/null |
+        grep -E "^[[:space:]]*${1//./\\.} " >/dev/null
+}
+
+# need NAME PACKAGE PURPOSE: installs a package of Debian or Ubuntu unless NAME is there, as root or by a sudo that asks nothing;
+# where that cannot be, says what is missing and for what, and goes on.
+need() {
+    has "$1" && return
+    local root=() script=${0##*/} apt=(env DEBIAN_FRONTEND=noninteractive apt-get)
+    [[ $(id -u) == 0 ]] || root=(sudo -n)
+    if command -v apt-get >/dev/null && "${root[@]}" true 2>/dev/null; then
+        echo "tools/$script: installing $2, which has $1 (${root[*]:+${root[*]} }apt-get install $2)"
+        "${root[@]}" "${apt[@]}" install -y -qq "$2" >/dev/null 2>&1 ||
+            { "${root[@]}" "${apt[@]}" update -qq && "${root[@]}" "${apt[@]}" install -y -qq "$2"; } >/dev/null 2>&1 || true
+        has "$1" && return
+    fi
+    echo "tools/$script: $1 is missing and cannot be installed from here; $3 needs it (Debian, Ubuntu: apt-get install $2)" >&2
+}
+
+# failed_tests LOG: how many tests failed, by the output of swift test. The last line of a run, which sums up, is none of them.
+failed_tests() {
+    grep -E '✘ Test .* failed after' "$1" | grep -vcE '✘ Test run with [0-9]+ test'
+}
