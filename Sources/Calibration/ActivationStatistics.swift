@@ -65,6 +65,7 @@ extension CalibrationStatistics {
             guard progress(index, lists.count) else { throw CancellationError() }
             session.record(list, with: recorder)
         }
+        guard progress(lists.count, lists.count) else { throw CancellationError() }
         return recorder.statistics()
     }
 }

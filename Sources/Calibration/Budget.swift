@@ -74,30 +74,46 @@ extension Converter {
     ///
     /// - Parameters:
     ///   - exact: the source as a model that runs.
-    ///   - scratch: a name beside which copies of the model lie for a while.
+    ///   - scratch: a name under which copies of the model lie for a while, one at a time.
     ///   - lists: tokens of short texts on which every matrix is tried.
     ///   - texts: tokens of all kinds of text, which say how likely each token is.
-    ///   - progress: called with (matrices tried, matrices in all); false stops.
+    ///   - progress: called with (steps done, steps in all), of about the same time each; false stops.
     /// - Throws: what `convert` throws, or `TillerError` where the budget is too small.
     func allocating(
         _ budget: Budget, source: String, exact: Engine, scratch: String, lists: [[Int32]], texts: [[Int32]],
         progress: (Int, Int) -> Bool
     ) throws -> EncodingChoice {
-        let best = try copy(source, .int8, scratch, progress)
+        let all = TensorGroup.all(layerCount: exact.model.configuration.layerCount)
+        let textCount = min(texts.count, TokenShares.textCount)
+        // A copy takes about as long as so many matrices are tried.
+        let copySteps = 30
+        var done = 0
+        let total = 4 * copySteps + textCount + all.count
+        func scratchCopy(_ encoding: TensorEncoding) throws -> Engine {
+            let engine = try copy(source, encoding, scratch) {
+                progress(done + Int(Double(copySteps) * Double($0) / Double(max($1, 1))), total)
+            }
+            done += copySteps
+            return engine
+        }
+        let best = try scratchCopy(.int8)
         let variants = try [TensorEncoding.int3, .int4, .int5].map { encoding in
-            (encoding: encoding, file: try copy(source, encoding, scratch, progress).file)
+            (encoding: encoding, file: try scratchCopy(encoding).file)
         }
         // Three bits hurt a matrix so much that they are tried where four leave no room.
-        let all = TensorGroup.all(layerCount: best.model.configuration.layerCount)
         let inFourBits = all.reduce(0) { $0 + $1.byteCount(in: variants[$1.isVocabulary ? 0 : 1].file) }
         let inEightBits = all.reduce(0) { $0 + $1.byteCount(in: best.file) }
         let isTight =
             (try? budget.byteCount(beside: best.file, with: inEightBits, least: inFourBits)) == nil
-        let tokens = try TokenShares.measured(by: best, lists: texts) { progress(0, 1) }
+        let tokens = try TokenShares.measured(by: best, lists: texts) {
+            done += 1
+            return progress(done, total)
+        }
         let allocation = try BitAllocation(
             all, best: best, exact: exact, lists: lists, tokens: tokens,
             variants: { $0.isVocabulary || isTight ? variants[...] : variants.dropFirst() },
-            progress: progress)
+            progress: { tried, _ in progress(done + tried, total) })
+        guard progress(total, total) else { throw CancellationError() }
         let size = try budget.byteCount(
             beside: best.file, with: allocation.greatestByteCount, least: allocation.leastByteCount)
         let first = EncodingChoice(allocation.choice(byteCount: size))
@@ -111,14 +127,13 @@ extension Converter {
     private func copy(
         _ source: String, _ encoding: TensorEncoding, _ scratch: String, _ progress: (Int, Int) -> Bool
     ) throws -> Engine {
-        let path = "\(scratch).\(encoding.name)"
-        defer { unlink(path) }
+        defer { unlink(scratch) }
         var converter = self
         converter.encodings = EncodingChoice(weights: encoding, head: encoding)
-        _ = try converter.convert(source, to: path) { _, _ in progress(0, 1) }
+        _ = try converter.convert(source, to: scratch, progress: progress)
         var options = Engine.Options()
         options.threads = threadCount
-        return try Engine(path: path, options: options)
+        return try Engine(path: scratch, options: options)
     }
 }
 

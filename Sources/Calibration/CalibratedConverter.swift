@@ -16,7 +16,7 @@ import Tiller
 package struct CalibratedConverter: Sendable {
     /// What is going on, for progress bars.
     package enum Phase: String, Sendable {
-        case reference, calibrate, compare, fit, convert, measure
+        case reference, calibrate, compare, convert, fit, measure
 
         package var countsBytes: Bool { self == .reference || self == .convert }
     }
@@ -80,7 +80,7 @@ package struct CalibratedConverter: Sendable {
         converter.statistics = try statistics(reference) { progress(.calibrate, $0, $1) }
         if let budget {
             let allocated = try converter.allocating(
-                budget, source: path, exact: reference, scratch: target.provisionalPath,
+                budget, source: path, exact: reference, scratch: target.scratchPath,
                 lists: comparisonLists(reference),
                 texts: (calibration ?? .builtIn).tokenLists(reference)
             ) { progress(.compare, $0, $1) }
@@ -92,7 +92,6 @@ package struct CalibratedConverter: Sendable {
         }
         if let feedback { summary.remarks.append(feedback.remark) }
         try measure(target.provisionalPath, reference, into: &summary) { progress(.measure, $0, $1) }
-        guard progress(.measure, 1, 1) else { throw CancellationError() }
         try target.commit()
         summary.fileByteCount = try MappedFile(path: output).bytes.count
         summary.seconds = MonotonicClock.now() - start
@@ -109,7 +108,7 @@ package struct CalibratedConverter: Sendable {
         let weightCount = try Converter.weightCount(of: path, output: output)
         if let weightCount {
             let encoding: TensorEncoding = weightCount <= Self.largestExactWeightCount ? .float16 : .int8
-            let copy = target.provisionalPath + ".reference"
+            let copy = target.scratchPath
             defer { unlink(copy) }
             var encodings = EncodingChoice(weights: encoding, head: encoding)
             encodings.widensBeyondFloat16 = true
@@ -153,11 +152,12 @@ package struct CalibratedConverter: Sendable {
         options.cache = reference.cacheEncoding == .float32 ? .float32 : nil
         let engine = try Engine(path: path, options: options)
         let encoding = reference.model.blocks[0].attention.query.encoding
-        guard
-            let quality = try ConversionQuality.measure(
-                engine, reference: reference, encoding: encoding.name,
-                progress: { _ = progress($0, $1) })
-        else { return }
+        var isWanted = true
+        let quality = try ConversionQuality.measure(engine, reference: reference, encoding: encoding.name) {
+            isWanted = progress($0, $1) && isWanted
+        }
+        guard isWanted else { throw CancellationError() }
+        guard let quality else { return }
         try TillerStore.updateManifest(in: path) { $0.quality = quality }
         // A new file has one state: cut short, it must not pass for an older one.
         try TillerStore.compact(path)

@@ -27,6 +27,8 @@ final class MomentFeedback: FeedbackSource {
     /// Moments of both kinds of text for the same inputs.
     private var moments, held: InputMoments?
     private var window: Set<MatrixInput> = []
+    /// Texts that were read so far, each once for every window.
+    private var readCount = 0
     /// Matrices that read the same input share it.
     private var known: (input: MatrixInput, feedback: ErrorFeedback)?
     /// Matrices that were tried, and those that take feedback.
@@ -35,7 +37,7 @@ final class MomentFeedback: FeedbackSource {
     /// - Parameters:
     ///   - lists: tokens of the texts that feedback is fitted to.
     ///   - heldLists: of the texts that decide where it is used.
-    ///   - progress: called with (texts done, texts in all); false stops.
+    ///   - progress: called with (texts read, texts to read in all), each counted once for every window; false stops.
     init(
         _ engine: Engine, lists: [[Int32]], heldLists: [[Int32]], threadCount: Int,
         progress: @escaping (Int, Int) -> Bool
@@ -87,20 +89,35 @@ final class MomentFeedback: FeedbackSource {
     /// Takes the moments of the next matrices' inputs.
     private func lookAhead(_ tensors: ArraySlice<PlannedTensor>) throws {
         let configuration = engine.model.configuration
-        var inputs: [MatrixInput] = []
-        var byteCount = 0
-        for input in tensors.compactMap({ self.input(of: $0) }) where !inputs.contains(input) {
-            byteCount += 2 * InputMoments.byteCount(columns: input.columns(in: configuration))
-            if !inputs.isEmpty, byteCount > Self.largestByteCount { break }
-            inputs.append(input)
-        }
+        let windows = windows(tensors)
+        let inputs = windows.first ?? []
         (moments, held, known) = (nil, nil, nil)
         window = Set(inputs)
         let moments = InputMoments(inputs, configuration), held = InputMoments(inputs, configuration)
-        let total = lists.count + heldLists.count
-        try moments.add(lists, engine) { progress($0, total) }
-        try held.add(heldLists, engine) { progress(lists.count + $0, total) }
+        let before = readCount
+        let total = before + windows.count * (lists.count + heldLists.count)
+        try moments.add(lists, engine) { progress(before + $0, total) }
+        try held.add(heldLists, engine) { progress(before + lists.count + $0, total) }
+        readCount += lists.count + heldLists.count
+        guard progress(readCount, total) else { throw CancellationError() }
         (self.moments, self.held) = (moments, held)
+    }
+
+    /// The inputs of matrices, in groups whose moments fit in memory together.
+    private func windows(_ tensors: ArraySlice<PlannedTensor>) -> [[MatrixInput]] {
+        var windows: [[MatrixInput]] = []
+        var byteCount = 0
+        for input in tensors.compactMap({ self.input(of: $0) })
+        where windows.last?.contains(input) != true {
+            let needed = 2 * InputMoments.byteCount(columns: input.columns(in: engine.model.configuration))
+            byteCount += needed
+            if windows.isEmpty || byteCount > Self.largestByteCount {
+                windows.append([])
+                byteCount = needed
+            }
+            windows[windows.count - 1].append(input)
+        }
+        return windows
     }
 
     /// Σ e H eᵀ over rows of errors e.

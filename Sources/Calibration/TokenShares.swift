@@ -49,6 +49,6 @@ package struct TokenShares: Sendable {
         return TokenShares(probabilities: sums)
     }
 
-    private static let textCount = 32
+    static let textCount = 32
     private static let positionsOfText = 64
 }

@@ -31,7 +31,7 @@ package struct Converter: Sendable {
     ///   - path: a GGUF file, a model folder or a `.tiller` file.
     ///   - output: the file to write.
     ///   - feedback: passes errors of 4-bit matrices on to where they do least; nil rounds every weight for itself.
-    ///   - progress: called with (bytes of the source done, bytes in all); false stops, and nothing is left.
+    ///   - progress: called with (bytes of the source's tensors done, bytes in all), at last with all of them; false stops, and nothing is left.
     /// - Throws: `ConversionError`, `CancellationError` when stopped, or what reading and writing the files
     ///   throws. What lay at `output` stays.
     package func convert(
@@ -61,7 +61,8 @@ package struct Converter: Sendable {
             source: source.manifestSource(), converter: program, created: WallClock.isoDate(),
             configuration: source.configuration, statistics: .object(summary.json),
             generation: source.generation)
-        guard progress(1, 1) else { throw CancellationError() }
+        let byteCount = plan.sourceByteCount
+        guard progress(byteCount, byteCount) else { throw CancellationError() }
         try writer.finish(
             manifest: manifest, tokenizer: source.tokenizer, chatTemplate: source.chatTemplate,
             profiles: profiles, calibration: kept, headScaling: headScaling)
@@ -76,7 +77,7 @@ package struct Converter: Sendable {
         _ progress: (Int, Int) -> Bool
     ) throws {
         let encoder = TensorEncoder(pool: ThreadPool(threadCount: threadCount))
-        let total = plan.tensors.reduce(0) { $0 + $1.source.bytes.count }
+        let total = plan.sourceByteCount
         var done = 0
         for (index, tensor) in plan.tensors.enumerated() {
             let source = tensor.source

@@ -84,6 +84,9 @@ package struct PlannedTensor: Sendable {
 package struct TensorPlan: Sendable {
     package let tensors: [PlannedTensor]
 
+    /// Bytes of all tensors in the source.
+    var sourceByteCount: Int { tensors.reduce(0) { $0 + $1.source.bytes.count } }
+
     /// What encoding a second time means for the weights; nil where nothing is encoded twice.
     var remark: String? {
         let names = Set(

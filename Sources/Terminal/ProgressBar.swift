@@ -48,6 +48,17 @@ package final class ProgressBar {
         guard !isFinished else { return }
         line.done = done
         if let total { line.total = total }
+        showIfDue()
+    }
+
+    /// Tells how far one of the operation's phases is.
+    package func update(_ phase: ProgressLine.Phase) {
+        guard !isFinished else { return }
+        line.phase = phase
+        showIfDue()
+    }
+
+    private func showIfDue() {
         let time = now()
         line.elapsed = time - start
         guard isDue(at: time) else { return }
@@ -56,9 +67,12 @@ package final class ProgressBar {
     }
 
     /// Shows the end: everything is done.
-    package func finish() {
+    /// - Parameter total: how much that was, if it was not known before.
+    package func finish(total: Int? = nil) {
         guard !isFinished else { return }
         isFinished = true
+        line.phase = nil
+        if let total { line.total = total }
         line.done = line.total
         line.elapsed = now() - start
         if isTerminal {

@@ -8,10 +8,25 @@ package enum ProgressUnit: Sendable {
 
 /// The state of an operation as one line.
 package struct ProgressLine: Sendable {
+    /// A part of an operation that counts steps of its own.
+    package struct Phase: Sendable {
+        let name: String
+        let done, total: Int
+        let unit: ProgressUnit
+        /// The part of the whole operation that is done.
+        let overall: Double
+
+        package init(_ name: String, done: Int, total: Int, unit: ProgressUnit, overall: Double) {
+            (self.name, self.done, self.total, self.unit, self.overall) = (name, done, total, unit, overall)
+        }
+    }
+
     package var label: String
     package var unit: ProgressUnit
     package var done = 0
     package var total: Int
+    /// What is going on, where the operation has phases; its steps are then shown in the place of `done` and `total`.
+    package var phase: Phase?
     /// Seconds since the start.
     package var elapsed = 0.0
 
@@ -20,7 +35,10 @@ package struct ProgressLine: Sendable {
     }
 
     /// The part that is done, in 0...1; 1 when there is nothing to do.
-    package var fraction: Double { total > 0 ? min(max(Double(done) / Double(total), 0), 1) : 1 }
+    package var fraction: Double {
+        let part = phase?.overall ?? (total > 0 ? Double(done) / Double(total) : 1)
+        return min(max(part, 0), 1)
+    }
 
     /// Seconds left at the average speed so far; nil before there is one.
     package var secondsLeft: Double? {
@@ -53,9 +71,14 @@ package struct ProgressLine: Sendable {
     }
 
     private var amount: String {
+        guard let phase else { return Self.amount(done, of: total, unit) }
+        return "\(phase.name) \(Self.amount(phase.done, of: phase.total, phase.unit))"
+    }
+
+    private static func amount(_ done: Int, of total: Int, _ unit: ProgressUnit) -> String {
         switch unit {
         case .items: "\(done)/\(total)"
-        case .bytes: "\(Self.bytes(done))/\(Self.bytes(total))"
+        case .bytes: "\(bytes(done))/\(bytes(total))"
         }
     }
 

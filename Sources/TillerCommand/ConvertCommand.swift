@@ -150,18 +150,19 @@ struct ConvertCommand: ParsableCommand {
         converter.keepsStatistics = keepStatistics
         converter.budget = budget
         converter.effort = effort
-        var (bar, phase): (ProgressBar?, CalibratedConverter.Phase?)
-        let summary = try converter.convert(source, to: output) { newPhase, done, total in
-            if newPhase != phase {
-                bar?.finish()
-                bar = ProgressBar(
-                    label: newPhase.rawValue, total: 1, unit: newPhase.countsBytes ? .bytes : .items)
-                phase = newPhase
-            }
-            bar?.update(done, total: total)
+        let bar = ProgressBar(label: "convert", total: 1, unit: .bytes)
+        var whole = PhasedProgress(converter.expectedPhases)
+        var byteCount = 0
+        let summary = try converter.convert(source, to: output) { phase, done, total in
+            whole.update(phase, done: done, total: total)
+            if phase == .convert { byteCount = total }
+            bar.update(
+                ProgressLine.Phase(
+                    phase.rawValue, done: done, total: total, unit: phase.countsBytes ? .bytes : .items,
+                    overall: whole.fraction))
             return !Interrupt.isRequested
         }
-        bar?.finish()
+        bar.finish(total: byteCount)
         return summary
     }
 

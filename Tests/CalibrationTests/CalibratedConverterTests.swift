@@ -6,6 +6,7 @@ import Conversion
 import Evaluation
 import Formats
 import Glibc
+import LinearAlgebra
 import ModelFixtures
 import Quantization
 import TestSupport
@@ -95,6 +96,36 @@ import Tiller
         let path = "\(folder.path)/model.tiller"
         _ = try converter.convert(source("llama"), to: path)
         #expect(try TillerFile(path: path).calibration() == nil)
+    }
+
+    /// Whether the reports of each phase grow to their total, which for `convert` is the source's bytes.
+    @Test(arguments: [false, true]) func everyPhaseReportsItsWay(isSized: Bool) throws {
+        // Without OpenBLAS there is no feedback.
+        guard isSized || (try? LinearAlgebra.load()) != nil else { return }
+        var converter = converter(.int4)
+        if isSized {
+            converter.budget = .fileByteCount(1 << 40)
+        } else {
+            converter.effort = .high
+        }
+        var reports: [CalibratedConverter.Phase: [(done: Int, total: Int)]] = [:]
+        _ = try converter.convert(source("llama"), to: "\(folder.path)/model.tiller") { phase, done, total in
+            reports[phase, default: []].append((done, total))
+            return true
+        }
+        #expect(
+            Set(reports.keys)
+                == (isSized
+                    ? [.reference, .calibrate, .compare, .convert, .measure]
+                    : [.reference, .calibrate, .fit, .convert, .measure]))
+        for (phase, reports) in reports {
+            #expect(reports.last.map { $0.done == $0.total } == true, "\(phase)")
+            #expect(Set(reports.map(\.total)).count == 1, "\(phase)")
+            #expect(zip(reports, reports.dropFirst()).allSatisfy { $0.done <= $1.done }, "\(phase)")
+        }
+        let model = try GGUFFile(path: source("llama"))
+        let byteCount = model.tensors.reduce(0) { $0 + model.bytes(of: $1).count }
+        #expect(reports[.convert]?.last?.total == byteCount && reports[.reference]?.last?.total == byteCount)
     }
 
     @Test func anInterruptedConversionLeavesNothing() throws {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is shown of an operation, and when, with a clock of its own.
 
+import Platform
 import Terminal
 import Testing
 
@@ -77,6 +78,67 @@ import Testing
         bar.update(2)
         bar.finish()
         #expect(stage.output == "")
+    }
+
+    private enum Phase { case read, think, write, check }
+
+    private func wholeOfFour() -> PhasedProgress<Phase> {
+        PhasedProgress([
+            .init(.read, weight: 10, total: 5, mayBeLeftOut: true), .init(.think, weight: 60, total: 10),
+            .init(.write, weight: 20, total: 1), .init(.check, weight: 10, total: 2, mayBeLeftOut: true),
+        ])
+    }
+
+    @Test func phasesMakeOneWholeByTheirWeights() {
+        var whole = wholeOfFour()
+        for (phase, done, total, expected) in [
+            (Phase.read, 0, 5, 0.0), (.read, 5, 5, 0.1), (.think, 5, 10, 0.4), (.write, 0, 1, 0.4),
+            (.think, 10, 10, 0.7), (.write, 1, 1, 0.9), (.check, 1, 2, 0.95), (.check, 2, 2, 1),
+        ] {
+            whole.update(phase, done: done, total: total)
+            #expect(abs(whole.fraction - expected) < 1e-12, "\(phase) \(done)")
+        }
+    }
+
+    @Test func aPhaseThatIsNotNeededTakesNoShare() {
+        var whole = wholeOfFour()
+        whole.update(.think, done: 0, total: 10)
+        #expect(whole.fraction == 0)
+        whole.update(.think, done: 5, total: 10)
+        #expect(abs(whole.fraction - 30 / 90) < 1e-12)
+    }
+
+    @Test func theWholeNeverGoesBackAndEndsAtOne() {
+        var generator = SplitMix64(seed: 5)
+        for _ in 0..<200 {
+            var whole = wholeOfFour()
+            var last = 0.0
+            for phase in [Phase.read, .think, .write, .check]
+            where phase != .read || Bool.random(using: &generator) {
+                // More steps than expected, and reports that go back.
+                let total = Int.random(in: 1...40, using: &generator)
+                for done in (0..<total).map({ $0 - Int.random(in: 0...3, using: &generator) }) + [total] {
+                    whole.update(phase, done: done, total: total)
+                    #expect(whole.fraction >= last && whole.fraction <= 1)
+                    last = whole.fraction
+                }
+            }
+            #expect(abs(last - 1) < 1e-12)
+        }
+    }
+
+    @Test func anOperationOfPhasesIsOneLineThatEndsWithItsOwnAmount() {
+        let stage = Stage()
+        let bar = stage.bar(total: 1, isTerminal: true, unit: .bytes)
+        for (name, step, overall) in [("read", 1, 0.1), ("read", 2, 0.25), ("write", 1, 0.5)] {
+            stage.time += 10
+            bar.update(ProgressLine.Phase(name, done: step, total: 2, unit: .items, overall: overall))
+        }
+        #expect(stage.output.contains("25 %  read 2/2  1:00 left"))
+        #expect(stage.output.contains("50 %  write 1/2  30 s left"))
+        bar.finish(total: 96_600_000)
+        #expect(stage.output.hasSuffix("100 %  96.6 MB/96.6 MB  30 s\u{1B}[K\n"))
+        #expect(stage.output.filter { $0 == "\n" }.count == 1)
     }
 
     @Test func anOperationThatFailsEndsItsLine() {
