@@ -5,6 +5,8 @@ import JSON
 
 /// Sizes out of a header, checked against each other and the file.
 struct SessionLayout {
+    /// Version 1 kept keys with their large biases, and clipped what lies beyond binary16.
+    static let majorVersion: UInt16 = 2
     static let headerByteCount = 256
     static let maximumTokenCount = 1 << 20
     static let maximumTextByteCount = 16 << 20
@@ -25,9 +27,10 @@ struct SessionLayout {
     init(_ file: ByteView) throws(FormatError) {
         guard file.count >= Self.headerByteCount else { throw Self.sizeError("\(file.count) bytes", at: 0) }
         let major = file.load(UInt16.self, at: 8)
-        guard major == 1 else {
+        guard major == Self.majorVersion else {
             throw FormatError(
-                .sessionVersion, found: "version \(major)", expected: "1; another Tiller wrote this file",
+                .sessionVersion, found: "version \(major)",
+                expected: "\(Self.majorVersion); another Tiller wrote this file",
                 byteOffset: 8)
         }
         tokenCount = Int(file.load(UInt32.self, at: 28))
@@ -111,7 +114,7 @@ struct SessionLayout {
         _ binding: SessionBinding, textByteCount: Int, tokenCount: Int, gateCount: Int, fileByteCount: Int
     ) -> [UInt8] {
         var bytes = magic
-        bytes.append(littleEndian: UInt16(1))
+        bytes.append(littleEndian: majorVersion)
         bytes.append(littleEndian: UInt16(0))
         bytes.append(littleEndian: binding.cacheEncoding)
         for number in [

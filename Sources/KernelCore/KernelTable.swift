@@ -33,6 +33,7 @@ public struct KernelTable: Sendable {
     public let largest: @Sendable (Input, _ count: Int) -> Float
     public let sumExponentials: @Sendable (Input, _ offset: Float, _ count: Int) -> Float
     public let storeHalves: @Sendable (Input, UnsafeMutableRawPointer, _ count: Int) -> Void
+    public let addKeyBias: @Sendable (KeyBiasScores) -> Void
     public let softmax: @Sendable (ScoreRows) -> Void
     public let mergeSoftmax:
         @Sendable (
@@ -58,6 +59,7 @@ public struct KernelTable: Sendable {
         largest: @escaping @Sendable (Input, Int) -> Float,
         sumExponentials: @escaping @Sendable (Input, Float, Int) -> Float,
         storeHalves: @escaping @Sendable (Input, UnsafeMutableRawPointer, Int) -> Void,
+        addKeyBias: @escaping @Sendable (KeyBiasScores) -> Void,
         softmax: @escaping @Sendable (ScoreRows) -> Void,
         mergeSoftmax:
             @escaping @Sendable (
@@ -85,6 +87,7 @@ public struct KernelTable: Sendable {
         self.largest = largest
         self.sumExponentials = sumExponentials
         self.storeHalves = storeHalves
+        self.addKeyBias = addKeyBias
         self.softmax = softmax
         self.mergeSoftmax = mergeSoftmax
     }
@@ -104,7 +107,7 @@ public struct KernelTable: Sendable {
             multiplyKeys: multiplyKeys, multiplyValues: multiplyValues,
             quantize: quantize, weigh: weigh, normalize: normalize, dot: dot, add: add, addScaled: addScaled,
             scale: scale, gateSilu: gateSilu, gateGeluTanh: gateGeluTanh, rotate: rotate, largest: largest,
-            sumExponentials: sumExponentials, storeHalves: storeHalves, softmax: softmax,
-            mergeSoftmax: mergeSoftmax)
+            sumExponentials: sumExponentials, storeHalves: storeHalves, addKeyBias: addKeyBias,
+            softmax: softmax, mergeSoftmax: mergeSoftmax)
     }
 }

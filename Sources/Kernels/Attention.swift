@@ -28,6 +28,8 @@ struct Attention {
     let scale: Float
     /// Positions that a token sees, itself included.
     let window: Int
+    /// What the keys in the cache lack, and the angles of all positions.
+    let bias: (keys: KeyBias, tiles: RotaryTiles)?
 
     /// Query heads that share a head of the cache.
     var groupSize: Int { headCount / cache.keyValueHeadCount }
@@ -72,6 +74,9 @@ struct Attention {
             table.quantize(
                 rows.queries.baseAddress, rows.codes.baseAddress, tokens.count * size / groupColumns)
         }
+        bias?.keys.fillFactors(
+            head: head, queries: rows.queries.baseAddress, rowCount: tokens.count * groupSize,
+            into: rows.biasFactors.baseAddress)
     }
 
     /// part[r] = Σ_p e^(score[r, p] − max) · value[p] over the positions of one chunk, states[r] = (max, Σ e^…).
@@ -90,6 +95,10 @@ struct Attention {
             * 2
         let rowCount = tokens.count * groupSize
         multiplyKeys(rows, rowCount, head: head, chunkStart: start, tiles)
+        let exponents = cache.exponents, cacheHead = layer * cache.keyValueHeadCount + head
+        scaleScores(
+            rows, rowCount, chunkStart: start, tiles, by: exponents.ofKeys(head: cacheHead))
+        addKeyBias(rows, rowCount, head: head, chunkStart: start, tiles)
         let ahead = values(ofChunkAt: start, head: head)
         for (i, token) in tokens.enumerated() {
             let lanes = start + tiles.lowerBound * laneCount..<start + tiles.upperBound * laneCount
@@ -104,6 +113,8 @@ struct Attention {
                     endVisible: mine.upperBound - lanes.lowerBound, states: states + row,
                     ahead: ahead))
         }
+        scaleScores(
+            rows, rowCount, chunkStart: start, tiles, by: exponents.ofValues(head: cacheHead))
         switch cache.encoding {
         case .float32:
             multiplyValues(table.multiplyFloat32, rows, rowCount, head: head, seen, start, into: part)
@@ -133,6 +144,24 @@ struct Attention {
         case .float32: table.multiplyFloat32(product, tiles.lowerBound, tiles.upperBound)
         case .float16: table.multiplyFloat16(product, tiles.lowerBound, tiles.upperBound)
         case .int8: table.multiplyKeys(product, tiles.lowerBound, tiles.upperBound)
+        }
+    }
+
+    /// rows.scores[r, p] += query[r] · (rotated bias of p) for some tiles of a chunk.
+    private func addKeyBias(
+        _ rows: AttentionRows, _ rowCount: Int, head: Int, chunkStart: Int, _ tiles: Range<Int>
+    ) {
+        guard let bias else { return }
+        let own = bias.keys.firstPairs[head]..<bias.keys.firstPairs[head + 1]
+        bias.keys.pairs.withUnsafeBufferPointer { pairs in
+            guard !own.isEmpty, let pairs = pairs.baseAddress else { return }
+            table.addKeyBias(
+                KeyBiasScores(
+                    scores: rows.scores.baseAddress + tiles.lowerBound * laneCount,
+                    stride: Self.chunkSize, rowCount: rowCount, tileCount: tiles.count,
+                    angles: bias.tiles.tile(chunkStart / laneCount + tiles.lowerBound),
+                    angleStride: bias.keys.rotary.storage.tileElementCount, pairs: pairs + own.lowerBound,
+                    pairCount: own.count, factors: rows.biasFactors.baseAddress))
         }
     }
 

@@ -11,6 +11,8 @@ final class AttentionRows: Sendable {
     let queries: AlignedBuffer<Float>
     /// The queries as codes [rows × headSize / 32].
     let codes: AlignedBuffer<QuantizedGroup>
+    /// What the queries make of biases that the cache leaves out [rows × pairs × 2].
+    let biasFactors: AlignedBuffer<Float>
     /// Scores of one chunk [rows × chunkSize].
     let scores: AlignedBuffer<Float>
     /// The scores times the scales of each 32 channels [rows × headSize / 32 × chunkSize / 32].
@@ -22,9 +24,10 @@ final class AttentionRows: Sendable {
     let partStates: AlignedBuffer<SoftmaxState>
     let totalStates: AlignedBuffer<SoftmaxState>
 
-    init(rowCount: Int, headSize: Int) {
+    init(rowCount: Int, headSize: Int, biasPairCount: Int) {
         queries = AlignedBuffer(count: rowCount * headSize)
         codes = AlignedBuffer(count: rowCount * ((headSize + groupColumns - 1) / groupColumns))
+        biasFactors = AlignedBuffer(count: rowCount * biasPairCount * 2)
         scores = AlignedBuffer(count: rowCount * Attention.chunkSize)
         weights = AlignedBuffer(count: codes.count * (Attention.chunkSize / groupColumns))
         part = AlignedBuffer(count: rowCount * paddedSize(headSize))
@@ -40,18 +43,24 @@ struct AttentionScratch {
     private(set) var rows: [AttentionRows] = []
     private var rowCount = 0
     private var headSize = 0
+    private var biasPairCount = 0
     /// Outputs of single chunks [units × rows × padded headSize], states [units × rows].
     private(set) var parts = AlignedBuffer<Float>(count: 0)
     private(set) var partStates = AlignedBuffer<SoftmaxState>(count: 0)
     /// Chunks that are missing of each block and head.
     let unfinished = Countdowns()
 
-    mutating func reserve(threadCount: Int, rowCount: Int, headSize: Int) {
-        guard rows.count < threadCount || rowCount > self.rowCount || headSize > self.headSize else { return }
+    mutating func reserve(threadCount: Int, rowCount: Int, headSize: Int, biasPairCount: Int) {
+        guard
+            rows.count < threadCount || rowCount > self.rowCount || headSize > self.headSize
+                || biasPairCount > self.biasPairCount
+        else { return }
         self.rowCount = max(rowCount, self.rowCount)
         self.headSize = max(headSize, self.headSize)
+        self.biasPairCount = max(biasPairCount, self.biasPairCount)
         rows = (0..<threadCount).map { _ in
-            AttentionRows(rowCount: self.rowCount, headSize: self.headSize)
+            AttentionRows(
+                rowCount: self.rowCount, headSize: self.headSize, biasPairCount: self.biasPairCount)
         }
     }
 

@@ -16,12 +16,13 @@ extension Compute {
     /// - firstRow: row of the query and of the output with which the tokens begin.
     /// - window: the token at position p sees max(0, p − window + 1)...p; nil for 0...p.
     /// - output: [tokenCount × headCount · headSize].
+    /// - keyBias: what the keys in the cache lack.
     /// - form: which form of the output is written.
     /// - upcoming: as in `multiply`.
     package func attend(
         query: AlignedBuffer<Float>, cache: KeyValueCache, layer: Int, firstPosition: Int, tokenCount: Int,
-        headCount: Int, scale: Float, window: Int?, firstRow: Int = 0, into output: Activations,
-        form: ActivationForm, before upcoming: UpcomingWeights? = nil
+        headCount: Int, scale: Float, window: Int?, keyBias: KeyBias? = nil, firstRow: Int = 0,
+        into output: Activations, form: ActivationForm, before upcoming: UpcomingWeights? = nil
     ) {
         precondition(layer >= 0 && layer < cache.layerCount, "attend: no such layer")
         precondition(
@@ -36,6 +37,14 @@ extension Compute {
         check(query, holds: firstRow + tokenCount, by: output.columns, "attend")
         check(output.values, holds: firstRow + tokenCount, by: output.columns, "attend")
         guard tokenCount > 0 else { return }
+        let bias = keyBias.map { bias in
+            precondition(
+                bias.headSize == cache.headSize
+                    && bias.rest.count == cache.keyValueHeadCount * cache.headSize,
+                "attend: biases of other keys")
+            let end = firstPosition + tokenCount
+            return (bias, rotaryTiles(bias.rotary, upTo: end, capacity: cache.capacity))
+        }
         let headsAreGroups = cache.headSize % groupColumns == 0
         let start = firstRow * output.columns
         let codes = form == .codes && headsAreGroups ? output.groups?.baseAddress : nil
@@ -43,9 +52,10 @@ extension Compute {
             table: table, cache: cache, layer: layer, query: query.baseAddress + start,
             output: output.values.baseAddress + start, codes: codes.map { $0 + start / groupColumns },
             firstPosition: firstPosition, tokenCount: tokenCount, headCount: headCount, scale: scale,
-            window: window ?? .max)
+            window: window ?? .max, bias: bias)
         attentionScratch.reserve(
-            threadCount: threadCount, rowCount: attention.rowCount, headSize: cache.headSize)
+            threadCount: threadCount, rowCount: attention.rowCount, headSize: cache.headSize,
+            biasPairCount: keyBias?.pairCount ?? 0)
         let unitCount = attention.blockCount * cache.keyValueHeadCount
         let work = headCount * cache.headSize * attention.visible(0..<tokenCount).count * tokenCount / 2
         if threadCount == 1 || work < smallWork {

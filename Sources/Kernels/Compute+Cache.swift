@@ -24,21 +24,27 @@ extension TokenRows {
             for head in 0..<cache.keyValueHeadCount {
                 let offset = t * width + head * cache.headSize
                 let position = firstPosition + t - firstRow
+                let keyExponent = cache.encoding.exponent(key.baseAddress + offset, cache.headSize)
+                let valueExponent = cache.encoding.exponent(value.baseAddress + offset, cache.headSize)
+                cache.exponents.set(
+                    key: keyExponent, value: valueExponent, head: layer * cache.keyValueHeadCount + head,
+                    position: position)
                 store(
-                    key: key.baseAddress + offset, cache,
+                    key: key.baseAddress + offset, times: inverse(exponent: keyExponent), cache,
                     tile: cache.keyTiles(layer: layer, head: head)
                         + position / laneCount * cache.keyTileByteCount,
                     lane: position % laneCount)
                 store(
-                    value: value.baseAddress + offset, cache,
+                    value: value.baseAddress + offset, times: inverse(exponent: valueExponent), cache,
                     rows: cache.valueRows(layer: layer, head: head), position)
             }
         }
     }
 
-    /// One position becomes one lane of its tile.
+    /// One position becomes one lane of its tile, after multiplication by a power of two.
     private func store(
-        key: UnsafePointer<Float>, _ cache: KeyValueCache, tile: UnsafeMutableRawPointer, lane: Int
+        key: UnsafePointer<Float>, times factor: Float, _ cache: KeyValueCache, tile: UnsafeMutableRawPointer,
+        lane: Int
     ) {
         switch cache.encoding {
         case .float32:
@@ -48,12 +54,12 @@ extension TokenRows {
         case .float16:
             for c in 0..<cache.headSize {
                 tile.storeBytes(
-                    of: halfBits(key[c]), toByteOffset: (c * laneCount + lane) * 2, as: UInt16.self)
+                    of: halfBits(key[c] * factor), toByteOffset: (c * laneCount + lane) * 2, as: UInt16.self)
             }
         case .int8:
             let groupCount = cache.headSize / groupColumns
             let codes = tile + (groupCount * 32 + 63) / 64 * 64
-            forEachGroup(key, groupCount) { g, group, scale in
+            forEachGroup(key, times: factor, groupCount) { g, group, scale in
                 tile.storeBytes(of: scale, toByteOffset: (g * laneCount + lane) * 2, as: UInt16.self)
                 for j in 0..<8 {
                     // Weights are stored as q = code + 128.
@@ -66,23 +72,24 @@ extension TokenRows {
 
     /// One position becomes one row, or in 8 bits one column of its chunk.
     private func store(
-        value: UnsafePointer<Float>, _ cache: KeyValueCache, rows: UnsafeMutableRawPointer, _ position: Int
+        value: UnsafePointer<Float>, times factor: Float, _ cache: KeyValueCache,
+        rows: UnsafeMutableRawPointer, _ position: Int
     ) {
         let chunk = rows + position / KeyValueCache.chunkSize * KeyValueCache.chunkSize * cache.valueByteCount
         let row = rows + position * cache.valueByteCount
         switch cache.encoding {
         case .float32: row.copyMemory(from: value, byteCount: cache.headSize * 4)
         case .float16:
-            let whole = cache.headSize / laneCount * laneCount
+            let whole = factor == 1 ? cache.headSize / laneCount * laneCount : 0
             compute.table.storeHalves(value, row, whole)
             for c in whole..<cache.headSize {
-                row.storeBytes(of: halfBits(value[c]), toByteOffset: c * 2, as: UInt16.self)
+                row.storeBytes(of: halfBits(value[c] * factor), toByteOffset: c * 2, as: UInt16.self)
             }
         case .int8:
             let group = position % KeyValueCache.chunkSize / groupColumns, column = position % groupColumns
             let scales = chunk + group * cache.headSize * 2 + column * 2
             let codes = chunk + cache.valueScaleByteCount + group * 512 + column / 4 * 64 + column % 4
-            forEachGroup(value, cache.headSize / groupColumns) { g, quantized, scale in
+            forEachGroup(value, times: factor, cache.headSize / groupColumns) { g, quantized, scale in
                 scales.storeBytes(of: scale, toByteOffset: g * groupColumns * 2, as: UInt16.self)
                 for c in 0..<groupColumns {
                     let tile = 2 * g + c / laneCount
@@ -94,15 +101,16 @@ extension TokenRows {
         }
     }
 
-    /// Quantizes a row group by group; `body` gets the 32 codes and the scale as binary16.
+    /// Quantizes factor · x group by group; `body` gets the 32 codes and the scale as binary16.
     private func forEachGroup(
-        _ x: UnsafePointer<Float>, _ groupCount: Int, _ body: (Int, UnsafeRawPointer, UInt16) -> Void
+        _ x: UnsafePointer<Float>, times factor: Float, _ groupCount: Int,
+        _ body: (Int, UnsafeRawPointer, UInt16) -> Void
     ) {
         for g in 0..<groupCount {
             var group = QuantizedGroup()
             compute.table.quantize(x + g * groupColumns, &group, 1)
-            // The largest finite binary16; only keys beyond 8 million are affected.
-            let scale = halfBits(min(group.scale, 65504))
+            // A factor of two changes no code. The limit is for what is not finite.
+            let scale = halfBits(min(group.scale * factor, 65504))
             withUnsafeBytes(of: &group) { bytes in
                 if let base = bytes.baseAddress { body(g, base, scale) }
             }

@@ -26,6 +26,7 @@ package final class Compute: @unchecked Sendable {
     let nextUnit = Atomic<Int>(0)
     var attentionScratch = AttentionScratch()
     var rotaryAngles: [RotaryAngles] = []
+    var rotaryTiles: [RotaryTiles] = []
     /// One for each thread.
     let gateScratch: [GateScratch]
 

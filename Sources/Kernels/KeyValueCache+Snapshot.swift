@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The first positions of a cache as bytes, head after head: whole chunks of key tiles, then of value rows.
+// The first positions of a cache as bytes, head after head: whole chunks of key tiles, then of value rows; after all heads
+// the exponents, where there are any.
 
 import KernelCore
 
@@ -15,27 +16,50 @@ extension KeyValueCache {
         return keys.overflow || values.overflow ? nil : (keys.partialValue, values.partialValue)
     }
 
+    /// Bytes of a head's exponents, where there are any.
+    package static func snapshotExponentByteCount(prefix: Int) -> Int { 2 * tileCount(prefix) * laneCount }
+
+    /// Whether a snapshot ends with exponents.
+    package var hasExponents: Bool { exponents.areUsed }
+
     /// Hands out the bytes of the first positions.
     /// - Precondition: 0 ≤ prefix ≤ capacity.
     package func readSnapshot(
         prefix: Int, _ body: (UnsafeRawBufferPointer) throws -> Void
     ) rethrows {
         for part in parts(prefix: prefix) { try body(UnsafeRawBufferPointer(part)) }
+        guard hasExponents else { return }
+        for part in exponents.parts(prefix: Self.tileCount(prefix) * laneCount) {
+            try body(UnsafeRawBufferPointer(part))
+        }
     }
 
     /// Takes the bytes of the first positions over.
     ///
     /// - Returns: false where a number among them is not finite; the cache is then worth nothing.
-    /// - Precondition: the bytes are as many as those of a snapshot of this prefix.
+    /// - Precondition: the bytes are as many as those of a snapshot of this prefix, with exponents or without.
     package func restore(prefix: Int, from bytes: UnsafeRawBufferPointer) -> Bool {
         var position = 0
         var isFinite = true
-        for (index, part) in parts(prefix: prefix).enumerated() {
+        func fill(_ part: UnsafeMutableRawBufferPointer) -> UnsafeRawBufferPointer {
             precondition(part.count <= bytes.count - position, "KeyValueCache: a snapshot of another size")
             part.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[position..<(position + part.count)]))
             position += part.count
-            let part = UnsafeRawBufferPointer(part)
+            return UnsafeRawBufferPointer(part)
+        }
+        for (index, part) in parts(prefix: prefix).enumerated() {
+            let part = fill(part)
             isFinite = isFinite && (index % 2 == 0 ? hasFiniteKeys(part) : hasFiniteValues(part))
+        }
+        if position < bytes.count {
+            for part in exponents.parts(prefix: Self.tileCount(prefix) * laneCount) {
+                isFinite = fill(part).allSatisfy { $0 <= CacheExponents.maximum } && isFinite
+            }
+        } else if hasExponents {
+            // Those of an earlier sequence.
+            for part in exponents.parts(prefix: Self.tileCount(prefix) * laneCount) {
+                part.initializeMemory(as: UInt8.self, repeating: 0)
+            }
         }
         precondition(position == bytes.count, "KeyValueCache: a snapshot of another size")
         return isFinite

@@ -55,6 +55,8 @@ package final class KeyValueCache: @unchecked Sendable {
     let valueByteCount: Int
     private let keys: AlignedBuffer<UInt8>
     private let values: AlignedBuffer<UInt8>
+    /// What numbers beyond the encoding's range were divided by.
+    let exponents: CacheExponents
 
     /// - Precondition: sizes are positive, the encoding accepts the head size, and the system has the address space.
     package init(
@@ -77,6 +79,9 @@ package final class KeyValueCache: @unchecked Sendable {
         keys = AlignedBuffer(count: heads.saturatingProduct(tiles).saturatingProduct(keyTileByteCount))
         values = AlignedBuffer(
             count: heads.saturatingProduct(tiles * laneCount).saturatingProduct(valueByteCount))
+        exponents = CacheExponents(
+            headCount: heads, positionCount: tiles * laneCount,
+            byteCount: heads.saturatingProduct(2 * tiles * laneCount))
     }
 
     /// Bytes of a full cache; `Int.max` when the number does not fit.
@@ -122,6 +127,7 @@ package final class KeyValueCache: @unchecked Sendable {
                     byteCount: Self.tileCount(prefix) * laneCount * valueByteCount)
             }
         }
+        copy.exponents.copy(from: exponents, prefix: Self.tileCount(prefix) * laneCount)
         return copy
     }
 

@@ -17,6 +17,15 @@ package struct RotaryTable: Sendable {
             self.inverseFrequencies = inverseFrequencies
             self.magnitude = magnitude
         }
+
+        /// Elements of a tile of 16 positions: cosines and sines of every pair.
+        var tileElementCount: Int { inverseFrequencies.count * 2 * laneCount }
+
+        /// Cosine and sine of a pair's angle at a position, computed in Double.
+        func angle(position: Int, pair: Int) -> (cosine: Float, sine: Float) {
+            let angle = Double(position) * Double(inverseFrequencies[pair])
+            return (Float(cos(angle) * Double(magnitude)), Float(sin(angle) * Double(magnitude)))
+        }
     }
     let storage: Storage
 
@@ -25,6 +34,9 @@ package struct RotaryTable: Sendable {
     package init(inverseFrequencies: [Float], magnitude: Float = 1) {
         storage = Storage(inverseFrequencies: inverseFrequencies, magnitude: magnitude)
     }
+
+    /// Pairs of a head that are rotated.
+    var pairCount: Int { storage.inverseFrequencies.count }
 }
 
 /// Cosines and sines of a batch of positions, those that a table was last used for.
@@ -56,11 +68,10 @@ package final class RotaryAngles {
         }
         compute.split(positions.count, elementCount: positions.count * half * 32) { part in
             for t in part {
-                let position = Double(positions.lowerBound + t)
                 for i in 0..<half {
-                    let angle = position * Double(table.inverseFrequencies[i])
-                    cosines.baseAddress[t * half + i] = Float(cos(angle) * Double(table.magnitude))
-                    sines.baseAddress[t * half + i] = Float(sin(angle) * Double(table.magnitude))
+                    let (cosine, sine) = table.angle(position: positions.lowerBound + t, pair: i)
+                    cosines.baseAddress[t * half + i] = cosine
+                    sines.baseAddress[t * half + i] = sine
                 }
             }
         }

@@ -87,8 +87,8 @@ package var neonKernels: KernelTable {
         multiplyKeys: multiplyKeys, multiplyValues: multiplyValues,
         quantize: quantize, weigh: weigh, normalize: normalize, dot: dot, add: add, addScaled: addScaled,
         scale: scale, gateSilu: gateSilu, gateGeluTanh: gateGeluTanh, rotate: rotate, largest: largest,
-        sumExponentials: sumExponentials, storeHalves: storeHalves, softmax: softmax,
-        mergeSoftmax: mergeSoftmax)
+        sumExponentials: sumExponentials, storeHalves: storeHalves, addKeyBias: addKeyBias,
+        softmax: softmax, mergeSoftmax: mergeSoftmax)
 }
 
 // Functions with names, not closures: those would be emitted as weak symbols.
@@ -163,6 +163,7 @@ private func sumExponentials(_ x: Input, _ offset: Float, _ count: Int) -> Float
 private func storeHalves(_ x: Input, _ output: UnsafeMutableRawPointer, _ count: Int) {
     KernelCore.storeHalves(Plain.self, x, output, count)
 }
+private func addKeyBias(_ scores: KeyBiasScores) { KernelCore.addKeyBias(Plain.self, scores) }
 private func softmax(_ rows: ScoreRows) { KernelCore.softmax(Plain.self, rows) }
 private func mergeSoftmax(
     _ part: Input, _ new: UnsafePointer<SoftmaxState>, _ total: Output, _ state: State, _ count: Int

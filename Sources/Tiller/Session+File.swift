@@ -44,10 +44,12 @@ extension Session {
         func refuse(_ rule: FormatRule, _ found: String, _ expected: String) -> TillerError {
             .invalidFile("\(path): \(FormatError(rule, found: found, expected: expected))")
         }
-        guard file.gates.count == plan.conditions.count, file.state.count == stateByteCount(count) else {
+        guard file.gates.count == plan.conditions.count,
+            [false, true].contains(where: { file.state.count == stateByteCount(count, exponents: $0) })
+        else {
             throw refuse(
                 .sessionSize, "\(file.state.count) bytes of keys and values, \(file.gates.count) gates",
-                "\(stateByteCount(count) ?? 0) and \(plan.conditions.count)")
+                "\(stateByteCount(count, exponents: false) ?? 0) and \(plan.conditions.count)")
         }
         if let token = file.tokens.first(where: { Int($0) >= engine.vocabularySize }) {
             throw refuse(.sessionToken, "token \(token)", "ids below \(engine.vocabularySize)")
@@ -64,7 +66,7 @@ extension Session {
     package func save(to path: String, conversation: JSON) throws(TillerError) {
         if cachedTokenCount < tokens.count { try catchUp { true } }
         let count = tokens.count
-        guard count > 0, let byteCount = stateByteCount(count) else {
+        guard count > 0, let byteCount = stateByteCount(count, exponents: cache.hasExponents) else {
             throw .invalidOption("there is nothing to save; evaluate a prompt first")
         }
         do {
@@ -75,10 +77,12 @@ extension Session {
         } catch { throw .invalidFile("\(error)") }
     }
 
-    private func stateByteCount(_ count: Int) -> Int? {
+    /// Bytes of keys and values, and of their exponents.
+    private func stateByteCount(_ count: Int, exponents: Bool) -> Int? {
         let head = KeyValueCache.snapshotByteCounts(
             headSize: cache.headSize, encoding: cache.encoding, prefix: count)
-        return head.map { ($0.keys + $0.values) * cache.layerCount * cache.keyValueHeadCount }
+        let extra = exponents ? KeyValueCache.snapshotExponentByteCount(prefix: count) : 0
+        return head.map { ($0.keys + $0.values + extra) * cache.layerCount * cache.keyValueHeadCount }
     }
 
     private var binding: SessionBinding {

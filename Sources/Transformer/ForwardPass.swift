@@ -196,8 +196,10 @@ package final class ForwardPass: @unchecked Sendable {
         let angles = compute.angles(
             block.usesLocalRotary ? model.localRotary : model.rotary, position..<position + count)
         let work = block.query.rows + 4 * block.key.rows
+        // A cache that rounds holds keys without their large biases.
+        let separateBias = lane.cache.encoding == .float32 ? nil : block.separateKeyBias
         compute.forTokens(count, elementCount: work, firstRow: firstRow) { rows in
-            positionHeads(rows, block, angles)
+            positionHeads(rows, block, keyBias: separateBias?.rest ?? block.keyBias, angles)
             // Keys are cached after RoPE, so cached keys are never rotated again.
             rows.append(key: key, value: value, to: lane.cache, layer: layer, firstPosition: position)
         }
@@ -206,19 +208,22 @@ package final class ForwardPass: @unchecked Sendable {
         compute.attend(
             query: query, cache: lane.cache, layer: layer, firstPosition: position, tokenCount: count,
             headCount: configuration.headCount, scale: configuration.attentionScale, window: block.window,
-            firstRow: firstRow, into: scratch.attended, form: readsHeads ? .values : block.output.inputForm,
+            keyBias: separateBias, firstRow: firstRow, into: scratch.attended,
+            form: readsHeads ? .values : block.output.inputForm,
             before: UpcomingWeights(block.output))
         if readsHeads { steerHeads(layer: layer, block, lane) }
     }
 
     /// Bias, norm of each head (Qwen 3, Gemma 3) and RoPE of queries and keys; bias of values.
-    private func positionHeads(_ rows: TokenRows, _ block: BlockWeights.Attention, _ angles: RotaryAngles) {
+    private func positionHeads(
+        _ rows: TokenRows, _ block: BlockWeights.Attention, keyBias: WeightVector?, _ angles: RotaryAngles
+    ) {
         let configuration = model.configuration
         let (epsilon, headSize) = (configuration.rmsNormEpsilon, configuration.headSize)
         let (heads, keyHeads) = (configuration.headCount, configuration.keyValueHeadCount)
         let (query, key) = (scratch.query, scratch.key)
         if let bias = block.queryBias { rows.addBias(bias, to: query) }
-        if let bias = block.keyBias { rows.addBias(bias, to: key) }
+        if let keyBias { rows.addBias(keyBias, to: key) }
         if let bias = block.valueBias { rows.addBias(bias, to: scratch.value) }
         if let norm = block.queryNorm {
             rows.normalizeInPlace(query, weight: norm, epsilon: epsilon, rowsPerToken: heads)

@@ -11,6 +11,8 @@ package struct BlockWeights: Sendable {
         package let norm: WeightVector
         package let query, key, value, output: WeightMatrix
         package let queryBias, keyBias, valueBias, outputBias: WeightVector?
+        /// What a cache that rounds leaves out of the key bias, where that is large.
+        package let separateKeyBias: KeyBias?
         package let queryNorm, keyNorm: WeightVector?
         package let postNorm: WeightVector?
         /// Tokens that a position sees, itself included; nil sees all.
@@ -81,17 +83,18 @@ package final class Model: Sendable {
         tokenEmbedding = try tensors.table(.tokenEmbedding)
         outputNorm = try tensors.vector(.outputNorm)
         output = configuration.hasTiedEmbeddings ? tokenEmbedding : try tensors.table(.output)
-        var blocks: [BlockWeights] = []
-        blocks.reserveCapacity(configuration.layerCount)
-        for layer in 0..<configuration.layerCount {
-            blocks.append(try Self.block(layer, of: tensors, configuration))
-        }
-        self.blocks = blocks
         let factors = tensors.optionalVector(.ropeFactors).map { factors in
             (0..<factors.count).map { factors.baseAddress[$0] }
         }
         rotary = RotaryTable(configuration: configuration, frequencyFactors: factors)
         localRotary = RotaryTable(localLayersOf: configuration)
+        var blocks: [BlockWeights] = []
+        blocks.reserveCapacity(configuration.layerCount)
+        for layer in 0..<configuration.layerCount {
+            blocks.append(
+                try Self.block(layer, of: tensors, configuration, rotary: rotary, localRotary: localRotary))
+        }
+        self.blocks = blocks
     }
 
     /// Bytes of weights that one generated token reads.
@@ -107,23 +110,37 @@ package final class Model: Sendable {
     }
 
     private static func block(
-        _ layer: Int, of tensors: TensorViews, _ configuration: ModelConfiguration
+        _ layer: Int, of tensors: TensorViews, _ configuration: ModelConfiguration, rotary: RotaryTable,
+        localRotary: RotaryTable
     ) throws(FormatError) -> BlockWeights {
         let isSliding = configuration.hasSlidingWindow(layer: layer)
+        let usesLocalRotary = isSliding && configuration.localRopeTheta != nil
+        let (norm, key) = (try tensors.vector(.attentionNorm, layer), try tensors.matrix(.key, layer))
+        let keyBias = tensors.optionalVector(.keyBias, layer)
+        let keyNorm = tensors.optionalVector(.keyNorm, layer)
+        // A norm after the bias would change it with the rest of the key.
+        let separateKeyBias =
+            keyNorm != nil
+            ? nil
+            : keyBias.flatMap {
+                KeyBias(
+                    $0, keys: key, gains: norm, rotary: usesLocalRotary ? localRotary : rotary,
+                    headSize: configuration.headSize)
+            }
         return BlockWeights(
             attention: .init(
-                norm: try tensors.vector(.attentionNorm, layer),
-                query: try tensors.matrix(.query, layer), key: try tensors.matrix(.key, layer),
+                norm: norm, query: try tensors.matrix(.query, layer), key: key,
                 value: try tensors.matrix(.value, layer), output: try tensors.matrix(.attentionOutput, layer),
                 queryBias: tensors.optionalVector(.queryBias, layer),
-                keyBias: tensors.optionalVector(.keyBias, layer),
+                keyBias: keyBias,
                 valueBias: tensors.optionalVector(.valueBias, layer),
                 outputBias: tensors.optionalVector(.attentionOutputBias, layer),
+                separateKeyBias: separateKeyBias,
                 queryNorm: tensors.optionalVector(.queryNorm, layer),
-                keyNorm: tensors.optionalVector(.keyNorm, layer),
+                keyNorm: keyNorm,
                 postNorm: tensors.optionalVector(.postAttentionNorm, layer),
                 window: isSliding ? configuration.slidingWindow : nil,
-                usesLocalRotary: isSliding && configuration.localRopeTheta != nil,
+                usesLocalRotary: usesLocalRotary,
                 headFactors: tensors.file.headScaling?.outputFactors(layer: layer, configuration)),
             feedForward: .init(
                 norm: try tensors.vector(.feedForwardNorm, layer),

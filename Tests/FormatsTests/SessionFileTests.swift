@@ -49,7 +49,10 @@ struct SessionFileTests {
         let bytes = try write()
         let tokens = 256 + 64, phases = tokens + 64, gates = phases + 64
         #expect(rule(of: resealed(bytes) { $0[0] = 0 }) == .sessionMagic)
-        #expect(rule(of: resealed(bytes) { $0[8] = 2 }) == .sessionVersion)
+        // Version 1's numbers mean something else; a later version's are unknown.
+        for version: UInt8 in [1, 3] {
+            #expect(rule(of: resealed(bytes) { $0[8] = version }) == .sessionVersion)
+        }
         for (offset, value) in [(28, 0), (30, 255), (31, 255), (32, 65), (39, 255), (40, 1)] {
             #expect(rule(of: resealed(bytes) { $0[offset] = UInt8(value) }) == .sessionSize, "\(offset)")
         }

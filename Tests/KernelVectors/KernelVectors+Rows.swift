@@ -156,6 +156,35 @@ extension KernelVectors {
         return hash.value
     }
 
+    func addKeyBias() -> UInt64 {
+        var hash = VectorHash()
+        for rowCount in 1...9 {
+            for pairCount in 1...5 {
+                var input = VectorInput(seed: UInt64(rowCount * 8 + pairCount))
+                let tileCount = pairCount % 3 + 1, angleStride = 7 * 32, stride = tileCount * 16 + 5
+                let scores = GuardedMemory<Float>(rowCount * stride)
+                let angles = GuardedMemory<Float>(tileCount * angleStride)
+                let pairs = GuardedMemory<Int32>(pairCount)
+                let factors = GuardedMemory<Float>(rowCount * pairCount * 2)
+                for i in 0..<scores.count { scores.start[i] = input.float(-8, 4) }
+                for i in 0..<angles.count { angles.start[i] = input.float(-10, 0) }
+                for i in 0..<pairCount { pairs.start[i] = Int32(6 - i) }
+                for i in 0..<factors.count { factors.start[i] = input.float(-4, 9) }
+                kernels.addKeyBias(
+                    KeyBiasScores(
+                        scores: scores.start, stride: stride, rowCount: rowCount, tileCount: tileCount,
+                        angles: angles.start, angleStride: angleStride, pairs: pairs.start,
+                        pairCount: pairCount, factors: factors.start))
+                scores.add(to: &hash)
+                scores.free()
+                angles.free()
+                pairs.free()
+                factors.free()
+            }
+        }
+        return hash.value
+    }
+
     func softmax() -> UInt64 {
         var hash = VectorHash()
         for size in 1...8 {

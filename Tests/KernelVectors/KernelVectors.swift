@@ -48,6 +48,7 @@ package struct KernelVectors {
                 output[0] = kernels.sumExponentials(x, y[0], n)
             })
         report("storeHalves", storeHalves())
+        report("addKeyBias", addKeyBias())
         report("softmax", softmax())
         report("mergeSoftmax", mergeSoftmax())
     }
