@@ -2,6 +2,7 @@
 // Conversations: messages become text by the model's own template.
 
 import ChatTemplates
+import Platform
 import Tokenization
 
 /// One message of a conversation.
@@ -30,12 +31,16 @@ extension Engine {
     /// Only what the template itself writes becomes a control token. What comes from a message is text, whatever the
     /// template makes of it; so is a role that is none of the usual words.
     ///
+    /// After an interrupt that the program catches, the tokens up to there are returned.
+    ///
     /// - Throws: `TillerError.template` where the template refuses the messages.
     public func encode(conversation: [Message], addingGenerationPrompt: Bool = true) throws(TillerError)
         -> [Int32]
     {
         let text = try renderedText(conversation, addingGenerationPrompt: addingGenerationPrompt)
-        var tokens = tokenizer.encode(text.string, controlTokensIn: text.templateRanges)
+        var tokens = tokenizer.encode(text.string, controlTokensIn: text.templateRanges) {
+            Interrupt.isRequested
+        }
         // Templates usually write the beginning of the text themselves.
         if let begin = tokenizer.beginOfSequence, tokenizer.addsBeginOfSequence, tokens.first != begin {
             tokens.insert(begin, at: 0)

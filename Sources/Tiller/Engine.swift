@@ -154,8 +154,16 @@ public final class Engine: Sendable {
     // MARK: - Text and tokens
 
     /// Token ids of a text; special tokens are only made from it where `parsingSpecial` asks for it.
+    ///
+    /// With `addingSpecial` the text begins as the model wants its texts to begin. No end of sequence is put after it,
+    /// even if the model wants one: what is encoded here is continued, or scored like a part of a longer text.
+    /// After an interrupt that the program catches, the tokens up to there are returned.
     public func encode(_ text: String, addingSpecial: Bool = true, parsingSpecial: Bool = false) -> [Int32] {
-        tokenizer.encode(text, addSpecial: addingSpecial, parseSpecial: parsingSpecial)
+        let begin = addingSpecial ? beginOfText.map { [$0] } ?? [] : []
+        return begin
+            + tokenizer.encode(text, addSpecial: false, parseSpecial: parsingSpecial) {
+                Interrupt.isRequested
+            }
     }
 
     /// Text of token ids; invalid UTF-8 becomes U+FFFD.

@@ -120,3 +120,15 @@ struct UTF8Character {
 
     var characterClass: CharacterClass { CharacterClass(value) }
 }
+
+extension UTF8Character {
+    /// `\w`: letters and what combines with them, decimal digits, connectors and the two joiners.
+    var isWordCharacter: Bool {
+        if value < 0x80 { return value == 0x5F || !characterClass.isDisjoint(with: [.letter, .number]) }
+        guard let properties = Unicode.Scalar(value)?.properties else { return false }
+        switch properties.generalCategory {
+        case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation: return true
+        default: return properties.isAlphabetic || value == 0x200C || value == 0x200D
+        }
+    }
+}

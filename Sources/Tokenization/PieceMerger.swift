@@ -39,15 +39,19 @@ struct PieceMerger {
     /// Above this count the quadratic scan loses to the heap.
     private static let scanLimit = 40
 
-    /// - Parameter end: where the last symbol ends in the text.
+    /// - Parameters:
+    ///   - end: where the last symbol ends in the text.
+    ///   - isCancelled: asked now and then in long pieces; once it says so, the rest stays as it is.
     @inline(__always)
-    mutating func merge(_ rule: some MergeRule, _ text: Span<UInt8>, end: Int) {
+    mutating func merge(
+        _ rule: some MergeRule, _ text: Span<UInt8>, end: Int, isCancelled: () -> Bool = { false }
+    ) {
         guard symbols.count > 1 else { return }
         for index in 0..<symbols.count - 1 { symbols[index].join = join(rule, text, index, index + 1, end) }
         if symbols.count <= Self.scanLimit {
             scan(rule, text, end)
         } else {
-            mergeByHeap(rule, text, end)
+            mergeByHeap(rule, text, end, isCancelled)
         }
     }
 
@@ -80,7 +84,9 @@ struct PieceMerger {
     /// The same with a linked list. A heap entry is a priority above the index of its left symbol; it is out of
     /// date when that symbol's join has another priority by now. Two joins of one symbol never have the same
     /// entry in the heap wrongly: what counts is the join that the symbol has when its turn comes.
-    private mutating func mergeByHeap(_ rule: some MergeRule, _ text: Span<UInt8>, _ end: Int) {
+    private mutating func mergeByHeap(
+        _ rule: some MergeRule, _ text: Span<UInt8>, _ end: Int, _ isCancelled: () -> Bool
+    ) {
         let count = symbols.count
         previous.removeAll(keepingCapacity: true)
         next.removeAll(keepingCapacity: true)
@@ -90,7 +96,10 @@ struct PieceMerger {
             next.append(index + 1 < count ? Int32(index + 1) : -1)
             push(index)
         }
+        var stepCount = 0
         while let entry = heap.popMinimum() {
+            stepCount &+= 1
+            if stepCount & 0xFFF == 0 && isCancelled() { break }
             let left = Int(entry & 0xFFFF_FFFF)
             guard symbols[left].join.priority == UInt32(entry >> 32) else { continue }
             let right = Int(next[left])

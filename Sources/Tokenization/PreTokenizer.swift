@@ -20,12 +20,12 @@ package enum PreTokenizer: UInt8, Sendable, CaseIterable {
     case fallback = 7
 
     /// The expressions, outermost first.
-    var rules: [SplitRule] {
+    package var rules: [SplitRule] {
         switch self {
         case .none: []
         case .gpt2: [.gpt2]
-        case .llama3: [.wordsAndDigits(3)]
-        case .qwen2: [.wordsAndDigits(1)]
+        case .llama3: [.llama3]
+        case .qwen2: [.qwen2]
         case .smollm: [.eachNumber, .gpt2]
         case .tekken: [.casedWords]
         case .deepseekCoder:
@@ -35,19 +35,37 @@ package enum PreTokenizer: UInt8, Sendable, CaseIterable {
     }
 }
 
-/// One expression: a text is cut into its matches and what lies between them.
-enum SplitRule {
-    case gpt2
-    case wordsAndDigits(Int)
-    case casedWords
-    case eachNumber
-    case numberRuns
-    case threeDigits
-    case punctuationAndSymbolRuns
-    case eachLineBreak
-    case spacedLetters
-    case spacedPunctuation
-    case eastAsianRuns
+/// One expression. The raw value is its number in the rules of a section of version 2.
+package enum SplitRule: UInt8, Sendable, CaseIterable {
+    case gpt2 = 1
+    case llama3 = 2
+    case qwen2 = 3
+    /// Mistral NeMo's.
+    case casedWords = 4
+    case eachNumber = 5
+    case numberRuns = 6
+    case threeDigits = 7
+    case punctuationAndSymbolRuns = 8
+    case eachLineBreak = 9
+    case spacedLetters = 10
+    case spacedPunctuation = 11
+    case eastAsianRuns = 12
+    /// Up to three numbers.
+    case numberGroups = 13
+    /// Punctuation and the symbols of ASCII, each by itself.
+    case eachPunctuation = 14
+    case eachWhitespace = 15
+    case whitespaceRuns = 16
+    /// `\w+|[^\w\s]+`
+    case wordsAndOthers = 17
+
+    /// Whether every character belongs to a match.
+    package var coversAll: Bool {
+        switch self {
+        case .gpt2, .llama3, .qwen2, .casedWords: true
+        default: false
+        }
+    }
 
     /// The end of the piece that begins at `start`, as if the text ended at `limit`.
     ///
@@ -56,10 +74,24 @@ enum SplitRule {
     func pieceEnd(_ text: Span<UInt8>, from start: Int, to limit: Int) -> Int {
         switch self {
         case .gpt2: gpt2PieceEnd(text, from: start, to: limit)
-        case .wordsAndDigits(let count): wordPieceEnd(text, from: start, to: limit, digitCount: count)
+        case .llama3: wordPieceEnd(text, from: start, to: limit, digitCount: 3)
+        case .qwen2: wordPieceEnd(text, from: start, to: limit, digitCount: 1)
         case .casedWords: casedPieceEnd(text, from: start, to: limit)
         default: isolatedPieceEnd(text, from: start, to: limit)
         }
+    }
+
+    /// The matches and what lies between them, which cover a range.
+    func parts(_ text: Span<UInt8>, _ range: Range<Int>) -> [(range: Range<Int>, isMatch: Bool)] {
+        var parts: [(range: Range<Int>, isMatch: Bool)] = []
+        var start = range.lowerBound
+        while start < range.upperBound {
+            let end = pieceEnd(text, from: start, to: range.upperBound)
+            let isMatch = coversAll || matchEnd(text, at: start, to: range.upperBound) != nil
+            parts.append((start..<end, isMatch))
+            start = end
+        }
+        return parts
     }
 
     /// For expressions that match only some of the text: the end of the match at `start`, or the start of the
@@ -96,6 +128,18 @@ enum SplitRule {
             return spacedRunEnd(text, from: start, to: limit, of: .punctuation)
         case .eastAsianRuns:
             return nonEmpty(start, eastAsianRunEnd(text, from: start, to: limit))
+        case .numberGroups:
+            return nonEmpty(start, digitsEnd(text, from: start, to: limit, count: 3))
+        case .eachPunctuation:
+            let character = UTF8Character(text, at: start)
+            return UnicodeTables.punctuation[character.value] > 0 ? start + character.byteCount : nil
+        case .eachWhitespace:
+            let character = UTF8Character(text, at: start)
+            return character.characterClass.contains(.whitespace) ? start + character.byteCount : nil
+        case .whitespaceRuns:
+            return nonEmpty(start, runEnd(text, from: start, to: limit, of: .whitespace))
+        case .wordsAndOthers:
+            return nonEmpty(start, wordOrOtherEnd(text, from: start, to: limit))
         default:
             return nil
         }
@@ -112,8 +156,8 @@ struct PieceIterator {
     private var position: Int
     private let limit: Int
 
-    init(_ preTokenizer: PreTokenizer, over range: Range<Int>) {
-        rules = preTokenizer.rules
+    init(_ rules: [SplitRule], over range: Range<Int>) {
+        self.rules = rules
         ends = [Int](repeating: range.lowerBound, count: rules.count)
         position = range.lowerBound
         limit = range.upperBound

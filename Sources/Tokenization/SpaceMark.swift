@@ -2,6 +2,9 @@
 // SentencePiece writes a space as U+2581, so both are the same to it. Tables and texts here use the space itself.
 
 enum SpaceMark {
+    /// U+2581 in UTF-8.
+    static let bytes: [UInt8] = [0xE2, 0x96, 0x81]
+
     /// The text with every U+2581 turned into a space.
     static func replaced(in bytes: [UInt8]) -> [UInt8] {
         replaced(in: bytes.span, bytes.indices, prefix: false)

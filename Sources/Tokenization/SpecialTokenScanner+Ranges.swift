@@ -1,22 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 // Control tokens in some parts of a text only: where a chat template wrote it, not where a message did.
 
+/// Where in a text control tokens are recognized.
+enum ControlPlaces {
+    case everywhere
+    case nowhere
+    /// Bytes that may hold control tokens, ascending and apart from each other.
+    case ranges([Range<Int>])
+}
+
 extension SpecialTokenScanner {
     /// Cuts a text as `fragments(of:)` does, with control tokens in some parts and user-defined tokens everywhere.
     ///
     /// Which control tokens there are depends on these parts alone, each taken by itself. What stands between them can
     /// therefore neither form a control token, nor complete one, nor take one to pieces by a user-defined token that
     /// reaches into it.
-    ///
-    /// - Parameter ranges: bytes that may hold control tokens, ascending and apart from each other.
-    static func fragments(
-        of text: Span<UInt8>, tables: TokenizerTables, controlTokensIn ranges: [Range<Int>]
-    ) -> [TextFragment] {
-        let all = SpecialTokenScanner(tables: tables, parsesSpecial: true)
-        let userDefined = SpecialTokenScanner(tables: tables, parsesSpecial: false)
+    func fragments(of text: Span<UInt8>, _ places: ControlPlaces) -> [TextFragment] {
+        var all = self
+        all.parsesSpecial = true
+        var userDefined = self
+        userDefined.parsesSpecial = false
+        let ranges: [Range<Int>]
+        switch places {
+        case .everywhere: return all.fragments(of: text)
+        case .nowhere: return userDefined.fragments(of: text)
+        case .ranges(let some): ranges = some
+        }
         var fragments: [TextFragment] = []
         var position = 0
         func appendFragments(upTo end: Int) {
+            guard position < end else { return }
             for part in userDefined.fragments(of: text.extracting(position..<end)) {
                 fragments.append(part.moved(by: position))
             }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finds control and user-defined tokens in text before it is cut: the longest tokens first over the whole text,
-// then from left to right, as llama.cpp does token by token; here in one pass over the text.
+// Finds control and user-defined tokens in text before it is cut. Sections of version 1 take the longest tokens first
+// over the whole text, as llama.cpp does; those of version 2 go from left to right and take the longest at each
+// place, as the library `tokenizers` does.
 
 /// A part of a text: plain, or one special token.
 struct TextFragment: Equatable {
@@ -9,34 +10,158 @@ struct TextFragment: Equatable {
     var token: Int32
 }
 
-struct SpecialTokenScanner {
+struct SpecialTokenScanner<Patterns: SpecialPatterns> {
     let tables: TokenizerTables
+    let patterns: Patterns
+    /// What is special about some tokens; nil in a section of version 1.
+    let flags: [Int32: AddedTokenRule.Flags]?
     /// Whether control and unknown tokens are recognized too, not only user-defined ones.
-    let parsesSpecial: Bool
+    var parsesSpecial: Bool
 
-    /// Cuts a text into special tokens and what lies between them. No fragment is empty.
+    /// Cuts a text into special tokens and what lies between them. No plain fragment is empty.
     func fragments(of text: Span<UInt8>) -> [TextFragment] {
         guard text.count > 0 else { return [] }
-        var candidates = candidates(in: text)
-        guard !candidates.isEmpty else { return [TextFragment(range: 0..<text.count, token: -1)] }
-        var isTaken = [Bool](repeating: false, count: text.count)
+        guard patterns.count > 0 else { return [TextFragment(range: 0..<text.count, token: -1)] }
+        guard let flags else { return longestFirst(text) }
+        return leftmostLongest(text, flags)
+    }
+
+    private func matches(_ text: Span<UInt8>) -> SpecialTokenMatches<Patterns> {
+        SpecialTokenMatches(patterns, textByteCount: text.count) { [tables, parsesSpecial] token in
+            parsesSpecial || tables.type(of: token) == .userDefined
+        }
+    }
+
+    // MARK: - From left to right
+
+    private func leftmostLongest(_ text: Span<UInt8>, _ flags: [Int32: AddedTokenRule.Flags])
+        -> [TextFragment]
+    {
+        var matches = matches(text)
+        var fragments: [TextFragment] = []
+        var plainStart = 0
+        var position = 0
+        var spaces = 0..<0
+        while position < text.count {
+            guard matches.begins(text[position]),
+                let match = matches.longest(in: text, at: position, limit: text.count)
+            else {
+                position += 1
+                continue
+            }
+            var (start, end) = (position, position + match.byteCount)
+            position = end
+            let flags = flags[match.token] ?? []
+            if flags.contains(.isWord) && isInsideWord(text, start..<end) { continue }
+            if flags.contains(.stripsLeft) {
+                start = max(whitespaceStart(text, from: min(plainStart, start), to: start), plainStart)
+            }
+            if flags.contains(.stripsRight) {
+                // A run of white space is read once, whatever tokens it contains.
+                if !(spaces.lowerBound <= end && end < spaces.upperBound) {
+                    spaces = end..<runEnd(text, from: end, to: text.count, of: .whitespace)
+                }
+                end = spaces.upperBound
+            }
+            if plainStart < start { fragments.append(TextFragment(range: plainStart..<start, token: -1)) }
+            fragments.append(TextFragment(range: min(start, end)..<end, token: match.token))
+            plainStart = end
+        }
+        if plainStart < text.count {
+            fragments.append(TextFragment(range: plainStart..<text.count, token: -1))
+        }
+        return fragments
+    }
+
+    /// Whether a character of a word stands before or after a range.
+    private func isInsideWord(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
+        if range.upperBound < text.count && UTF8Character(text, at: range.upperBound).isWordCharacter {
+            return true
+        }
+        guard range.lowerBound > 0 else { return false }
+        var previous = range.lowerBound - 1
+        while previous > 0 && text[previous] & 0xC0 == 0x80 { previous -= 1 }
+        return UTF8Character(text, at: previous).isWordCharacter
+    }
+
+    // MARK: - The longest first
+
+    /// A special token found in the text; the smaller one is taken first.
+    private struct Candidate: Comparable {
+        let start: Int
+        let match: SpecialMatch
+
+        var end: Int { start + match.byteCount }
+
+        static func < (a: Candidate, b: Candidate) -> Bool {
+            if a.match.byteCount != b.match.byteCount { return a.match.byteCount > b.match.byteCount }
+            if a.match.token != b.match.token { return a.match.token < b.match.token }
+            return a.start < b.start
+        }
+    }
+
+    private func longestFirst(_ text: Span<UInt8>) -> [TextFragment] {
+        var matches = matches(text)
+        var candidates: [Candidate] = []
+        for position in 0..<text.count where matches.begins(text[position]) {
+            if let match = matches.longest(in: text, at: position, limit: text.count) {
+                candidates.append(Candidate(start: position, match: match))
+            }
+        }
+        let accepted = chosen(from: candidates, text, &matches)
+        return withPlainText(accepted, count: text.count)
+    }
+
+    /// Candidates that overlap no other are taken as they are; the others compete, group by group.
+    private func chosen(
+        from candidates: [Candidate], _ text: Span<UInt8>, _ matches: inout SpecialTokenMatches<Patterns>
+    ) -> [TextFragment] {
         var accepted: [TextFragment] = []
-        while let candidate = candidates.popMinimum() {
-            let range = candidate.start..<candidate.start + candidate.byteCount
-            if let taken = range.first(where: { isTaken[$0] }) {
+        var first = 0
+        while first < candidates.count {
+            var end = candidates[first].end
+            var next = first + 1
+            while next < candidates.count && candidates[next].start < end {
+                end = max(end, candidates[next].end)
+                next += 1
+            }
+            if next == first + 1 {
+                let range = candidates[first].start..<end
+                accepted.append(TextFragment(range: range, token: candidates[first].match.token))
+            } else {
+                accepted += winners(of: candidates[first..<next], until: end, text, &matches)
+            }
+            first = next
+        }
+        return accepted
+    }
+
+    private func winners(
+        of candidates: ArraySlice<Candidate>, until end: Int, _ text: Span<UInt8>,
+        _ matches: inout SpecialTokenMatches<Patterns>
+    ) -> [TextFragment] {
+        let begin = candidates.first?.start ?? 0
+        // Where what is taken at a place starts; −1 where nothing is.
+        var takenFrom = [Int](repeating: -1, count: end - begin)
+        var accepted: [TextFragment] = []
+        var heap = MinimumHeap<Candidate>()
+        for candidate in candidates { heap.insert(candidate) }
+        while let candidate = heap.popMinimum() {
+            if takenFrom[candidate.start - begin] >= 0 { continue }
+            // What is taken is at least as long, so it covers the last byte if it covers any.
+            let taken = takenFrom[candidate.end - 1 - begin]
+            if taken >= 0 {
                 // Only a shorter token can still begin here, one that ends before what is taken.
-                if taken > range.lowerBound,
-                    let shorter = match(in: text, at: range.lowerBound, limit: taken)
-                {
-                    candidates.insert(shorter)
+                if let shorter = matches.longest(in: text, at: candidate.start, limit: taken) {
+                    heap.insert(Candidate(start: candidate.start, match: shorter))
                 }
                 continue
             }
-            for index in range { isTaken[index] = true }
-            accepted.append(TextFragment(range: range, token: candidate.token))
+            for index in candidate.start..<candidate.end { takenFrom[index - begin] = candidate.start }
+            accepted.append(
+                TextFragment(range: candidate.start..<candidate.end, token: candidate.match.token))
         }
-        accepted.sort { $0.range.lowerBound < $1.range.lowerBound }
-        return withPlainText(accepted, count: text.count)
+        return accepted.sorted { $0.range.lowerBound < $1.range.lowerBound }
     }
 
     private func withPlainText(_ special: [TextFragment], count: Int) -> [TextFragment] {
@@ -52,67 +177,5 @@ struct SpecialTokenScanner {
         }
         if position < count { fragments.append(TextFragment(range: position..<count, token: -1)) }
         return fragments
-    }
-
-    /// A special token found in the text; the smaller one is taken first.
-    private struct Candidate: Comparable {
-        let start: Int
-        let byteCount: Int
-        let token: Int32
-
-        static func < (a: Candidate, b: Candidate) -> Bool {
-            if a.byteCount != b.byteCount { return a.byteCount > b.byteCount }
-            if a.token != b.token { return a.token < b.token }
-            return a.start < b.start
-        }
-    }
-
-    /// The longest special token at each position where there is one.
-    private func candidates(in text: Span<UInt8>) -> MinimumHeap<Candidate> {
-        var heap = MinimumHeap<Candidate>()
-        guard tables.layout.specialCount > 0 else { return heap }
-        var begins = [Bool](repeating: false, count: 256)
-        for byte in 0..<256 { begins[byte] = tables.firstByteIndex(byte) < tables.firstByteIndex(byte + 1) }
-        for position in 0..<text.count where begins[Int(text[position])] {
-            if let candidate = match(in: text, at: position, limit: text.count) { heap.insert(candidate) }
-        }
-        return heap
-    }
-
-    /// The longest special token at a position that ends at `limit` or before.
-    ///
-    /// The list is sorted by text, so the tokens that share a prefix are neighbours and the shortest comes first:
-    /// each further byte of the text narrows the range.
-    private func match(in text: Span<UInt8>, at start: Int, limit: Int) -> Candidate? {
-        var low = tables.firstByteIndex(Int(text[start]))
-        var high = tables.firstByteIndex(Int(text[start]) + 1)
-        var depth = 1
-        var found: Candidate?
-        while low < high {
-            let token = tables.specialToken(low)
-            if tables.textRange(of: token).count == depth {
-                if parsesSpecial || tables.type(of: token) == .userDefined {
-                    found = Candidate(start: start, byteCount: depth, token: token)
-                }
-                low += 1
-            }
-            guard start + depth < limit else { break }
-            let byte = text[start + depth]
-            low = lowerBound(in: low..<high, depth: depth, byte: UInt16(byte))
-            high = lowerBound(in: low..<high, depth: depth, byte: UInt16(byte) + 1)
-            depth += 1
-        }
-        return found
-    }
-
-    /// The first entry in a range of longer texts with a common prefix whose next byte is at least `byte`.
-    private func lowerBound(in range: Range<Int>, depth: Int, byte: UInt16) -> Int {
-        var (low, high) = (range.lowerBound, range.upperBound)
-        while low < high {
-            let middle = (low + high) / 2
-            let offset = tables.textRange(of: tables.specialToken(middle)).lowerBound + depth
-            if UInt16(tables.textByte(offset)) < byte { low = middle + 1 } else { high = middle }
-        }
-        return low
     }
 }

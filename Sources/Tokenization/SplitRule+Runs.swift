@@ -90,3 +90,15 @@ func eastAsianRunEnd(_ text: Span<UInt8>, from start: Int, to limit: Int) -> Int
     }
     return position
 }
+
+/// `\w+|[^\w\s]+`
+func wordOrOtherEnd(_ text: Span<UInt8>, from start: Int, to limit: Int) -> Int {
+    let isWord = UTF8Character(text, at: start).isWordCharacter
+    var position = start
+    while position < limit {
+        let character = UTF8Character(text, at: position)
+        if character.isWordCharacter != isWord || character.characterClass.contains(.whitespace) { break }
+        position += character.byteCount
+    }
+    return position
+}

@@ -104,7 +104,7 @@ private func contractionEnd(
 private func isLetter(_ byte: UInt8) -> Bool { (byte | 0x20) &- 0x61 < 26 }
 
 /// `\p{N}{1,count}`.
-private func digitsEnd(_ text: Span<UInt8>, from start: Int, to limit: Int, count: Int) -> Int {
+func digitsEnd(_ text: Span<UInt8>, from start: Int, to limit: Int, count: Int) -> Int {
     var position = start
     for _ in 0..<count {
         guard position < limit else { break }

@@ -10,8 +10,8 @@ extension Tokenizer {
     package func decode(_ ids: [Int32], skipSpecial: Bool) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(4 * ids.count)
-        var dropsSpace = tables.layout.flags.contains(.addsSpacePrefix)
-        for id in ids { append(id, to: &bytes, skipSpecial: skipSpecial, dropsSpace: &dropsSpace) }
+        var begin = TextBegin(self)
+        for id in ids { append(id, to: &bytes, skipSpecial: skipSpecial, &begin) }
         return bytes
     }
 
@@ -20,19 +20,73 @@ extension Tokenizer {
         String(decoding: decode(ids, skipSpecial: skipSpecial), as: UTF8.self)
     }
 
-    /// Appends a token's bytes. The first token that is text loses its leading space if `dropsSpace`.
-    func append(_ id: Int32, to bytes: inout [UInt8], skipSpecial: Bool, dropsSpace: inout Bool) {
-        guard tables.isToken(id) else { return }
-        if isSpecial(id) {
-            if !skipSpecial { tables.appendText(of: id, to: &bytes) }
+    /// Appends a token's bytes, less what does not belong to the text at its beginning.
+    func append(_ id: Int32, to bytes: inout [UInt8], skipSpecial: Bool, _ begin: inout TextBegin) {
+        guard tables.isToken(id), !(skipSpecial && isSpecial(id)) else { return }
+        let start = bytes.count
+        if let decoder = rules?.decoder {
+            let drops = begin.isFirstToken && decoder.dropsFirstMarks
+            begin.isFirstToken = false
+            appendText(of: id, to: &bytes, dropsMarks: drops)
+            while begin.spaceCount > 0 && start < bytes.count {
+                begin.spaceCount = bytes[start] == 0x20 ? begin.spaceCount - 1 : 0
+                guard bytes[start] == 0x20 else { break }
+                bytes.remove(at: start)
+            }
             return
         }
-        let start = bytes.count
         tables.appendText(of: id, to: &bytes)
-        if dropsSpace && start < bytes.count {
-            dropsSpace = false
+        // The first token that is text loses its leading space.
+        if begin.spaceCount > 0 && start < bytes.count && !isSpecial(id) {
+            begin.spaceCount = 0
             if bytes[start] == 0x20 && tables.type(of: id) != .userDefined { bytes.remove(at: start) }
         }
+    }
+
+    /// Appends the bytes that a token stands for: with rules, a mark becomes a space, or nothing if `dropsMarks`.
+    ///
+    /// - Precondition: `id` is a token.
+    func appendText(of id: Int32, to bytes: inout [UInt8], dropsMarks: Bool = false) {
+        let start = bytes.count
+        tables.appendText(of: id, to: &bytes)
+        guard let decoder = rules?.decoder else { return }
+        if tables.type(of: id) == .byte {
+            if decoder.writesBytes { bytes.replaceSubrange(start..., with: Self.written(bytes[start...])) }
+            return
+        }
+        guard let mark = decoder.mark else { return }
+        let marks = TextSearch(Array(String(mark).utf8)).matches(in: bytes.span, start..<bytes.count)
+        for range in marks.reversed() { bytes.replaceSubrange(range, with: dropsMarks ? [] : [0x20]) }
+    }
+}
+
+extension Tokenizer {
+    /// `<0xHH>` for each byte.
+    private static func written(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
+        bytes.flatMap { byte in
+            let digits = String(byte, radix: 16, uppercase: true)
+            return Array("<0x\(digits.count < 2 ? "0" : "")\(digits)>".utf8)
+        }
+    }
+}
+
+/// What is still taken off the beginning of a text.
+struct TextBegin: Sendable {
+    /// At most so many spaces.
+    var spaceCount: Int
+    var isFirstToken = true
+
+    init(_ tokenizer: Tokenizer) {
+        let prefixes = tokenizer.tables.layout.flags.contains(.addsSpacePrefix)
+        spaceCount = tokenizer.rules?.decoder.strippedSpaceCount ?? (prefixes ? 1 : 0)
+    }
+
+    /// Nothing: the tokens continue a text.
+    static func none(_ tokenizer: Tokenizer) -> TextBegin {
+        var begin = TextBegin(tokenizer)
+        begin.spaceCount = 0
+        begin.isFirstToken = false
+        return begin
     }
 }
 
@@ -41,7 +95,7 @@ extension Tokenizer {
 package struct TokenDecoder: Sendable {
     private let tokenizer: Tokenizer
     private let skipSpecial: Bool
-    private var dropsSpace: Bool
+    private var begin: TextBegin
     /// The beginning of a character: at most three bytes.
     private var pending: [UInt8] = []
 
@@ -51,12 +105,12 @@ package struct TokenDecoder: Sendable {
     package init(_ tokenizer: Tokenizer, skipSpecial: Bool = true, atStart: Bool = true) {
         self.tokenizer = tokenizer
         self.skipSpecial = skipSpecial
-        dropsSpace = atStart && tokenizer.tables.layout.flags.contains(.addsSpacePrefix)
+        begin = atStart ? TextBegin(tokenizer) : .none(tokenizer)
     }
 
     /// The text that a token completes: empty while a character is incomplete.
     package mutating func append(_ id: Int32) -> String {
-        tokenizer.append(id, to: &pending, skipSpecial: skipSpecial, dropsSpace: &dropsSpace)
+        tokenizer.append(id, to: &pending, skipSpecial: skipSpecial, &begin)
         let held = Self.incompleteSuffixCount(pending)
         let text = String(decoding: pending[..<(pending.count - held)], as: UTF8.self)
         pending.removeFirst(pending.count - held)

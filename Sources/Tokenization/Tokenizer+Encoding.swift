@@ -8,28 +8,35 @@ extension Tokenizer {
     ///   - addSpecial: put the begin and end of sequence around the text, as far as the model wants them.
     ///   - parseSpecial: recognize control tokens written in the text. If false, they are text like any other;
     ///     user-defined tokens are recognized in either case.
-    package func encode(_ text: String, addSpecial: Bool, parseSpecial: Bool) -> [Int32] {
-        var encoder = TextEncoder(tables: tables)
-        if addSpecial && addsBeginOfSequence, let id = beginOfSequence { encoder.output.append(id) }
-        let span = text.utf8.span
-        let scanner = SpecialTokenScanner(tables: tables, parsesSpecial: parseSpecial)
-        encoder.encode(span, scanner.fragments(of: span))
-        if addSpecial && addsEndOfSequence, let id = endOfSequence { encoder.output.append(id) }
-        return encoder.output
+    ///   - isCancelled: asked now and then; once it says so, the tokens up to there are returned.
+    package func encode(
+        _ text: String, addSpecial: Bool, parseSpecial: Bool, isCancelled: () -> Bool = { false }
+    ) -> [Int32] {
+        var output: [Int32] = []
+        if addSpecial && addsBeginOfSequence, let id = beginOfSequence { output.append(id) }
+        output += encode(text, parseSpecial ? .everywhere : .nowhere, isCancelled)
+        if addSpecial && addsEndOfSequence, let id = endOfSequence { output.append(id) }
+        return output
     }
 
-    /// The tokens of a text, without a begin and end of sequence, where control tokens are recognized in some parts only.
+    /// The tokens of a text of which only some parts may hold control tokens; user-defined tokens are recognized
+    /// everywhere. Tokens of text form across the borders of these parts.
     ///
-    /// All else is as in the text as a whole: user-defined tokens are recognized everywhere, and pieces are merged
-    /// across the ends of the parts.
-    ///
-    /// - Parameter ranges: bytes of the text's UTF-8 form, ascending and apart from each other.
-    package func encode(_ text: String, controlTokensIn ranges: [Range<Int>]) -> [Int32] {
-        var encoder = TextEncoder(tables: tables)
-        let span = text.utf8.span
-        encoder.encode(
-            span, SpecialTokenScanner.fragments(of: span, tables: tables, controlTokensIn: ranges))
-        return encoder.output
+    /// - Parameters:
+    ///   - ranges: bytes of the text's UTF-8, ascending and apart from each other, each of whole characters.
+    ///   - isCancelled: asked now and then; once it says so, the tokens up to there are returned.
+    package func encode(
+        _ text: String, controlTokensIn ranges: [Range<Int>], isCancelled: () -> Bool = { false }
+    ) -> [Int32] {
+        encode(text, .ranges(ranges), isCancelled)
+    }
+
+    private func encode(_ text: String, _ places: ControlPlaces, _ isCancelled: () -> Bool) -> [Int32] {
+        withoutActuallyEscaping(isCancelled) { isCancelled in
+            var encoder = TextEncoder(tables: tables, rules: rules, isCancelled: isCancelled)
+            encoder.encode(text.utf8.span, places)
+            return encoder.output
+        }
     }
 
     /// The tokens of UTF-8 bytes; what is not valid UTF-8 is first replaced by U+FFFD.
@@ -39,24 +46,35 @@ extension Tokenizer {
 }
 
 /// One encoding under way.
-private struct TextEncoder {
+struct TextEncoder {
     let tables: TokenizerTables
+    let rules: EncodingRules?
+    let isCancelled: () -> Bool
     var output: [Int32] = []
     private var merger = PieceMerger()
 
     /// Longer pieces are cut here, so that positions fit in 32 bits; no real text has one.
     private static let maximumPieceByteCount = 1 << 28
 
-    init(tables: TokenizerTables) { self.tables = tables }
+    init(tables: TokenizerTables, rules: EncodingRules?, isCancelled: @escaping () -> Bool) {
+        self.tables = tables
+        self.rules = rules
+        self.isCancelled = isCancelled
+    }
 
-    mutating func encode(_ text: Span<UInt8>, _ fragments: [TextFragment]) {
-        output.reserveCapacity(output.count + text.count / 3)
+    mutating func encode(_ text: Span<UInt8>, _ places: ControlPlaces) {
+        output.reserveCapacity(text.count / 3)
         var followsSpecial = true
-        for fragment in fragments {
+        let scanner = SpecialTokenScanner(
+            tables: tables, patterns: SectionPatterns(tables: tables), flags: rules?.flags,
+            parsesSpecial: true)
+        for fragment in scanner.fragments(of: text, places) where !isCancelled() {
             if fragment.token >= 0 {
                 output.append(fragment.token)
+            } else if let rules {
+                encode(text, fragment.range, by: rules, places)
             } else if tables.layout.kind == .byteLevelBPE {
-                encodeByteLevel(text, fragment.range)
+                encodePieces(text, fragment.range, tables.layout.preTokenizer.rules)
             } else {
                 let prefix = followsSpecial && tables.layout.flags.contains(.addsSpacePrefix)
                 let spaced = SpaceMark.replaced(in: text, fragment.range, prefix: prefix)
@@ -66,48 +84,163 @@ private struct TextEncoder {
         }
     }
 
-    // MARK: - Byte-level BPE
+    // MARK: - By rules
 
-    private mutating func encodeByteLevel(_ text: Span<UInt8>, _ range: Range<Int>) {
-        let ignoresMerges = tables.layout.flags.contains(.ignoresMerges)
-        let rule = RankedMerges(tables: tables)
-        var pieces = PieceIterator(tables.layout.preTokenizer, over: range)
-        while let piece = pieces.next(in: text) {
-            if ignoresMerges {
-                let token = tables.token(text, piece)
-                if token >= 0 {
-                    output.append(token)
-                    continue
-                }
+    /// The stretch between two added tokens: it is normalized, tokens are found in that, and the rest is cut.
+    private mutating func encode(
+        _ text: Span<UInt8>, _ range: Range<Int>, by rules: EncodingRules, _ places: ControlPlaces
+    ) {
+        for (part, parsesSpecial) in parts(of: range, rules, places) {
+            if rules.normalizers.isEmpty && rules.normalizedPatterns.count == 0,
+                let expressions = rules.expressions
+            {
+                encodePieces(text, part, expressions)
+                continue
             }
-            var start = piece.lowerBound
-            while start < piece.upperBound {
-                let end = min(piece.upperBound, start + Self.maximumPieceByteCount)
-                mergeBytes(rule, text, start..<end)
-                start = end
+            let bytes = part.map { text[$0] }
+            var normalized = NormalizedText(bytes: bytes, beginsText: part.lowerBound == 0)
+            for step in rules.normalizers { normalized.apply(step) }
+            let scanner = SpecialTokenScanner(
+                tables: tables, patterns: rules.normalizedPatterns, flags: rules.flags,
+                parsesSpecial: parsesSpecial)
+            for fragment in scanner.fragments(of: normalized.bytes.span) where !isCancelled() {
+                if fragment.token >= 0 {
+                    output.append(fragment.token)
+                } else {
+                    encode(normalized, fragment.range, by: rules)
+                }
             }
         }
     }
 
-    private mutating func mergeBytes(_ rule: RankedMerges, _ text: Span<UInt8>, _ piece: Range<Int>) {
-        merger.symbols.removeAll(keepingCapacity: true)
-        for index in piece {
-            merger.symbols.append(
-                Symbol(
-                    token: tables.byteToken(text[index]),
-                    start: Int32(truncatingIfNeeded: index - piece.lowerBound)))
+    /// A stretch as it is, and whether control tokens are looked for in its normalized text; where they may be in some
+    /// parts only, it is cut at their ends.
+    private func parts(of range: Range<Int>, _ rules: EncodingRules, _ places: ControlPlaces) -> [(
+        Range<Int>, Bool
+    )] {
+        switch places {
+        case .everywhere: return [(range, true)]
+        case .nowhere: return [(range, false)]
+        case .ranges(let ranges):
+            guard rules.hasNormalizedControl else { return [(range, false)] }
+            var parts: [(Range<Int>, Bool)] = []
+            var position = range.lowerBound
+            for part in ranges.map({ $0.clamped(to: range) }) where !part.isEmpty {
+                if position < part.lowerBound { parts.append((position..<part.lowerBound, false)) }
+                parts.append((part, true))
+                position = part.upperBound
+            }
+            if position < range.upperBound { parts.append((position..<range.upperBound, false)) }
+            return parts
         }
-        merger.merge(rule, text, end: piece.count)
+    }
+
+    private mutating func encode(_ text: NormalizedText, _ range: Range<Int>, by rules: EncodingRules) {
+        if let expressions = rules.expressions {
+            return encodePieces(text.bytes.span, range, expressions)
+        }
+        let begins = text.beginsText && range.lowerBound == 0
+        var pieces = TextPieces(NormalizedText(bytes: Array(text.bytes[range]), beginsText: begins))
+        for step in rules.preTokenizers { pieces.apply(step) }
+        for piece in pieces.ranges where !isCancelled() { encodePiece(pieces.bytes.span, piece) }
+    }
+
+    // MARK: - BPE by ranks
+
+    private mutating func encodePieces(_ text: Span<UInt8>, _ range: Range<Int>, _ rules: [SplitRule]) {
+        var pieces = PieceIterator(rules, over: range)
+        while !isCancelled(), let piece = pieces.next(in: text) { encodePiece(text, piece) }
+    }
+
+    private mutating func encodePiece(_ text: Span<UInt8>, _ piece: Range<Int>) {
+        if tables.layout.flags.contains(.ignoresMerges) {
+            let token = tables.token(text, piece)
+            if token >= 0 {
+                output.append(token)
+                return
+            }
+        }
+        var start = piece.lowerBound
+        while start < piece.upperBound && !(start > piece.lowerBound && isCancelled()) {
+            var end = min(piece.upperBound, start + Self.maximumPieceByteCount)
+            if tables.layout.kind == .characterBPE {
+                end = wordEnd(text, from: start, to: end)
+                while end < piece.upperBound && text[end] & 0xC0 == 0x80 { end += 1 }
+            }
+            mergeRanked(text, start..<end)
+            start = end
+        }
+    }
+
+    /// Where a mark for a space stands that no token spans, or the limit.
+    private func wordEnd(_ text: Span<UInt8>, from start: Int, to limit: Int) -> Int {
+        var end = start + 1
+        while end < limit {
+            if text[end] == 0xE2, end + 2 < limit, text[end + 1] == 0x96, text[end + 2] == 0x81,
+                tables.layout.cutsBeforeSpace(after: text[end - 1])
+            {
+                break
+            }
+            end += 1
+        }
+        return end
+    }
+
+    private mutating func mergeRanked(_ text: Span<UInt8>, _ piece: Range<Int>) {
+        merger.symbols.removeAll(keepingCapacity: true)
+        if tables.layout.kind == .byteLevelBPE && !tables.layout.flags.contains(.usesUnknown) {
+            for index in piece {
+                merger.symbols.append(
+                    Symbol(
+                        token: tables.byteToken(text[index]),
+                        start: Int32(truncatingIfNeeded: index - piece.lowerBound)))
+            }
+        } else {
+            appendUnits(text, piece)
+        }
+        merger.merge(RankedMerges(tables: tables), text, end: piece.count, isCancelled: isCancelled)
         // A byte that has no token leaves nothing, as in the models' own tokenizers.
         for symbol in merger.symbols where symbol.token >= 0 { output.append(symbol.token) }
     }
 
-    // MARK: - SentencePiece BPE
+    /// The tokens of single bytes or characters. As in the library `tokenizers`, an unknown one waits until the next
+    /// known one, so that several may become one, and bytes do not count as known.
+    private mutating func appendUnits(_ text: Span<UInt8>, _ piece: Range<Int>) {
+        let isByteLevel = tables.layout.kind == .byteLevelBPE
+        let unknown = tables.layout.flags.contains(.usesUnknown) ? tables.layout.specialIds[2] : -1
+        let fuses = tables.layout.flags.contains(.fusesUnknown)
+        var waiting = false
+        var position = piece.lowerBound
+        while position < piece.upperBound {
+            let count = isByteLevel ? 1 : UTF8Character(text, at: position).byteCount
+            let unit = position..<min(position + count, piece.upperBound)
+            let start = Int32(truncatingIfNeeded: position - piece.lowerBound)
+            position = unit.upperBound
+            let token = isByteLevel ? tables.byteToken(text[unit.lowerBound]) : tables.token(text, unit)
+            if token >= 0 {
+                if waiting { merger.symbols.append(Symbol(token: unknown, start: start)) }
+                waiting = false
+                merger.symbols.append(Symbol(token: token, start: start))
+            } else if !isByteLevel && unit.allSatisfy({ tables.byteToken(text[$0]) >= 0 }) {
+                for index in unit {
+                    merger.symbols.append(Symbol(token: tables.byteToken(text[index]), start: start))
+                }
+            } else if unknown >= 0 {
+                if waiting && !fuses { merger.symbols.append(Symbol(token: unknown, start: start)) }
+                waiting = true
+            }
+        }
+        if waiting {
+            merger.symbols.append(Symbol(token: unknown, start: Int32(truncatingIfNeeded: piece.count)))
+        }
+    }
+
+    // MARK: - BPE by scores (SentencePiece)
 
     private mutating func encodeSentencePiece(_ text: Span<UInt8>) {
         let rule = ScoredMerges(tables: tables)
         var start = 0
-        while start < text.count {
+        while start < text.count && !(start > 0 && isCancelled()) {
             var end = start + 1
             while end < text.count && end - start < Self.maximumPieceByteCount {
                 if text[end] == 0x20 && tables.layout.cutsBeforeSpace(after: text[end - 1]) { break }
@@ -125,7 +258,7 @@ private struct TextEncoder {
         for index in 0..<part.count where part[index] & 0xC0 != 0x80 {
             merger.symbols.append(Symbol(token: -1, start: Int32(truncatingIfNeeded: index)))
         }
-        merger.merge(rule, part, end: part.count)
+        merger.merge(rule, part, end: part.count, isCancelled: isCancelled)
         for index in merger.symbols.indices {
             let end = index + 1 < merger.symbols.count ? Int(merger.symbols[index + 1].start) : part.count
             append(merger.symbols[index], part, end: end)

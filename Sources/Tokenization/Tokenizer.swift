@@ -4,6 +4,8 @@
 /// Turns text into tokens and tokens into text, by the tables of a tokenizer section (formats/tokenizer.md).
 package struct Tokenizer: Sendable {
     let tables: TokenizerTables
+    /// What a section of version 2 says besides its tables.
+    let rules: EncodingRules?
 
     /// Checks a tokenizer section and uses it in place.
     ///
@@ -12,9 +14,12 @@ package struct Tokenizer: Sendable {
     package init(bytes: UnsafeRawBufferPointer) throws(TokenizerError) {
         tables = TokenizerTables(layout: try TokenizerLayout(bytes: bytes), bytes: bytes)
         try tables.validate()
+        rules = tables.layout.ruleByteCount == nil ? nil : try EncodingRules(tables)
     }
 
     package var kind: TokenizerKind { tables.layout.kind }
+    /// The rules of a section of version 2.
+    package var statedRules: TokenizerRules? { rules?.stated }
     /// The count of tokens. A model's output may be wider: ids from there on stand for nothing.
     package var vocabularySize: Int { tables.layout.tokenCount }
 
@@ -47,7 +52,7 @@ package struct Tokenizer: Sendable {
     /// The bytes that a token stands for, not always whole characters; none for an id outside the vocabulary.
     package func bytes(of id: Int32) -> [UInt8] {
         var bytes: [UInt8] = []
-        if tables.isToken(id) { tables.appendText(of: id, to: &bytes) }
+        if tables.isToken(id) { appendText(of: id, to: &bytes) }
         return bytes
     }
 
@@ -57,9 +62,16 @@ package struct Tokenizer: Sendable {
     /// The control, unknown or user-defined token with a text, as in `"<|im_end|>"`.
     package func specialToken(_ text: String) -> Int32? {
         let bytes = Array(text.utf8)
-        let fragments = SpecialTokenScanner(tables: tables, parsesSpecial: true).fragments(of: bytes.span)
-        guard fragments.count == 1, let fragment = fragments.first, fragment.token >= 0 else { return nil }
-        return fragment.token
+        guard !bytes.isEmpty else { return nil }
+        var matches = SpecialTokenMatches(SectionPatterns(tables: tables), textByteCount: bytes.count) { _ in
+            true
+        }
+        if let match = matches.longest(in: bytes.span, at: 0, limit: bytes.count),
+            match.byteCount == bytes.count
+        {
+            return match.token
+        }
+        return rules?.normalizedTokens.first { tables.text(of: $0).elementsEqual(bytes) }
     }
 
     private func id(inLane lane: Int) -> Int32? {

@@ -22,6 +22,7 @@ package struct TokenizerBuilder {
         let merges = try packedMerges()
         let special = specialTokens()
         let textTable = textTable()
+        let rules = try vocabulary.rules?.bytes() ?? []
         let endOfGeneration = Set(vocabulary.endOfGeneration).sorted()
         let layout = TokenizerLayout(
             kind: vocabulary.kind, preTokenizer: vocabulary.preTokenizer, flags: flags,
@@ -33,7 +34,7 @@ package struct TokenizerBuilder {
             specialIds: SIMD4(
                 vocabulary.beginOfSequence ?? -1, vocabulary.endOfSequence ?? -1, vocabulary.unknown ?? -1,
                 vocabulary.padding ?? -1),
-            joinsSpaces: joinsSpaces)
+            joinsSpaces: joinsSpaces, ruleByteCount: vocabulary.rules == nil ? nil : rules.count)
 
         var output = SectionWriter(header: layout.header)
         output.append(merges.entries)
@@ -47,6 +48,7 @@ package struct TokenizerBuilder {
         output.append(endOfGeneration)
         output.append(vocabulary.types.map(\.rawValue))
         output.append(texts.flatMap(\.self))
+        output.append(rules)
         // The reader's own checks are the last word on what was written.
         let error = output.bytes.withUnsafeBytes { bytes -> TokenizerError? in
             do throws(TokenizerError) {
@@ -66,19 +68,36 @@ package struct TokenizerBuilder {
         if vocabulary.addsEndOfSequence { flags.insert(.addsEndOfSequence) }
         if vocabulary.addsSpacePrefix { flags.insert(.addsSpacePrefix) }
         if vocabulary.ignoresMerges { flags.insert(.ignoresMerges) }
+        if vocabulary.rules != nil && vocabulary.usesUnknown { flags.insert(.usesUnknown) }
+        if vocabulary.rules != nil && vocabulary.fusesUnknown { flags.insert(.fusesUnknown) }
         return flags
     }
 
-    /// The bytes in front of spaces inside tokens.
+    /// The bytes in front of spaces inside tokens; with rules, in front of the mark that stands for a space.
     private var joinsSpaces: SIMD4<UInt64> {
         var set = SIMD4<UInt64>()
-        guard vocabulary.kind == .sentencePieceBPE else { return set }
-        for id in findableTokens {
-            for (byte, next) in zip(texts[id], texts[id].dropFirst()) where next == 0x20 {
-                set[Int(byte >> 6)] |= 1 << UInt64(byte & 63)
+        func insert(_ byte: UInt8) { set[Int(byte >> 6)] |= 1 << UInt64(byte & 63) }
+        switch vocabulary.kind {
+        case .byteLevelBPE: break
+        case .sentencePieceBPE:
+            for id in findableTokens {
+                for (byte, next) in zip(texts[id], texts[id].dropFirst()) where next == 0x20 { insert(byte) }
             }
+            insert(0x20)
+        case .characterBPE:
+            // Where a whole piece may be a token, or the mark is unknown and joins others, nothing is cut.
+            guard !vocabulary.ignoresMerges, findableTokens.contains(where: { texts[$0] == SpaceMark.bytes })
+            else {
+                return SIMD4(repeating: .max)
+            }
+            for text in texts where text.count > SpaceMark.bytes.count {
+                for match in TextSearch(SpaceMark.bytes).matches(in: text.span, text.indices)
+                where match.lowerBound > 0 {
+                    insert(text[match.lowerBound - 1])
+                }
+            }
+            SpaceMark.bytes.suffix(1).forEach(insert)
         }
-        set[0] |= 1 << 0x20
         return set
     }
 
@@ -110,11 +129,21 @@ package struct TokenizerBuilder {
                 .limits, found: "\(byteCount)", expected: "at most \(TokenizerLayout.maximumTextByteCount)",
                 at: "the size of the texts")
         }
-        for (id, text) in texts.enumerated() where text.count > TokenizerLayout.maximumTokenByteCount {
+        for (id, text) in texts.enumerated() { try Self.checkLength(text.count, id) }
+    }
+
+    /// Refuses a text that is too long for a section, before any work is put into it.
+    ///
+    /// - Throws: `.texts`.
+    package static func checkLength(of text: String, _ id: Int) throws(TokenizerError) {
+        try checkLength(text.utf8.count, id)
+    }
+
+    private static func checkLength(_ byteCount: Int, _ id: Int) throws(TokenizerError) {
+        guard byteCount <= TokenizerLayout.maximumTokenByteCount else {
             throw TokenizerError(
-                .texts, found: "\(text.count) bytes",
-                expected: "at most \(TokenizerLayout.maximumTokenByteCount)",
-                at: "the text of token \(id)")
+                .texts, found: "\(byteCount) bytes",
+                expected: "at most \(TokenizerLayout.maximumTokenByteCount)", at: "the text of token \(id)")
         }
     }
 }
@@ -134,6 +163,14 @@ extension TokenizerBuilder {
         }
     }
 
+    /// Whether a token that people added has its text in the model's own vocabulary too, in the same bytes.
+    private func isModelToken(_ id: Int) -> Bool {
+        vocabulary.rules != nil && vocabulary.types[id] == .userDefined
+            && !vocabulary.addedOnly.contains(Int32(id))
+            && (vocabulary.kind == .characterBPE
+                || ByteAlphabet.bytes(of: vocabulary.texts[id]) == Array(vocabulary.texts[id].utf8))
+    }
+
     /// The byte that `<0xHH>` names.
     private static func byte(of text: String) -> UInt8? {
         let bytes = Array(text.utf8)
@@ -146,7 +183,12 @@ extension TokenizerBuilder {
         texts.indices.filter { id in
             let written = vocabulary.texts[id].utf8
             return switch (vocabulary.types[id], vocabulary.kind) {
+            case (.unused, _) where vocabulary.rules != nil: false
             case (.normal, .byteLevelBPE), (.unused, .byteLevelBPE): true
+            case (.normal, .characterBPE), (.userDefined, .characterBPE):
+                (vocabulary.types[id] == .normal || isModelToken(id))
+                    && (vocabulary.ignoresMerges || vocabulary.texts[id].unicodeScalars.count == 1)
+            case (.userDefined, .byteLevelBPE): isModelToken(id)
             // Spaces in text become U+2581 before merging, so a text with a real space is never looked for.
             case (.normal, .sentencePieceBPE), (.unused, .sentencePieceBPE): !written.contains(0x20)
             case (.userDefined, .sentencePieceBPE):
@@ -157,7 +199,7 @@ extension TokenizerBuilder {
     }
 
     private func textTable() -> [UInt32] {
-        guard vocabulary.kind == .sentencePieceBPE || vocabulary.ignoresMerges else { return [] }
+        guard vocabulary.kind != .byteLevelBPE || vocabulary.ignoresMerges else { return [] }
         var seen: Set<[UInt8]> = []
         let entries = findableTokens.filter { !texts[$0].isEmpty && seen.insert(texts[$0]).inserted }
         return TableSlot.table(hashes: entries.map { (hash(of: texts[$0]), $0) })
@@ -178,8 +220,10 @@ extension TokenizerBuilder {
 
     private func byteTokens() -> [Int32] {
         var tokens = [Int32](repeating: -1, count: 256)
+        if vocabulary.kind == .characterBPE && !vocabulary.fallsBackToBytes { return tokens }
         let type: TokenType = vocabulary.kind == .byteLevelBPE ? .normal : .byte
-        for (id, text) in texts.enumerated() where text.count == 1 && vocabulary.types[id] == type {
+        for (id, text) in texts.enumerated() where text.count == 1 {
+            guard vocabulary.types[id] == type || (type == .normal && isModelToken(id)) else { continue }
             if tokens[Int(text[0])] < 0 { tokens[Int(text[0])] = Int32(id) }
         }
         return tokens
@@ -188,10 +232,14 @@ extension TokenizerBuilder {
     /// Tokens that are searched for in the text before it is cut, in the order of their texts.
     private func specialTokens() -> [Int32] {
         let types: Set<TokenType> = [.control, .unknown, .userDefined]
-        let sorted = texts.indices.filter { types.contains(vocabulary.types[$0]) && !texts[$0].isEmpty }
-            .sorted { (a, b) in
-                texts[a] == texts[b] ? a < b : texts[a].lexicographicallyPrecedes(texts[b])
-            }
+        // What is looked for in normalized text only is in the rules.
+        let normalized = Set((vocabulary.rules?.added ?? []).filter { $0.normalizedText != nil }.map(\.token))
+        let sorted = texts.indices.filter {
+            types.contains(vocabulary.types[$0]) && !texts[$0].isEmpty && !normalized.contains(Int32($0))
+        }
+        .sorted { (a, b) in
+            texts[a] == texts[b] ? a < b : texts[a].lexicographicallyPrecedes(texts[b])
+        }
         var unique: [Int32] = []
         for id in sorted where unique.last.map({ texts[Int($0)] != texts[id] }) ?? true {
             unique.append(Int32(id))

@@ -21,6 +21,7 @@ package struct TokenizerError: Error, Equatable, CustomStringConvertible {
         case textTable = "T14"
         case merges = "T15"
         case mergeTable = "T16"
+        case rules = "T17"
     }
 
     package let rule: Rule

@@ -20,15 +20,21 @@ extension TokenizerLayout {
         guard word(0) == Self.magic else {
             throw TokenizerError(.header, found: "\(word(0))", expected: "TTOK", at: "the first four bytes")
         }
-        guard half(4) == Self.version else {
+        guard half(4) == Self.version || half(4) == Self.versionWithRules else {
             throw TokenizerError(
-                .version, found: "\(half(4))", expected: "\(Self.version)", at: "the version")
+                .version, found: "\(half(4))", expected: "\(Self.version) or \(Self.versionWithRules)",
+                at: "the version")
         }
+        let hasRules = half(4) == Self.versionWithRules
         guard let kind = TokenizerKind(rawValue: bytes[8]) else {
-            throw TokenizerError(.kind, found: "\(bytes[8])", expected: "1 or 2", at: "the kind")
+            throw TokenizerError(.kind, found: "\(bytes[8])", expected: "1 to 3", at: "the kind")
+        }
+        guard hasRules ? kind != .sentencePieceBPE : kind != .characterBPE else {
+            throw TokenizerError(
+                .kind, found: "\(bytes[8])", expected: hasRules ? "1 or 3" : "1 or 2", at: "the kind")
         }
         guard let preTokenizer = PreTokenizer(rawValue: bytes[9]),
-            (preTokenizer == .none) == (kind == .sentencePieceBPE)
+            (preTokenizer == .none) == (hasRules || kind == .sentencePieceBPE)
         else {
             throw TokenizerError(
                 .kind, found: "\(bytes[9])", expected: "one of kind \(kind)", at: "the pre-tokenizer")
@@ -50,11 +56,13 @@ extension TokenizerLayout {
         for lane in 0..<4 {
             joinsSpaces[lane] = UInt64(word(64 + 8 * lane)) | UInt64(word(68 + 8 * lane)) << 32
         }
+        if hasRules { ruleByteCount = Int(word(56)) }
         try checkFlags()
         try checkLimits()
-        guard word(56) == 0, word(60) == 0 else {
+        guard hasRules || word(56) == 0, word(60) == 0 else {
             throw TokenizerError(
-                .size, found: "not zero", expected: "zero", at: "the reserved bytes 56 to 63")
+                .size, found: "not zero", expected: "zero",
+                at: "the reserved bytes \(hasRules ? 60 : 56) to 63")
         }
         try checkSpecialIds()
         let end = offsets.end
@@ -65,12 +73,9 @@ extension TokenizerLayout {
     }
 
     private func checkFlags() throws(TokenizerError) {
-        let allowed: Flags =
-            kind == .sentencePieceBPE
-            ? Flags.known.subtracting(.ignoresMerges)
-            : [
-                .addsBeginOfSequence, .addsEndOfSequence, .ignoresMerges,
-            ]
+        var allowed: Flags = [.addsBeginOfSequence, .addsEndOfSequence]
+        allowed.insert(kind == .sentencePieceBPE ? .addsSpacePrefix : .ignoresMerges)
+        if ruleByteCount != nil { allowed.formUnion([.usesUnknown, .fusesUnknown]) }
         guard allowed.isSuperset(of: flags) else {
             throw TokenizerError(
                 .flags, found: "\(flags.rawValue)", expected: "a subset of \(allowed.rawValue)",
@@ -86,17 +91,18 @@ extension TokenizerLayout {
                     at: name)
             }
         }
-        let isBytePair = kind == .byteLevelBPE
+        let hasMerges = kind != .sentencePieceBPE
         try check(tokenCount, in: 1...Self.maximumTokenCount, "the count of tokens")
         try check(textByteCount, in: 0...Self.maximumTextByteCount, "the size of the texts")
-        try check(mergeCount, in: 0...(isBytePair ? Self.maximumMergeCount : 0), "the count of merges")
+        try check(mergeCount, in: 0...(hasMerges ? Self.maximumMergeCount : 0), "the count of merges")
         try check(specialCount, in: 0...tokenCount, "the count of special tokens")
         try check(
             endOfGenerationCount, in: 0...Self.maximumEndOfGenerationCount, "the count of end tokens")
         try check(
             mergeSlotCount, in: TableSlot.count(entries: mergeCount)...TableSlot.count(entries: mergeCount),
             "the size of the merge table")
-        let needsTexts = !isBytePair || flags.contains(.ignoresMerges)
+        try check(ruleByteCount ?? 0, in: 0...Self.maximumRuleByteCount, "the size of the rules")
+        let needsTexts = kind != .byteLevelBPE || flags.contains(.ignoresMerges)
         try check(
             textSlotCount, in: 0...(needsTexts ? TableSlot.count(entries: tokenCount) : 0),
             "the size of the text table")
@@ -115,6 +121,11 @@ extension TokenizerLayout {
                 .specialIds, found: "none", expected: "a token, because it is added",
                 at: "the id of begin of sequence")
         }
+        guard specialIds[2] >= 0 || !flags.contains(.usesUnknown) else {
+            throw TokenizerError(
+                .specialIds, found: "none", expected: "a token, because text may need it",
+                at: "the id of unknown")
+        }
         guard specialIds[1] >= 0 || !flags.contains(.addsEndOfSequence) else {
             throw TokenizerError(
                 .specialIds, found: "none", expected: "a token, because it is added",
@@ -129,7 +140,7 @@ extension TokenizerLayout {
             withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
         }
         append(Self.magic)
-        append(Self.version)
+        append(ruleByteCount == nil ? Self.version : Self.versionWithRules)
         append(flags.rawValue)
         append(kind.rawValue)
         append(preTokenizer.rawValue)
@@ -141,7 +152,7 @@ extension TokenizerLayout {
             append(UInt32(count))
         }
         for lane in 0..<4 { append(specialIds[lane]) }
-        append(UInt64(0))
+        append(UInt64(ruleByteCount ?? 0))
         for lane in 0..<4 { append(joinsSpaces[lane]) }
         return bytes
     }

@@ -4,7 +4,8 @@
 /// The header of a tokenizer section, and the offsets that follow from it.
 struct TokenizerLayout: Sendable {
     static let magic: UInt32 = 0x4B4F_5454  // "TTOK"
-    static let version: UInt16 = 1
+    /// Versions without and with rules.
+    static let (version, versionWithRules): (UInt16, UInt16) = (1, 2)
     static let headerByteCount = 96
 
     /// Limits of formats/tokenizer.md §5.
@@ -13,6 +14,7 @@ struct TokenizerLayout: Sendable {
     static let maximumTokenByteCount = 1 << 16 - 1
     static let maximumTextByteCount = 1 << 24 - 1
     static let maximumEndOfGenerationCount = 1024
+    static let maximumRuleByteCount = 1 << 24 - 1
 
     struct Flags: OptionSet, Sendable {
         let rawValue: UInt16
@@ -20,7 +22,8 @@ struct TokenizerLayout: Sendable {
         static let addsEndOfSequence = Flags(rawValue: 2)
         static let addsSpacePrefix = Flags(rawValue: 4)
         static let ignoresMerges = Flags(rawValue: 8)
-        static let known = Flags(rawValue: 15)
+        static let usesUnknown = Flags(rawValue: 16)
+        static let fusesUnknown = Flags(rawValue: 32)
     }
 
     var kind: TokenizerKind
@@ -39,7 +42,11 @@ struct TokenizerLayout: Sendable {
     var specialIds: SIMD4<Int32>
     /// Bytes after which some token of a SentencePiece vocabulary has a space, as a set of 256 bits. After any
     /// other byte but a space, no token spans the place in front of a space, so the text may be cut there.
+    ///
+    /// With rules it is U+2581 and not a space.
     var joinsSpaces = SIMD4<UInt64>()
+    /// The size of the rules, which a section of version 2 has; nil in version 1.
+    var ruleByteCount: Int?
 
     /// Whether no token spans the place between a byte and a space after it.
     @inline(__always)
@@ -60,6 +67,7 @@ struct TokenizerLayout: Sendable {
         var endOfGeneration = 0
         var types = 0
         var texts = 0
+        var rules = 0
         var end = 0
         /// What lies between the arrays: zeros.
         var padding: [Range<Int>] = []
@@ -86,6 +94,7 @@ struct TokenizerLayout: Sendable {
         offsets.endOfGeneration = place(4 * endOfGenerationCount)
         offsets.types = place(tokenCount)
         offsets.texts = place(textByteCount)
+        offsets.rules = place(ruleByteCount ?? 0)
         offsets.end = next
         return offsets
     }

@@ -58,6 +58,18 @@ struct TokenizerTables: @unchecked Sendable {
                 start: base + offsets.texts + range.lowerBound, count: range.count))
     }
 
+    /// The bytes of the rules; none in version 1.
+    var ruleBytes: [UInt8] {
+        Array(UnsafeRawBufferPointer(start: base + offsets.rules, count: layout.ruleByteCount ?? 0))
+    }
+
+    /// - Precondition: `id` is a token.
+    func text(of id: Int32) -> [UInt8] {
+        var bytes: [UInt8] = []
+        appendText(of: id, to: &bytes)
+        return bytes
+    }
+
     @inline(__always)
     func typeByte(_ index: Int) -> UInt8 { base.load(fromByteOffset: offsets.types + index, as: UInt8.self) }
 

@@ -7,6 +7,8 @@ package enum TokenizerKind: UInt8, Sendable {
     case byteLevelBPE = 1
     /// SentencePiece's BPE: scalars with spaces written U+2581, merges by score, bytes as a last resort.
     case sentencePieceBPE = 2
+    /// BPE of characters by the rank of merges, bytes as a last resort: SentencePiece's in a `tokenizer.json`.
+    case characterBPE = 3
 }
 
 /// What a token is for. The numbers are those of GGUF's `tokenizer.ggml.token_type`.
@@ -34,6 +36,8 @@ package struct Merge: Hashable, Sendable {
 }
 
 /// Everything that a tokenizer is made from.
+///
+/// Byte-level BPE has merges, SentencePiece scores, BPE of characters merges and rules.
 package struct Vocabulary: Sendable {
     package var kind: TokenizerKind
     /// How text is cut before merging (byte-level BPE only).
@@ -58,8 +62,18 @@ package struct Vocabulary: Sendable {
     package var addsEndOfSequence = false
     /// A space is put in front of text (SentencePiece only).
     package var addsSpacePrefix = false
-    /// A piece that is a token is never merged from its bytes (byte-level BPE only).
+    /// A piece that is a token is never merged from its parts (not SentencePiece).
     package var ignoresMerges = false
+    /// What has no token becomes the unknown token; otherwise it is left out (with rules only).
+    package var usesUnknown = false
+    /// Several of those in a row become one (with rules only).
+    package var fusesUnknown = false
+    /// A character without a token becomes its bytes' tokens (BPE of characters only).
+    package var fallsBackToBytes = true
+    /// Tokens that only the list of added ones names, so that the model itself makes none of them (with rules only).
+    package var addedOnly: Set<Int32> = []
+    /// The steps of a `tokenizer.json`; nil for llama.cpp's way with the pre-tokenizer above.
+    package var rules: TokenizerRules?
 
     package init(kind: TokenizerKind, texts: [String], types: [TokenType]) {
         self.kind = kind
@@ -112,6 +126,18 @@ extension Vocabulary {
     package func id(of text: String) -> Int32? {
         let bytes = text.utf8
         return texts.firstIndex { $0.utf8.elementsEqual(bytes) }.map { Int32($0) }
+    }
+
+    /// Whether every byte has a token (byte-level BPE).
+    package var hasAllBytes: Bool {
+        let index = textIndex
+        return (0...255).allSatisfy { index[String(ByteAlphabet.scalar(of: UInt8($0))).utf8] != nil }
+    }
+
+    /// Whether a text is a character of the byte alphabet that is not the byte itself.
+    package func isByte(_ text: String) -> Bool {
+        guard text.unicodeScalars.count == 1, let scalar = text.unicodeScalars.first else { return false }
+        return !scalar.isASCII && ByteAlphabet.byte(of: scalar) != nil
     }
 
     /// All tokens by their texts.

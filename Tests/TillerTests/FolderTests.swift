@@ -67,6 +67,17 @@ import Tiller
         #expect(engine.hasChatTemplate)
     }
 
+    /// A prompt is continued and a text is scored on, so neither ends.
+    @Test func theEndOfSequenceFollowsNoText() throws {
+        let copy = FolderCopy("gemma3")
+        copy.replace("{", by: "{\"add_eos_token\": true,", in: "tokenizer_config.json")
+        let engine = try Engine(path: convert(copy.path).path, options: Engine.Options())
+        let ids = engine.encode("the ferry")
+        #expect(engine.tokenizer.addsEndOfSequence && engine.tokenizer.endOfSequence == 1)
+        #expect(ids.first == engine.tokenizer.beginOfSequence && !ids.contains(1))
+        #expect(ids.dropFirst().elementsEqual(engine.encode("the ferry", addingSpecial: false)))
+    }
+
     /// Mean of Σ p · ln(p / q) over the rows.
     private func meanDivergence(of logits: [Float], from expected: [Float], rows: Int) -> Double {
         func logProbabilities(_ row: ArraySlice<Float>) -> [Double] {

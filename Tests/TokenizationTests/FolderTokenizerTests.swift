@@ -35,7 +35,8 @@ import Tokenization
         }
     }
 
-    @Test(arguments: ["llama", "llama3", "qwen2", "qwen3"])
+    /// GGUF does not say that Qwen's texts are composed (NFC) before they are cut.
+    @Test(arguments: ["llama", "llama3"])
     func theSectionIsTheSameAsThroughGGUF(name: String) throws {
         let copy = FolderCopy(name)
         // It names one more token that ends generation.
@@ -168,31 +169,71 @@ import Tokenization
         ("llama", "\"merges\": [", "\"merges\": [\"t h\",", ["model.merges[1] is an array"]),
         ("llama", "\"merges\": [", "\"merges\": [[\"t\", \"qqq\"],", ["merge 0"]),
         (
-            "llama", "\"type\": \"Digits\"", "\"type\": \"Whitespace\"",
-            ["pretokenizers[0].type is 'Whitespace'"]
+            "llama", "\"type\": \"Digits\"", "\"type\": \"BertPreTokenizer\"",
+            ["pretokenizers[0].type is 'BertPreTokenizer', expected ByteLevel"]
         ),
-        ("llama", "\"individual_digits\": true", "\"individual_digits\": false", ["cuts text by"]),
-        ("llama", "\"add_prefix_space\": false", "\"add_prefix_space\": true", ["add_prefix_space is true"]),
-        ("qwen2", "\"type\": \"NFC\"", "\"type\": \"Lowercase\"", ["normalizer.type is 'Lowercase'"]),
-        ("qwen2", "p{N}|", "p{N}+|", ["cuts text by", "Qwen"]),
-        ("qwen2", "\"behavior\": \"Isolated\"", "\"behavior\": \"Removed\"", ["behavior is 'Removed'"]),
+        (
+            "llama", "\"type\": \"Digits\"", "\"type\": \"ByteLevel\"",
+            ["pretokenizers[1].type is 'ByteLevel' after ByteLevel"]
+        ),
+        ("llama", "\"dropout\": null", "\"dropout\": 0.1", ["model.dropout is 0.1, expected 0"]),
+        (
+            "llama", "\"decoder\": {", "\"decoder\": null, \"d\": {",
+            ["decoder is missing, expected ByteLevel"]
+        ),
+        (
+            "llama", "\"type\": \"TemplateProcessing\"", "\"type\": \"RobertaProcessing\"",
+            ["post_processor.type is 'RobertaProcessing'"]
+        ),
+        ("qwen2", "\"type\": \"NFC\"", "\"type\": \"Nmt\"", ["normalizer.type is 'Nmt', expected NFC"]),
+        ("qwen2", "p{N}|", "p{N}+|", ["pretokenizers[0].pattern.Regex is '(?i:", "Qwen"]),
+        ("qwen2", "\"behavior\": \"Isolated\"", "\"behavior\": \"Kept\"", ["behavior is 'Kept'"]),
         (
             "llama3", "\"SpecialToken\": {\n          \"id\": \"<|endoftext|>\"",
             "\"SpecialToken\": {\n          \"id\": \"<|im_end|>\"",
             ["post_processor puts '<|im_end|>' before text"]
         ),
+        ("mistral", "\"unk_token\": \"<unk>\"", "\"unk_token\": \"<no>\"", ["model.unk_token is '<no>'"]),
         (
-            "mistral", "\"byte_fallback\": true", "\"byte_fallback\": false",
-            ["pre_tokenizer is missing", "byte_fallback"]
+            "mistral", "\"type\": \"Prepend\"", "\"type\": \"Precompiled\"",
+            ["normalizers[0].type is 'Precompiled'"]
         ),
-        ("mistral", "\"type\": \"Prepend\"", "\"type\": \"Strip\"", ["normalizers[0].type is 'Strip'"]),
-        ("gemma3", "\"type\": \"Replace\"", "\"type\": \"NFKC\"", ["normalizer.type is 'NFKC'"]),
-        ("gemma3", "\"type\": \"Split\"", "\"type\": \"Whitespace\"", ["pre_tokenizer.type is 'Whitespace'"]),
+        ("mistral", "\"String\": \" \"", "\"Regex\": \" +\"", ["pattern.Regex is ' +', expected a String"]),
+        ("mistral", "\"type\": \"ByteFallback\"", "\"type\": \"CTC\"", ["decoders[1].type is 'CTC'"]),
+        ("mistral", "\"content\": \" \"", "\"content\": \"_\"", ["decoders[0].content is '_', expected ' '"]),
         (
-            "mistral", "\"merges\": [\n      [\n        \"t\",\n        \"h\"\n      ],", "\"merges\": [",
-            ["0 of the 1 ways to put 'th' together"]
+            "gemma3", "\"type\": \"Replace\"", "\"type\": \"BertNormalizer\"",
+            ["normalizer.type is 'BertNormalizer'"]
+        ),
+        (
+            "gemma3", "\"type\": \"Split\"", "\"type\": \"UnicodeScripts\"",
+            ["pre_tokenizer.type is 'UnicodeScripts'"]
+        ),
+        (
+            "gemma3", "\"type\": \"Split\"", "\"replacement\": \"ab\", \"type\": \"Metaspace\"",
+            ["pre_tokenizer.replacement is 'ab', expected one character"]
         ),
     ]
+
+    @Test func aTokenTooLongIsRefusedBeforeItIsWorkedOn() throws {
+        let copy = FolderCopy("mistral")
+        let long = String(repeating: "ab", count: 40_000)
+        copy.replace("\"vocab\": {", by: "\"vocab\": {\"\(long)\": 289, ", in: "tokenizer.json")
+        let error = #expect(throws: TokenizerError.self) { try Imported(copy.path) }
+        #expect(error?.rule == .texts && error?.found == "80000 bytes")
+    }
+
+    /// Each of the 60,000 cuts of a long token was tried.
+    @Test func aLongTokenCostsItsLength() throws {
+        let copy = FolderCopy("mistral")
+        let long = String(repeating: "the ferry ", count: 6000)
+        let last = copy.text(of: "tokenizer.json").matches(of: #/"((?:[^"\\]|\\.)*)": 289/#).last
+        let text = try #require(last?.0)
+        copy.replace(String(text), by: "\"\(long)\": 289", in: "tokenizer.json")
+        let clock = ContinuousClock()
+        let time = try clock.measure { _ = try? Imported(copy.path) }
+        #expect(time < .seconds(2))
+    }
 
     @Test(arguments: refused.indices) func whatIsNotKnownIsNamed(index: Int) throws {
         let (name, old, new, words) = Self.refused[index]

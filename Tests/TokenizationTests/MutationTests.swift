@@ -39,12 +39,12 @@ private func mutate(_ section: [UInt8], with generator: inout SeededGenerator) -
     return bytes
 }
 
-@Test(arguments: [1, 2, 3] as [UInt64])
+@Test(arguments: [1, 2, 3, 4] as [UInt64])
 func mutatedSectionsNeverTrap(seed: UInt64) throws {
     var vocabulary =
         try seed < 3
         ? TestTokenizers.byteLevel(seed == 1 ? .gpt2 : .tekken)
-        : TestTokenizers.sentencePiece(spacePrefix: true)
+        : TestTokenizers.vocabulary(seed == 3 ? .sentencePieceBPE : .characterBPE)
     vocabulary.ignoresMerges = seed == 2
     let section = try TokenizerBuilder(vocabulary: vocabulary).build()
     var generator = SeededGenerator(seed: seed)

@@ -37,7 +37,8 @@ struct SectionMap {
     var arrays:
         (
             merges: Int, mergeSlots: Int, textSlots: Int, textOffsets: Int, scores: Int, byteTokens: Int,
-            firstBytes: Int, specialTokens: Int, endOfGeneration: Int, types: Int, texts: Int, end: Int
+            firstBytes: Int, specialTokens: Int, endOfGeneration: Int, types: Int, texts: Int, rules: Int,
+            end: Int
         )
     {
         let tokens = word(Self.tokenCount)
@@ -52,7 +53,8 @@ struct SectionMap {
             place(bytes[Self.kind] == 2 ? 4 * tokens : 0),
             place(1024), place(1028), place(4 * word(Self.specialCount)),
             place(4 * word(Self.endOfGenerationCount)),
-            place(tokens), place(word(Self.textByteCount)), place(0)
+            place(tokens), place(word(Self.textByteCount)),
+            place(bytes[Self.version] == 2 ? word(Self.reserved) : 0), place(0)
         )
     }
 

@@ -33,6 +33,40 @@ enum TestTokenizers {
         return vocabulary
     }
 
+    /// A vocabulary of each kind.
+    static func vocabulary(_ kind: TokenizerKind) throws -> Vocabulary {
+        switch kind {
+        case .byteLevelBPE: try byteLevel(.gpt2)
+        case .sentencePieceBPE: try sentencePiece(spacePrefix: true)
+        case .characterBPE: try characters()
+        }
+    }
+
+    /// A few characters with merges, bytes and rules.
+    static func characters() throws -> Vocabulary {
+        let texts = ["<unk>", "<s>", "[x]", "▁", "a", "b", "ab", "▁ab", "é", "\n"]
+        var vocabulary = Vocabulary(
+            kind: .characterBPE,
+            texts: texts
+                + (0..<256).map { byte in
+                    "<0x" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true) + ">"
+                },
+            types: [.unknown, .control, .userDefined] + [TokenType](repeating: .normal, count: 7)
+                + [TokenType](repeating: .byte, count: 256))
+        vocabulary.merges = try vocabulary.resolveMerges(["a b", "▁ ab"])
+        vocabulary.unknown = 0
+        vocabulary.beginOfSequence = 1
+        vocabulary.usesUnknown = true
+        vocabulary.endOfGeneration = [1, 2]
+        var rules = TokenizerRules()
+        rules.normalizers = [.replace(" ", by: "▁"), .nfc]
+        rules.preTokenizers = [.metaspace(mark: "▁", scheme: .first, splits: false)]
+        rules.decoder.mark = "▁"
+        rules.added = [AddedTokenRule(token: 2, flags: .stripsRight, normalizedText: "[x]")]
+        vocabulary.rules = rules
+        return vocabulary
+    }
+
     /// The vocabulary of sentencepiece.json.
     static func sentencePiece(spacePrefix: Bool) throws -> Vocabulary {
         let golden = try GoldenFile("sentencepiece.json")

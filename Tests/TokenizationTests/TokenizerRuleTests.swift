@@ -17,12 +17,22 @@ private let breakages: [Breakage] = [
     Breakage(rule: .header, what: "wrong magic") { $0.bytes[0] ^= 1 },
     Breakage(rule: .header, what: "shorter than a header") { $0.bytes.removeSubrange(95...) },
     Breakage(rule: .header, what: "empty") { $0.bytes = [] },
-    Breakage(rule: .version, what: "version 2") { $0.bytes[SectionMap.version] = 2 },
+    Breakage(rule: .version, what: "version 3") { $0.bytes[SectionMap.version] = 3 },
     Breakage(rule: .kind, what: "kind 3") { $0.bytes[SectionMap.kind] = 3 },
     Breakage(rule: .kind, what: "pre-tokenizer 200") { $0.bytes[SectionMap.preTokenizer] = 200 },
     Breakage(rule: .kind, what: "byte-level without a pre-tokenizer") {
         $0.bytes[SectionMap.preTokenizer] = 0
     },
+    Breakage(rule: .kind, what: "scores with rules", kind: .sentencePieceBPE) {
+        $0.bytes[SectionMap.version] = 2
+    },
+    Breakage(rule: .kind, what: "characters without rules", kind: .characterBPE) {
+        $0.bytes[SectionMap.version] = 1
+    },
+    Breakage(rule: .kind, what: "a pre-tokenizer beside rules", kind: .characterBPE) {
+        $0.bytes[SectionMap.preTokenizer] = 1
+    },
+    Breakage(rule: .flags, what: "an unknown token without rules") { $0.bytes[SectionMap.flags] |= 16 },
     Breakage(rule: .flags, what: "unknown flag") { $0.bytes[SectionMap.flags + 1] = 0x80 },
     Breakage(rule: .flags, what: "byte-level with a space prefix") { $0.bytes[SectionMap.flags] |= 4 },
     Breakage(rule: .limits, what: "no tokens") { $0.set(SectionMap.tokenCount, 0) },
@@ -47,6 +57,15 @@ private let breakages: [Breakage] = [
     Breakage(rule: .specialIds, what: "padding -2") { $0.set(SectionMap.beginOfSequence + 12, -2) },
     Breakage(rule: .specialIds, what: "no begin of sequence to add", kind: .sentencePieceBPE) {
         $0.set(SectionMap.beginOfSequence, -1)
+    },
+    Breakage(rule: .limits, what: "2^24 bytes of rules", kind: .characterBPE) {
+        $0.set(SectionMap.reserved, 1 << 24)
+    },
+    Breakage(rule: .size, what: "reserved bytes beside rules", kind: .characterBPE) {
+        $0.bytes[SectionMap.reserved + 4] = 1
+    },
+    Breakage(rule: .specialIds, what: "no unknown token to use", kind: .characterBPE) {
+        $0.set(SectionMap.beginOfSequence + 8, -1)
     },
     Breakage(rule: .texts, what: "first offset") { $0.setThree($0.arrays.textOffsets, 1) },
     Breakage(rule: .texts, what: "descending offsets") { $0.setThree($0.arrays.textOffsets + 6, 0xFF_FFFF) },
@@ -91,14 +110,29 @@ private let breakages: [Breakage] = [
     Breakage(rule: .mergeTable, what: "one missing") {
         $0.set($0.occupiedSlot(from: $0.arrays.mergeSlots), 0xFFFF_FFFF)
     },
+    Breakage(rule: .rules, what: "an unknown record", kind: .characterBPE) { $0.bytes[$0.arrays.rules] = 10 },
+    Breakage(rule: .rules, what: "records out of order", kind: .characterBPE) {
+        $0.bytes[$0.arrays.rules] = 67
+    },
+    Breakage(rule: .rules, what: "an unknown option", kind: .characterBPE) {
+        $0.bytes[$0.arrays.rules + 1] = 1
+    },
+    Breakage(rule: .rules, what: "a text cut off", kind: .characterBPE) {
+        $0.bytes[$0.arrays.rules + 3] = 0xFF
+    },
+    Breakage(rule: .rules, what: "not UTF-8", kind: .characterBPE) { $0.bytes[$0.arrays.rules + 6] = 0xFF },
+    Breakage(rule: .rules, what: "an added token outside", kind: .characterBPE) {
+        // The last record is that of a token: four bytes, and the text that is looked for.
+        let end = $0.arrays.rules + $0.word(SectionMap.reserved)
+        $0.set(end - 3 - 4, $0.word(SectionMap.tokenCount))
+    },
 ]
 
 @Test(arguments: breakages)
 private func aBrokenRuleIsNamed(breakage: Breakage) throws {
     var section = try SectionMap(
         TokenizerBuilder(
-            vocabulary: breakage.kind == .byteLevelBPE
-                ? TestTokenizers.byteLevel(.gpt2) : TestTokenizers.sentencePiece(spacePrefix: true)
+            vocabulary: TestTokenizers.vocabulary(breakage.kind)
         ).build())
     #expect(section.arrays.end == section.bytes.count)
     breakage.apply(&section)
@@ -131,4 +165,28 @@ private func aBrokenRuleIsNamed(breakage: Breakage) throws {
     #expect(
         try TokenizerBuilder(vocabulary: vocabulary).build()
             == TokenizerBuilder(vocabulary: vocabulary).build())
+}
+
+@Test func everyRuleIsReadAsItWasWritten() throws {
+    var vocabulary = try TestTokenizers.vocabulary(.characterBPE)
+    var rules = TokenizerRules()
+    rules.normalizers = [
+        .nfc, .nfd, .nfkc, .nfkd, .lowercase, .stripAccents, .strip(left: true, right: false),
+        .replace("a", by: ""), .prepend("▁"),
+    ]
+    rules.preTokenizers = SplitRule.allCases.map { .split($0, SplitBehavior(.contiguous, isInverted: true)) }
+    rules.preTokenizers += [
+        .splitText("ab", .isolated), .metaspace(mark: "▁", scheme: .first, splits: true), .prefixSpace,
+    ]
+    rules.decoder.mark = "▁"
+    rules.decoder.strippedSpaceCount = 2
+    rules.decoder.dropsFirstMarks = true
+    rules.decoder.writesBytes = true
+    rules.added = [
+        AddedTokenRule(token: 1, flags: [.stripsLeft, .isWord]),
+        AddedTokenRule(token: 2, flags: .stripsRight, normalizedText: "x"),
+    ]
+    vocabulary.rules = rules
+    let tokenizer = try TestTokenizers.open(vocabulary)
+    #expect(tokenizer.statedRules == rules)
 }
