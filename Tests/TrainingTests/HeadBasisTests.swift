@@ -151,8 +151,8 @@ import Training
             let expected = try effect(profile, 2, exact, model)
             for engine in rounded {
                 let found = try effect(profile, 2, engine, model)
-                let cosine = try #require(cosine(found, expected))
-                #expect(cosine > least, "\(weights): \(cosine)")
+                let similarity = try #require(cosine(found, expected))
+                #expect(similarity > least, "\(weights): \(similarity)")
             }
         }
     }
