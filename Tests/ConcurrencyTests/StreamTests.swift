@@ -34,7 +34,7 @@ import Tiller
     }
 
     private func session() throws -> Session {
-        let session = try engine.makeSession(contextLength: 600)
+        let session = try engine.makeSession(contextLength: 20_000)
         try session.evaluate(model.greedyPrompt)
         return session
     }
@@ -46,7 +46,7 @@ import Tiller
         // Nothing is added any more.
         usleep(2_000)
         #expect(session.tokens.count == count, "\(place)")
-        let fresh = try engine.makeSession(contextLength: 600)
+        let fresh = try engine.makeSession(contextLength: 20_000)
         try fresh.evaluate(session.tokens)
         try session.evaluate([5, 6, 7])
         try fresh.evaluate([5, 6, 7])
@@ -68,18 +68,18 @@ import Tiller
         for count in 1...20 {
             let session = try session()
             var seen = 0
-            for try await _ in session.stream(options(500)) {
+            for try await _ in session.stream(options(15_000)) {
                 seen += 1
                 if seen == count { break }
             }
             try expectFree(session, at: "\(count) tokens")
-            #expect(session.tokens.count < 500, "the generation was stopped")
+            #expect(session.tokens.count < 15_000, "the generation was stopped")
         }
     }
 
     @Test func aStreamThatIsStillReferredToEndsWithItsLoop() async throws {
         let session = try session()
-        let stream = session.stream(options(500))
+        let stream = session.stream(options(15_000))
         for try await _ in stream { break }
         try expectFree(session)
         // Another iteration goes on from there.
@@ -92,7 +92,7 @@ import Tiller
     @Test func anErrorInTheLoopLeavesTheSessionFree() async throws {
         let session = try session()
         await #expect(throws: Enough.self) {
-            for try await _ in session.stream(options(500)) { throw Enough() }
+            for try await _ in session.stream(options(15_000)) { throw Enough() }
         }
         try expectFree(session)
     }
@@ -100,23 +100,23 @@ import Tiller
     @Test func anIteratorThatIsDroppedLeavesTheSessionFree() async throws {
         let session = try session()
         do {
-            var iterator = session.stream(options(500)).makeAsyncIterator()
+            var iterator = session.stream(options(15_000)).makeAsyncIterator()
             #expect(try await iterator.next() != nil)
         }
         try expectFree(session, at: "one token")
-        do { _ = session.stream(options(500)).makeAsyncIterator() }
+        do { _ = session.stream(options(15_000)).makeAsyncIterator() }
         try expectFree(session, at: "none")
         // A stream that nobody iterates does nothing.
         let count = session.tokens.count
-        _ = session.stream(options(500))
+        _ = session.stream(options(15_000))
         #expect(session.tokens.count == count)
     }
 
     @Test func aCancelledTaskEndsWithAFreeSession() async throws {
         for delay in [0, 100, 1_000, 5_000] as [UInt32] {
-            let (engine, prompt, options) = (engine, model.greedyPrompt, options(500))
+            let (engine, prompt, options) = (engine, model.greedyPrompt, options(15_000))
             let task = Task { () -> (seen: Int, generated: Int) in
-                let session = try engine.makeSession(contextLength: 600)
+                let session = try engine.makeSession(contextLength: 20_000)
                 try session.evaluate(prompt)
                 var seen = 0
                 for try await _ in session.stream(options) { seen += 1 }
@@ -134,7 +134,7 @@ import Tiller
 
     /// What steering made invalid is evaluated before the first token: leaving does not wait for all of that.
     @Test func leavingDoesNotWaitForALongPrompt() async throws {
-        let count = 4_000
+        let count = 8_000
         let session = try engine.makeSession(contextLength: 2 * count)
         try session.evaluate((0..<count).map { Int32($0 * 31 % 280) })
         try session.steer([Steer("made-up")])
@@ -148,7 +148,7 @@ import Tiller
         try await withThrowingTaskGroup(of: [Int32].self) { group in
             for index in 0..<8 {
                 group.addTask {
-                    let session = try engine.makeSession(contextLength: 600)
+                    let session = try engine.makeSession(contextLength: 20_000)
                     try session.evaluate(model.greedyPrompt)
                     var tokens: [Int32] = []
                     for try await token in session.stream(options) {
