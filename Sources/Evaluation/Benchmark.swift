@@ -5,6 +5,7 @@
 import JSON
 import Kernels
 import Platform
+import Steering
 import Tiller
 import Transformer
 
@@ -81,10 +82,11 @@ public struct Benchmark {
     public func run(onRepetition: (Int, Int) -> Void = { _, _ in }) throws(TillerError) -> BenchmarkResult {
         let length = max(options.depth, 1) + max(options.promptTokens, options.generatedTokens) + 1
         let session = try engine.makeSession(contextLength: max(length, 17))
-        try session.steer(options.steering)
+        let plan = try steeringPlan()
+        try steer(session, plan)
         // One pass over everything first: pages of the file, and memory that is touched for the first time.
         try session.evaluate(randomTokens(16))
-        let firstToken = try timeFirstToken()
+        let firstToken = try timeFirstToken(plan)
         var prefill: [Double] = [], decode: [Double] = [], bandwidth: [Double] = []
         lazy var memory = engine.compute.makeMemoryToRead()
         var peakMemory = 0
@@ -123,10 +125,35 @@ public struct Benchmark {
         }
     }
 
-    private func timeFirstToken() throws(TillerError) -> Double {
+    /// What steers, with its gates open: the most that it costs.
+    ///
+    /// - Throws: `TillerError.invalidProfile` where it acts on no token that is timed.
+    private func steeringPlan() throws(TillerError) -> SteeringPlan {
+        let plan = try engine.plan(options.steering) { $0.withOpenGates }
+        func acts(isPrompt: Bool, tokens: Int, from start: Int) -> Bool {
+            tokens > 0 && plan.firstPosition(isPrompt: isPrompt).map { $0 < start + tokens } ?? false
+        }
+        guard
+            plan.isEmpty || acts(isPrompt: true, tokens: options.promptTokens, from: options.depth)
+                || acts(isPrompt: false, tokens: options.generatedTokens, from: max(options.depth, 1))
+        else {
+            throw .invalidProfile(
+                "what steers acts on none of the tokens to time, \(options.promptTokens) of a prompt and "
+                    + "\(options.generatedTokens) generated: see its phase and positions with 'tiller profile show'"
+            )
+        }
+        return plan
+    }
+
+    private func steer(_ session: Session, _ plan: SteeringPlan) throws(TillerError) {
+        try session.steer(options.steering)
+        session.setPlan(plan)
+    }
+
+    private func timeFirstToken(_ plan: SteeringPlan) throws(TillerError) -> Double {
         let start = MonotonicClock.now()
         let session = try engine.makeSession(contextLength: 17)
-        try session.steer(options.steering)
+        try steer(session, plan)
         try session.evaluate(randomTokens(16))
         return MonotonicClock.now() - start
     }

@@ -24,16 +24,21 @@ package struct ChoiceEvaluation: Sendable {
     package let plain: [Outcome]
     /// The same under steering; nil where nothing steers.
     package let steered: [Outcome]?
+    /// Whether a gate of what steers has opened for any token; nil without gates.
+    package let hasOpenedGate: Bool?
 
-    package init(plain: [Outcome], steered: [Outcome]? = nil) {
+    package init(plain: [Outcome], steered: [Outcome]? = nil, hasOpenedGate: Bool? = nil) {
         self.plain = plain
         self.steered = steered
+        self.hasOpenedGate = hasOpenedGate
     }
 
     /// Several sets of items taken together.
     package init(joining parts: [ChoiceEvaluation]) {
         plain = parts.flatMap(\.plain)
         steered = parts.contains { $0.steered == nil } ? nil : parts.flatMap { $0.steered ?? [] }
+        let opened = parts.compactMap(\.hasOpenedGate)
+        hasOpenedGate = opened.isEmpty ? nil : opened.contains(true)
     }
 
     private var outcomes: [Outcome] { steered ?? plain }
@@ -72,6 +77,7 @@ package struct ChoiceEvaluation: Sendable {
             object["difference"] = .number(difference)
             object["difference_interval"] = differenceInterval.json
         }
+        object["gates_opened"] = hasOpenedGate.map { .bool($0) }
         return object
     }
 
@@ -89,20 +95,26 @@ extension ChoiceEvaluation {
         onItems: (Int, Int) -> Void = { _, _ in }
     ) throws(TillerError) -> ChoiceEvaluation {
         let scorer = try ChoiceScorer(engine: engine)
-        let plan = try engine.plan(steering)
+        let plan = try engine.scoringPlan(steering)
+        try plan.requireAction(within: scorer.longestText(of: items))
         var plain: [Outcome] = [], steered: [Outcome] = []
+        var hasOpenedGate: Bool?
         for start in stride(from: 0, to: items.count, by: ChoiceScorer.itemCount) {
             let few = items[start..<min(start + ChoiceScorer.itemCount, items.count)]
             func outcomes(under plan: SteeringPlan) throws(TillerError) -> [Outcome] {
                 try zip(few, scorer.logLikelihoods(of: few, under: plan)).map { $0.outcome($1) }
             }
             plain += try outcomes(under: .none)
-            if !plan.isEmpty { steered += try outcomes(under: plan) }
+            if !plan.isEmpty {
+                steered += try outcomes(under: plan)
+                hasOpenedGate = scorer.hasOpenedGate.map { $0 || hasOpenedGate == true }
+            }
             onItems(few.endIndex, items.count)
         }
         // A strength of 0 is no steering, and still was asked for.
         let result = plan.isEmpty ? plain : steered
-        return ChoiceEvaluation(plain: plain, steered: steering.isEmpty ? nil : result)
+        return ChoiceEvaluation(
+            plain: plain, steered: steering.isEmpty ? nil : result, hasOpenedGate: hasOpenedGate)
     }
 }
 

@@ -20,6 +20,18 @@ package struct ChoiceScorer {
         sessions = try engine.makeSessions(count: Self.itemCount, tokenLimit: Self.tokenLimit)
     }
 
+    /// Whether a gate of the last plan has opened for any token; nil without gates.
+    package var hasOpenedGate: Bool? { sessions.haveOpenedGate }
+
+    /// Tokens that are evaluated of the longest question with its choice.
+    package func longestText(of items: some Collection<ChoiceItem>) throws(TillerError) -> Int {
+        var longest = 0
+        for item in items {
+            for text in try tokenized(item) { longest = max(longest, text.tokens.count - 1) }
+        }
+        return longest
+    }
+
     /// ln P(choice | question) of each choice of each item, in nats.
     package func logLikelihoods(of items: some Collection<ChoiceItem>, under plan: SteeringPlan)
         throws(TillerError) -> [[Double]]

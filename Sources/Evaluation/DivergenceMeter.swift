@@ -4,6 +4,7 @@
 
 import Glibc
 import Platform
+import Steering
 import Tiller
 
 /// Two models side by side.
@@ -22,19 +23,25 @@ package struct DivergenceMeter {
     ///   - steering: steers the model; the reference stays plain, so that a model against itself shows what steering
     ///     changes.
     ///   - contextLength: tokens of a chunk.
-    /// - Throws: `TillerError.invalidOption` where both have different vocabularies.
+    /// - Throws: `TillerError.invalidOption` where both have different vocabularies,
+    ///   `.invalidProfile` where what steers begins after a chunk.
     package init(engine: Engine, reference: Engine, steering: [Steer] = [], contextLength: Int = 512)
         throws(TillerError)
     {
         try engine.requireSameVocabulary(as: reference)
         model = try engine.makeSession(contextLength: contextLength)
-        try model.steer(steering)
+        let plan = try engine.scoringPlan(steering)
+        try plan.requireAction(within: contextLength - 1)
+        model.setPlan(plan)
         self.reference = try reference.makeSession(contextLength: contextLength)
         self.contextLength = contextLength
         let rowByteCount = engine.vocabularySize * MemoryLayout<Float>.stride
         rowCount = min(max(Self.largestByteCount / rowByteCount, 1), Self.largestRowCount)
         rows = AlignedBuffer(count: rowCount * engine.vocabularySize)
     }
+
+    /// Whether a gate of what steers has opened for any token; nil without gates.
+    package var hasOpenedGate: Bool? { model.hasOpenedGate }
 
     /// Compares both over a text.
     ///

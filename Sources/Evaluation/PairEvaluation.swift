@@ -13,6 +13,8 @@ public struct PairEvaluation: Sendable {
     /// The same under steering; equal to `plain` where nothing steers.
     public let steered: [Double]
     private let isSteered: Bool
+    /// Whether a gate of what steers has opened for any token; nil without gates.
+    package let hasOpenedGate: Bool?
 
     /// What steering changed, by pair.
     public var shifts: [Double] { zip(steered, plain).map { $0 - $1 } }
@@ -24,12 +26,14 @@ public struct PairEvaluation: Sendable {
     package var json: JSON.Object {
         // The interval belongs to what was asked: the shift where something steers, else the log-odds.
         let interval = bootstrapInterval(of: isSteered ? shifts : steered)
-        return [
+        var object: JSON.Object = [
             "mean_log_odds": .number(meanLogOdds), "plain_mean_log_odds": .number(mean(plain)),
             "mean_shift": .number(meanShift), "share_shifted": .number(shareShifted),
             "interval": .array([.number(interval.lowerBound), .number(interval.upperBound)]),
             "pairs": .integer(plain.count),
         ]
+        object["gates_opened"] = hasOpenedGate.map { .bool($0) }
+        return object
     }
 
     private func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(max(values.count, 1)) }
@@ -43,7 +47,7 @@ extension PairEvaluation {
         _ pairs: [ContrastivePair], engine: Engine, steering: [Steer],
         onPairs: (Int, Int) -> Void = { _, _ in }
     ) throws(TillerError) -> PairEvaluation {
-        try measure(pairs, engine: engine, plan: engine.plan(steering), onPairs: onPairs)
+        try measure(pairs, engine: engine, plan: engine.scoringPlan(steering), onPairs: onPairs)
     }
 
     /// The same under a plan that may come from another file.
@@ -59,13 +63,18 @@ extension PairEvaluation {
         guard !tokens.isEmpty else {
             throw .invalidOption("no pair has a token to score on both sides")
         }
+        // The last token of a side is scored and never evaluated.
+        let longest = tokens.map { max($0.positive.count, $0.negative.count) - 1 }.max() ?? 0
+        try steeredPlan.requireAction(within: longest)
         let count = steeredPlan.isEmpty ? tokens.count : 2 * tokens.count
         let plain = try scorer.logOdds(of: tokens, under: .none) { onPairs($0, count) }
         let steered =
             steeredPlan.isEmpty
             ? plain
             : try scorer.logOdds(of: tokens, under: steeredPlan) { onPairs(tokens.count + $0, count) }
-        return PairEvaluation(plain: plain, steered: steered, isSteered: !steeredPlan.isEmpty)
+        return PairEvaluation(
+            plain: plain, steered: steered, isSteered: !steeredPlan.isEmpty,
+            hasOpenedGate: scorer.hasOpenedGate)
     }
 }
 
@@ -82,6 +91,9 @@ package struct PairScorer {
         self.engine = engine
         sessions = try engine.makeSessions(count: Self.timelineCount, tokenLimit: Self.tokenLimit)
     }
+
+    /// Whether a gate of the last plan has opened for any token; nil without gates.
+    package var hasOpenedGate: Bool? { sessions.haveOpenedGate }
 
     /// The pair's tokens, cut to what can be scored; nil where a side has none of its own.
     package func tokenized(_ pair: ContrastivePair) throws(TillerError) -> TokenizedPair? {

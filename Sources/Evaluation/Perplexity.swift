@@ -4,6 +4,7 @@
 import Glibc
 import JSON
 import Kernels
+import Steering
 import Tiller
 
 /// How well a model predicts a text.
@@ -14,16 +15,20 @@ public struct Perplexity: Sendable {
     public let negativeLogLikelihood: Double
     /// Standard error of the mean.
     public let meanError: Double
+    /// Whether a gate of what steers has opened for any token; nil without gates.
+    package let hasOpenedGate: Bool?
 
     /// Mean −ln P by token, in nats.
     public var mean: Double { negativeLogLikelihood / Double(tokenCount) }
     public var perplexity: Double { exp(mean) }
 
     package var json: JSON.Object {
-        [
+        var object: JSON.Object = [
             "perplexity": .number(perplexity), "tokens": .integer(tokenCount), "mean_nll": .number(mean),
             "mean_nll_error": .number(meanError),
         ]
+        object["gates_opened"] = hasOpenedGate.map { .bool($0) }
+        return object
     }
 }
 
@@ -34,7 +39,8 @@ extension Perplexity {
     ///   - contextLength: tokens of a chunk; its second half is scored.
     ///   - chunkLimit: chunks to score; nil scores all.
     ///   - onChunk: called after each chunk with (chunks done, chunks in all, perplexity so far).
-    /// - Throws: `TillerError.invalidOption` where the text is shorter than one chunk.
+    /// - Throws: `TillerError.invalidOption` where the text is shorter than one chunk,
+    ///   `.invalidProfile` where what steers begins after it.
     public static func measure(
         _ text: String, engine: Engine, steering: [Steer] = [], contextLength: Int = 512,
         chunkLimit: Int? = nil,
@@ -43,7 +49,9 @@ extension Perplexity {
         let chunks = try TextChunks(
             text, engine: engine, contextLength: contextLength, limit: chunkLimit)
         let session = try engine.makeSession(contextLength: contextLength)
-        try session.steer(steering)
+        let plan = try engine.scoringPlan(steering)
+        try plan.requireAction(within: contextLength - 1)
+        session.setPlan(plan)
         var losses = RunningMean()
         for chunk in 0..<chunks.count {
             try score(chunks[chunk], at: chunks.scored, session: session, into: &losses)
@@ -51,7 +59,7 @@ extension Perplexity {
         }
         return Perplexity(
             tokenCount: losses.count, negativeLogLikelihood: losses.mean * Double(losses.count),
-            meanError: losses.standardError)
+            meanError: losses.standardError, hasOpenedGate: session.hasOpenedGate)
     }
 
     private static func score(

@@ -152,5 +152,7 @@ package struct CommandText: Sendable {
         name: "verify", abstract: "Check every byte of a file against its checksums.", discussion: "")
     package static let bench = CommandText(
         name: "bench", abstract: "Measure prefill, decoding, loading and memory.",
-        discussion: "Without a model: what the kernels reach, one by one, on matrices of 2048 columns.")
+        discussion:
+            "Without a model: what the kernels reach, one by one, on matrices of 2048 columns. With --steer all gates "
+            + "are open: what is timed is the most that a profile costs.")
 }

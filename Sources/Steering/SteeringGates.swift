@@ -41,6 +41,8 @@ package final class SteeringGates: @unchecked Sendable {
     private var isOpenForGenerated: [Bool]
     /// The prompt that decided.
     private var decidedPrompt: Range<Int>?
+    /// Whether any step that waits has acted.
+    package private(set) var hasOpened = false
 
     /// - Parameter capacity: positions of the context.
     package init(plan: SteeringPlan, capacity: Int) {
@@ -104,10 +106,13 @@ package final class SteeringGates: @unchecked Sendable {
     /// Whether steps that wait for a condition act on a token.
     func isOpen(_ index: Int, position: Int, isPrompt: Bool) -> Bool {
         let condition = conditions[index]
-        switch condition.scope {
-        case .token: return condition.holds(for: projections[index * capacity + position])
-        case .prompt: return !isPrompt && isOpenForGenerated[index]
-        }
+        let isOpen =
+            switch condition.scope {
+            case .token: condition.holds(for: projections[index * capacity + position])
+            case .prompt: !isPrompt && isOpenForGenerated[index]
+            }
+        if isOpen { hasOpened = true }
+        return isOpen
     }
 
     /// What the conditions read at the first positions [conditions][positions].

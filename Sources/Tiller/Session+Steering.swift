@@ -56,12 +56,17 @@ extension Engine {
     }
 
     /// Compiles a selection of profiles.
-    package func plan(_ steering: [Steer]) throws(TillerError) -> SteeringPlan {
+    ///
+    /// - Parameter change: what is made of each profile before.
+    package func plan(
+        _ steering: [Steer], changing change: (SteeringProfile) -> SteeringProfile = { $0 }
+    ) throws(TillerError) -> SteeringPlan {
         var active: [ActiveProfile] = []
         for steer in steering {
             let profile = try profile(named: steer.name)
             active.append(
-                ActiveProfile(profile: profile, strength: steer.strength ?? profile.recommendedStrength))
+                ActiveProfile(
+                    profile: change(profile), strength: steer.strength ?? profile.recommendedStrength))
         }
         return SteeringPlan(active: active, layerCount: model.configuration.layerCount)
     }

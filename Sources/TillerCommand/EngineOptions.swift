@@ -40,6 +40,16 @@ struct SteeringOptions: ParsableArguments {
     @Option(name: .customLong("steer"), help: ArgumentHelp(.steer)) var profiles: [String] = []
 
     func parsed() throws -> [Steer] { try profiles.map { try Steer(parsing: $0) } }
+
+    /// What commands that score texts say of steering.
+    static let scoring =
+        "A scored text has no answer that is generated, so profiles steer all of it, whatever their phase, and gates that "
+        + "a prompt opens are open; what each token opens stays as it is."
+}
+
+/// Says that steering waited in vain, where it did: no effect is then no measurement of what the profile does.
+func printGates(_ haveOpened: Bool?) {
+    if haveOpened == false { printLine("gates          none opened on these texts, so nothing was steered") }
 }
 
 /// Options that choose the next token.

@@ -17,7 +17,8 @@ struct ChoiceCommand: ParsableCommand {
             Items are JSON lines {"question": …, "choices": […], "answer": index}. Each choice is scored by its ln P \
             behind the question, as plain text, by lm-evaluation-harness' protocol. 'accuracy' compares ln P by \
             character (acc_norm there), since plain ln P prefers short choices; 'accuracy_raw' compares ln P itself \
-            (acc). With --steer the plain model answers too, and the difference comes with its interval.
+            (acc). With --steer the plain model answers too, and the difference comes with its interval. \
+            \(SteeringOptions.scoring)
             """)
 
     @Argument(help: "The model, a .tiller file.")
@@ -96,5 +97,6 @@ struct ChoiceCommand: ParsableCommand {
                     + "\(formatted(result.difference * 100, digits: 1)), interval \(range(result.differenceInterval))"
             )
         }
+        printGates(result.hasOpenedGate)
     }
 }

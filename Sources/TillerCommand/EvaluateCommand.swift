@@ -22,7 +22,8 @@ struct PerplexityCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "perplexity", abstract: "How well the model predicts a text.",
         discussion:
-            "As llama-perplexity does: chunks of the context's length, the second half of each is scored.")
+            "As llama-perplexity does: chunks of the context's length, the second half of each is scored. "
+            + SteeringOptions.scoring)
 
     @Argument(help: "The model, a .tiller file.")
     var file: String
@@ -57,6 +58,7 @@ struct PerplexityCommand: ParsableCommand {
             printLine(
                 "perplexity \(formatted(result.perplexity, digits: 4)) over \(result.tokenCount) tokens, mean "
                     + "\(formatted(result.mean, digits: 5)) ± \(formatted(result.meanError, digits: 5)) nats")
+            printGates(result.hasOpenedGate)
         }
     }
 }
@@ -85,7 +87,8 @@ struct PairsCommand: ParsableCommand {
         abstract: "Log-odds of the positive over the negative side of contrastive pairs.",
         discussion: """
             Each side counts by its mean ln P over tokens. With --steer, the shift against the plain model is \
-            reported with its 95 % bootstrap interval, and the share of pairs that moved the right way.
+            reported with its 95 % bootstrap interval, and the share of pairs that moved the right way. \
+            \(SteeringOptions.scoring)
             """)
 
     @Argument(help: "The model, a .tiller file.")
@@ -124,6 +127,7 @@ struct PairsCommand: ParsableCommand {
         } else {
             printLine("shift          \(formatted(result.meanShift, digits: 4)), interval \(range)")
             printLine("right way      \(formatted(result.shareShifted * 100, digits: 1)) % of the pairs")
+            printGates(result.hasOpenedGate)
         }
     }
 }
@@ -135,7 +139,7 @@ struct LogitsCommand: ParsableCommand {
         discussion: """
             Reads a JSON file with token ids, [[id, …], …]; each list is evaluated from an empty context. The \
             output is [positions × vocabulary], little-endian, list after list: what a comparison with another \
-            implementation needs.
+            implementation needs. \(SteeringOptions.scoring)
             """)
 
     @Argument(help: "The model, a .tiller file.")
@@ -159,9 +163,12 @@ struct LogitsCommand: ParsableCommand {
         try requireOutput(
             output, force: force, apartFrom: InputFile("the model", file), InputFile("--tokens", tokens))
         let (engine, _) = try engineOptions.load(file)
+        let plan = try engine.scoringPlan(steer)
+        try plan.requireAction(within: lists.map(\.count).max() ?? 0)
         Interrupt.install(includingTermination: true)
         let writer = try AtomicFileWriter(path: output, replaceExisting: force)
         let bar = ProgressBar(label: "logits", total: lists.count)
+        var hasOpenedGate: Bool?
         for (index, list) in lists.enumerated() {
             guard list.allSatisfy({ $0 >= 0 && Int($0) < engine.vocabularySize }) else {
                 throw TillerError.invalidFile(
@@ -172,7 +179,7 @@ struct LogitsCommand: ParsableCommand {
                     "\(tokens): list \(index) holds \(list.count) ids, expected at most \(1 << 20)")
             }
             let session = try engine.makeSession(contextLength: max(list.count, 1))
-            try session.steer(steer)
+            session.setPlan(plan)
             var failure: (any Error)?
             session.evaluateAllLogits(list) { _, logits in
                 guard failure == nil else { return }
@@ -180,10 +187,12 @@ struct LogitsCommand: ParsableCommand {
             }
             if let failure { throw failure }
             guard !Interrupt.isRequested else { throw CancellationError() }
+            hasOpenedGate = session.hasOpenedGate.map { $0 || hasOpenedGate == true }
             bar.update(index + 1)
         }
         bar.finish()
         try writer.commit()
+        printGates(hasOpenedGate)
     }
 
     private func readTokenLists() throws -> [[Int32]] {

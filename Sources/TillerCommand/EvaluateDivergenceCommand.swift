@@ -17,7 +17,7 @@ struct DivergenceCommand: ParsableCommand {
             The reference is the same model in better weights, as 'convert --weights f32' or f16 makes it. Texts are \
             scored as llama-perplexity --kl-divergence does: chunks of the context's length, the second half of each; \
             KL(reference ‖ model) is in nats by token. --steer steers the model and not its reference: a model against \
-            itself shows what steering changes.
+            itself shows what steering changes. \(SteeringOptions.scoring)
             """)
 
     @Argument(help: "The model, a .tiller file.")
@@ -56,12 +56,13 @@ struct DivergenceCommand: ParsableCommand {
                 })
             bar.finish()
         }
-        report(parts, together: Divergence(joining: parts))
+        report(parts, together: Divergence(joining: parts), hasOpenedGate: meter.hasOpenedGate)
     }
 
-    private func report(_ parts: [Divergence], together: Divergence) {
+    private func report(_ parts: [Divergence], together: Divergence, hasOpenedGate: Bool?) {
         guard !json else {
             var object = together.json
+            object["gates_opened"] = hasOpenedGate.map { .bool($0) }
             object["texts"] = .array(
                 zip(text, parts).map { path, part in
                     var object = part.json
@@ -79,6 +80,7 @@ struct DivergenceCommand: ParsableCommand {
             printLine("together:")
         }
         printLines(together)
+        printGates(hasOpenedGate)
     }
 
     private func printLines(_ result: Divergence) {
