@@ -85,7 +85,7 @@ extension ExpertExperiment {
                 guard candidate.vectors.contains(where: { $0.vector.contains { $0 != 0 } }) else { continue }
                 let found = try measurement.exactShifts(
                     of: trainer.profile(candidate.vectors), on: validation, costing: options.damage,
-                    start: strength)
+                    start: strength, over: .choosing)
                 strength = found.strength
                 let effect = RunningMean(found.shifts).mean
                 tried.append((candidate.note, effect))

@@ -10,7 +10,7 @@ package struct ProfileReceipt: Sendable, Equatable {
     /// All members but the seal.
     package let body: JSON.Object
 
-    package static let version = 1
+    package static let version = 2
     private static let key = "receipt"
     private static let sealKey = "seal"
 

@@ -50,8 +50,9 @@ struct ProfileComposeCommand: ParsableCommand {
         }
         let alone = result.parts.reduce(0) { $0 + $1.damage }
         printLine(
-            "together \(formatted(result.damage, digits: 4)) nats by token of \(formatted(result.budget, digits: 4)); "
-                + "alone they add up to \(formatted(alone, digits: 4))")
+            "together \(formatted(result.spent, digits: 4)) nats per token of \(formatted(result.budget, digits: 4)); on "
+                + "other text \(formatted(result.damage, digits: 4)), where alone they add up to "
+                + formatted(alone, digits: 4))
         printLine(
             result.parts.map { "--steer \($0.name)=\(formatted(Double($0.strength), digits: 3))" }
                 .joined(separator: " "))

@@ -14,15 +14,17 @@ package struct CalibrationPoint: Sendable {
     /// Mean shift of the log-odds of the positive side in nats by token, with its 95 % interval over pairs.
     package let effect: Double
     package let interval: ClosedRange<Double>
-    /// Mean KL(plain ‖ steered) on neutral text, in nats by token.
+    /// What of the budget it spends: mean KL(plain ‖ steered) on the text that strengths are chosen on, in nats per token.
+    package let spent: Double
+    /// The same on another neutral text, which chooses nothing.
     package let damage: Double
-    /// Rise of the neutral text's own −ln P, in nats by token.
+    /// Rise of that text's own −ln P, in nats per token.
     package let lossRise: Double
 
     var json: JSON {
         [
             "strength": .number(Double(strength)), "effect": .number(effect), "interval": interval.json,
-            "damage": .number(damage), "loss_rise": .number(lossRise),
+            "spent": .number(spent), "damage": .number(damage), "loss_rise": .number(lossRise),
         ]
     }
 }
@@ -140,7 +142,7 @@ package struct ProfileCalibrator {
             points.append(try measure(profile, strength))
         }
         progress(points.count, strengths.count)
-        let best = points.filter { $0.damage <= budget * 1.1 && $0.effect > 0 }.max { $0.effect < $1.effect }
+        let best = points.filter { $0.spent <= budget * 1.1 && $0.effect > 0 }.max { $0.effect < $1.effect }
         return ProfileCalibration(
             budget: budget, pairCount: pairs.count, points: points, recommended: best,
             safeRange: ends[0]...ends[1])
@@ -151,9 +153,10 @@ package struct ProfileCalibrator {
     {
         let plan = profile.plan(strength: strength, layerCount: layerCount)
         let shifts = try zip(scorer.logOdds(of: pairs, under: plan), plain).map { $0 - $1 }
-        let damage = calibration.damage(of: profile, strength: strength)
+        let damage = calibration.measuring.damage(of: profile, strength: strength)
         return CalibrationPoint(
             strength: strength, effect: RunningMean(shifts).mean, interval: bootstrapInterval(of: shifts),
+            spent: calibration.choosing.damage(of: profile, strength: strength).divergence,
             damage: damage.divergence, lossRise: damage.lossRise)
     }
 }

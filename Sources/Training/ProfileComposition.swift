@@ -13,20 +13,22 @@ package struct ProfileComposition: Sendable {
     package struct Part: Sendable {
         package let name: String
         package let strength: Float
-        /// KL on neutral text of this part alone, in nats by token.
+        /// KL of this part alone, on the text where `damage` is measured, in nats per token.
         package let damage: Double
     }
 
     package let budget: Double
+    /// What is spent of it: KL of all together on the text that the strengths were chosen on.
+    package let spent: Double
     package let parts: [Part]
-    /// KL on neutral text of all together.
+    /// KL of all together on another neutral text.
     package let damage: Double
     /// Cosines of what the profiles do to the stream: 1 pulls the same way, −1 against each other, [parts × parts].
     package let gram: [[Double]]
 
     package var json: JSON {
         [
-            "budget": .number(budget), "damage": .number(damage),
+            "budget": .number(budget), "spent": .number(spent), "damage": .number(damage),
             "profiles": .array(
                 parts.map {
                     [
@@ -54,26 +56,30 @@ extension ProfileComposition {
         var profiles: [SteeringProfile] = [], weights: [Float] = []
         for steer in selection {
             let profile = try engine.profile(named: steer.name)
-            profiles.append(profile.actingEverywhere)
+            profiles.append(profile.actingOnScoredText)
             weights.append((steer.strength ?? 1) * profile.recommendedStrength)
         }
         let calibration = try StrengthCalibration(engine: engine)
         let layerCount = engine.model.configuration.layerCount
-        func damage(_ scale: Float, _ indices: some Sequence<Int>) -> Double {
+        func damage(_ scale: Float, _ indices: some Sequence<Int>, on meter: DamageMeter) -> Double {
             let active = indices.map {
                 ActiveProfile(profile: profiles[$0], strength: scale * weights[$0])
             }
-            return calibration.damage(of: SteeringPlan(active: active, layerCount: layerCount)).divergence
+            return meter.damage(of: SteeringPlan(active: active, layerCount: layerCount)).divergence
         }
-        let (scale, found) = scaleCosting(budget, start: 1 / Float(profiles.count).squareRoot()) {
-            damage($0, profiles.indices)
-        }
+        let chosen = StrengthSearch(target: budget, largest: 16)
+            .run(start: 1 / Float(profiles.count).squareRoot()) {
+                damage($0, profiles.indices, on: calibration.choosing)
+            }
+            .affordable
+        let scale = chosen.strength
         self.budget = budget
-        self.damage = found
+        spent = chosen.cost
+        self.damage = damage(scale, profiles.indices, on: calibration.measuring)
         parts = profiles.indices.map { index in
             Part(
                 name: profiles[index].name, strength: scale * weights[index],
-                damage: damage(scale, [index]))
+                damage: damage(scale, [index], on: calibration.measuring))
         }
         gram = Self.gram(zip(profiles, weights).map { $0.displacements(strength: $1) })
     }

@@ -12,7 +12,7 @@ package struct ProfileMeasurement {
     /// What a calibration found.
     package struct Strengths: Sendable {
         package let recommended, maximum: Float
-        /// Nats by token at the recommended strength.
+        /// Nats per token at the recommended strength, on text that had no part in choosing it.
         package let damage: Double
     }
 
@@ -58,18 +58,17 @@ package struct ProfileMeasurement {
         return (strength, RunningMean(try shifts(of: profile, strength: strength, on: pairs)))
     }
 
-    /// The same pair by pair, at the strength that costs a divergence on neutral text.
+    /// The same pair by pair, at the strength that costs a divergence where damage is measured.
     package func shifts(
         of profile: SteeringProfile, on pairs: ScoredPairs, costing divergence: Double, start: Float
     ) throws(TillerError) -> (strength: Float, shifts: [Double]) {
-        let strength = calibration.strength(
-            of: profile, costing: divergence, start: start, by: \.divergence)
-        return (strength, try shifts(of: profile, strength: strength, on: pairs))
+        let found = try exactShifts(of: profile, on: pairs, costing: divergence, start: start)
+        return (found.strength, found.shifts)
     }
 
-    /// KL on neutral text in nats by token.
+    /// KL on neutral text in nats per token.
     package func damage(of profile: SteeringProfile, strength: Float) -> Double {
-        calibration.damage(of: profile, strength: strength).divergence
+        calibration.measuring.damage(of: profile, strength: strength).divergence
     }
 
     /// Changes of the pairs' log-odds in nats by token.
@@ -78,6 +77,18 @@ package struct ProfileMeasurement {
     ) throws(TillerError) -> [Double] {
         let plan = profile.plan(strength: strength, layerCount: layerCount)
         return try zip(scorer.logOdds(of: pairs.tokens, under: plan), pairs.plain).map { $0 - $1 }
+    }
+
+    /// Changes of pairs' log-odds at the strength that costs a divergence to within 2 %.
+    ///
+    /// - Parameter text: where they cost it: `.choosing` while something is still to be chosen, `.measuring` for results.
+    package func exactShifts(
+        of profile: SteeringProfile, on pairs: ScoredPairs, costing divergence: Double, start: Float,
+        over text: NeutralText = .measuring
+    ) throws(TillerError) -> (strength: Float, damage: Double, shifts: [Double]) {
+        let (strength, damage) = calibration.meter(text).strength(
+            of: profile, costing: divergence, start: start)
+        return (strength, damage, try shifts(of: profile, strength: strength, on: pairs))
     }
 
     /// Ranges of layers worth trying, as `profile train` tries them; the third is best, or close to it, for most

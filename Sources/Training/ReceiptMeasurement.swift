@@ -88,7 +88,7 @@ package struct ReceiptMeasurement {
             done += 1
             progress(done, total)
         }
-        let damage = measurement.calibration.damage(of: profile, strength: strength)
+        let damage = meter.damage(of: profile, strength: strength)
         var figures: [(kind: ControlKind, figures: [ControlFigure])] = []
         for (kind, profiles) in controls {
             var found: [ControlFigure] = []
@@ -105,11 +105,13 @@ package struct ReceiptMeasurement {
 
     // MARK: - Measuring
 
+    /// The profile's strength was chosen on another text. Controls get the strengths at which they cost as much on this one.
+    private var meter: DamageMeter { measurement.calibration.measuring }
+
     private func measure(
         _ control: SteeringProfile, costing damage: Double, start: Float
     ) throws(TillerError) -> ControlFigure {
-        let (strength, found) = measurement.calibration.equalDamage(
-            of: control, costing: damage, start: start)
+        let (strength, found) = meter.strength(of: control, costing: damage, start: start)
         let effect = RunningMean(try measurement.shifts(of: control, strength: strength, on: pairs)).mean
         return ControlFigure(strength: strength, effect: effect, damage: found)
     }
@@ -181,8 +183,8 @@ package struct ReceiptMeasurement {
             })
         body["damage"] = [
             "kl": .number(damage.divergence),
-            "perplexity": .number(exp(measurement.calibration.plainLoss + damage.lossRise)),
-            "plain_perplexity": .number(exp(measurement.calibration.plainLoss)),
+            "perplexity": .number(exp(meter.plainLoss + damage.lossRise)),
+            "plain_perplexity": .number(exp(meter.plainLoss)),
         ]
         var record: JSON.Object = [:]
         for ((kind, figures), percentile) in zip(controls, percentiles) {

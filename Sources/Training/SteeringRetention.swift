@@ -142,7 +142,7 @@ package struct RetentionMeter {
     }
 
     private func tokens(of text: String?) throws(TillerError) -> [[Int32]] {
-        let texts = text.map { [$0] } ?? NeutralText.passages
+        let texts = text.map { [$0] } ?? NeutralText.measuring.passages
         var tokens: [[Int32]] = []
         for text in texts {
             try engine.requireSameTokens(as: reference, of: text)

@@ -19,7 +19,7 @@ package struct UnigramBias {
     package init(engine: Engine, pairs: [ContrastivePair], tokenLimit: Int) throws(TillerError) {
         session = try engine.makeSession(
             contextLength: min(PairScorer.tokenLimit, max(engine.contextLength, 16)))
-        texts = NeutralText.passages.map { Array(engine.encode($0).prefix(128)) }
+        texts = NeutralText.measuring.tokens(engine)
         var counts: [Int: (positive: Double, negative: Double)] = [:]
         var (positive, negative) = (0.0, 0.0)
         for pair in pairs {
@@ -41,9 +41,11 @@ package struct UnigramBias {
         }.sorted { $0.token < $1.token }
     }
 
-    /// The scale that costs a divergence on neutral text, with what it costs.
+    /// The scale that costs a divergence on neutral text to within 2 %, with what it costs.
     package func scale(costing target: Double) -> (scale: Double, damage: Double) {
-        scaleCosting(target, start: 0.5) { damage(scale: $0) }
+        let found = StrengthSearch(target: target, largest: 16).run(start: 0.5) { damage(scale: Double($0)) }
+            .nearest
+        return (Double(found.strength), found.cost)
     }
 
     /// ln P of a token rises by scale · bias − ln(1 + Σ p_w (e^(scale · bias_w) − 1)).

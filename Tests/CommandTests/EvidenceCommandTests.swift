@@ -93,7 +93,7 @@ import Testing
         #expect(outcome.status == 0, "\(outcome.error)")
         let gram = try outcome.json["gram"]?[0]?[1]?.doubleValue ?? 0
         #expect(gram > 0.999, "the same profile twice")
-        #expect(try abs((outcome.json["damage"]?.doubleValue ?? 0) - 0.1) < 0.003)
+        #expect(try abs((outcome.json["spent"]?.doubleValue ?? 0) - 0.1) < 0.003)
         expectRefusal(place.tiller("profile", "compose", model, "vowels"), code: 2, saying: "two or more")
     }
 

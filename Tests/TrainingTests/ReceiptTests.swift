@@ -237,7 +237,8 @@ import Training
         let engine = try Engine(path: path())
         let found = try ProfileComposition(
             [Steer("vowels", strength: 2), Steer("noise")], engine: engine, budget: 0.05)
-        #expect(abs(found.damage / 0.05 - 1) < 0.03)
+        #expect(abs(found.spent / 0.05 - 1) < 0.03)
+        #expect(found.damage > 0.02 && found.damage < 0.12 && found.damage != found.spent)
         #expect(found.gram[0][0] == 1 && found.gram[1][1] == 1 && found.gram[0][1] == found.gram[1][0])
         #expect(abs(found.gram[0][1]) < 0.6)
         let profile = try engine.profile(named: "vowels"), noise = try engine.profile(named: "noise")

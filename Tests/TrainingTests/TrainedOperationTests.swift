@@ -115,7 +115,7 @@ import Training
             let result = try calibrate(profile, engine, budget: budget)
             let recommended = try #require(result.recommended)
             #expect(result.pairCount == 20)
-            #expect(recommended.damage <= budget * 1.1 && recommended.effect > 0)
+            #expect(recommended.spent <= budget * 1.1 && recommended.effect > 0)
             #expect(result.points.map(\.strength) == result.points.map(\.strength).sorted())
             #expect(result.points.contains { $0.strength < 0 && $0.effect < 0 })
             #expect(result.points.allSatisfy { $0.interval.contains($0.effect) && $0.damage >= 0 })
