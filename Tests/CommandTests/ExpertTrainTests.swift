@@ -153,6 +153,12 @@ import Testing
             #expect(asked.kernels == core)
             #expect(try train(core) == asked)
         }
+        for core in ["SkylakeX", "Cooperlake"] where common == "Haswell" && !CoreType.canRun(core) {
+            let outcome = place.shell(
+                "\(CoreType.variable)=\(core) \"$tiller\" expert train '\(target)' --expert '\(expert)' --pairs '\(data)' --name x"
+            )
+            expectRefusal(outcome, code: 1, saying: "\(core) kernels")
+        }
     }
 
     @Test func badDataLeavesTheTargetAsItIs() {

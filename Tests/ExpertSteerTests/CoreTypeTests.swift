@@ -23,13 +23,4 @@ struct CoreTypeTests {
         #expect(child.status == 0, "\(child.failures)")
         #expect(child.count > 90, "\(child.output.suffix(2000))")
     }
-
-    @Test(arguments: all.filter { !CoreType.canRun($0) })
-    func kernelsThatTheProcessorCannotRunAreRefused(core: String) {
-        let child = ChildTests(
-            filter: "AlignmentOptimumTests/ridgeSolvesItsNormalEquations",
-            environment: [CoreType.variable: core])
-        #expect(child.status != 0)
-        #expect(child.output.contains("\(core) kernels"), "\(child.output.suffix(2000))")
-    }
 }

@@ -28,6 +28,13 @@ struct CoreTypeTests {
         #expect(child.count > 10, "\(child.output.suffix(2000))")
     }
 
+    @Test(arguments: ["SkylakeX", "Cooperlake", "Haswell"].filter { !CoreType.canRun($0) })
+    func kernelsThatTheProcessorCannotRunAreRefused(core: String) {
+        let child = ChildTests(filter: "openBLASIsInstalled", environment: [CoreType.variable: core])
+        #expect(child.status != 0)
+        #expect(child.output.contains("\(core) kernels"), "\(child.output.suffix(2000))")
+    }
+
     @Test func everyProcessorCanRunWhatIsChosenForIt() {
         #expect(CoreType.common().map { CoreType.canRun($0) } ?? true)
         let features = CPUFeatures.current
