@@ -16,7 +16,11 @@ import Tiller
 package struct CalibratedConverter: Sendable {
     /// What is going on, for progress bars.
     package enum Phase: String, Sendable {
-        case reference, calibrate, compare, convert, fit, measure
+        case reference = "prepare"
+        case calibrate
+        case compare = "search"
+        case convert = "encode"
+        case fit, measure
 
         package var countsBytes: Bool { self == .reference || self == .convert }
     }

@@ -8,14 +8,14 @@ package struct PhasedProgress<Phase: Equatable & Sendable>: Sendable {
     package struct Expectation: Sendable {
         let phase: Phase
         let weight: Double
-        let total: Int
+        let total: Int?
         let mayBeLeftOut: Bool
 
         /// - Parameters:
         ///   - weight: its time, in any unit, where it has `total` steps.
-        ///   - total: its usual number of steps; more of them take longer.
+        ///   - total: its usual number of steps, if more of them take longer; nil if their number says nothing of the time.
         ///   - mayBeLeftOut: whether it turns out later that it is not needed.
-        package init(_ phase: Phase, weight: Double, total: Int, mayBeLeftOut: Bool = false) {
+        package init(_ phase: Phase, weight: Double, total: Int? = nil, mayBeLeftOut: Bool = false) {
             (self.phase, self.weight, self.total, self.mayBeLeftOut) = (phase, weight, total, mayBeLeftOut)
         }
     }
@@ -39,8 +39,9 @@ package struct PhasedProgress<Phase: Equatable & Sendable>: Sendable {
     /// Tells how much of a phase is done; phases may take turns.
     package mutating func update(_ phase: Phase, done: Int, total: Int) {
         guard let index = parts.firstIndex(where: { $0.expectation.phase == phase }) else { return }
-        let usual = Double(max(parts[index].expectation.total, 1))
-        parts[index].weight = parts[index].expectation.weight * Double(max(total, 1)) / usual
+        let usual = parts[index].expectation.total
+        let scale = usual.map { Double(max(total, 1)) / Double(max($0, 1)) } ?? 1
+        parts[index].weight = parts[index].expectation.weight * scale
         parts[index].hasBegun = true
         for earlier in 0..<index where !parts[earlier].hasBegun && parts[earlier].expectation.mayBeLeftOut {
             parts[earlier].weight = 0

@@ -9,11 +9,11 @@ extension CalibratedConverter {
     /// model's weights, so their ratios are about the same for every model; these are SmolLM2's, in seconds on two busy cores.
     var expectedPhases: [PhasedProgress<Phase>.Expectation] {
         var phases: [PhasedProgress<Phase>.Expectation] = [
-            .init(.reference, weight: 8, total: 1, mayBeLeftOut: true),
+            .init(.reference, weight: 8, mayBeLeftOut: true),
             .init(.calibrate, weight: 85, total: 23, mayBeLeftOut: true),
         ]
         if budget != nil { phases.append(.init(.compare, weight: 870, total: 300)) }
-        phases.append(.init(.convert, weight: 113, total: 1))
+        phases.append(.init(.convert, weight: 113))
         if effort == .high { phases.append(.init(.fit, weight: 300, total: 100, mayBeLeftOut: true)) }
         phases.append(.init(.measure, weight: 9, total: 2))
         return phases
