@@ -109,7 +109,8 @@ public struct Benchmark {
             peakMemoryByteCount: peakMemory,
             weightsByteCount: engine.weightsByteCount,
             predictedMemoryByteCount: MemoryPrediction(
-                file: engine.file, contextLength: length, residentWeights: engine.residentWeights
+                file: engine.file, contextLength: length, cache: engine.cacheEncoding,
+                threadCount: engine.threadCount, residentWeights: engine.residentWeights
             ).total,
             readBandwidth: median(bandwidth),
             bandwidthShare: decode.isEmpty

@@ -41,6 +41,19 @@ package final class Activations: @unchecked Sendable {
         groups = columns % groupColumns == 0 ? AlignedBuffer(count: count / groupColumns) : nil
     }
 
+    /// Bytes of the forms that are written.
+    package func byteCount(values: Bool, codes: Bool) -> Int {
+        (values ? self.values.byteCount : 0) + (codes ? groups?.byteCount ?? 0 : 0)
+    }
+
+    /// The same of activations that do not exist yet.
+    package static func byteCount(capacity: Int, columns: Int, values: Bool, codes: Bool) -> Int {
+        let count = capacity * columns
+        return (values ? AlignedBuffer<Float>.byteCount(count) : 0)
+            + (codes && columns % groupColumns == 0
+                ? AlignedBuffer<QuantizedGroup>.byteCount(count / groupColumns) : 0)
+    }
+
     /// Gives the memory behind the first rows back to the system; what they held is lost.
     package func release(behind rows: Int) {
         values.release(behind: rows * columns)

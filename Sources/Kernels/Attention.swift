@@ -12,9 +12,6 @@ struct Attention {
     /// Chunks lie at fixed positions: results depend neither on how a prompt was cut into batches
     /// nor on the number of threads.
     static let chunkSize = KeyValueCache.chunkSize
-    /// Rows (query heads of tokens) that go through together where there are many tokens.
-    static let blockRows = 32
-
     let table: KernelTable
     let cache: KeyValueCache
     let layer: Int
@@ -31,20 +28,17 @@ struct Attention {
     /// What the keys in the cache lack, and the angles of all positions.
     let bias: (keys: KeyBias, tiles: RotaryTiles)?
 
-    /// Query heads that share a head of the cache.
-    var groupSize: Int { headCount / cache.keyValueHeadCount }
-    /// Tokens of a block, in eights where possible: kernels take so many rows at a time.
-    var blockTokens: Int {
-        let tokens = max(1, Self.blockRows / groupSize)
-        return min(tokens < 8 ? tokens : tokens / 8 * 8, tokenCount)
+    var shape: AttentionShape {
+        AttentionShape(
+            headCount: headCount, keyValueHeadCount: cache.keyValueHeadCount, headSize: cache.headSize,
+            tokenCount: tokenCount)
     }
-    var blockCount: Int { (tokenCount + blockTokens - 1) / blockTokens }
-    /// Rows of a block.
-    var rowCount: Int { blockTokens * groupSize }
+    var groupSize: Int { headCount / cache.keyValueHeadCount }
     var paddedHeadSize: Int { paddedSize(cache.headSize) }
 
     func tokens(ofBlock block: Int) -> Range<Int> {
-        block * blockTokens..<min((block + 1) * blockTokens, tokenCount)
+        let blockTokens = shape.blockTokens
+        return block * blockTokens..<min((block + 1) * blockTokens, tokenCount)
     }
 
     /// What a token sees.

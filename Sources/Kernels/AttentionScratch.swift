@@ -24,16 +24,42 @@ final class AttentionRows: Sendable {
     let partStates: AlignedBuffer<SoftmaxState>
     let totalStates: AlignedBuffer<SoftmaxState>
 
-    init(rowCount: Int, headSize: Int, biasPairCount: Int) {
-        queries = AlignedBuffer(count: rowCount * headSize)
-        codes = AlignedBuffer(count: rowCount * ((headSize + groupColumns - 1) / groupColumns))
-        biasFactors = AlignedBuffer(count: rowCount * biasPairCount * 2)
-        scores = AlignedBuffer(count: rowCount * Attention.chunkSize)
-        weights = AlignedBuffer(count: codes.count * (Attention.chunkSize / groupColumns))
-        part = AlignedBuffer(count: rowCount * paddedSize(headSize))
-        total = AlignedBuffer(count: rowCount * paddedSize(headSize))
-        partStates = AlignedBuffer(count: rowCount)
-        totalStates = AlignedBuffer(count: rowCount)
+    init(_ sizes: Sizes) {
+        queries = AlignedBuffer(count: sizes.queries)
+        codes = AlignedBuffer(count: sizes.codes)
+        biasFactors = AlignedBuffer(count: sizes.biasFactors)
+        scores = AlignedBuffer(count: sizes.scores)
+        weights = AlignedBuffer(count: sizes.weights)
+        part = AlignedBuffer(count: sizes.output)
+        total = AlignedBuffer(count: sizes.output)
+        partStates = AlignedBuffer(count: sizes.states)
+        totalStates = AlignedBuffer(count: sizes.states)
+    }
+
+    /// Elements of each buffer.
+    struct Sizes {
+        var rowCount = 0
+        var headSize = 0
+        var biasPairCount = 0
+
+        var queries: Int { rowCount * headSize }
+        var codes: Int { rowCount * ((headSize + groupColumns - 1) / groupColumns) }
+        var biasFactors: Int { rowCount * biasPairCount * 2 }
+        var scores: Int { rowCount * Attention.chunkSize }
+        var weights: Int { codes * (Attention.chunkSize / groupColumns) }
+        var output: Int { rowCount * paddedSize(headSize) }
+        var states: Int { rowCount }
+
+        var byteCount: Int {
+            AlignedBuffer<Float>.byteCount(queries + biasFactors + scores + 2 * output)
+                + AlignedBuffer<QuantizedGroup>.byteCount(codes + weights)
+                + AlignedBuffer<SoftmaxState>.byteCount(2 * states)
+        }
+    }
+
+    var byteCount: Int {
+        queries.byteCount + codes.byteCount + biasFactors.byteCount + scores.byteCount + weights.byteCount
+            + part.byteCount + total.byteCount + partStates.byteCount + totalStates.byteCount
     }
 }
 
@@ -41,9 +67,7 @@ final class AttentionRows: Sendable {
 struct AttentionScratch {
     /// One for each thread.
     private(set) var rows: [AttentionRows] = []
-    private var rowCount = 0
-    private var headSize = 0
-    private var biasPairCount = 0
+    private var sizes = AttentionRows.Sizes()
     /// Outputs of single chunks [units × rows × padded headSize], states [units × rows].
     private(set) var parts = AlignedBuffer<Float>(count: 0)
     private(set) var partStates = AlignedBuffer<SoftmaxState>(count: 0)
@@ -52,16 +76,13 @@ struct AttentionScratch {
 
     mutating func reserve(threadCount: Int, rowCount: Int, headSize: Int, biasPairCount: Int) {
         guard
-            rows.count < threadCount || rowCount > self.rowCount || headSize > self.headSize
-                || biasPairCount > self.biasPairCount
+            rows.count < threadCount || rowCount > sizes.rowCount || headSize > sizes.headSize
+                || biasPairCount > sizes.biasPairCount
         else { return }
-        self.rowCount = max(rowCount, self.rowCount)
-        self.headSize = max(headSize, self.headSize)
-        self.biasPairCount = max(biasPairCount, self.biasPairCount)
-        rows = (0..<threadCount).map { _ in
-            AttentionRows(
-                rowCount: self.rowCount, headSize: self.headSize, biasPairCount: self.biasPairCount)
-        }
+        sizes.rowCount = max(rowCount, sizes.rowCount)
+        sizes.headSize = max(headSize, sizes.headSize)
+        sizes.biasPairCount = max(biasPairCount, sizes.biasPairCount)
+        rows = (0..<threadCount).map { [sizes] _ in AttentionRows(sizes) }
     }
 
     mutating func reserveParts(rowCount: Int, headSize: Int) {
@@ -69,5 +90,15 @@ struct AttentionScratch {
             parts = AlignedBuffer(count: rowCount * paddedSize(headSize))
         }
         if partStates.count < rowCount { partStates = AlignedBuffer(count: rowCount) }
+    }
+
+    var byteCount: Int {
+        rows.reduce(parts.byteCount + partStates.byteCount) { $0 + $1.byteCount }
+    }
+
+    /// Bytes of results of single chunks.
+    static func partsByteCount(rowCount: Int, headSize: Int) -> Int {
+        AlignedBuffer<Float>.byteCount(rowCount * paddedSize(headSize))
+            + AlignedBuffer<SoftmaxState>.byteCount(rowCount)
     }
 }

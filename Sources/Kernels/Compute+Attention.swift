@@ -53,14 +53,15 @@ extension Compute {
             output: output.values.baseAddress + start, codes: codes.map { $0 + start / groupColumns },
             firstPosition: firstPosition, tokenCount: tokenCount, headCount: headCount, scale: scale,
             window: window ?? .max, bias: bias)
+        let shape = attention.shape
         attentionScratch.reserve(
-            threadCount: threadCount, rowCount: attention.rowCount, headSize: cache.headSize,
+            threadCount: threadCount, rowCount: shape.rowCount, headSize: cache.headSize,
             biasPairCount: keyBias?.pairCount ?? 0)
-        let unitCount = attention.blockCount * cache.keyValueHeadCount
+        let unitCount = shape.unitCount
         let work = headCount * cache.headSize * attention.visible(0..<tokenCount).count * tokenCount / 2
         if threadCount == 1 || work < smallWork {
             for unit in 0..<unitCount { attendBlock(attention, unit, attentionScratch.rows[0]) }
-        } else if unitCount >= 4 * threadCount {
+        } else if !shape.sharesChunks(threadCount: threadCount) {
             forEachUnit(unitCount) { unit, thread in
                 // The last blocks see the most positions: first come the expensive ones.
                 attendBlock(attention, unitCount - 1 - unit, attentionScratch.rows[thread])
@@ -96,13 +97,12 @@ extension Compute {
     private func attendChunks(_ attention: Attention, work: Int, before upcoming: UpcomingWeights?) {
         let heads = attention.cache.keyValueHeadCount
         let chunks = attention.chunks(attention.visible(0..<attention.tokenCount))
-        let rowCount = attention.rowCount, size = rowCount * attention.paddedHeadSize
-        let indexCount = attention.blockCount * heads
-        // A single token's are sized for a full cache, so that a growing sequence does not come back for more.
-        let capacityChunks = (attention.cache.capacity - 1) / Attention.chunkSize + 1
-        let reservedChunks = attention.tokenCount == 1 ? capacityChunks : chunks.count
+        let shape = attention.shape
+        let rowCount = shape.rowCount, size = rowCount * shape.paddedHeadSize
+        let indexCount = shape.unitCount
         attentionScratch.reserveParts(
-            rowCount: indexCount * reservedChunks * rowCount, headSize: attention.cache.headSize)
+            rowCount: shape.partRowCount(chunkCount: chunks.count, capacity: attention.cache.capacity),
+            headSize: attention.cache.headSize)
         let parts = attentionScratch.parts.baseAddress, states = attentionScratch.partStates.baseAddress
         let all = attentionScratch.rows
         let unfinished = attentionScratch.unfinished

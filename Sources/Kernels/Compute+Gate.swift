@@ -17,7 +17,8 @@ package enum GateActivation: Sendable {
 package struct GateScratch {
     /// Elements of each: together they leave room for the weights in the second cache.
     static let capacity = 16 * 1024
-    package static var byteCount: Int { 2 * capacity * MemoryLayout<Float>.stride }
+    static var byteCount: Int { 2 * AlignedBuffer<Float>.byteCount(capacity) }
+    var byteCount: Int { gate.byteCount + up.byteCount }
     let gate = AlignedBuffer<Float>(count: capacity)
     let up = AlignedBuffer<Float>(count: capacity)
 }

@@ -115,7 +115,18 @@ final class RotaryTiles {
 
     init(_ table: RotaryTable.Storage, capacity: Int) {
         (self.table, self.capacity) = (table, capacity)
-        tiles = AlignedBuffer(count: KeyValueCache.tileCount(capacity) * table.tileElementCount)
+        tiles = AlignedBuffer(
+            count: Self.elementCount(capacity: capacity, pairCount: table.inverseFrequencies.count))
+    }
+
+    var byteCount: Int { tiles.byteCount }
+
+    static func byteCount(capacity: Int, pairCount: Int) -> Int {
+        AlignedBuffer<Float>.byteCount(elementCount(capacity: capacity, pairCount: pairCount))
+    }
+
+    private static func elementCount(capacity: Int, pairCount: Int) -> Int {
+        KeyValueCache.tileCount(capacity) * laneCount * 2 * pairCount
     }
 
     func tile(_ index: Int) -> UnsafePointer<Float> {

@@ -84,6 +84,9 @@ package final class KeyValueCache: @unchecked Sendable {
             byteCount: heads.saturatingProduct(2 * tiles * laneCount))
     }
 
+    /// Bytes of keys and values.
+    package var allocatedByteCount: Int { keys.byteCount + values.byteCount }
+
     /// Bytes of a full cache; `Int.max` when the number does not fit.
     /// - Precondition: sizes are positive and the encoding accepts the head size.
     package static func byteCount(

@@ -51,6 +51,11 @@ package final class RotaryAngles {
 
     /// Number of positions.
     var count: Int { positions.count }
+    var byteCount: Int { cosines.byteCount + sines.byteCount }
+
+    static func byteCount(positionCount: Int, pairCount: Int) -> Int {
+        2 * AlignedBuffer<Float>.byteCount(positionCount * pairCount)
+    }
 
     func cosines(ofToken token: Int) -> UnsafePointer<Float> {
         UnsafePointer(cosines.baseAddress) + token * table.inverseFrequencies.count

@@ -13,7 +13,7 @@ package final class AlignedBuffer<Element: BitwiseCopyable> {
     package let count: Int
     /// The first element; valid as long as the buffer lives.
     package let baseAddress: UnsafeMutablePointer<Element>
-    private let byteCount: Int
+    private let mappedByteCount: Int
 
     /// - Precondition: `count` is not negative and the system has the address space.
     package init(count: Int) {
@@ -26,11 +26,15 @@ package final class AlignedBuffer<Element: BitwiseCopyable> {
             preconditionFailure("AlignedBuffer: the system refused \(bytes) bytes")
         }
         self.count = count
-        byteCount = bytes
+        mappedByteCount = bytes
         baseAddress = mapped.bindMemory(to: Element.self, capacity: max(count, 1))
     }
 
-    deinit { munmap(baseAddress, byteCount) }
+    /// Bytes of a buffer of so many elements.
+    package static func byteCount(_ count: Int) -> Int { count * MemoryLayout<Element>.stride }
+    package var byteCount: Int { Self.byteCount(count) }
+
+    deinit { munmap(baseAddress, mappedByteCount) }
 
     package subscript(index: Int) -> Element {
         get {
@@ -49,8 +53,8 @@ package final class AlignedBuffer<Element: BitwiseCopyable> {
         let pageSize = Int(getpagesize())
         let kept = keptCount * MemoryLayout<Element>.stride
         let start = (kept + pageSize - 1) / pageSize * pageSize
-        guard keptCount >= 0, start < byteCount else { return }
-        madvise(UnsafeMutableRawPointer(baseAddress) + start, byteCount - start, MADV_DONTNEED)
+        guard keptCount >= 0, start < mappedByteCount else { return }
+        madvise(UnsafeMutableRawPointer(baseAddress) + start, mappedByteCount - start, MADV_DONTNEED)
     }
 
     /// The elements as a buffer pointer.

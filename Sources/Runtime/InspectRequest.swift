@@ -27,8 +27,9 @@ package struct InspectRequest {
         try require(context, in: 1...1 << 20, option: "--context")
         let model = try openModelFile(file)
         let bundle = try Bundle(before: model)
-        let memory = MemoryPrediction(
-            file: model, contextLength: context, residentWeights: try residentWeights(resident, of: model))
+        let memory = try MemoryPrediction(
+            file: model, contextLength: context, wantedCache: nil,
+            residentWeights: try residentWeights(resident, of: model))
         if printsJSON {
             var object = report(model, memory)
             if let bundle { object["bundle"] = bundle.report }

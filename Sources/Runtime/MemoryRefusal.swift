@@ -43,9 +43,12 @@ extension EngineSettings {
             let longest = min(file.manifest.configuration.contextLength, 1 << 20)
             let context = min(max(context ?? usual, 1), longest)
             let limit = try residentWeights(resident, of: file)
+            let encoding = try Engine.cacheEncoding(cache, for: file)
             func needed(_ length: Int) -> Int {
-                MemoryPrediction(file: file, contextLength: length, cache: cache, residentWeights: limit)
-                    .total
+                MemoryPrediction(
+                    file: file, contextLength: length, cache: encoding, threadCount: threads,
+                    residentWeights: limit
+                ).total
             }
             func fittingResident() -> Int? {
                 let room = available - needed(context) + min(limit ?? .max, file.weights.count)

@@ -88,7 +88,7 @@ public final class Engine: Sendable {
         compute = Compute(
             kernels: kernels, threadCount: options.threads ?? Processor.physicalCoreCount(),
             smallWork: options.smallWork)
-        cacheEncoding = try Self.cacheEncoding(options.cache, for: model)
+        cacheEncoding = try Self.cacheEncoding(options.cache, for: file)
         residentWeights = options.residentWeights
         let passing = try options.residentWeights.flatMap { limit throws(TillerError) in
             try Self.passingLayers(of: file, limit: limit)
@@ -113,11 +113,14 @@ public final class Engine: Sendable {
         return PassingLayers(of: file, limit: limit)
     }
 
-    /// 8-bit caches need heads of whole groups; others fall back to binary16.
-    private static func cacheEncoding(_ wanted: CacheType?, for model: Model) throws(TillerError)
+    /// How keys and values of a model are kept. 8-bit caches need heads of whole groups; where nothing was asked for, others
+    /// fall back to binary16.
+    ///
+    /// - Throws: `TillerError.invalidOption` where the model cannot have what was asked for.
+    package static func cacheEncoding(_ wanted: CacheType?, for file: TillerFile) throws(TillerError)
         -> CacheEncoding
     {
-        let headSize = model.configuration.headSize
+        let headSize = file.manifest.configuration.headSize
         let hasGroups = headSize % TensorEncoding.groupSize == 0
         switch wanted {
         case .float32: return .float32
@@ -129,7 +132,7 @@ public final class Engine: Sendable {
             }
             return .int8
         case nil:
-            if model.blocks[0].attention.query.encoding == .float32 { return .float32 }
+            if file.tensorIndex[.query, 0]?.encoding == .float32 { return .float32 }
             return hasGroups ? .int8 : .float16
         }
     }
@@ -215,6 +218,11 @@ public final class Engine: Sendable {
         guard let mapped, mapped != MAP_FAILED else { return false }
         munmap(mapped, max(byteCount, 1))
         return true
+    }
+
+    /// Bytes that are allocated by now besides weights and sessions, of activations in the forms that are written.
+    package var allocatedByteCount: Int {
+        forwardPass.allocatedByteCount(form: MemoryPrediction.form(of: file))
     }
 
     /// Runs tokens of a timeline; the batches of sessions on other threads take turns with its own.

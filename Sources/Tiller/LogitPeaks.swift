@@ -16,13 +16,22 @@ struct LogitPeaks {
 
     /// Looks through logits, which the other functions must get unchanged. Allocates nothing after the first time.
     mutating func find(_ logits: UnsafeBufferPointer<Float>, with compute: Compute) {
-        let blockCount = (logits.count + Self.blockSize - 1) / Self.blockSize
+        let blockCount = Self.blockCount(logits.count)
         if peaks.count != blockCount { peaks = Array(repeating: -.infinity, count: blockCount) }
         peaks.withUnsafeMutableBufferPointer {
             compute.findLargest(ofBlocks: logits, size: Self.blockSize, into: $0)
         }
         maximum = peaks.reduce(-.infinity) { $1 > $0 ? $1 : $0 }
     }
+
+    private static func blockCount(_ vocabularySize: Int) -> Int {
+        (vocabularySize + blockSize - 1) / blockSize
+    }
+
+    static func byteCount(vocabularySize: Int) -> Int {
+        blockCount(vocabularySize) * MemoryLayout<Float>.stride
+    }
+    var allocatedByteCount: Int { peaks.capacity * MemoryLayout<Float>.stride }
 
     /// The first index of the maximum; 0 where nothing is a number above −∞.
     func indexOfMaximum(_ logits: UnsafeBufferPointer<Float>) -> Int {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// How much memory a model will need, before it is loaded.
+// How much memory a model will need, before it is loaded: the sum of what its parts say that they allocate.
 
 import Formats
 import JSON
 import Kernels
+import Platform
 import Quantization
 import Transformer
 
@@ -12,37 +13,52 @@ package struct MemoryPrediction: Sendable {
     /// What is mapped of the file; clean pages that the system may take back.
     package let file: Int
     package let cache: Int
+    /// Activations, what threads work in, a session's logits and its sampler.
     package let scratch: Int
-    /// Code, stacks and the C library, measured on Linux for x86-64.
+    /// Code, stacks and libraries: what a process takes that runs the smallest model, on Linux for x86-64.
     package let program = 13_500_000
 
     package var total: Int { file + cache + scratch + program }
 
     /// - Parameters:
-    ///   - cache: what was asked for; nil takes the model's usual one.
+    ///   - threadCount: nil takes what an engine takes.
     ///   - residentWeights: see `Engine.Options`.
     package init(
-        file: TillerFile, contextLength: Int, cache wanted: Engine.CacheType? = nil,
+        file: TillerFile, contextLength: Int, cache encoding: CacheEncoding, threadCount: Int? = nil,
         residentWeights: Int? = nil
     ) {
         let configuration = file.manifest.configuration
-        let isFloat = file.tensorIndex[.query, 0]?.encoding == .float32
-        let hasGroups = configuration.headSize % TensorEncoding.groupSize == 0
-        let encoding: CacheEncoding =
-            switch wanted {
-            case .float32: .float32
-            case .float16: .float16
-            case .int8: hasGroups ? .int8 : .float16
-            case nil: isFloat ? .float32 : hasGroups ? .int8 : .float16
-            }
         let weights = file.weights.count
         self.file = file.byteCount - weights + min(residentWeights ?? weights, weights)
         cache = KeyValueCache.byteCount(
             layerCount: configuration.layerCount, keyValueHeadCount: configuration.keyValueHeadCount,
-            headSize: configuration.headSize, capacity: contextLength,
-            encoding: encoding)
-        let form = file.tensorIndex[.down, 0].map { ActivationForm(readBy: $0.encoding) } ?? .values
-        scratch = ForwardPass.scratchByteCount(configuration: configuration, form: form)
+            headSize: configuration.headSize, capacity: contextLength, encoding: encoding)
+        scratch =
+            ForwardPass.byteCount(
+                configuration: configuration, form: Self.form(of: file), contextLength: contextLength,
+                threadCount: threadCount ?? Processor.physicalCoreCount(),
+                separatesBiases: encoding != .float32 && configuration.hasAttentionBias
+                    && !configuration.hasQueryKeyNorm)
+            + Session.byteCount(
+                contextLength: contextLength, vocabularySize: configuration.vocabularySize)
+            + Sampler.byteCount(vocabularySize: configuration.vocabularySize)
+    }
+
+    /// - Parameter cache: what was asked for; nil takes the model's usual one.
+    /// - Throws: `TillerError.invalidOption` where the model cannot have that.
+    package init(
+        file: TillerFile, contextLength: Int, wantedCache: Engine.CacheType?, threadCount: Int? = nil,
+        residentWeights: Int? = nil
+    ) throws(TillerError) {
+        self.init(
+            file: file, contextLength: contextLength,
+            cache: try Engine.cacheEncoding(wantedCache, for: file), threadCount: threadCount,
+            residentWeights: residentWeights)
+    }
+
+    /// What the model's projections read.
+    package static func form(of file: TillerFile) -> ActivationForm {
+        file.tensorIndex[.down, 0].map { ActivationForm(readBy: $0.encoding) } ?? .values
     }
 
     package var json: JSON.Object {

@@ -29,7 +29,21 @@ package struct Sampler {
         self.options = options
         seed = options.seed ?? UInt64.random(in: 0...UInt64(UInt32.max))
         random = SplitMix64(seed: seed)
-        candidates.reserveCapacity(1024)
+        candidates.reserveCapacity(Self.usualCandidateCount)
+    }
+
+    /// Tokens in the running for which there is room from the start; few draws need more.
+    private static let usualCandidateCount = 1024
+
+    /// Bytes that drawing takes.
+    static func byteCount(vocabularySize: Int) -> Int {
+        usualCandidateCount * MemoryLayout<(token: Int32, logit: Float)>.stride
+            + LogitPeaks.byteCount(vocabularySize: vocabularySize)
+    }
+
+    /// The same of what is allocated.
+    package var allocatedByteCount: Int {
+        candidates.capacity * MemoryLayout<(token: Int32, logit: Float)>.stride + peaks.allocatedByteCount
     }
 
     /// Chooses the next token.

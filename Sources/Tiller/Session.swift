@@ -45,6 +45,18 @@ public final class Session {
         isPromptToken.reserveCapacity(contextLength)
     }
 
+    /// Bytes that a session holds besides its cache: tokens with their phases, and logits.
+    static func byteCount(contextLength: Int, vocabularySize: Int) -> Int {
+        contextLength * (MemoryLayout<Int32>.stride + MemoryLayout<Bool>.stride)
+            + AlignedBuffer<Float>.byteCount(vocabularySize)
+    }
+
+    /// The same of what is allocated, with the cache.
+    package var allocatedByteCount: Int {
+        tokens.capacity * MemoryLayout<Int32>.stride + isPromptToken.capacity * MemoryLayout<Bool>.stride
+            + logits.byteCount + cache.allocatedByteCount
+    }
+
     /// Tokens that still fit.
     public var remainingContext: Int { contextLength - tokens.count }
 

@@ -17,7 +17,7 @@ package final class ForwardPass: @unchecked Sendable {
     /// The most tokens that go through the blocks together.
     package let batchSize: Int
 
-    private let scratch: Scratch
+    let scratch: Scratch
     private let passing: PassingLayers?
     /// Whether all rows of the scratch memory are resident.
     private var hasFilledScratch = false
@@ -34,22 +34,6 @@ package final class ForwardPass: @unchecked Sendable {
         self.batchSize = batchSize
         self.passing = passing
         scratch = Scratch(configuration: model.configuration, batchSize: batchSize)
-    }
-
-    /// Bytes of scratch memory that a full batch touches.
-    ///
-    /// - form: what the projections of the model read.
-    package static func scratchByteCount(
-        configuration: ModelConfiguration, form: ActivationForm, threadCount: Int = 2,
-        batchSize: Int = defaultBatchSize
-    ) -> Int {
-        let (hidden, intermediate) = (configuration.hiddenSize, configuration.intermediateSize)
-        let query = configuration.headCount * configuration.headSize
-        let key = configuration.keyValueHeadCount * configuration.headSize
-        // Outputs of attention and gate exist in the form that is read: 48 bytes for 32 elements in codes.
-        let outputBytes = form == .codes ? (query + intermediate) * 3 / 2 : (query + intermediate) * 4
-        let rowBytes = (2 * hidden + query + 2 * key) * 4 + hidden * 3 / 2 + outputBytes
-        return batchSize * rowBytes + GateScratch.byteCount * threadCount + configuration.vocabularySize * 4
     }
 
     /// Runs tokens through the model in batches and appends their keys and values to the cache.

@@ -30,18 +30,55 @@ final class Scratch {
     private var allLogits: AlignedBuffer<Float>?
 
     init(configuration: ModelConfiguration, batchSize: Int) {
+        let widths = Widths(configuration)
         self.batchSize = batchSize
-        let queryWidth = configuration.headCount * configuration.headSize
-        let keyWidth = configuration.keyValueHeadCount * configuration.headSize
-        hidden = AlignedBuffer(count: batchSize * configuration.hiddenSize)
-        normalized = Activations(capacity: batchSize, columns: configuration.hiddenSize)
-        query = AlignedBuffer(count: batchSize * queryWidth)
-        key = AlignedBuffer(count: batchSize * keyWidth)
-        value = AlignedBuffer(count: batchSize * keyWidth)
-        attended = Activations(capacity: batchSize, columns: queryWidth)
-        gated = Activations(capacity: batchSize, columns: configuration.intermediateSize)
-        headInput = AlignedBuffer(count: Self.headRows * configuration.hiddenSize)
-        headNormalized = Activations(capacity: Self.headRows, columns: configuration.hiddenSize)
+        hidden = AlignedBuffer(count: batchSize * widths.hidden)
+        normalized = Activations(capacity: batchSize, columns: widths.hidden)
+        query = AlignedBuffer(count: batchSize * widths.query)
+        key = AlignedBuffer(count: batchSize * widths.key)
+        value = AlignedBuffer(count: batchSize * widths.key)
+        attended = Activations(capacity: batchSize, columns: widths.query)
+        gated = Activations(capacity: batchSize, columns: widths.intermediate)
+        headInput = AlignedBuffer(count: Self.headRows * widths.hidden)
+        headNormalized = Activations(capacity: Self.headRows, columns: widths.hidden)
+    }
+
+    /// Elements of a token's rows.
+    private struct Widths {
+        let hidden, query, key, intermediate: Int
+
+        init(_ configuration: ModelConfiguration) {
+            hidden = configuration.hiddenSize
+            query = configuration.headCount * configuration.headSize
+            key = configuration.keyValueHeadCount * configuration.headSize
+            intermediate = configuration.intermediateSize
+        }
+    }
+
+    /// Bytes that a full batch writes to: outputs of attention and gate exist in the form that is read.
+    ///
+    /// - form: what the projections of the model read.
+    static func byteCount(configuration: ModelConfiguration, batchSize: Int, form: ActivationForm) -> Int {
+        let widths = Widths(configuration), codes = form == .codes
+        func activations(_ columns: Int, rows: Int, values: Bool) -> Int {
+            Activations.byteCount(capacity: rows, columns: columns, values: values, codes: codes)
+        }
+        return AlignedBuffer<Float>.byteCount(
+            batchSize * (widths.hidden + widths.query + 2 * widths.key) + headRows * widths.hidden)
+            + activations(widths.hidden, rows: batchSize, values: true)
+            + activations(widths.query, rows: batchSize, values: !codes)
+            + activations(widths.intermediate, rows: batchSize, values: !codes)
+            + activations(widths.hidden, rows: headRows, values: true)
+    }
+
+    /// The same of what is allocated.
+    func allocatedByteCount(form: ActivationForm) -> Int {
+        let codes = form == .codes
+        return hidden.byteCount + query.byteCount + key.byteCount + value.byteCount + headInput.byteCount
+            + normalized.byteCount(values: true, codes: codes)
+            + attended.byteCount(values: !codes, codes: codes)
+            + gated.byteCount(values: !codes, codes: codes)
+            + headNormalized.byteCount(values: true, codes: codes)
     }
 
     /// Gives the memory of all rows but the first back to the system.

@@ -137,10 +137,12 @@ import Tiller
     @Test func thePredictionLeavesOutWhatPasses() throws {
         let (path, _) = try wideModel()
         let file = try TillerFile(path: path)
-        let whole = MemoryPrediction(file: file, contextLength: 128)
-        let limited = MemoryPrediction(file: file, contextLength: 128, residentWeights: 10_000_000)
+        let whole = MemoryPrediction(file: file, contextLength: 128, cache: .float32)
+        let limited = MemoryPrediction(
+            file: file, contextLength: 128, cache: .float32, residentWeights: 10_000_000)
         #expect(whole.total - limited.total == file.weights.count - 10_000_000)
-        let roomy = MemoryPrediction(file: file, contextLength: 128, residentWeights: 1 << 40)
+        let roomy = MemoryPrediction(
+            file: file, contextLength: 128, cache: .float32, residentWeights: 1 << 40)
         #expect(roomy.total == whole.total)
     }
 }
