@@ -10,13 +10,14 @@ extension FormatRule {
     package static let signatureAlgorithm = Self(signature: 2, "algorithm")
     package static let signatureReserved = Self(signature: 3, "reserved bytes")
     package static let signatureName = Self(signature: 4, "signer's name")
-    package static let signatureDigests = Self(signature: 5, "digests")
+    package static let signatureSections = Self(signature: 5, "sections")
     package static let signatureKeyFile = Self(signature: 6, "key file")
     package static let signatureValid = Self(signature: 7, "signature")
+    package static let signatureSmallOrder = Self(signature: 8, "small order")
 
     /// All rules of formats/signature.md.
     package static let signature: [FormatRule] = [
-        signatureSize, signatureAlgorithm, signatureReserved, signatureName, signatureDigests,
-        signatureKeyFile, signatureValid,
+        signatureSize, signatureAlgorithm, signatureReserved, signatureName, signatureSections,
+        signatureKeyFile, signatureValid, signatureSmallOrder,
     ]
 }

@@ -79,7 +79,7 @@ package struct SectionKind: RawRepresentable, Hashable, Sendable {
 }
 
 /// One line of the table of contents.
-package struct SectionEntry: Sendable, Equatable {
+package struct SectionEntry: Sendable, Hashable {
     /// A reader that does not know the kind must refuse the file.
     static let requiredFlag: UInt32 = 1
 

@@ -75,7 +75,8 @@ package enum TillerProfileStore {
     /// A profile's section and the signatures of it alone, which mean nothing without it.
     private static func sections(of profile: StoredProfile, in file: TillerFile) -> [SectionEntry] {
         [profile.entry]
-            + file.signatures.filter { $0.signature.digests == [profile.digest] }.map(\.entry)
+            + file.signatures.filter { $0.signature.scope == .profile && $0.signature.covers(profile.entry) }
+            .map(\.entry)
     }
 
     private static func duplicate(_ name: String) -> FormatError {
@@ -121,8 +122,10 @@ package enum TillerProfileFile {
             }
             try container.checkDigest(of: entry)
         }
-        let digest = SHA256.digest(of: section)
-        let signatures = try container.signatures().map(\.signature).filter { $0.digests.contains(digest) }
+        let entries = container.entries.filter { $0.kind == .steeringProfile && $0.isUnderstood }
+        let signatures = try container.signatures().map(\.signature).filter { signature in
+            signature.scope == .profile && entries.contains { signature.covers($0) }
+        }
         return (try SteeringProfile(section), signatures)
     }
 

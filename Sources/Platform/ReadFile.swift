@@ -10,6 +10,18 @@ package func readFile(path: String, limit: Int) throws(FileError) -> [UInt8] {
     try readToEnd(FileDescriptor(path: path, flags: O_RDONLY), limit: limit)
 }
 
+/// The content of a regular file: a pipe or a device in its place is refused, and not waited for.
+/// - Parameter limit: the most bytes that are acceptable.
+/// - Returns: the bytes, and who may do what with the file.
+/// - Throws: `FileError`, as `readFile` does, and for whatever is no regular file.
+package func readRegularFile(
+    path: String, limit: Int
+) throws(FileError) -> (bytes: [UInt8], permissions: mode_t) {
+    let file = try FileDescriptor(path: path, flags: O_RDONLY | O_NONBLOCK)
+    let permissions = try file.statusOfRegularFile(for: .read).st_mode & 0o7777
+    return (try readToEnd(file, limit: limit), permissions)
+}
+
 /// All that comes on standard input until its end.
 /// - Throws: `FileError` if it cannot be read, or has more than `limit` bytes.
 package func readStandardInput(limit: Int = 1 << 30) throws(FileError) -> [UInt8] {

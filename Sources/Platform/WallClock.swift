@@ -4,9 +4,13 @@
 import Glibc
 
 package enum WallClock {
-    /// The current moment in UTC, as in 2026-01-31T12:00:00Z.
-    package static func isoDate() -> String {
-        var seconds = time(nil)
+    /// The current moment.
+    package static func secondsSince1970() -> Int { time(nil) }
+
+    /// A moment in UTC, the current one unless given, as in 2026-01-31T12:00:00Z.
+    package static func isoDate(secondsSince1970: Int = secondsSince1970()) -> String {
+        // Years of four digits; what a file says may be anything.
+        var seconds = min(max(secondsSince1970, 0), 253_402_300_799)
         var parts = tm()
         gmtime_r(&seconds, &parts)
         func padded(_ value: Int32, _ width: Int = 2) -> String {

@@ -16,6 +16,8 @@ package struct ChatRequest {
     package var engine = EngineSettings()
     /// A file that keeps the conversation and what was computed for it; nil for none.
     package var sessionFile: String?
+    /// Who must have signed the model, where somebody must.
+    package var signer: RequiredSigner?
 
     package init(file: String) { self.file = file }
 
@@ -24,7 +26,7 @@ package struct ChatRequest {
     /// - Throws: `TillerError` where it cannot begin or, over a pipe, cannot go on; `Interruption`.
     package func run() throws {
         let (engine, seconds) = try engine.load(
-            file, context: context, usual: 4096, overcommits: overcommits)
+            file, context: context, usual: 4096, overcommits: overcommits, signer: signer)
         let session = try engine.makeSession(contextLength: engine.context(context, usual: 4096))
         try session.steer(steering)
         try engine.warn(about: steering)

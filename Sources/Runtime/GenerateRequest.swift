@@ -23,6 +23,8 @@ package struct GenerateRequest {
     package var engine = EngineSettings()
     /// A file that keeps what was computed; nil for none.
     package var sessionFile: String?
+    /// Who must have signed the model, where somebody must.
+    package var signer: RequiredSigner?
 
     package init(file: String, prompt: String) {
         self.file = file
@@ -34,7 +36,7 @@ package struct GenerateRequest {
     /// - Throws: `TillerError`, or `Interruption` after an interrupt.
     package func run() throws {
         let (engine, _) = try engine.load(
-            file, context: context, usual: 2048, overcommits: overcommits)
+            file, context: context, usual: 2048, overcommits: overcommits, signer: signer)
         let content = try prompt == "-" ? text(of: readStandardInput(), from: "standard input") : prompt
         let tokens = try promptTokens(content, engine: engine)
         let session = try engine.makeSession(contextLength: engine.context(context, usual: 2048))

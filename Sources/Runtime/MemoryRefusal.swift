@@ -32,11 +32,15 @@ extension EngineSettings {
     /// - Parameters:
     ///   - context: what was asked for; nil takes `usual`.
     ///   - overcommits: whether to load it anyway.
+    ///   - signer: who must have signed it, where somebody must.
     /// - Throws: `TillerError.invalidFile` with `memoryRefusal`, or what loading throws.
-    package func load(_ path: String, context: Int?, usual: Int, overcommits: Bool) throws -> (
+    package func load(
+        _ path: String, context: Int?, usual: Int, overcommits: Bool, signer: RequiredSigner? = nil
+    ) throws -> (
         engine: Engine, seconds: Double
     ) {
         try load(path) { file in
+            try signer?.check(file, path: path)
             guard !overcommits else { return }
             let available = SystemMemory.availableByteCount()
             // What is out of range is for others to refuse.

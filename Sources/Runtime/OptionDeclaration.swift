@@ -58,6 +58,12 @@ extension OptionDeclaration {
         "session", "file", "Keep the conversation, and what was computed for it, in this file.")
     package static let overcommit = Self("overcommit", nil, "Run also where memory will not suffice.")
     package static let json = Self("json", nil, "Print one JSON object.")
+    package static let signedBy = Self(
+        "signed-by", "name",
+        "Refuse the file unless this key signed it, NAME.pub in the folder of keys; 'tiller' alone can tell.")
+    package static let requireSignedBy = Self(
+        "require-signed-by", "name",
+        "Run the file only if this key signed it and every byte is as signed; 'tiller' alone can tell.")
     package static let inspectContext = Self(
         "context", "n", "Tokens of context for the prediction of memory.", usual: "2048")
     package static let tensors = Self("tensors", nil, "Also list every tensor.")

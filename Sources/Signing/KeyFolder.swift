@@ -21,6 +21,14 @@ package struct KeyFolder {
         }
     }
 
+    /// What is in a folder.
+    package struct Contents {
+        /// By name.
+        package var entries: [Entry] = []
+        /// One line about each file that was passed over, or that others can read though they should not.
+        package var warnings: [String] = []
+    }
+
     package let path: String
 
     package init(path: String) { self.path = path }
@@ -41,10 +49,7 @@ package struct KeyFolder {
     ///
     /// - Throws: `FileError`, where there is a key of this name already too; `FormatError` R6 for an unfit name.
     package func makeKey(named name: String) throws -> SigningKey {
-        guard SteeringProfile.isValidName(name) else {
-            throw FormatError(
-                .signatureKeyFile, found: "the name \"\(name)\"", expected: "1 to 64 of A-Z a-z 0-9 . _ -")
-        }
+        guard SteeringProfile.isValidName(name) else { throw unfitName(name) }
         try makeFolders()
         let publicPath = "\(path)/\(name).pub"
         // Before the secret file is there, which would be of no use alone.
@@ -62,29 +67,67 @@ package struct KeyFolder {
     package func secretPath(of name: String) -> String { "\(path)/\(name).key" }
 
     /// The secret key of a name.
+    ///
+    /// - Parameter warn: called with a line where others can read the file.
     /// - Throws: `FileError`, `FormatError` R6.
-    package func key(named name: String) throws -> SigningKey {
-        guard SteeringProfile.isValidName(name) else {
-            throw FormatError(
-                .signatureKeyFile, found: "the name \"\(name)\"", expected: "1 to 64 of A-Z a-z 0-9 . _ -")
-        }
-        return try SigningKey(name: name, secret: read(secretPath(of: name), title: Self.secretTitle))
+    package func key(named name: String, warn: (String) -> Void) throws -> SigningKey {
+        guard SteeringProfile.isValidName(name) else { throw unfitName(name) }
+        let (secret, permissions) = try read(secretPath(of: name), title: Self.secretTitle)
+        let key = try SigningKey(name: name, secret: secret)
+        if permissions & 0o077 != 0 { warn(Self.openSecret(secretPath(of: name))) }
+        return key
     }
 
-    /// All public keys, by name.
-    /// - Throws: `FileError`, `FormatError` R6 for a file that holds none.
-    package func entries() throws -> [Entry] {
-        try fileNames().filter { $0.hasSuffix(".pub") }.map { file in
+    /// The public key of a name: one's own, or somebody else's.
+    /// - Throws: `FileError`, `FormatError` R6, R8.
+    package func publicKey(named name: String) throws -> [UInt8] {
+        guard SteeringProfile.isValidName(name) else { throw unfitName(name) }
+        return try readPublicKey("\(path)/\(name).pub")
+    }
+
+    /// All public keys. What is no such file is passed over with a word: somebody else's mistake must not keep anybody from
+    /// checking signatures.
+    package func contents() -> Contents {
+        var contents = Contents()
+        for file in fileNames(&contents.warnings) where file.hasSuffix(".pub") {
             let name = String(file.dropLast(4))
-            return Entry(
-                name: name, publicKey: try read("\(path)/\(file)", title: Self.publicTitle),
-                hasSecret: access(secretPath(of: name), F_OK) == 0)
+            do {
+                guard SteeringProfile.isValidName(name) else { throw unfitName(name) }
+                let publicKey = try readPublicKey("\(path)/\(file)")
+                var status = stat()
+                let hasSecret = stat(secretPath(of: name), &status) == 0
+                if hasSecret, status.st_mode & 0o077 != 0 {
+                    contents.warnings.append(Self.openSecret(secretPath(of: name)))
+                }
+                contents.entries.append(Entry(name: name, publicKey: publicKey, hasSecret: hasSecret))
+            } catch { contents.warnings.append("\(error); \(path)/\(file) is passed over") }
         }
+        return contents
     }
 
-    private func read(_ file: String, title: String) throws -> [UInt8] {
-        let text = String(decoding: try readFile(path: file, limit: 4096), as: UTF8.self)
-        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+    private static func openSecret(_ file: String) -> String {
+        "\(file) is secret, but others can read or change it; chmod 600 it"
+    }
+
+    private func unfitName(_ name: String) -> FormatError {
+        FormatError(
+            .signatureKeyFile, found: "the name \"\(name)\"", expected: "1 to 64 of A-Z a-z 0-9 . _ -")
+    }
+
+    private func readPublicKey(_ file: String) throws -> [UInt8] {
+        let key = try read(file, title: Self.publicTitle).bytes
+        guard !hasSmallOrder(key) else {
+            throw FormatError(
+                .signatureSmallOrder, found: "\(key.hexadecimal) in \(file)",
+                expected: "a key that only its owner can sign by")
+        }
+        return key
+    }
+
+    private func read(_ file: String, title: String) throws -> (bytes: [UInt8], permissions: mode_t) {
+        let (content, permissions) = try readRegularFile(path: file, limit: 4096)
+        let lines = String(decoding: content, as: UTF8.self).split(
+            separator: "\n", omittingEmptySubsequences: false)
         guard lines.count == 3, lines[0] == title, lines[1].utf8.count == 64, lines[2].isEmpty,
             let bytes = [UInt8](hexadecimal: lines[1])
         else {
@@ -92,7 +135,7 @@ package struct KeyFolder {
                 .signatureKeyFile, found: "other text in \(file)",
                 expected: "\"\(title)\" and 64 hexadecimal digits, each on a line")
         }
-        return bytes
+        return (bytes, permissions)
     }
 
     private func write(_ text: String, to file: String, isSecret: Bool) throws {
@@ -112,8 +155,14 @@ package struct KeyFolder {
         }
     }
 
-    private func fileNames() -> [String] {
-        guard let folder = opendir(path) else { return [] }
+    /// The folder's files; none where there is no folder.
+    private func fileNames(_ warnings: inout [String]) -> [String] {
+        guard let folder = opendir(path) else {
+            if errno != ENOENT {
+                warnings.append("\(FileError(path: path, operation: .open, code: errno)); no key is known")
+            }
+            return []
+        }
         defer { closedir(folder) }
         var names: [String] = []
         while let entry = readdir(folder) {

@@ -3,6 +3,7 @@
 
 import enum Crypto.Curve25519
 import Formats
+import Platform
 
 /// A secret key with the name that its owner goes by.
 package struct SigningKey {
@@ -28,17 +29,26 @@ package struct SigningKey {
     /// 32 bytes.
     package var publicKey: [UInt8] { Array(key.publicKey.rawRepresentation) }
 
-    /// Signs sections by their digests.
-    package func sign(_ digests: [SHA256.Digest]) throws -> Signature {
-        let unsigned = Signature(signer: name, publicKey: publicKey, digests: digests)
-        return unsigned.signed(Array(try key.signature(for: unsigned.message)))
+    /// Signs sections as they are, now.
+    package func sign(_ sections: [SignedSection], scope: Signature.Scope) throws -> Signature {
+        try sign(
+            Signature(
+                signer: name, publicKey: publicKey, scope: scope, date: WallClock.secondsSince1970(),
+                sections: sections))
+    }
+
+    /// Signs what is prepared.
+    package func sign(_ unsigned: Signature) throws -> Signature {
+        unsigned.signed(Array(try key.signature(for: unsigned.message)))
     }
 }
 
 extension Signature {
-    /// Whether the key signed these very digests under this name.
+    /// Whether the key signed these very sections under this name. A key of small order, by which anybody can sign, signs nothing.
     package var isValid: Bool {
-        guard let key = try? Curve25519.Signing.PublicKey(rawRepresentation: publicKey) else { return false }
+        guard !hasSmallOrder(publicKey),
+            let key = try? Curve25519.Signing.PublicKey(rawRepresentation: publicKey)
+        else { return false }
         return key.isValidSignature(signature, for: message)
     }
 

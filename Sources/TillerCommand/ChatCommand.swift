@@ -15,6 +15,7 @@ struct ChatCommand: ParsableCommand {
     @Option(parsing: .unconditionalSingleValue, help: ArgumentHelp(.stop)) var stop: [String] = []
     @Option(help: ArgumentHelp(.chatSession)) var session: String?
     @Flag(help: ArgumentHelp(.overcommit)) var overcommit = false
+    @Option(help: ArgumentHelp(.requireSignedBy)) var requireSignedBy: String?
 
     @OptionGroup(title: "Sampling") var sampling: SamplingCommandOptions
     @OptionGroup(title: "Steering") var steering: SteeringOptions
@@ -38,6 +39,7 @@ struct ChatCommand: ParsableCommand {
         request.generation.maximumDivergence = try cap.parsed()
         request.steering = try steering.parsed()
         request.sessionFile = session
+        request.signer = try requireSignedBy.map { try SignatureNames.signer($0) }
         request.engine = engineOptions.settings
         try request.run()
     }

@@ -19,6 +19,7 @@ struct GenerateCommand: ParsableCommand {
     @Flag(help: ArgumentHelp(.logprobs)) var logprobs = false
     @Option(help: ArgumentHelp(.generateSession)) var session: String?
     @Flag(help: ArgumentHelp(.overcommit)) var overcommit = false
+    @Option(help: ArgumentHelp(.requireSignedBy)) var requireSignedBy: String?
     @Flag(help: ArgumentHelp(.generateJSON)) var json = false
 
     @OptionGroup(title: "Sampling") var sampling: SamplingCommandOptions
@@ -48,6 +49,7 @@ struct GenerateCommand: ParsableCommand {
         request.generation.maximumDivergence = try cap.parsed()
         request.steering = try steering.parsed()
         request.sessionFile = session
+        request.signer = try requireSignedBy.map { try SignatureNames.signer($0) }
         request.engine = engineOptions.settings
         try request.run()
     }

@@ -43,7 +43,9 @@ struct KeysListCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        let entries = try KeyFolder.usual().entries()
+        let contents = KeyFolder.usual().contents()
+        contents.warnings.forEach(warn)
+        let entries = contents.entries
         if json {
             let list = entries.map {
                 JSON.object([
@@ -67,8 +69,9 @@ struct SignCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sign", abstract: "Sign a model file, or a bundle's model, as it is now.",
         discussion: """
-            The signature covers every section by its checksum: weights, tokenizer, profiles. 'tiller verify' checks it, \
-            and says what was added or removed since. Signing reads the whole file first.
+            The signature covers every section, what kind it is and its checksum: weights, tokenizer, template, profiles. \
+            'tiller verify' checks it, and refuses a file from which anything is gone; profiles that are added later it \
+            names. Signing reads the whole file first. An earlier signature by the same key is replaced.
             """)
 
     @Argument(help: "The model, a .tiller file.")
@@ -78,66 +81,19 @@ struct SignCommand: ParsableCommand {
     var key: String
 
     func run() throws {
-        let key = try KeyFolder.usual().key(named: key)
+        let key = try KeyFolder.usual().key(named: key, warn: warn)
+        let names = SignatureNames()
         let model = try openModelFile(file)
         Interrupt.install()
         // Whoever signs damaged weights would vouch for the damage.
         guard try model.verify(progress: { _, _ in !Interrupt.isRequested }) else {
             throw CancellationError()
         }
-        try TillerStore.add(key.sign(model.signableDigests), in: file)
-        printLine(
-            "signed    \(file.printableLine), \(model.signableDigests.count) sections, by '\(key.name)'")
-    }
-}
-
-/// Signatures as people are told of them.
-struct SignatureNames {
-    private let known: [KeyFolder.Entry]
-
-    init() throws { known = try KeyFolder.usual().entries() }
-
-    /// Whose a signature is: the name of a known key, or what the signer claims.
-    func name(_ signature: Signature) -> String {
-        guard signature.isValid else { return "not valid, in the name of '\(signature.signer)'" }
-        let key = signature.publicKey.hexadecimal
-        guard let entry = known.first(where: { $0.publicKey == signature.publicKey }) else {
-            return "by unknown key \(key.prefix(16))…, which calls itself '\(signature.signer)'"
+        let sections = model.signableSections
+        let dropped = try TillerStore.add(key.sign(sections, scope: .file), in: file)
+        printLine("signed    \(file.printableLine), \(sections.count) sections, by '\(key.name)'")
+        for signature in dropped {
+            printLine("dropped   what no longer held: signed \(names.name(signature))".printableLine)
         }
-        return "by '\(entry.name)'"
-    }
-
-    /// Who signed a profile of a file: its own signatures and those of the whole file.
-    func text(of profile: StoredProfile, in file: TillerFile) -> String {
-        let found = file.signatures.map(\.signature).filter { $0.digests.contains(profile.digest) }
-        return found.isEmpty ? "unsigned" : "signed " + found.map(name).joined(separator: ", ")
-    }
-
-    /// Lines about a whole file's signatures, and whether all of them are valid.
-    func report(_ file: TillerFile) -> SignatureReport {
-        var lines: [String] = []
-        var list: [JSON] = []
-        var areValid = true
-        for signature in file.signatures.map(\.signature) {
-            let (added, missing) = file.difference(from: signature)
-            let isOfProfile = signature.digests.count == 1
-            var line = "signed \(name(signature))"
-            if isOfProfile {
-                let profile = file.profiles.first { signature.digests == [$0.digest] }
-                line += profile.map { ": profile '\($0.name)'" } ?? ": a profile that is gone"
-            } else {
-                if !added.isEmpty { line += "; added since: \(added.joined(separator: ", "))" }
-                if missing > 0 { line += "; \(missing) signed section\(missing == 1 ? " is" : "s are") gone" }
-            }
-            lines.append(line)
-            areValid = areValid && signature.isValid
-            list.append([
-                "signer": .string(signature.signer), "public_key": .string(signature.publicKey.hexadecimal),
-                "valid": .bool(signature.isValid), "sections": .integer(signature.digests.count),
-                "added": .array(isOfProfile ? [] : added.map { .string($0) }), "missing": .integer(missing),
-            ])
-        }
-        return SignatureReport(
-            lines: lines.isEmpty ? ["unsigned"] : lines, json: .array(list), areValid: areValid)
     }
 }

@@ -33,7 +33,7 @@ struct ProfileListCommand: ParsableCommand {
     func run() throws {
         let model = try openModelFile(file)
         let profiles = try model.profiles.map { try $0.decoded() }
-        let signers = try SignatureNames()
+        let signers = SignatureNames()
         let signatures = model.profiles.map { signers.text(of: $0, in: model) }
         if json {
             let list = zip(profiles, signatures).map { profile, signature in
@@ -78,7 +78,7 @@ struct ProfileShowCommand: ParsableCommand {
     func run() throws {
         let model = try openModelFile(file)
         let profile = try model.requireProfile(named: name)
-        let signers = try SignatureNames()
+        let signers = SignatureNames()
         let signature = model.profiles.first { $0.name == name }.map { signers.text(of: $0, in: model) } ?? ""
         if json {
             var object = profile.summary(in: model)

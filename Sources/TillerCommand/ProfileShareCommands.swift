@@ -40,7 +40,8 @@ struct ProfileExportCommand: ParsableCommand {
         let model = try openModelFile(file)
         let profile = try model.requireProfile(named: name)
         let keys = KeyFolder.usual()
-        let key = try sign.map { try keys.key(named: $0) }
+        let key = try sign.map { try keys.key(named: $0, warn: warn) }
+        let names = SignatureNames()
         if let strength, !(abs(strength) <= Steer.largestStrength) {
             throw TillerError.invalidOption(
                 "--strength is \(strength), expected a number of at most ±\(Int(Steer.largestStrength))")
@@ -64,16 +65,15 @@ struct ProfileExportCommand: ParsableCommand {
                     "--strength belongs to control vectors; profiles keep theirs apart")
             }
             // What was signed by others stays so; the section's bytes are the same.
-            let digest = SHA256.digest(of: try profile.encoded())
-            signatures = model.signatures.map(\.signature).filter { $0.digests == [digest] }
+            signatures = model.profiles.first { $0.name == name }.map(model.ownSignatures) ?? []
             if let key {
                 signatures.removeAll { $0.publicKey == key.publicKey }
-                signatures.append(try key.sign([digest]))
+                signatures.append(
+                    try key.sign([SignedSection(profile: try profile.encoded())], scope: .profile))
             }
             try TillerProfileFile.write(
                 profile, signatures: signatures, to: output, replaceExisting: force)
         }
-        let names = try SignatureNames()
         let signers = signatures.map { "signed " + names.name($0) }
         printLine(
             "exported '\(name)' to \(output), \(signers.isEmpty ? "unsigned" : signers.joined(separator: ", "))"
@@ -102,6 +102,7 @@ struct ProfileImportCommand: ParsableCommand {
     var force = false
 
     func run() throws {
+        let names = SignatureNames()
         let model = try openModelFile(file)
         var (profile, signatures) = try read(for: model)
         if let name, name != profile.name {
@@ -128,7 +129,6 @@ struct ProfileImportCommand: ParsableCommand {
         if !force { try profile.checkHeadBasis(model.headScaling, isFromThere: false) }
         try TillerProfileStore.add(
             profile, signatures: signatures, in: file, replacesExisting: force, acceptsOtherSource: force)
-        let names = try SignatureNames()
         let signers = signatures.map { "signed " + names.name($0) }
         printLine(
             "imported '\(profile.name)', \(signers.isEmpty ? "unsigned" : signers.joined(separator: ", ").printableLine)"

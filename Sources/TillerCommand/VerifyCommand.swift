@@ -5,6 +5,7 @@ import ArgumentParser
 import Formats
 import Platform
 import Runtime
+import Signing
 import Tiller
 
 struct VerifyCommand: ParsableCommand {
@@ -12,12 +13,14 @@ struct VerifyCommand: ParsableCommand {
 
     @Argument(help: ArgumentHelp(.file)) var file: String
     @Flag(help: ArgumentHelp(.json)) var json = false
+    @Option(help: ArgumentHelp(.signedBy)) var signedBy: String?
 
     func run() throws {
         var request = VerifyRequest(file: file)
         request.printsJSON = json
-        let names = try SignatureNames()
-        request.checkSignatures = { names.report($0) }
+        let required = try signedBy.map { try KeyFolder.usual().required($0) }
+        let names = SignatureNames()
+        request.checkSignatures = { names.report($0, signedBy: required) }
         try request.run()
     }
 }

@@ -33,7 +33,9 @@ struct CommandDeclaration: Sendable {
         text: .chat, needsFile: true,
         groups: [
             sampling, steering, machine,
-            own([.chatSystem, .chatContext, .answerTokens, .stop, .chatSession, .overcommit]),
+            own([
+                .chatSystem, .chatContext, .answerTokens, .stop, .chatSession, .overcommit, .requireSignedBy,
+            ]),
         ],
         run: { try ChatRequest($0).run() })
 
@@ -44,7 +46,7 @@ struct CommandDeclaration: Sendable {
             own([
                 .prompt, .chat, .generateSystem, .generatedTokens, .stop, .generateContext, .special,
                 .logprobs,
-                .generateSession, .overcommit, .generateJSON,
+                .generateSession, .overcommit, .requireSignedBy, .generateJSON,
             ]),
         ],
         run: { try GenerateRequest($0).run() })
@@ -54,7 +56,8 @@ struct CommandDeclaration: Sendable {
         run: { try InspectRequest($0).run() })
 
     static let verify = CommandDeclaration(
-        text: .verify, needsFile: true, groups: [own([.json])], run: { try VerifyRequest($0).run() })
+        text: .verify, needsFile: true, groups: [own([.json, .signedBy])],
+        run: { try VerifyRequest($0).run() })
 
     static let bench = CommandDeclaration(
         text: .bench, needsFile: false,

@@ -52,6 +52,7 @@ extension ChatRequest {
         system = given.text(.chatSystem) ?? given.bundle?.settings.system
         context = try given.number(.chatContext)
         sessionFile = given.text(.chatSession)
+        signer = given.text(.requireSignedBy).map { RequiredSigner(name: $0) }
         overcommits = given.has(.overcommit)
         generation.sampling = try given.sampling()
         generation.maximumTokens = try given.maximumTokens(.answerTokens, usual: 1024, least: 1)
@@ -69,6 +70,7 @@ extension GenerateRequest {
         system = given.text(.generateSystem) ?? (isChat ? given.bundle?.settings.system : nil)
         context = try given.number(.generateContext)
         sessionFile = given.text(.generateSession)
+        signer = given.text(.requireSignedBy).map { RequiredSigner(name: $0) }
         parsesSpecial = given.has(.special)
         overcommits = given.has(.overcommit)
         printsJSON = given.has(.generateJSON)
@@ -98,6 +100,7 @@ extension InspectRequest {
 extension VerifyRequest {
     init(_ given: GivenArguments) throws {
         self.init(file: try given.file())
+        signer = given.text(.signedBy).map { RequiredSigner(name: $0) }
         printsJSON = given.has(.json)
     }
 }

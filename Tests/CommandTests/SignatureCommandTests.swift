@@ -54,25 +54,96 @@ import Testing
         let model = steerable()
         #expect(place.tiller("keys", "new", "Ada").status == 0)
         expectRefusal(place.tiller("sign", model, "--key", "Bob"), code: 1, saying: "Bob.key")
+        expectRefusal(place.tiller("verify", model, "--signed-by", "Ada"), code: 1, saying: "unsigned")
         #expect(place.tiller("sign", model, "--key", "Ada").status == 0)
-        #expect(place.tiller("verify", model).output.contains("signed by 'Ada'\n"))
+        #expect(place.tiller("verify", model).output.contains("signed by 'Ada' on 20"))
+        #expect(place.tiller("verify", model, "--signed-by", "Ada").status == 0)
         #expect(place.tiller("profile", "list", model).output.contains("signed by 'Ada'"))
         #expect(place.tiller("inspect", model).output.contains("in the name of Ada"))
-        #expect(place.tiller("profile", "rename", model, "v", "w").status == 0)
-        let report = place.tiller("verify", model)
-        #expect(
-            report.status == 0 && report.output.contains("added since: profile 'w'; 1 signed section is gone")
-        )
+        // What is added is named, and leaves the signature as it is.
+        let vector = Workplace.fixtures + "/llama.steering.gguf"
+        #expect(place.tiller("profile", "import", model, vector, "--name", "w").status == 0)
+        let report = place.tiller("verify", model, "--signed-by", "Ada")
+        #expect(report.status == 0 && report.output.contains("added since: profile 'w'"))
         let json = try place.tiller("verify", model, "--json").json
         #expect(json["valid"]?.boolValue == true)
-        #expect(json["signatures"]?.arrayValue?.first?["missing"]?.intValue == 1)
+        let signature = json["signatures"]?.arrayValue?.first
+        #expect(signature?["missing"]?.intValue == 0 && signature?["version"]?.intValue == 2)
+        #expect(signature?["added"]?.arrayValue?.map(\.stringValue) == ["profile 'w'"])
         let runner = place.run(Workplace.executable + "-run", ["verify", model])
         #expect(runner.status == 0 && runner.output.contains("1 signature, which 'tiller verify' checks"))
-        // A second signature by the same key of other sections stands beside the first; of the same, it takes its place.
-        #expect(place.tiller("sign", model, "--key", "Ada").status == 0)
-        #expect(place.tiller("sign", model, "--key", "Ada").status == 0)
-        #expect(try place.tiller("verify", model, "--json").json["signatures"]?.arrayValue?.count == 2)
         #expect(place.tiller("compact", model).status == 0)
+        #expect(place.tiller("verify", model, "--signed-by", "Ada").status == 0)
+    }
+
+    @Test(arguments: [["remove", "v"], ["rename", "v", "w"]])
+    func aModelFromWhichASignedProfileIsGoneIsRefused(change: [String]) throws {
+        let model = steerable()
+        #expect(place.tiller("keys", "new", "Ada").status == 0)
+        #expect(place.tiller("keys", "new", "Bob").status == 0)
+        #expect(place.tiller("sign", model, "--key", "Ada").status == 0)
+        #expect(place.tiller(["profile", change[0], model] + change.dropFirst()).status == 0)
+        let report = place.tiller("verify", model)
+        #expect(report.status == 1 && report.output.contains("undamaged, but not valid"))
+        #expect(report.errorLines.count == 1 && report.error.contains("'steering profile' is gone"))
+        let json = try place.tiller("verify", model, "--json").json
+        #expect(json["valid"]?.boolValue == false)
+        #expect(json["signatures"]?.arrayValue?.first?["missing"]?.intValue == 1)
+        #expect(place.tiller("verify", model, "--signed-by", "Ada").status == 1)
+        // Signed anew by somebody else, it is theirs alone.
+        let signed = place.tiller("sign", model, "--key", "Bob")
+        #expect(signed.status == 0 && signed.output.contains("no longer held: signed by 'Ada'"))
+        #expect(place.tiller("verify", model, "--signed-by", "Bob").status == 0)
+        expectRefusal(
+            place.tiller("verify", model, "--signed-by", "Ada"), code: 1, saying: "by 'Ada'")
+        // And by both. The same key signs once.
+        for _ in 0..<2 { #expect(place.tiller("sign", model, "--key", "Ada").status == 0) }
         #expect(try place.tiller("verify", model, "--json").json["signatures"]?.arrayValue?.count == 2)
+        for name in ["Ada", "Bob"] { #expect(place.tiller("verify", model, "--signed-by", name).status == 0) }
+    }
+
+    @Test func onlyASignedModelRunsWhereThatIsRequired() throws {
+        let model = steerable()
+        for name in ["Ada", "Bob"] { #expect(place.tiller("keys", "new", name).status == 0) }
+        let generate = ["generate", model, "--prompt", "The cat", "--max-tokens", "2", "--require-signed-by"]
+        let chat = ["chat", model, "--max-tokens", "2", "--require-signed-by"]
+        for command in [generate, chat] {
+            expectRefusal(place.tiller(command + ["Ada"]), code: 1, saying: "unsigned")
+        }
+        #expect(place.tiller("sign", model, "--key", "Ada").status == 0)
+        for command in [generate, chat] {
+            #expect(place.tiller(command + ["Ada"]).status == 0)
+            expectRefusal(place.tiller(command + ["Bob"]), code: 1, saying: "'Bob'")
+            expectRefusal(place.tiller(command + ["Eve"]), code: 1, saying: "no public key 'Eve' is known")
+            let small = place.run(Workplace.executable + "-run", command + ["Ada"])
+            expectRefusal(small, code: 1, saying: "this program checks none")
+        }
+        let small = place.run(Workplace.executable + "-run", ["verify", model, "--signed-by", "Ada"])
+        expectRefusal(small, code: 1, saying: "this program checks none")
+    }
+
+    @Test func aForeignFileAmongTheKeysStopsNothing() throws {
+        let model = steerable(), file = place.path("v.tillerprofile")
+        #expect(place.tiller("keys", "new", "Ada").status == 0)
+        let made = place.shell(
+            "printf 'junk\\n' > \"$HOME/.config/tiller/keys/x.pub\" && mkdir \"$HOME/.config/tiller/keys/y.pub\""
+        )
+        #expect(made.status == 0)
+        let commands = [
+            ["profile", "export", model, "v", file], ["profile", "import", model, file, "--force"],
+            ["profile", "list", model], ["sign", model, "--key", "Ada"], ["keys", "list"],
+            ["verify", model], ["verify", model, "--signed-by", "Ada"],
+        ]
+        for command in commands {
+            let outcome = place.tiller(command)
+            #expect(outcome.status == 0, "\(command): \(outcome.error)")
+            #expect(outcome.errorLines.count == 2 && outcome.error.contains("x.pub is passed over"))
+        }
+        // The key that is asked for must be one.
+        expectRefusal(place.tiller("verify", model, "--signed-by", "x"), code: 1, saying: "x.pub")
+        // Names come first: a secret key that is broken leaves nothing behind.
+        #expect(place.shell("printf 'junk\\n' > \"$HOME/.config/tiller/keys/z.key\"").status == 0)
+        let refused = place.tiller("profile", "export", model, "v", place.path("w"), "--sign", "z")
+        #expect(refused.status == 1 && place.shell("test -e $folder/w").status == 1)
     }
 }

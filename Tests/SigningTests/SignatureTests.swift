@@ -20,7 +20,8 @@ import Testing
         vectors: [[0.5, -0.5, 0.5, -0.5]])
 
     private func signedBytes() throws -> [UInt8] {
-        let signature = try SigningKey(name: "Ada").sign([SHA256.digest(of: profile.encoded())])
+        let signature = try SigningKey(name: "Ada").sign(
+            [SignedSection(profile: profile.encoded())], scope: .profile)
         return try TillerProfileFile.bytes(of: profile, signatures: [signature])
     }
 
@@ -65,7 +66,8 @@ import Testing
     }
 
     @Test func mutationsOfASignatureInAWholeFileAreNotValid() throws {
-        let signature = try SigningKey(name: "Ada").sign([SHA256.digest(of: profile.encoded())])
+        let signature = try SigningKey(name: "Ada").sign(
+            [SignedSection(profile: profile.encoded())], scope: .profile)
         let section = try signature.encoded()
         var random = SeededGenerator(seed: 22)
         for _ in 0..<mutationCount {
@@ -81,7 +83,8 @@ import Testing
     }
 
     @Test func aForgedSectionIsNotValid() throws {
-        let signature = try SigningKey(name: "Ada").sign([SHA256.digest(of: profile.encoded())])
+        let signature = try SigningKey(name: "Ada").sign(
+            [SignedSection(profile: profile.encoded())], scope: .profile)
         let section = try signature.encoded()
         for index in section.indices {
             var forged = section
@@ -90,33 +93,95 @@ import Testing
             #expect(!read.isValid, "byte \(index)")
             #expect(throws: FormatError.self) { try read.check() }
         }
-        let other = try SigningKey(name: "Ada").sign(signature.digests)
+        let other = try SigningKey(name: "Ada").sign(signature.sections, scope: .profile)
         #expect(!other.signed(signature.signature).isValid)
         do { try other.signed(signature.signature).check() } catch { #expect(error.rule == .signatureValid) }
     }
 
+    private func rule(_ section: [UInt8], _ change: (inout [UInt8]) -> Void) -> FormatRule? {
+        var bytes = section
+        change(&bytes)
+        do {
+            _ = try Signature(ByteView(copying: bytes))
+            return nil
+        } catch { return error.rule }
+    }
+
     @Test func everyRuleOfTheSectionIsKept() throws {
+        let section = try SigningKey(name: "Ada").sign(
+            [SignedSection(profile: [1]), SignedSection(profile: [2])], scope: .file
+        ).encoded()
+        #expect(rule(section) { _ in } == nil)
+        #expect(rule(section) { $0.removeLast(150) } == .signatureSize)
+        #expect(rule(section) { $0[4] = 3 } == .signatureSize)
+        #expect(rule(section) { $0[7] = 255 } == .signatureSize)
+        #expect(rule(section) { $0[11] = 255 } == .signatureSize)
+        #expect(rule(section) { $0[0] = 3 } == .signatureAlgorithm)
+        #expect(rule(section) { $0[127] = 1 } == .signatureReserved)
+        #expect(rule(section) { $0[$0.count - 1] = 0xFF } == .signatureName)
+        #expect(rule(section) { $0[$0.count - 1] = 0x1B } == .signatureName)
+        // Scopes, kinds and sizes that no writer signs.
+        #expect(rule(section) { $0[12] = 0 } == .signatureSections)
+        #expect(rule(section) { $0[12] = 2 } == .signatureSections)
+        #expect(rule(section) { $0[128] = 0 } == .signatureSections)
+        #expect(rule(section) { $0[176] = 10 } == .signatureSections)
+        #expect(rule(section) { $0[136] = 0 } == .signatureSections)
+        #expect(rule(section) { $0[143] = 255 } == .signatureSections)
+    }
+
+    @Test func everyRuleOfVersion1IsKept() throws {
         let digests = ["a", "b"].map { SHA256.digest(of: $0.utf8) }
-        let section = try SigningKey(name: "Ada").sign(digests).encoded()
-        func rule(_ change: (inout [UInt8]) -> Void) -> FormatRule? {
-            var bytes = section
-            change(&bytes)
-            do {
-                _ = try Signature(ByteView(copying: bytes))
-                return nil
-            } catch { return error.rule }
+        let key = SigningKey(name: "Ada")
+        let signature = try key.sign(Signature(signer: "Ada", publicKey: key.publicKey, digests: digests))
+        let section = try signature.encoded()
+        #expect(rule(section) { _ in } == nil)
+        #expect(try Signature(ByteView(copying: section)) == signature && signature.isValid)
+        #expect(signature.version == .digests && signature.scope == .file && signature.date == nil)
+        #expect(rule(section) { $0[4] = 3 } == .signatureSize)
+        #expect(rule(section) { $0[12] = 1 } == .signatureReserved)
+        #expect(rule(section) { $0[112] = 1 } == .signatureReserved)
+        #expect(rule(section) { $0.replaceSubrange(128..<160, with: $0[160..<192]) } == .signatureSections)
+    }
+
+    @Test func noSignatureBecomesOneOfAnotherVersion() throws {
+        let key = SigningKey(name: "Ada")
+        let section = SignedSection(profile: [1])
+        let new = try key.sign([section], scope: .profile)
+        let old = try key.sign(Signature(signer: "Ada", publicKey: key.publicKey, digests: [section.digest]))
+        #expect(new.isValid && old.isValid)
+        #expect(!new.signed(old.signature).isValid && !old.signed(new.signature).isValid)
+        // Nor one of another scope.
+        let file = Signature(
+            signer: "Ada", publicKey: key.publicKey, scope: .file, date: new.date ?? 0, sections: [section])
+        #expect(!file.signed(new.signature).isValid)
+    }
+
+    @Test func keysThatAnybodySignsByAreRefused() throws {
+        // The 8 points of small order in all their encodings: tools/golden/small_order.py.
+        let text = try readFile(
+            path: "\(packageRoot)/Tests/Fixtures/signatures/small_order.txt", limit: 1 << 16)
+        let keys = String(decoding: text, as: UTF8.self).split(separator: "\n").filter { !$0.hasPrefix("#") }
+        #expect(keys.count == 14)
+        let keyFolder = KeyFolder(path: folder.path)
+        for key in keys {
+            try write("tiller public key 1\n\(key)\n", to: "Weak.pub")
+            #expect(keyFolder.contents().entries.isEmpty && keyFolder.contents().warnings.count == 1)
+            do { _ = try keyFolder.publicKey(named: "Weak") } catch let error as FormatError {
+                #expect(error.rule == .signatureSmallOrder)
+            }
+            // R is the neutral point, S is 0: S·B = R + h·A for A of order 1, and by luck for the others.
+            let digits = Array(key)
+            let bytes = stride(from: 0, to: 64, by: 2).compactMap {
+                UInt8(String(digits[$0...$0 + 1]), radix: 16)
+            }
+            for tries in 0..<16 {
+                let forged = Signature(
+                    signer: "Eve", publicKey: bytes, scope: .profile, date: tries,
+                    sections: [SignedSection(profile: [1])])
+                #expect(!forged.signed([1] + [UInt8](repeating: 0, count: 63)).isValid)
+            }
         }
-        #expect(rule { _ in } == nil)
-        #expect(rule { $0.removeLast(120) } == .signatureSize)
-        #expect(rule { $0[4] = 3 } == .signatureSize)
-        #expect(rule { $0[7] = 255 } == .signatureSize)
-        #expect(rule { $0[11] = 255 } == .signatureSize)
-        #expect(rule { $0[0] = 2 } == .signatureAlgorithm)
-        #expect(rule { $0[12] = 1 } == .signatureReserved)
-        #expect(rule { $0[127] = 1 } == .signatureReserved)
-        #expect(rule { $0[$0.count - 1] = 0xFF } == .signatureName)
-        #expect(rule { $0[$0.count - 1] = 0x1B } == .signatureName)
-        #expect(rule { $0.replaceSubrange(128..<160, with: $0[160..<192]) } == .signatureDigests)
+        unlink("\(folder.path)/Weak.pub")
     }
 
     @Test func theStandardsKeySignsAsThere() throws {
@@ -128,18 +193,25 @@ import Testing
         try file.write(Array("tiller secret key 1\n\(seed)\n".utf8))
         try file.commit()
         #expect(
-            try keys.key(named: "Ada").publicKey.hexadecimal
+            try keys.key(named: "Ada", warn: { _ in }).publicKey.hexadecimal
                 == "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
         for name in ["Ada.key", "Ada.pub"] { unlink("\(keys.path)/\(name)") }
         rmdir(keys.path)
     }
 
+    private func write(_ text: String, to name: String) throws {
+        let file = try AtomicFileWriter(path: "\(folder.path)/\(name)", replaceExisting: true)
+        try file.write(Array(text.utf8))
+        try file.commit()
+    }
+
     @Test func keysAreKeptAndListed() throws {
         let keys = KeyFolder(path: "\(folder.path)/keys")
-        #expect(try keys.entries().isEmpty)
+        #expect(keys.contents().entries.isEmpty && keys.contents().warnings.isEmpty)
         let key = try keys.makeKey(named: "Ada")
-        #expect(try keys.entries() == [.init(name: "Ada", publicKey: key.publicKey, hasSecret: true)])
-        #expect(try keys.key(named: "Ada").publicKey == key.publicKey)
+        #expect(keys.contents().entries == [.init(name: "Ada", publicKey: key.publicKey, hasSecret: true)])
+        #expect(try keys.key(named: "Ada", warn: { Issue.record("\($0)") }).publicKey == key.publicKey)
+        #expect(try keys.publicKey(named: "Ada") == key.publicKey)
         var status = stat()
         #expect(stat("\(keys.path)/Ada.key", &status) == 0 && status.st_mode & 0o777 == 0o600)
         #expect(throws: FileError.self) { try keys.makeKey(named: "Ada") }
@@ -148,15 +220,40 @@ import Testing
                 #expect(error.rule == .signatureKeyFile)
             }
         }
-        for text in [
-            "", "tiller public key 1\n", "tiller public key 1\n\(String(repeating: "g", count: 64))\n",
-        ] {
-            let file = try AtomicFileWriter(path: "\(keys.path)/Bad.pub", replaceExisting: true)
-            try file.write(Array(text.utf8))
-            try file.commit()
-            #expect(throws: FormatError.self) { try keys.entries() }
-        }
-        for name in ["Ada.key", "Ada.pub", "Bad.pub"] { unlink("\(keys.path)/\(name)") }
+        for name in ["Ada.key", "Ada.pub"] { unlink("\(keys.path)/\(name)") }
         rmdir(keys.path)
+    }
+
+    @Test func whatIsNoKeyIsPassedOverWithAWord() throws {
+        let keys = KeyFolder(path: folder.path)
+        let key = try keys.makeKey(named: "Ada")
+        let digits = key.publicKey.hexadecimal
+        let foreign = [
+            "", "tiller public key 1\n", "tiller public key 1\n\(String(repeating: "g", count: 64))\n",
+            "tiller secret key 1\n\(digits)\n", "tiller public key 1\n\(digits)", "ssh-ed25519 AAAA me\n",
+            String(repeating: "x", count: 5000),
+        ]
+        for text in foreign {
+            try write(text, to: "Bad.pub")
+            #expect(keys.contents().entries.map(\.name) == ["Ada"])
+            #expect(keys.contents().warnings.count == 1)
+            #expect(keys.contents().warnings.first?.contains("Bad.pub") == true)
+            #expect(throws: (any Error).self) { try keys.publicKey(named: "Bad") }
+        }
+        unlink("\(folder.path)/Bad.pub")
+        // What has no content to be read, and what must not be waited for.
+        mkdir("\(folder.path)/Folder.pub", 0o700)
+        mkfifo("\(folder.path)/Pipe.pub", 0o600)
+        symlink("nowhere", "\(folder.path)/Link.pub")
+        try write("tiller public key 1\n\(digits)\n", to: "b ad.pub")
+        #expect(keys.contents().entries.map(\.name) == ["Ada"] && keys.contents().warnings.count == 4)
+        rmdir("\(folder.path)/Folder.pub")
+        for name in ["Pipe.pub", "Link.pub", "b ad.pub"] { unlink("\(folder.path)/\(name)") }
+        // A secret that is none any more.
+        chmod("\(folder.path)/Ada.key", 0o640)
+        var words: [String] = []
+        #expect(try keys.key(named: "Ada", warn: { words.append($0) }).publicKey == key.publicKey)
+        #expect(words.count == 1 && keys.contents().warnings == words && words[0].contains("chmod 600"))
+        for name in ["Ada.key", "Ada.pub"] { unlink("\(folder.path)/\(name)") }
     }
 }

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a signature says of the file as it is now (formats/signature.md §4): whether all that was signed is there, and what
+// somebody else has added.
+
+import Glibc
+import Platform
+
+/// A file compared with what one signer signed.
+package struct SignatureJudgement: Sendable {
+    /// Signed sections that are not there, in words.
+    package let missing: [String]
+    /// Signed sections that are there, and that this version does not read: the model runs without them.
+    package let unread: [String]
+    /// Whether the signed sections come in the order in which they were signed.
+    package let isInOrder: Bool
+    /// Names of profiles that were added since. They act only where somebody asks for them.
+    package let addedProfiles: [String]
+    /// Sections of other kinds that were added since: they may change what the model computes or says.
+    package let added: [SectionEntry]
+
+    /// Whether the file is what was signed, with added profiles at most.
+    ///
+    /// - Parameter others: sections that somebody else is known to vouch for.
+    package func holds(besides others: Set<SectionEntry> = []) -> Bool {
+        problem(besides: others) == nil
+    }
+
+    /// Why the file is not what was signed, in words; nil where it is.
+    package func problem(besides others: Set<SectionEntry> = []) -> String? {
+        if let first = missing.first {
+            return missing.count == 1
+                ? "the signed section '\(first)' is gone or was replaced"
+                : "\(missing.count) signed sections are gone or were replaced, the first is '\(first)'"
+        }
+        if let first = unread.first {
+            return "the signed section '\(first)' is of a kind, or has flags, that this version does not read"
+        }
+        if !isInOrder { return "the signed sections come in another order" }
+        return added.first { !others.contains($0) }.map {
+            "the section '\($0.kind.name)' was added by nobody known"
+        }
+    }
+}
+
+extension TillerFile {
+    /// The sections that a signature of the whole file covers: all but free ones and signatures.
+    package var signableSections: [SignedSection] { signableEntries.map { SignedSection($0) } }
+
+    private var signableEntries: [SectionEntry] {
+        container.entries.filter { $0.kind != .free && $0.kind != .signature }
+    }
+
+    /// The sections of this file that a signature covers.
+    package func sections(coveredBy signature: Signature) -> Set<SectionEntry> {
+        let signed = Set(signature.sections.map(\.digest))
+        return Set(signableEntries.filter { signed.contains($0.digest) && signature.covers($0) })
+    }
+
+    /// Compares the file with what was signed; whether the signature is the key's is another question.
+    package func judge(_ signature: Signature) -> SignatureJudgement {
+        let entries = signableEntries
+        var places = Dictionary(grouping: entries.indices) { entries[$0].digest }
+        var missing: [String] = [], found: [Int] = []
+        for section in signature.sections {
+            let place = places[section.digest]?.firstIndex { section.isSame(as: entries[$0]) }
+            guard let place, let index = places[section.digest]?.remove(at: place) else {
+                missing.append(section.name)
+                continue
+            }
+            found.append(index)
+        }
+        let isSigned = Set(found)
+        let rest =
+            signature.scope == .profile ? [] : entries.indices.filter { !isSigned.contains($0) }
+        let profileNames = Dictionary(uniqueKeysWithValues: profiles.map { ($0.entry, $0.name) })
+        return SignatureJudgement(
+            missing: missing,
+            unread: found.map { entries[$0] }.filter { !$0.isUnderstood }.map(\.kind.name),
+            isInOrder: signature.version == .digests || zip(found, found.dropFirst()).allSatisfy { $0 < $1 },
+            addedProfiles: rest.compactMap { profileNames[entries[$0]] },
+            added: rest.map { entries[$0] }.filter { profileNames[$0] == nil })
+    }
+
+    /// The signatures that cover a profile: its own, and those of the whole file.
+    package func signatures(of profile: StoredProfile) -> [Signature] {
+        signatures.map(\.signature).filter { $0.covers(profile.entry) }
+    }
+
+    /// The signatures of a profile alone, which go with it.
+    package func ownSignatures(of profile: StoredProfile) -> [Signature] {
+        signatures(of: profile).filter { $0.scope == .profile }
+    }
+}
+
+extension TillerStore {
+    /// Appends a signature of a whole file.
+    ///
+    /// Earlier ones by the same key are replaced, and those that no longer hold are dropped: the file is not what they say.
+    /// - Returns: those of other keys that were dropped.
+    /// - Throws: `FileError`, also where the file is no longer what was signed; `FormatError`.
+    package static func add(_ signature: Signature, in path: String) throws -> [Signature] {
+        let bytes = try signature.encoded()
+        var dropped: [Signature] = []
+        try append(to: path) { file in
+            let judgement = file.judge(signature)
+            guard judgement.holds(), judgement.addedProfiles.isEmpty else {
+                throw FileError(
+                    path: path, operation: .write, code: EBUSY,
+                    advice: "it was changed meanwhile; sign it again")
+            }
+            let replaced = file.signatures.filter {
+                $0.signature.scope == .file
+                    && ($0.signature.publicKey == signature.publicKey || !file.judge($0.signature).holds())
+            }
+            dropped = replaced.map(\.signature).filter { $0.publicKey != signature.publicKey }
+            return Change(removed: replaced.map(\.entry), added: [(.signature, bytes)])
+        }
+        return dropped
+    }
+}

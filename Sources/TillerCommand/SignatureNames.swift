@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// Signatures as people are told of them: by whom, of what, and whether the file is still that.
+
+import Formats
+import JSON
+import Platform
+import Runtime
+import Signing
+import Tiller
+
+/// Says something on standard error that stops nothing.
+func warn(_ text: String) { writeError("tiller: warning: \(text.printableLine)") }
+
+/// Names of the known keys. Made before anything is changed or written, so that nothing is half done when the folder of
+/// keys cannot be read.
+struct SignatureNames {
+    private let known: [KeyFolder.Entry]
+
+    /// Reads the folder of keys; says which files in it are none.
+    init() {
+        let contents = KeyFolder.usual().contents()
+        contents.warnings.forEach(warn)
+        known = contents.entries
+    }
+
+    /// Whose a signature is: the name of a known key, or what the signer claims.
+    func name(_ signature: Signature) -> String {
+        guard signature.isValid else { return "not valid, in the name of '\(signature.signer)'" }
+        guard let name = knownName(signature) else {
+            let key = signature.publicKey.hexadecimal
+            return "by unknown key \(key.prefix(16))…, which calls itself '\(signature.signer)'"
+        }
+        return "by '\(name)'"
+    }
+
+    private func knownName(_ signature: Signature) -> String? {
+        known.first { $0.publicKey == signature.publicKey }?.name
+    }
+
+    /// Who signed a profile of a file: its own signatures and those of the whole file.
+    func text(of profile: StoredProfile, in file: TillerFile) -> String {
+        let found = file.signatures(of: profile)
+        return found.isEmpty ? "unsigned" : "signed " + found.map(name).joined(separator: ", ")
+    }
+
+    // MARK: - Whole files
+
+    /// What lets only files pass that a key has signed, after a look at every byte.
+    /// - Throws: `TillerError.invalidFile` where no such key is known.
+    static func signer(_ name: String) throws -> RequiredSigner {
+        let key = try KeyFolder.usual().required(name)
+        let names = SignatureNames()
+        return RequiredSigner(name: name) { file in
+            Interrupt.install()
+            guard try file.verify(progress: { _, _ in !Interrupt.isRequested }) else { throw Interruption() }
+            return names.report(file, signedBy: key).refusal
+        }
+    }
+
+    /// What is said of a file's signatures, and why it must not pass, if so.
+    ///
+    /// - Parameter required: the key that must have signed the file; nil for any or none.
+    func report(_ file: TillerFile, signedBy required: KeyFolder.Entry? = nil) -> SignatureReport {
+        let all = file.signatures.map(\.signature).map { (signature: $0, judgement: file.judge($0)) }
+        var lines: [String] = [], list: [JSON] = [], refusal: String?
+        for (signature, judgement) in all {
+            let others = sectionsOfKnownSigners(in: file, besides: signature)
+            let problem =
+                signature.isValid
+                ? judgement.problem(besides: others)
+                : "a signature is not valid; the file was changed by somebody else"
+            if let problem, refusal == nil {
+                refusal = signature.isValid ? "signed \(name(signature)), but \(problem)" : problem
+            }
+            lines.append(line(signature, judgement, problem, in: file))
+            list.append(json(signature, judgement, problem))
+        }
+        if let required, refusal == nil {
+            refusal = refusalOf(all, requiring: required)
+        }
+        return SignatureReport(
+            lines: lines.isEmpty ? ["unsigned"] : lines, json: .array(list), refusal: refusal)
+    }
+
+    /// Why a file does not count as signed by a key: only that key's word counts then, for all but added profiles.
+    private func refusalOf(
+        _ all: [(signature: Signature, judgement: SignatureJudgement)], requiring key: KeyFolder.Entry
+    ) -> String? {
+        let own = all.filter { $0.signature.publicKey == key.publicKey && $0.signature.scope == .file }
+        if own.contains(where: { $0.signature.isValid && $0.judgement.holds() }) { return nil }
+        return own.first?.judgement.problem().map { "signed by '\(key.name)', but \($0)" }
+            ?? (all.isEmpty ? "unsigned, expected" : "not signed as a whole by '\(key.name)', expected")
+            + " a signature by '\(key.name)'"
+    }
+
+    /// Sections that keys with a name here vouch for.
+    private func sectionsOfKnownSigners(in file: TillerFile, besides one: Signature) -> Set<SectionEntry> {
+        file.signatures.map(\.signature).reduce(into: []) { sections, signature in
+            guard signature != one, signature.scope == .file, signature.isValid,
+                knownName(signature) != nil
+            else { return }
+            sections.formUnion(file.sections(coveredBy: signature))
+        }
+    }
+
+    private func line(
+        _ signature: Signature, _ judgement: SignatureJudgement, _ problem: String?, in file: TillerFile
+    ) -> String {
+        var line = "signed \(name(signature))"
+        if let date = signature.date {
+            line += " on \(WallClock.isoDate(secondsSince1970: date).prefix(10))"
+        } else {
+            line += " in version 1, which leaves open of what kind the sections are; have it signed anew"
+        }
+        if signature.scope == .profile {
+            let profile = file.profiles.first { file.ownSignatures(of: $0).contains(signature) }
+            line += profile.map { ": profile '\($0.name)'" } ?? ": a profile that is gone"
+        }
+        if !judgement.addedProfiles.isEmpty {
+            line +=
+                "; added since: "
+                + judgement.addedProfiles.map { "profile '\($0)'" }.joined(separator: ", ")
+        }
+        return line + (problem.map { "; \($0)" } ?? "")
+    }
+
+    private func json(
+        _ signature: Signature, _ judgement: SignatureJudgement, _ problem: String?
+    ) -> JSON {
+        let added =
+            judgement.addedProfiles.map { "profile '\($0)'" } + judgement.added.map(\.kind.name)
+        return [
+            "signer": .string(signature.signer), "public_key": .string(signature.publicKey.hexadecimal),
+            "known_as": knownName(signature).map { JSON.string($0) } ?? .null,
+            "version": .integer(Int(signature.version.rawValue)),
+            "scope": .string(signature.scope == .file ? "file" : "profile"),
+            "date": signature.date.map { JSON.string(WallClock.isoDate(secondsSince1970: $0)) } ?? .null,
+            "valid": .bool(problem == nil), "problem": problem.map { JSON.string($0) } ?? .null,
+            "sections": .integer(signature.sections.count), "added": .array(added.map { .string($0) }),
+            "missing": .integer(judgement.missing.count),
+        ]
+    }
+}
+
+/// Commands that demand a signer.
+extension KeyFolder {
+    /// The key that an option names.
+    /// - Throws: `TillerError.invalidFile` where there is none that could be compared with.
+    func required(_ name: String) throws(TillerError) -> Entry {
+        do {
+            return Entry(name: name, publicKey: try publicKey(named: name), hasSecret: false)
+        } catch { throw .invalidFile("no public key '\(name)' is known: \(error)") }
+    }
+}
