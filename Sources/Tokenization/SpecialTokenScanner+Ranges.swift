@@ -37,14 +37,31 @@ extension SpecialTokenScanner {
         for range in ranges {
             for part in all.fragments(of: text.extracting(range))
             where part.token >= 0 && tables.type(of: part.token) != .userDefined {
-                let control = part.moved(by: range.lowerBound)
+                let control = takingSpace(part.moved(by: range.lowerBound), in: text, after: position)
                 appendFragments(upTo: control.range.lowerBound)
                 fragments.append(control)
-                position = control.range.upperBound
+                position = max(position, control.range.upperBound)
             }
         }
         appendFragments(upTo: text.count)
         return fragments
+    }
+
+    /// A token with the white space that it takes along, which may reach out of the part that the token stands in.
+    ///
+    /// - Parameter position: where the text begins that no token before has taken.
+    private func takingSpace(_ token: TextFragment, in text: Span<UInt8>, after position: Int) -> TextFragment
+    {
+        guard let flags = flags?[token.token] else { return token }
+        var (start, end) = (token.range.lowerBound, token.range.upperBound)
+        if flags.contains(.stripsLeft), start > position {
+            start = whitespaceStart(text, from: position, to: start)
+        }
+        // What an earlier token took beyond this one is white space.
+        if flags.contains(.stripsRight) {
+            end = runEnd(text, from: max(end, position), to: text.count, of: .whitespace)
+        }
+        return TextFragment(range: start..<end, token: token.token)
     }
 }
 

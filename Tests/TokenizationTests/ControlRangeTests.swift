@@ -72,6 +72,22 @@ extension Tokenizer {
     #expect(tokenizer.parts("<<a>", controlTokensIn: [0..<1]) == ["<<", "a", ">"])
 }
 
+@Test func aTokenTakesWhiteSpaceBeyondItsPart() throws {
+    for flags in [[], .stripsLeft, .stripsRight, [.stripsLeft, .stripsRight]] as [AddedTokenRule.Flags] {
+        var vocabulary = try TestTokenizers.characters()
+        vocabulary.rules?.added = [AddedTokenRule(token: 1, flags: flags)]
+        let tokenizer = try TestTokenizers.open(vocabulary)
+        for text in ["a \n <s> \t b", "<s>  ", "  <s>", "a<s>b", " <s>\u{3000}ab \u{A0}<s> <s> ab"] {
+            let bytes = Array(text.utf8)
+            let ranges = bytes.indices.filter { bytes[$0...].starts(with: "<s>".utf8) }.map { $0..<$0 + 3 }
+            #expect(
+                tokenizer.encode(text, controlTokensIn: ranges)
+                    == tokenizer.encode(text, addSpecial: false, parseSpecial: true),
+                "\(text.debugDescription)")
+        }
+    }
+}
+
 @Test func piecesAreMergedAcrossTheEndsOfParts() throws {
     let tokenizer = try TestTokenizers.open(TestTokenizers.byteLevel(.llama3))
     let text = "<|im_start|>the words of the ferry<|im_end|>"
