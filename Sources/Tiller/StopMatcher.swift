@@ -29,8 +29,9 @@ package struct StopMatcher {
     package mutating func push(_ bytes: some Sequence<UInt8>, areShown: Bool = true) -> (
         text: [UInt8], isStopped: Bool
     ) {
-        // What is neither shown nor looked at need not be held.
+        // What is neither looked at nor shown need not be held, and most text is shown without being looked at.
         guard areShown || !specialStops.isEmpty else { return ([], false) }
+        guard !stops.isEmpty || !specialStops.isEmpty else { return (Array(bytes), false) }
         held += bytes.lazy.map { HeldByte(byte: $0, isShown: areShown) }
         let shown = held.indices.filter { held[$0].isShown }
         let (all, visible) = (held.map(\.byte), shown.map { held[$0].byte })
