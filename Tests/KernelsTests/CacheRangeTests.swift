@@ -16,7 +16,7 @@ private func attend(
         ($0, $1)
     }
 ) -> [Float] {
-    let compute = Compute(kernels: kernels, threadCount: threads)
+    let compute = Compute(kernels: kernels, threadCount: threads, smallWork: 0)
     let cache = cache ?? emptyCache(encoding)
     let query = rows(large: true).0
     let (key, value) = changing(rows(large: true).1, rows(large: true).2)
@@ -51,7 +51,7 @@ private func rows(large: Bool) -> (AlignedBuffer<Float>, AlignedBuffer<Float>, A
     guard large else { return (query, key, value) }
     for position in 0..<positions {
         let (keyFactor, valueFactor): (Float, Float) = (
-            position % 3 == 0 ? 0x1p25 : 0x1p14, position % 5 == 0 ? 0x1p30 : 1
+            position % 3 == 0 ? 0x1p25 : 0x1p14, position % 5 == 0 ? 0x1p30 : 0x1p8
         )
         for c in position * width..<(position + 1) * width {
             key[c] *= keyFactor

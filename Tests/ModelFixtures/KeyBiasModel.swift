@@ -7,7 +7,6 @@ import JSON
 import Platform
 import Quantization
 import TestSupport
-import Tiller
 
 package struct KeyBiasModel: Sendable, CustomStringConvertible {
     package var seed = 0

@@ -4,7 +4,6 @@
 import Formats
 import Kernels
 import ModelFixtures
-import Platform
 import TestSupport
 import Testing
 import Tiller
