@@ -25,6 +25,13 @@ static inline void platform_pause(void) {
 #endif
 }
 
+/// Makes the calling thread's stack 1 MB larger; of these pages only the last becomes resident.
+__attribute__((noinline)) static void platform_grow_stack(void) {
+    char depth[1 << 20];
+    __asm__ volatile("" : : "r"(depth) : "memory");
+    *(volatile char *)depth = 0;
+}
+
 /// Asks for the cache line of an address, which need not exist, into the second cache.
 static inline void platform_prefetch_later(const void *p) { __builtin_prefetch(p, 0, 2); }
 

@@ -74,14 +74,14 @@ package struct BitAllocation {
     ///   - tokens: how likely each token is.
     ///   - variants: the model in the other encodings that a group may have.
     ///   - progress: called with (groups done, groups in all); false stops.
-    /// - Throws: `CancellationError` when stopped, or `FormatError`.
+    /// - Throws: `CancellationError` when stopped, `FormatError`, or `AllocationError`.
     init(
         _ all: [TensorGroup], best: Engine, exact: Engine, lists: [[Int32]], tokens: TokenShares,
         variants: (TensorGroup) -> ArraySlice<(encoding: TensorEncoding, file: TillerFile)>,
         progress: (Int, Int) -> Bool
     ) throws {
-        let probe = DamageProbe(best, exact: exact, lists: lists)
-        let unavoidable = probe.damage(of: best.model)
+        let probe = try DamageProbe(best, exact: exact, lists: lists)
+        let unavoidable = try probe.damage(of: best.model)
         var found: [(group: TensorGroup, costs: [EncodingCost])] = []
         for (index, group) in all.enumerated() {
             let size = group.byteCount(in: best.file)
@@ -95,7 +95,7 @@ package struct BitAllocation {
                 costs.append(
                     EncodingCost(
                         variant.encoding, byteCount: group.byteCount(in: variant.file),
-                        damage: probe.damage(of: model) - unavoidable))
+                        damage: try probe.damage(of: model) - unavoidable))
             }
             guard costs.count > 1 else { continue }
             found += group.isVocabulary ? group.blocks(tokens, costs) : [(group, costs)]

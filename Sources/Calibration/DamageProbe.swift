@@ -24,33 +24,38 @@ struct DamageProbe {
     ///   - exact: the model that they are held against, whose weights and activations are not rounded. Rounded activations
     ///     answer to any change of weights with small changes of their own; between two rounded models that would
     ///     count as damage, and most where there is little.
-    init(_ engine: Engine, exact: Engine, lists: [[Int32]]) {
+    ///
+    /// - Throws: `AllocationError`.
+    init(_ engine: Engine, exact: Engine, lists: [[Int32]]) throws(AllocationError) {
         let configuration = engine.model.configuration
         let width = configuration.vocabularySize
         let count = max(4, Self.largestByteCount / 4 / width / max(lists.count, 1))
         self.engine = engine
         self.lists = lists.map { Array($0.prefix(Self.firstPosition + count + 1)) }
         let longest = self.lists.map(\.count).max() ?? 1
-        cache = KeyValueCache(
+        cache = try KeyValueCache(
             layerCount: configuration.layerCount, keyValueHeadCount: configuration.keyValueHeadCount,
             headSize: configuration.headSize, capacity: longest, encoding: engine.cacheEncoding)
         let rowCount = self.lists.reduce(0) { $0 + max(0, $1.count - 1 - Self.firstPosition) }
-        rows = AlignedBuffer(count: max(rowCount, 1) * width)
+        rows = try AlignedBuffer(count: max(rowCount, 1) * width)
         let rows = rows
-        let exactCache = KeyValueCache(
+        let exactCache = try KeyValueCache(
             layerCount: configuration.layerCount, keyValueHeadCount: configuration.keyValueHeadCount,
             headSize: configuration.headSize, capacity: longest, encoding: exact.cacheEncoding)
-        visit(ForwardPass(model: exact.model, compute: exact.compute), exactCache) { row, logits, _ in
+        let pass = try ForwardPass(model: exact.model, compute: exact.compute)
+        try visit(pass, exactCache) { row, logits, _ in
             guard let base = logits.baseAddress else { return }
             (rows.baseAddress + row * width).update(from: base, count: width)
         }
     }
 
     /// The mean KL divergence of a variant.
-    func damage(of model: Model) -> Double {
+    /// - Throws: `AllocationError`.
+    func damage(of model: Model) throws(AllocationError) -> Double {
         var divergences = RunningMean()
         let width = model.configuration.vocabularySize
-        visit(ForwardPass(model: model, compute: engine.compute), cache) { row, logits, next in
+        let pass = try ForwardPass(model: model, compute: engine.compute)
+        try visit(pass, cache) { row, logits, next in
             let reference = UnsafeBufferPointer(start: rows.baseAddress + row * width, count: width)
             divergences.add(PositionDivergence(reference: reference, model: logits, next: next).divergence)
         }
@@ -60,7 +65,8 @@ struct DamageProbe {
     private func visit(
         _ pass: ForwardPass, _ cache: KeyValueCache,
         _ body: @escaping (Int, UnsafeBufferPointer<Float>, Int) -> Void
-    ) {
+    ) throws(AllocationError) {
+        try pass.reserve(contextLength: cache.capacity, cache: cache.encoding, allLogits: true)
         var row = 0
         for list in lists where list.count > Self.firstPosition + 1 {
             list.withUnsafeBufferPointer { tokens in

@@ -33,7 +33,7 @@ package struct TokenShares: Sendable {
     ///   - progress: called after each text; false stops.
     /// - Throws: `CancellationError` when stopped, or what making a session throws.
     static func measured(by engine: Engine, lists: [[Int32]], progress: () -> Bool) throws -> TokenShares {
-        let session = try engine.makeSession(contextLength: positionsOfText)
+        let session = try engine.makeSession(contextLength: positionsOfText, forAllLogits: true)
         var sums = [Double](repeating: 0, count: engine.vocabularySize)
         for list in lists.spread(textCount) {
             guard progress() else { throw CancellationError() }

@@ -42,7 +42,7 @@ package struct Converter: Sendable {
         var kept: CalibrationStatistics?
         let (source, plan, headScaling) = try Self.namingSource(path) {
             let source = try ModelSource(path: path, output: output)
-            let treatment = TreatmentPlan(source, statistics, pool: ThreadPool(threadCount: threadCount))
+            let treatment = try TreatmentPlan(source, statistics, pool: ThreadPool(threadCount: threadCount))
             if keepsStatistics { kept = treatment?.statistics }
             let plan = try TensorPlan(
                 source, encodings: encodings, treatments: treatment?.treatments ?? [:])

@@ -30,27 +30,30 @@ extension PlannedTensor {
         let available = source.rows / tileRows
         let count = min(tileCount, available)
         guard count > 0, let tileBytes = encoding.tileByteCount(columns: columns) else { return [] }
+        // A set for each thread.
+        let allRows = try AlignedBuffer<Float>(count: pool.threadCount * tileRows * columns)
+        let tiles = try AlignedBuffer<UInt8>(count: pool.threadCount * tileBytes)
         var errors = [Float](repeating: 0, count: count * tileRows * columns)
         errors.withUnsafeMutableBufferPointer { errors in
             guard let errors = errors.baseAddress else { return }
             pool.run { thread in
-                let rows = AlignedBuffer<Float>(count: tileRows * columns)
-                let tile = AlignedBuffer<UInt8>(count: tileBytes)
+                let rows = allRows.baseAddress + thread * tileRows * columns
+                let tile = tiles.baseAddress + thread * tileBytes
                 for sample in split(count, thread: thread, of: pool.threadCount) {
                     let first = available * sample / count * tileRows
                     for row in 0..<tileRows {
-                        source.decode(row: first + row, treatment, into: rows.baseAddress + row * columns)
+                        source.decode(row: first + row, treatment, into: rows + row * columns)
                     }
                     let outcome = TileOutcome(
-                        encoding: rows.baseAddress, validRows: tileRows, columns: columns, as: encoding,
+                        encoding: rows, validRows: tileRows, columns: columns, as: encoding,
                         importance: treatment?.importance, feedback: feedback,
-                        into: UnsafeMutableRawPointer(tile.baseAddress))
+                        into: UnsafeMutableRawPointer(tile))
                     // Encoding the whole tensor will say what is wrong with it.
                     guard outcome.failure == nil else { return }
                     for row in 0..<tileRows {
                         let own = errors + (sample * tileRows + row) * columns
                         TileCodec.decodeRow(
-                            row, tile: tile.baseAddress, columns: columns, encoding: encoding, into: own)
+                            row, tile: tile, columns: columns, encoding: encoding, into: own)
                         for column in 0..<columns { own[column] -= rows[row * columns + column] }
                     }
                 }

@@ -26,7 +26,8 @@ struct Rebalancing {
     /// How the heads' outputs differ from the source's afterwards; nil where that is not known.
     private(set) var headScaling: HeadScaling?
 
-    init(_ source: ModelSource, _ statistics: CalibrationStatistics, pool: ThreadPool) {
+    /// - Throws: `AllocationError`.
+    init(_ source: ModelSource, _ statistics: CalibrationStatistics, pool: ThreadPool) throws {
         configuration = source.configuration
         self.statistics = statistics
         self.pool = pool
@@ -35,13 +36,13 @@ struct Rebalancing {
             let tensors = Dictionary(
                 source.tensors.filter { $0.layer == layer }.map { ($0.role, $0) },
                 uniquingKeysWith: { first, _ in first })
-            balance(
+            try balance(
                 .attention(layer), layer, read: [.query, .key, .value], written: [.attentionNorm], tensors)
-            balance(.feedForward(layer), layer, read: [.gate, .up], written: [.feedForwardNorm], tensors)
-            balance(.gated(layer), layer, read: [.down], written: [.up], tensors)
+            try balance(.feedForward(layer), layer, read: [.gate, .up], written: [.feedForwardNorm], tensors)
+            try balance(.gated(layer), layer, read: [.down], written: [.up], tensors)
             // Profiles may have been learned from heads of a scaling that nobody noted: another one would break them.
             guard headScaling != nil else { continue }
-            balance(
+            try balance(
                 .attended(layer), layer, read: [.attentionOutput], written: [.value, .valueBias], tensors)
         }
     }
@@ -49,20 +50,20 @@ struct Rebalancing {
     /// Rescales the columns of the matrices that read an input, and what that input is made by.
     private mutating func balance(
         _ input: MatrixInput, _ layer: Int, read: [TensorRole], written: [TensorRole], _ tensors: Tensors
-    ) {
+    ) throws {
         guard var squares = statistics.meanSquares[input] else { return }
         let columns = squares.count
         var weightSquares = [Double](repeating: 0, count: columns)
         for role in read {
             guard let tensor = tensors[role], tensor.columns == columns else { return }
-            let own = columnSquares(tensor)
+            let own = try columnSquares(tensor)
             let mean = own.reduce(0, +) / Double(columns)
             guard mean > 0, mean.isFinite else { return }
             for column in 0..<columns { weightSquares[column] += own[column] / mean }
         }
         let perHead = shared(input, squares.map { Double($0) }, weightSquares)
         let best = expanded(input, bestFactors(perHead.inputs, perHead.weights))
-        guard let factors = chosen(best, squares, read.compactMap { tensors[$0] }) else { return }
+        guard let factors = try chosen(best, squares, read.compactMap { tensors[$0] }) else { return }
         let inverse = factors.map { 1 / $0 }
         for role in read { treatments[TensorKey(role, layer), default: Treatment()].columnFactors = factors }
         for role in written where tensors[role] != nil {
@@ -100,11 +101,11 @@ struct Rebalancing {
     /// The factors, or their roots, if a sample of the rows is rounded better with them; nil if with none of them.
     ///
     /// Weights that lie on a grid already, as those of a quantized source, would lose it.
-    private func chosen(_ best: [Float], _ squares: [Float], _ tensors: [SourceTensor]) -> [Float]? {
+    private func chosen(_ best: [Float], _ squares: [Float], _ tensors: [SourceTensor]) throws -> [Float]? {
         let candidates: [[Float]?] = [nil, best.map { $0.squareRoot() }, best]
         var errors = [Double](repeating: 0, count: candidates.count)
         for tensor in tensors where tensor.columns % TensorEncoding.groupSize == 0 {
-            let found = candidates.map { sampledError(tensor, factors: $0, squares) }
+            let found = try candidates.map { try sampledError(tensor, factors: $0, squares) }
             // Relative, so that every matrix that reads the input counts.
             guard found[0] > 0 else { continue }
             for index in errors.indices { errors[index] += found[index] / found[0] }
@@ -114,7 +115,8 @@ struct Rebalancing {
     }
 
     /// Σ x² · (ŵ − w)² over some tiles in int4, in units of the unscaled weights.
-    private func sampledError(_ tensor: SourceTensor, factors: [Float]?, _ squares: [Float]) -> Double {
+    private func sampledError(_ tensor: SourceTensor, factors: [Float]?, _ squares: [Float]) throws -> Double
+    {
         let columns = tensor.columns
         let tileRows = TensorEncoding.tileRows
         let tileCount = tensor.rows / tileRows
@@ -129,31 +131,34 @@ struct Rebalancing {
             (1 - TreatmentPlan.uniformShare) * $0 + TreatmentPlan.uniformShare * mean
         }
         let samples = min(Self.sampledTileCount, tileCount)
+        // A set for each thread.
+        let allRows = try AlignedBuffer<Float>(count: pool.threadCount * tileRows * columns)
+        let tiles = try AlignedBuffer<UInt8>(count: pool.threadCount * tileBytes)
+        let allDecoded = try AlignedBuffer<Float>(count: pool.threadCount * columns)
         var errors = [Double](repeating: 0, count: samples)
         errors.withUnsafeMutableBufferPointer { errors in
             pool.run { thread in
-                let rows = AlignedBuffer<Float>(count: tileRows * columns)
-                let tile = AlignedBuffer<UInt8>(count: tileBytes)
-                let decoded = AlignedBuffer<Float>(count: columns)
+                let rows = allRows.baseAddress + thread * tileRows * columns
+                let tile = tiles.baseAddress + thread * tileBytes
+                let decoded = allDecoded.baseAddress + thread * columns
                 for sample in split(samples, thread: thread, of: pool.threadCount) {
                     let first = tileCount * sample / samples * tileRows
                     for row in 0..<tileRows {
-                        tensor.decode(row: first + row, treatment, into: rows.baseAddress + row * columns)
+                        tensor.decode(row: first + row, treatment, into: rows + row * columns)
                     }
                     var error = QuantizationError()
                     let isEncoded: Void? = try? importance.withUnsafeBufferPointer { importance in
                         try TileCodec.encode(
-                            rows: rows.baseAddress, validRows: tileRows, columns: columns, encoding: .int4,
+                            rows: rows, validRows: tileRows, columns: columns, encoding: .int4,
                             importance: importance.baseAddress,
-                            into: UnsafeMutableRawPointer(tile.baseAddress), error: &error)
+                            into: UnsafeMutableRawPointer(tile), error: &error)
                     }
                     // Encoding the tensor will say what is wrong with it.
                     guard isEncoded != nil else { return }
                     for row in 0..<tileRows {
                         TileCodec.decodeRow(
-                            row, tile: tile.baseAddress, columns: columns, encoding: .int4,
-                            into: decoded.baseAddress)
-                        let own = rows.baseAddress + row * columns
+                            row, tile: tile, columns: columns, encoding: .int4, into: decoded)
+                        let own = rows + row * columns
                         for column in 0..<columns {
                             let difference = decoded[column] - own[column]
                             errors[sample] += Double(scaled[column] * difference * difference)
@@ -205,11 +210,11 @@ struct Rebalancing {
     }
 
     /// Mean squares of the columns, with the factors that the tensor has so far.
-    private func columnSquares(_ tensor: SourceTensor) -> [Double] {
+    private func columnSquares(_ tensor: SourceTensor) throws -> [Double] {
         let columns = tensor.columns
         let treatment = treatments[TensorKey(tensor.role, tensor.layer)]
         var sums = [Double](repeating: 0, count: pool.threadCount * columns)
-        let values = AlignedBuffer<Float>(count: pool.threadCount * columns)
+        let values = try AlignedBuffer<Float>(count: pool.threadCount * columns)
         sums.withUnsafeMutableBufferPointer { sums in
             pool.run { thread in
                 let own = values.baseAddress + thread * columns

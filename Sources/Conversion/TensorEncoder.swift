@@ -45,8 +45,8 @@ struct TensorEncoder {
     {
         let source = tensor.source
         // A vector is one row, but for RoPE's order its numbers are rows.
-        let values = AlignedBuffer<Float>(count: source.columns)
-        let ordered = AlignedBuffer<Float>(count: source.columns)
+        let values = try AlignedBuffer<Float>(count: source.columns)
+        let ordered = try AlignedBuffer<Float>(count: source.columns)
         source.decode(row: 0, into: values.baseAddress)
         for index in 0..<source.columns {
             let value = values[source.sourceRow(index)] * (tensor.treatment?.columnFactors?[index] ?? 1)
@@ -68,8 +68,8 @@ struct TensorEncoder {
         }
         let tiles = segment.tiles
         let batch = min(tilesPerBatch, tiles.count)
-        let encoded = AlignedBuffer<UInt8>(count: batch * tileBytes)
-        let floats = AlignedBuffer<Float>(count: pool.threadCount * TensorEncoding.tileRows * columns)
+        let encoded = try AlignedBuffer<UInt8>(count: batch * tileBytes)
+        let floats = try AlignedBuffer<Float>(count: pool.threadCount * TensorEncoding.tileRows * columns)
         var outcomes = [TileOutcome](repeating: TileOutcome(), count: batch)
         var total = QuantizationError()
         var first = tiles.lowerBound

@@ -38,8 +38,10 @@ struct TreatmentPlan {
     let statistics: CalibrationStatistics
     let headScaling: HeadScaling?
 
-    /// nil where there are no statistics.
-    init?(_ source: ModelSource, _ statistics: CalibrationStatistics?, pool: ThreadPool) {
+    /// Nil where there are no statistics.
+    ///
+    /// - Throws: `AllocationError`.
+    init?(_ source: ModelSource, _ statistics: CalibrationStatistics?, pool: ThreadPool) throws {
         guard let statistics else { return nil }
         if source.isQuantized {
             // Its numbers lie on a grid that another scale would leave.
@@ -47,7 +49,7 @@ struct TreatmentPlan {
             self.statistics = statistics
             headScaling = source.headScaling
         } else {
-            let balanced = Rebalancing(source, statistics, pool: pool)
+            let balanced = try Rebalancing(source, statistics, pool: pool)
             treatments = balanced.treatments
             self.statistics = balanced.statistics
             headScaling = balanced.headScaling
@@ -99,7 +101,7 @@ extension SourceTensor {
     /// Whether binary16 holds the numbers: none is beyond it, and they are not all so small that it has few bits for them.
     func fitsFloat16(_ treatment: Treatment?) -> Bool {
         let smallestNormal = 0x1p-14
-        let values = AlignedBuffer<Float>(count: columns)
+        let values = AlignedBuffer<Float>.granted(count: columns)
         var sum = 0.0
         for row in 0..<rows {
             decode(row: row, treatment, into: values.baseAddress)

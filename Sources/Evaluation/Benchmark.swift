@@ -88,7 +88,15 @@ public struct Benchmark {
         try session.evaluate(randomTokens(16))
         let firstToken = try timeFirstToken(plan)
         var prefill: [Double] = [], decode: [Double] = [], bandwidth: [Double] = []
-        lazy var memory = engine.compute.makeMemoryToRead()
+        var memoryToRead: AlignedBuffer<UInt32>?
+        func memory() throws(TillerError) -> AlignedBuffer<UInt32> {
+            if let memoryToRead { return memoryToRead }
+            do {
+                let memory = try engine.compute.makeMemoryToRead()
+                memoryToRead = memory
+                return memory
+            } catch { throw TillerError(error) }
+        }
         var peakMemory = 0
         for repetition in 0..<options.repetitions {
             if options.promptTokens > 0 { prefill.append(try timePrefill(session)) }
@@ -97,7 +105,7 @@ public struct Benchmark {
             if repetition == 0 { peakMemory = ProcessMemory.peakResidentByteCount() }
             // At once: what other programs leave of the memory's speed changes from one second to the next.
             let seconds = decode.last.map { min(Double(options.generatedTokens) / $0, 1) } ?? 0
-            bandwidth.append(engine.compute.readBandwidth(memory, seconds: seconds))
+            bandwidth.append(engine.compute.readBandwidth(try memory(), seconds: seconds))
             onRepetition(repetition + 1, options.repetitions)
         }
         let byteCount = byteCountByToken(

@@ -37,7 +37,9 @@ package struct DivergenceMeter {
         self.contextLength = contextLength
         let rowByteCount = engine.vocabularySize * MemoryLayout<Float>.stride
         rowCount = min(max(Self.largestByteCount / rowByteCount, 1), Self.largestRowCount)
-        rows = AlignedBuffer(count: rowCount * engine.vocabularySize)
+        do { rows = try AlignedBuffer(count: rowCount * engine.vocabularySize) } catch {
+            throw TillerError(error)
+        }
     }
 
     /// Whether a gate of what steers has opened for any token; nil without gates.

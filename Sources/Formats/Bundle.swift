@@ -135,7 +135,7 @@ extension Bundle {
         let view = model.container.view
         // Written straight out of a mapping, the file would lie in small pieces in the page cache, and a program that maps it
         // would take half as long again to its first token.
-        let buffer = AlignedBuffer<UInt8>(count: 4 << 20)
+        let buffer = try AlignedBuffer<UInt8>(count: 4 << 20)
         for start in stride(from: 0, to: view.count, by: buffer.count) {
             let count = min(buffer.count, view.count - start)
             guard let piece = view.slice(start, count: count), let source = piece.bytes.baseAddress else {

@@ -30,15 +30,16 @@ package final class Activations: @unchecked Sendable {
     /// The 8-bit form [capacity × columns / 32]; only where 32 divides `columns`.
     let groups: AlignedBuffer<QuantizedGroup>?
 
+    /// - Throws: `AllocationError`.
     /// - Precondition: both counts are positive.
-    package init(capacity: Int, columns: Int) {
+    package init(capacity: Int, columns: Int) throws(AllocationError) {
         precondition(capacity > 0 && columns > 0, "Activations: sizes must be positive")
         let (count, overflow) = capacity.multipliedReportingOverflow(by: columns)
-        precondition(!overflow, "Activations: size overflows")
+        guard !overflow else { throw AllocationError(byteCount: .max) }
         self.capacity = capacity
         self.columns = columns
-        values = AlignedBuffer(count: count)
-        groups = columns % groupColumns == 0 ? AlignedBuffer(count: count / groupColumns) : nil
+        values = try AlignedBuffer(count: count)
+        groups = columns % groupColumns == 0 ? try AlignedBuffer(count: count / groupColumns) : nil
     }
 
     /// Bytes of the forms that are written.

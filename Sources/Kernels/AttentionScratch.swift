@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory that attention works in: a set for each thread, and the partial results of a split over positions. It grows
-// with the first call of a shape and is then reused.
+// where room for a shape is reserved, and is then reused.
 
 import KernelCore
 import Platform
@@ -24,16 +24,16 @@ final class AttentionRows: Sendable {
     let partStates: AlignedBuffer<SoftmaxState>
     let totalStates: AlignedBuffer<SoftmaxState>
 
-    init(_ sizes: Sizes) {
-        queries = AlignedBuffer(count: sizes.queries)
-        codes = AlignedBuffer(count: sizes.codes)
-        biasFactors = AlignedBuffer(count: sizes.biasFactors)
-        scores = AlignedBuffer(count: sizes.scores)
-        weights = AlignedBuffer(count: sizes.weights)
-        part = AlignedBuffer(count: sizes.output)
-        total = AlignedBuffer(count: sizes.output)
-        partStates = AlignedBuffer(count: sizes.states)
-        totalStates = AlignedBuffer(count: sizes.states)
+    init(_ sizes: Sizes) throws(AllocationError) {
+        queries = try AlignedBuffer(count: sizes.queries)
+        codes = try AlignedBuffer(count: sizes.codes)
+        biasFactors = try AlignedBuffer(count: sizes.biasFactors)
+        scores = try AlignedBuffer(count: sizes.scores)
+        weights = try AlignedBuffer(count: sizes.weights)
+        part = try AlignedBuffer(count: sizes.output)
+        total = try AlignedBuffer(count: sizes.output)
+        partStates = try AlignedBuffer(count: sizes.states)
+        totalStates = try AlignedBuffer(count: sizes.states)
     }
 
     /// Elements of each buffer.
@@ -69,31 +69,44 @@ struct AttentionScratch {
     private(set) var rows: [AttentionRows] = []
     private var sizes = AttentionRows.Sizes()
     /// Outputs of single chunks [units × rows × padded headSize], states [units × rows].
-    private(set) var parts = AlignedBuffer<Float>(count: 0)
-    private(set) var partStates = AlignedBuffer<SoftmaxState>(count: 0)
+    private var parts: AlignedBuffer<Float>?
+    private var partStates: AlignedBuffer<SoftmaxState>?
     /// Chunks that are missing of each block and head.
     let unfinished = Countdowns()
 
-    mutating func reserve(threadCount: Int, rowCount: Int, headSize: Int, biasPairCount: Int) {
+    mutating func reserve(
+        threadCount: Int, rowCount: Int, headSize: Int, biasPairCount: Int
+    ) throws(AllocationError) {
         guard
             rows.count < threadCount || rowCount > sizes.rowCount || headSize > sizes.headSize
                 || biasPairCount > sizes.biasPairCount
         else { return }
-        sizes.rowCount = max(rowCount, sizes.rowCount)
-        sizes.headSize = max(headSize, sizes.headSize)
-        sizes.biasPairCount = max(biasPairCount, sizes.biasPairCount)
-        rows = (0..<threadCount).map { [sizes] _ in AttentionRows(sizes) }
+        let largest = AttentionRows.Sizes(
+            rowCount: max(rowCount, sizes.rowCount), headSize: max(headSize, sizes.headSize),
+            biasPairCount: max(biasPairCount, sizes.biasPairCount))
+        var all: [AttentionRows] = []
+        for _ in 0..<threadCount { all.append(try AttentionRows(largest)) }
+        (rows, sizes) = (all, largest)
     }
 
-    mutating func reserveParts(rowCount: Int, headSize: Int) {
-        if parts.count < rowCount * paddedSize(headSize) {
-            parts = AlignedBuffer(count: rowCount * paddedSize(headSize))
+    /// Room for the outputs of single chunks, and for their states; valid until it is asked for more.
+    @discardableResult
+    mutating func reserveParts(rowCount: Int, headSize: Int) throws(AllocationError) -> (
+        outputs: UnsafeMutablePointer<Float>, states: UnsafeMutablePointer<SoftmaxState>
+    ) {
+        if let parts, let partStates, parts.count >= rowCount * paddedSize(headSize),
+            partStates.count >= rowCount
+        {
+            return (parts.baseAddress, partStates.baseAddress)
         }
-        if partStates.count < rowCount { partStates = AlignedBuffer(count: rowCount) }
+        let parts = try AlignedBuffer<Float>(count: rowCount * paddedSize(headSize))
+        let partStates = try AlignedBuffer<SoftmaxState>(count: rowCount)
+        (self.parts, self.partStates) = (parts, partStates)
+        return (parts.baseAddress, partStates.baseAddress)
     }
 
     var byteCount: Int {
-        rows.reduce(parts.byteCount + partStates.byteCount) { $0 + $1.byteCount }
+        rows.reduce((parts?.byteCount ?? 0) + (partStates?.byteCount ?? 0)) { $0 + $1.byteCount }
     }
 
     /// Bytes of results of single chunks.

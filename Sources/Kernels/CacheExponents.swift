@@ -45,7 +45,7 @@ final class CacheExponents: @unchecked Sendable {
 
     private func memory() -> UnsafeMutablePointer<UInt8> {
         owner.withLock { owner in
-            let buffer = owner ?? AlignedBuffer(count: byteCount)
+            let buffer = owner ?? .granted(count: byteCount)
             owner = buffer
             address.store(buffer.baseAddress, ordering: .releasing)
             return buffer.baseAddress

@@ -19,6 +19,7 @@ extension Compute {
     /// - keyBias: what the keys in the cache lack.
     /// - form: which form of the output is written.
     /// - upcoming: as in `multiply`.
+    /// - Precondition: the system grants the scratch memory, or it is reserved.
     package func attend(
         query: AlignedBuffer<Float>, cache: KeyValueCache, layer: Int, firstPosition: Int, tokenCount: Int,
         headCount: Int, scale: Float, window: Int?, keyBias: KeyBias? = nil, firstRow: Int = 0,
@@ -54,9 +55,10 @@ extension Compute {
             firstPosition: firstPosition, tokenCount: tokenCount, headCount: headCount, scale: scale,
             window: window ?? .max, bias: bias)
         let shape = attention.shape
-        attentionScratch.reserve(
-            threadCount: threadCount, rowCount: shape.rowCount, headSize: cache.headSize,
-            biasPairCount: keyBias?.pairCount ?? 0)
+        granted(
+            try attentionScratch.reserve(
+                threadCount: threadCount, rowCount: shape.rowCount, headSize: cache.headSize,
+                biasPairCount: keyBias?.pairCount ?? 0))
         let unitCount = shape.unitCount
         let work = headCount * cache.headSize * attention.visible(0..<tokenCount).count * tokenCount / 2
         if threadCount == 1 || work < smallWork {
@@ -100,10 +102,10 @@ extension Compute {
         let shape = attention.shape
         let rowCount = shape.rowCount, size = rowCount * shape.paddedHeadSize
         let indexCount = shape.unitCount
-        attentionScratch.reserveParts(
-            rowCount: shape.partRowCount(chunkCount: chunks.count, capacity: attention.cache.capacity),
-            headSize: attention.cache.headSize)
-        let parts = attentionScratch.parts.baseAddress, states = attentionScratch.partStates.baseAddress
+        let (parts, states) = granted(
+            try attentionScratch.reserveParts(
+                rowCount: shape.partRowCount(chunkCount: chunks.count, capacity: attention.cache.capacity),
+                headSize: attention.cache.headSize))
         let all = attentionScratch.rows
         let unfinished = attentionScratch.unfinished
         unfinished.start(indexCount, each: chunks.count)

@@ -19,8 +19,12 @@ package struct GateScratch {
     static let capacity = 16 * 1024
     static var byteCount: Int { 2 * AlignedBuffer<Float>.byteCount(capacity) }
     var byteCount: Int { gate.byteCount + up.byteCount }
-    let gate = AlignedBuffer<Float>(count: capacity)
-    let up = AlignedBuffer<Float>(count: capacity)
+    let gate, up: AlignedBuffer<Float>
+
+    init() throws(AllocationError) {
+        gate = try AlignedBuffer(count: Self.capacity)
+        up = try AlignedBuffer(count: Self.capacity)
+    }
 }
 
 extension Compute {

@@ -43,31 +43,43 @@ package struct AttentionMemory: Sendable {
         return min(all, (window + tokenCount) / KeyValueCache.chunkSize + 2)
     }
 
-    /// The most that attention works in, whatever parts a prompt comes in.
-    func byteCount(threadCount: Int) -> Int {
-        func shape(_ tokenCount: Int) -> AttentionShape {
-            AttentionShape(
-                headCount: headCount, keyValueHeadCount: keyValueHeadCount, headSize: headSize,
-                tokenCount: tokenCount)
-        }
-        let longest = min(batchSize, capacity)
-        let rows = AttentionRows.Sizes(
+    private func shape(_ tokenCount: Int) -> AttentionShape {
+        AttentionShape(
+            headCount: headCount, keyValueHeadCount: keyValueHeadCount, headSize: headSize,
+            tokenCount: tokenCount)
+    }
+
+    /// The most tokens that one call reads.
+    var longest: Int { min(batchSize, capacity) }
+
+    /// What each thread works in, whatever parts a prompt comes in.
+    var rowSizes: AttentionRows.Sizes {
+        AttentionRows.Sizes(
             rowCount: (1...longest).reduce(0) { max($0, shape($1).rowCount) }, headSize: headSize,
             biasPairCount: separatesBiases ? pairCount : 0)
-        let partRows = (1...longest).reduce(0) { most, tokenCount in
+    }
+
+    /// The most rows of results of single chunks.
+    func partRowCount(threadCount: Int) -> Int {
+        (1...longest).reduce(0) { most, tokenCount in
             let shape = shape(tokenCount)
             guard shape.sharesChunks(threadCount: threadCount) else { return most }
             let chunkCount = chunkCount(tokenCount: tokenCount)
             return max(most, shape.partRowCount(chunkCount: chunkCount, capacity: capacity))
         }
-        return threadCount * rows.byteCount
-            + AttentionScratch.partsByteCount(rowCount: partRows, headSize: headSize)
+    }
+
+    /// The most that attention works in.
+    func byteCount(threadCount: Int) -> Int {
+        threadCount * rowSizes.byteCount
+            + AttentionScratch.partsByteCount(
+                rowCount: partRowCount(threadCount: threadCount), headSize: headSize)
     }
 
     /// The angles of a batch, and of a whole context where biases are added by attention.
     var angleByteCount: Int {
         rotaryTableCount
-            * (RotaryAngles.byteCount(positionCount: min(batchSize, capacity), pairCount: pairCount)
+            * (RotaryAngles.byteCount(positionCount: longest, pairCount: pairCount)
                 + (separatesBiases ? RotaryTiles.byteCount(capacity: capacity, pairCount: pairCount) : 0))
     }
 }

@@ -33,8 +33,11 @@ package final class Compute: @unchecked Sendable {
     /// What `smallWork` is unless told otherwise; tests take 0, so that the least of work is divided.
     package static let usualSmallWork = 32_768
 
+    /// - Throws: `AllocationError`.
     /// - Precondition: `threadCount` is positive.
-    package init(kernels: KernelSet, threadCount: Int, smallWork: Int = usualSmallWork) {
+    package init(
+        kernels: KernelSet, threadCount: Int, smallWork: Int = usualSmallWork
+    ) throws(AllocationError) {
         precondition(threadCount > 0, "Compute: at least one thread")
         self.kernels = kernels
         self.threadCount = threadCount
@@ -42,13 +45,17 @@ package final class Compute: @unchecked Sendable {
         table = kernels.table
         pool = ThreadPool(threadCount: threadCount)
         shares = WorkShares(threadCount: threadCount)
-        gateScratch = (0..<threadCount).map { _ in GateScratch() }
+        var gateScratch: [GateScratch] = []
+        for _ in 0..<threadCount { gateScratch.append(try GateScratch()) }
+        self.gateScratch = gateScratch
     }
 
     /// Runs `body` while no other thread is in such a body.
     ///
     /// - Precondition: not called from within a `body` of the same compute, or of a step.
-    package func exclusively(_ body: () -> Void) { turn.withLock { _ in body() } }
+    package func exclusively<Failure: Error>(_ body: () throws(Failure) -> Void) throws(Failure) {
+        try turn.withLock { _ throws(Failure) in try body() }
+    }
 
     /// Threads get tiles in pairs: some kernels multiply two together, and two are one group of what comes after.
     static let tileGranularity = 2

@@ -19,47 +19,48 @@ package struct KernelBenchmark: Sendable {
 
     /// Takes about two seconds, and up to 384 MB.
     /// - columns: of the matrices; a multiple of 32.
+    /// - Throws: `AllocationError`.
     /// - Precondition: `threadCount` is positive, `columns` a positive multiple of 32.
-    package init(kernels: KernelSet, threadCount: Int, columns: Int = 2048) {
+    package init(kernels: KernelSet, threadCount: Int, columns: Int = 2048) throws(AllocationError) {
         precondition(columns > 0 && columns % groupColumns == 0, "KernelBenchmark: columns in groups of 32")
-        let compute = Compute(kernels: kernels, threadCount: threadCount)
+        let compute = try Compute(kernels: kernels, threadCount: threadCount)
         // Larger than the last cache of most processors.
-        let memory = AlignedBuffer<UInt32>(count: 32 << 20)
+        let memory = try AlignedBuffer<UInt32>(count: 32 << 20)
         compute.pool.run { thread in
             // Every byte in 0x10...0x3F: ordinary numbers in any encoding.
             for i in Platform.split(memory.count, thread: thread, of: threadCount) {
                 memory.baseAddress[i] = 0x1020_3021 &+ UInt32(truncatingIfNeeded: i &* 0x9E37) & 0x0F0F_0F0F
             }
         }
-        let x = Activations(capacity: 512, columns: columns)
+        let x = try Activations(capacity: 512, columns: columns)
         for i in 0..<x.values.count { x.values.baseAddress[i] = Float((i &* 7919) % 255 - 127) }
         compute.forTokens(512, elementCount: x.columns) { $0.quantize(x) }
 
-        let unread = compute.makeMemoryToRead()
+        let unread = try compute.makeMemoryToRead()
         let readSeconds = Self.fastest(of: 7) { compute.read(unread) }
         readBandwidth = Double(unread.count * 4) / 1e9 / readSeconds
-        func vectorBandwidth(_ encoding: TensorEncoding) -> Double {
+        func vectorBandwidth(_ encoding: TensorEncoding) throws(AllocationError) -> Double {
             let tile = encoding.tileByteCount(columns: columns) ?? 1
             let rows = memory.count * 4 / tile * laneCount
             let matrix = Self.matrix(encoding, rows: rows, columns: columns, memory)
-            let output = AlignedBuffer<Float>(count: rows)
+            let output = try AlignedBuffer<Float>(count: rows)
             let seconds = Self.fastest(of: 5) {
                 compute.multiply(Projection(matrix, into: output), by: x, tokenCount: 1)
             }
             return Double(rows / laneCount * tile) / 1e9 / seconds
         }
-        func matrixRate(_ encoding: TensorEncoding) -> Double {
+        func matrixRate(_ encoding: TensorEncoding) throws(AllocationError) -> Double {
             let matrix = Self.matrix(encoding, rows: 2048, columns: columns, memory)
-            let output = AlignedBuffer<Float>(count: 512 * 2048)
+            let output = try AlignedBuffer<Float>(count: 512 * 2048)
             let seconds = Self.fastest(of: 5) {
                 compute.multiply(Projection(matrix, into: output), by: x, tokenCount: 512)
             }
             return Double(512 * 2048 * columns) / 1e9 / seconds
         }
-        int8VectorBandwidth = vectorBandwidth(.int8)
-        int4VectorBandwidth = vectorBandwidth(.int4)
-        int8MatrixRate = matrixRate(.int8)
-        int4MatrixRate = matrixRate(.int4)
+        int8VectorBandwidth = try vectorBandwidth(.int8)
+        int4VectorBandwidth = try vectorBandwidth(.int4)
+        int8MatrixRate = try matrixRate(.int8)
+        int4MatrixRate = try matrixRate(.int4)
     }
 
     private static func matrix(
@@ -85,8 +86,9 @@ package struct KernelBenchmark: Sendable {
 
 extension Compute {
     /// 256 MB, more than any cache holds, written once: what `readBandwidth` reads.
-    package func makeMemoryToRead() -> AlignedBuffer<UInt32> {
-        let memory = AlignedBuffer<UInt32>(count: 64 << 20)
+    /// - Throws: `AllocationError`.
+    package func makeMemoryToRead() throws(AllocationError) -> AlignedBuffer<UInt32> {
+        let memory = try AlignedBuffer<UInt32>(count: 64 << 20)
         pool.run { thread in
             for i in Platform.split(memory.count, thread: thread, of: threadCount) {
                 memory.baseAddress[i] = 0x1020_3021

@@ -45,7 +45,7 @@ package final class KeyBias: Sendable {
         }
         guard !pairs.isEmpty else { return nil }
         firstPairs.append(pairs.count)
-        values = AlignedBuffer(count: bias.count + 2 * pairs.count)
+        values = .granted(count: bias.count + 2 * pairs.count)
         values.baseAddress.update(from: bias.baseAddress, count: bias.count)
         for head in 0..<headCount {
             for index in firstPairs[head]..<firstPairs[head + 1] {
@@ -70,7 +70,7 @@ package final class KeyBias: Sendable {
     private static func meanSquare(_ keys: WeightMatrix, _ gains: WeightVector, rows: Range<Int>) -> Double {
         let step = max(1, rows.count / 8)
         let sample = stride(from: rows.lowerBound, to: rows.upperBound, by: step)
-        let row = AlignedBuffer<Float>(count: keys.columns)
+        let row = AlignedBuffer<Float>.granted(count: keys.columns)
         var sum = 0.0, count = 0.0
         for index in sample {
             keys.copyRow(index, scale: 1, into: row.baseAddress)
@@ -113,9 +113,9 @@ final class RotaryTiles {
     /// Positions that are there.
     private var count = 0
 
-    init(_ table: RotaryTable.Storage, capacity: Int) {
+    init(_ table: RotaryTable.Storage, capacity: Int) throws(AllocationError) {
         (self.table, self.capacity) = (table, capacity)
-        tiles = AlignedBuffer(
+        tiles = try AlignedBuffer(
             count: Self.elementCount(capacity: capacity, pairCount: table.inverseFrequencies.count))
     }
 
@@ -152,8 +152,19 @@ final class RotaryTiles {
 }
 
 extension Compute {
-    /// The angles of all positions below `end`, in a buffer for `capacity` of them.
+    /// The angles of all positions below `end`, in a buffer for `capacity` of them, which is reserved or granted.
     func rotaryTiles(_ rotary: RotaryTable, upTo end: Int, capacity: Int) -> RotaryTiles {
+        let tiles = granted(try reserveRotaryTiles(rotary, capacity: capacity))
+        tiles.fill(upTo: end, self)
+        return tiles
+    }
+
+    /// The buffer for the angles of all positions of a context.
+    /// - Throws: `AllocationError`.
+    @discardableResult
+    func reserveRotaryTiles(_ rotary: RotaryTable, capacity: Int) throws(AllocationError)
+        -> RotaryTiles
+    {
         let tiles: RotaryTiles
         if let known = rotaryTiles.first(where: { $0.table === rotary.storage && $0.capacity >= capacity }) {
             tiles = known
@@ -161,10 +172,9 @@ extension Compute {
             rotaryTiles.removeAll { $0.table === rotary.storage }
             // As with `angles`: a model has one or two tables.
             if rotaryTiles.count >= 4 { rotaryTiles.removeFirst() }
-            tiles = RotaryTiles(rotary.storage, capacity: capacity)
+            tiles = try RotaryTiles(rotary.storage, capacity: capacity)
             rotaryTiles.append(tiles)
         }
-        tiles.fill(upTo: end, self)
         return tiles
     }
 }

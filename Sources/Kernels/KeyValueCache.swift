@@ -58,10 +58,11 @@ package final class KeyValueCache: @unchecked Sendable {
     /// What numbers beyond the encoding's range were divided by.
     let exponents: CacheExponents
 
-    /// - Precondition: sizes are positive, the encoding accepts the head size, and the system has the address space.
+    /// - Throws: `AllocationError`.
+    /// - Precondition: sizes are positive, and the encoding accepts the head size.
     package init(
         layerCount: Int, keyValueHeadCount: Int, headSize: Int, capacity: Int, encoding: CacheEncoding
-    ) {
+    ) throws(AllocationError) {
         precondition(
             layerCount > 0 && keyValueHeadCount > 0 && capacity > 0, "KeyValueCache: sizes must be positive")
         precondition(
@@ -76,8 +77,8 @@ package final class KeyValueCache: @unchecked Sendable {
         valueByteCount = encoding.valueByteCount(headSize: headSize)
         let heads = layerCount.saturatingProduct(keyValueHeadCount)
         let tiles = Self.tileCount(capacity)
-        keys = AlignedBuffer(count: heads.saturatingProduct(tiles).saturatingProduct(keyTileByteCount))
-        values = AlignedBuffer(
+        keys = try AlignedBuffer(count: heads.saturatingProduct(tiles).saturatingProduct(keyTileByteCount))
+        values = try AlignedBuffer(
             count: heads.saturatingProduct(tiles * laneCount).saturatingProduct(valueByteCount))
         exponents = CacheExponents(
             headCount: heads, positionCount: tiles * laneCount,
@@ -113,10 +114,11 @@ package final class KeyValueCache: @unchecked Sendable {
     }
 
     /// Another cache with the same first `prefix` positions; the others are empty.
+    /// - Throws: `AllocationError`.
     /// - Precondition: 0 ≤ prefix ≤ capacity.
-    package func copy(prefix: Int) -> KeyValueCache {
+    package func copy(prefix: Int) throws(AllocationError) -> KeyValueCache {
         precondition(prefix >= 0 && prefix <= capacity, "KeyValueCache: prefix outside of the cache")
-        let copy = KeyValueCache(
+        let copy = try KeyValueCache(
             layerCount: layerCount, keyValueHeadCount: keyValueHeadCount, headSize: headSize,
             capacity: capacity,
             encoding: encoding)

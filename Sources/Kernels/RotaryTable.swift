@@ -44,10 +44,21 @@ package final class RotaryAngles {
     let table: RotaryTable.Storage
     private(set) var positions = 0..<0
     /// [positions × half] each.
-    private var cosines = AlignedBuffer<Float>(count: 0)
-    private var sines = AlignedBuffer<Float>(count: 0)
+    private var cosines, sines: AlignedBuffer<Float>
 
-    init(_ table: RotaryTable.Storage) { self.table = table }
+    init(_ table: RotaryTable.Storage) throws(AllocationError) {
+        self.table = table
+        cosines = try AlignedBuffer(count: 0)
+        sines = try AlignedBuffer(count: 0)
+    }
+
+    /// Makes room for the angles of as many positions.
+    func reserve(_ positionCount: Int) throws(AllocationError) {
+        let count = positionCount * table.inverseFrequencies.count
+        guard count > cosines.count else { return }
+        (cosines, sines) = (try AlignedBuffer(count: count), try AlignedBuffer(count: count))
+        positions = 0..<0
+    }
 
     /// Number of positions.
     var count: Int { positions.count }
@@ -64,13 +75,9 @@ package final class RotaryAngles {
         UnsafePointer(sines.baseAddress) + token * table.inverseFrequencies.count
     }
 
-    /// Computes the angles of `positions`, on all threads where there are many.
+    /// Computes the angles of `positions`, which there is room for, on all threads where there are many.
     func fill(_ positions: Range<Int>, _ compute: Compute) {
         let half = table.inverseFrequencies.count
-        if positions.count * half > cosines.count {
-            cosines = AlignedBuffer(count: positions.count * half)
-            sines = AlignedBuffer(count: positions.count * half)
-        }
         compute.split(positions.count, elementCount: positions.count * half * 32) { part in
             for t in part {
                 for i in 0..<half {
@@ -86,19 +93,29 @@ package final class RotaryAngles {
 
 extension Compute {
     /// The angles of a batch of positions, valid until the next call with the same table.
+    ///
+    /// - Precondition: they are not negative, and the system grants the room or it is reserved.
     package func angles(_ rotary: RotaryTable, _ positions: Range<Int>) -> RotaryAngles {
         precondition(positions.lowerBound >= 0, "angles: a position cannot be negative")
+        let angles = granted(try reserveAngles(rotary, positions.count))
+        // Every layer asks for the same positions.
+        if angles.positions != positions { angles.fill(positions, self) }
+        return angles
+    }
+
+    /// The table's angles, with room for a batch of positions.
+    @discardableResult
+    func reserveAngles(_ rotary: RotaryTable, _ positionCount: Int) throws(AllocationError) -> RotaryAngles {
         let angles: RotaryAngles
         if let known = rotaryAngles.first(where: { $0.table === rotary.storage }) {
             angles = known
         } else {
             // A model has one or two tables; more are only seen when models come and go.
             if rotaryAngles.count >= 4 { rotaryAngles.removeFirst() }
-            angles = RotaryAngles(rotary.storage)
+            angles = try RotaryAngles(rotary.storage)
             rotaryAngles.append(angles)
         }
-        // Every layer asks for the same positions.
-        if angles.positions != positions { angles.fill(positions, self) }
+        try angles.reserve(positionCount)
         return angles
     }
 }

@@ -15,16 +15,15 @@ package final class AlignedBuffer<Element: BitwiseCopyable> {
     package let baseAddress: UnsafeMutablePointer<Element>
     private let mappedByteCount: Int
 
-    /// - Precondition: `count` is not negative and the system has the address space.
-    package init(count: Int) {
+    /// - Throws: `AllocationError` where the system refuses the memory.
+    /// - Precondition: `count` is not negative.
+    package init(count: Int) throws(AllocationError) {
         precondition(count >= 0, "AlignedBuffer: a count cannot be negative")
         let (bytes, overflow) = max(count, 1).multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
-        precondition(!overflow, "AlignedBuffer: size overflows")
+        guard !overflow else { throw AllocationError(byteCount: .max) }
         let mapped = mmap(
             nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
-        guard let mapped, mapped != MAP_FAILED else {
-            preconditionFailure("AlignedBuffer: the system refused \(bytes) bytes")
-        }
+        guard let mapped, mapped != MAP_FAILED else { throw AllocationError(byteCount: bytes) }
         self.count = count
         mappedByteCount = bytes
         baseAddress = mapped.bindMemory(to: Element.self, capacity: max(count, 1))
@@ -33,6 +32,11 @@ package final class AlignedBuffer<Element: BitwiseCopyable> {
     /// Bytes of a buffer of so many elements.
     package static func byteCount(_ count: Int) -> Int { count * MemoryLayout<Element>.stride }
     package var byteCount: Int { Self.byteCount(count) }
+
+    /// A buffer that is small, or that somebody who can throw has reserved room for; traps where the system refuses it.
+    package static func granted(count: Int) -> AlignedBuffer {
+        do { return try AlignedBuffer(count: count) } catch { preconditionFailure("\(error)") }
+    }
 
     deinit { munmap(baseAddress, mappedByteCount) }
 

@@ -21,7 +21,8 @@ extension ThreadPool {
         /// 1 while the caller sleeps on `working`, or is about to.
         private let callerSleeps: Word
 
-        private let workerCount: Int
+        /// Workers that were started; changed before the first run only.
+        var workerCount: Int
         /// How often a waiter looks again before it sleeps.
         private let spinCount: Int
         /// What each member, the caller first, reads next; touched by that thread alone.
@@ -157,13 +158,13 @@ extension ThreadPool {
             init(thread: Int, team: Team) { (self.thread, self.team) = (thread, team) }
         }
 
-        /// Starts the thread that takes part with index `thread`.
-        /// - Precondition: the system grants a thread.
-        static func startWorker(thread: Int, of team: Team) -> pthread_t {
-            // Signals stay with the threads of the program: a worker must not take an interrupt.
+        /// Starts the thread that takes part with index `thread`; nil where the system grants none, for want of memory or by a limit.
+        static func startWorker(thread: Int, of team: Team) -> pthread_t? {
+            // Signals stay with the threads of the program: a worker must not take an interrupt. What it causes itself is its own.
             var all = sigset_t()
             var before = sigset_t()
             sigfillset(&all)
+            for signal in [SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV] { sigdelset(&all, signal) }
             pthread_sigmask(SIG_SETMASK, &all, &before)
             defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
 
@@ -177,7 +178,10 @@ extension ThreadPool {
                     start.team.work(thread: start.thread)
                     return nil
                 }, start.toOpaque())
-            precondition(code == 0, "ThreadPool: the system refused thread \(thread) (error \(code))")
+            guard code == 0 else {
+                start.release()
+                return nil
+            }
             return worker
         }
     }

@@ -16,15 +16,22 @@ package final class ThreadPool: Sendable {
     private let team: Team
     private let workers: [pthread_t]
 
-    /// Starts the threads beside the caller's; none for a count of 1.
-    /// - Precondition: `threadCount` is positive and the system grants the threads.
+    /// Starts the threads beside the caller's; none for a count of 1. Where the system grants fewer, those do the work of all.
+    /// - Precondition: `threadCount` is positive.
     package init(threadCount: Int) {
         precondition(threadCount > 0, "ThreadPool: a team has at least one thread")
         let teamSize = min(threadCount, Processor.allowedProcessorCount())
         let team = Team(workerCount: teamSize - 1)
         self.threadCount = threadCount
         self.team = team
-        workers = (1..<teamSize).map { Team.startWorker(thread: $0, of: team) }
+        var workers: [pthread_t] = []
+        while workers.count + 1 < teamSize,
+            let worker = Team.startWorker(thread: workers.count + 1, of: team)
+        {
+            workers.append(worker)
+        }
+        team.workerCount = workers.count
+        self.workers = workers
     }
 
     deinit {

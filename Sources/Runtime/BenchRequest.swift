@@ -84,7 +84,7 @@ package struct BenchRequest {
 
     private func measureKernels() throws {
         let (kernels, threads) = try engine.kernelSetAndThreads()
-        let speeds = KernelBenchmark(kernels: kernels, threadCount: threads)
+        let speeds = try KernelBenchmark(kernels: kernels, threadCount: threads)
         if printsJSON {
             var object = speeds.json
             object["kernels"] = .string(kernels.name)

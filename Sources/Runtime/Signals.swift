@@ -3,10 +3,12 @@
 // closed pipe is an error like any other, which `writeOutput` handles.
 
 import Glibc
+import Platform
 
 package enum Signals {
     /// Called once, before anything else runs.
     package static func install() {
+        OutOfMemoryGuard.install()
         signal(SIGPIPE, SIG_IGN)
         // The same for a file that outgrows `ulimit -f`: as an error, it is cleaned up behind.
         signal(SIGXFSZ, SIG_IGN)

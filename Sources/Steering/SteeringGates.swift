@@ -45,16 +45,18 @@ package final class SteeringGates: @unchecked Sendable {
     package private(set) var hasOpened = false
 
     /// - Parameter capacity: positions of the context.
-    package init(plan: SteeringPlan, capacity: Int) {
+    /// - Throws: `AllocationError`.
+    package init(plan: SteeringPlan, capacity: Int) throws(AllocationError) {
         conditions = plan.conditions
         self.capacity = capacity
-        projections = AlignedBuffer(count: conditions.count * capacity)
+        projections = try AlignedBuffer(count: conditions.count * capacity)
         isOpenForGenerated = Array(repeating: false, count: conditions.count)
     }
 
     /// An independent copy.
-    package func copy(of plan: SteeringPlan, prefix: Int) -> SteeringGates {
-        let copy = SteeringGates(plan: plan, capacity: capacity)
+    /// - Throws: `AllocationError`.
+    package func copy(of plan: SteeringPlan, prefix: Int) throws(AllocationError) -> SteeringGates {
+        let copy = try SteeringGates(plan: plan, capacity: capacity)
         for index in conditions.indices {
             (copy.projections.baseAddress + index * capacity).update(
                 from: projections.baseAddress + index * capacity, count: min(prefix, capacity))

@@ -55,6 +55,8 @@ extension Session {
         let session: Session
         if let twin { session = twin } else { session = try engine.makeSession(contextLength: contextLength) }
         twin = session
+        // Both are evaluated in one pass.
+        try engine.reserve(contextLength: contextLength, allLogits: true)
         try session.advance(to: tokens, while: shouldContinue)
         return session
     }

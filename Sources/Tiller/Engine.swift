@@ -85,15 +85,19 @@ public final class Engine: Sendable {
         do { kernels = try options.kernels.map(KernelSet.named) ?? .best } catch {
             throw .invalidOption("\(error)")
         }
-        compute = Compute(
-            kernels: kernels, threadCount: options.threads ?? Processor.physicalCoreCount(),
-            smallWork: options.smallWork)
+        do {
+            compute = try Compute(
+                kernels: kernels, threadCount: options.threads ?? Processor.physicalCoreCount(),
+                smallWork: options.smallWork)
+        } catch { throw TillerError(error) }
         cacheEncoding = try Self.cacheEncoding(options.cache, for: file)
         residentWeights = options.residentWeights
         let passing = try options.residentWeights.flatMap { limit throws(TillerError) in
             try Self.passingLayers(of: file, limit: limit)
         }
-        forwardPass = ForwardPass(model: model, compute: compute, passing: passing)
+        do {
+            forwardPass = try ForwardPass(model: model, compute: compute, passing: passing)
+        } catch { throw TillerError(error) }
     }
 
     /// The least that `Options.residentWeights` may be.
@@ -185,21 +189,34 @@ public final class Engine: Sendable {
     /// A new, empty timeline.
     ///
     /// - Parameter contextLength: tokens that it can hold; nil takes the model's, at most 4,096.
+    /// - Throws: `TillerError.invalidOption`, or `.outOfMemory`: what a session needs is there from its beginning.
     public func makeSession(contextLength: Int? = nil) throws(TillerError) -> Session {
+        try makeSession(contextLength: contextLength, forAllLogits: false)
+    }
+
+    /// The same; also for who asks for the logits of all tokens.
+    package func makeSession(contextLength: Int?, forAllLogits: Bool) throws(TillerError) -> Session {
         let length = contextLength ?? min(self.contextLength, 4096)
         guard length >= 1, length <= 1 << 20 else {
             throw .invalidOption("context is \(length), expected 1...\(1 << 20)")
         }
-        let byteCount = KeyValueCache.byteCount(
-            layerCount: model.configuration.layerCount,
-            keyValueHeadCount: model.configuration.keyValueHeadCount,
-            headSize: model.configuration.headSize, capacity: length, encoding: cacheEncoding)
-        guard Self.hasAddressSpace(byteCount: byteCount) else {
-            throw .invalidOption(
-                "a context of \(length) tokens needs \(byteCount) bytes, which the system refuses; "
-                    + "choose a smaller one")
+        do {
+            try forwardPass.reserve(
+                contextLength: length, cache: cacheEncoding, allLogits: forAllLogits)
+            return try Session(engine: self, contextLength: length)
+        } catch {
+            throw .outOfMemory("a context of \(length) tokens does not fit, choose a smaller one; \(error)")
         }
-        return Session(engine: self, contextLength: length)
+    }
+
+    /// Makes room for evaluations up to the end of a context, where there is not enough yet.
+    ///
+    /// - Parameter allLogits: see `ForwardPass.reserve`.
+    func reserve(contextLength: Int, allLogits: Bool) throws(TillerError) {
+        do {
+            try forwardPass.reserve(
+                contextLength: contextLength, cache: cacheEncoding, allLogits: allLogits)
+        } catch { throw TillerError(error) }
     }
 
     /// Timelines to score texts with side by side, as long as the model or a limit allows.
@@ -209,15 +226,6 @@ public final class Engine: Sendable {
             sessions.append(try makeSession(contextLength: min(tokenLimit, max(contextLength, 16))))
         }
         return sessions
-    }
-
-    /// Whether the system would hand out this much at all; limits of a process (`ulimit -v`) are met here.
-    private static func hasAddressSpace(byteCount: Int) -> Bool {
-        let mapped = mmap(
-            nil, max(byteCount, 1), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
-        guard let mapped, mapped != MAP_FAILED else { return false }
-        munmap(mapped, max(byteCount, 1))
-        return true
     }
 
     /// Bytes that are allocated by now besides weights and sessions, of activations in the forms that are written.

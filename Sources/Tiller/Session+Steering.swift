@@ -2,6 +2,7 @@
 // Changing what steers a session.
 
 import Formats
+import Platform
 import Steering
 
 /// A profile of the model file by name, and how strongly it steers.
@@ -77,19 +78,33 @@ extension Session {
     /// under which they were computed, so a change recomputes them when they are next needed, from the first token on
     /// that the old or the new steering changes.
     ///
-    /// - Throws: `TillerError.invalidProfile` for unknown or unfit profiles; the steering then stays as it was.
+    /// - Throws: `TillerError.invalidProfile` for unknown or unfit profiles, `.outOfMemory`; the steering then stays as it was.
     public func steer(_ selection: [Steer]) throws(TillerError) {
         guard selection != steering else { return }
         let newPlan = try engine.plan(selection)
+        let newGates: SteeringGates?
+        do {
+            newGates =
+                newPlan.conditions.isEmpty ? nil : try SteeringGates(plan: newPlan, capacity: contextLength)
+        } catch { throw TillerError(error) }
         steering = selection
-        setPlan(newPlan)
+        setPlan(newPlan, gates: newGates)
     }
 
     /// Steers by a plan that is in no file, as the trainers do while they calibrate.
+    ///
+    /// - Precondition: the system grants the few bytes for each position that conditions need.
     package func setPlan(_ newPlan: SteeringPlan) {
+        let needsGates = !newPlan.conditions.isEmpty
+        setPlan(
+            newPlan,
+            gates: needsGates ? granted(try SteeringGates(plan: newPlan, capacity: contextLength)) : nil)
+    }
+
+    private func setPlan(_ newPlan: SteeringPlan, gates newGates: SteeringGates?) {
         let kept = tokensUntouched(by: [plan, newPlan])
         plan = newPlan
-        gates = newPlan.conditions.isEmpty ? nil : SteeringGates(plan: newPlan, capacity: contextLength)
+        gates = newGates
         // New conditions must be read everywhere.
         invalidateCache(from: newPlan.conditions.isEmpty ? kept : 0)
     }

@@ -33,17 +33,23 @@ public final class Session {
     /// The same tokens without steering, once something was held against them; see `unsteered`.
     var twin: Session?
 
-    init(engine: Engine, contextLength: Int) {
+    init(engine: Engine, contextLength: Int) throws(AllocationError) {
         let configuration = engine.model.configuration
         self.engine = engine
         self.contextLength = contextLength
-        cache = KeyValueCache(
+        cache = try KeyValueCache(
             layerCount: configuration.layerCount, keyValueHeadCount: configuration.keyValueHeadCount,
             headSize: configuration.headSize, capacity: contextLength, encoding: engine.cacheEncoding)
-        logits = AlignedBuffer(count: configuration.vocabularySize)
+        logits = try AlignedBuffer(count: configuration.vocabularySize)
+        // What is said of a token, and what a sampler keeps of the vocabulary, are arrays.
+        try SystemMemory.requireRoom(
+            byteCount: contextLength * 8 + configuration.vocabularySize * 16 + Self.smallByteCount)
         tokens.reserveCapacity(contextLength)
         isPromptToken.reserveCapacity(contextLength)
     }
+
+    /// Room for texts and everything else that is small and comes and goes.
+    private static let smallByteCount = 2 << 20
 
     /// Bytes that a session holds besides its cache: tokens with their phases, and logits.
     static func byteCount(contextLength: Int, vocabularySize: Int) -> Int {
@@ -90,6 +96,7 @@ public final class Session {
         _ newTokens: some Collection<Int32>,
         visit: (_ position: Int, _ logits: UnsafeBufferPointer<Float>) -> Void
     ) throws(TillerError) {
+        try engine.reserve(contextLength: contextLength, allLogits: true)
         if validCount < tokens.count { try catchUp { true } }
         let first = tokens.count
         try append(newTokens, isPrompt: true)
@@ -116,6 +123,7 @@ public final class Session {
         visit: ((_ part: Int, _ position: Int, _ logits: UnsafeBufferPointer<Float>) -> Void)? = nil
     ) throws(TillerError) {
         guard let engine = parts.first?.session.engine else { return }
+        try engine.reserve(contextLength: 1, allLogits: visit != nil)
         var timelines: [TimelinePart] = []
         for (session, tokens) in parts {
             if session.validCount < session.tokens.count { try session.catchUp { true } }
@@ -182,15 +190,21 @@ public final class Session {
     }
 
     /// An independent copy of this timeline.
-    public func fork() -> Session {
-        let copy = Session(engine: engine, contextLength: contextLength)
+    ///
+    /// - Throws: `TillerError.outOfMemory`.
+    public func fork() throws(TillerError) -> Session {
+        do { return try copy() } catch { throw TillerError(error) }
+    }
+
+    private func copy() throws(AllocationError) -> Session {
+        let copy = try Session(engine: engine, contextLength: contextLength)
         copy.tokens += tokens
         copy.isPromptToken += isPromptToken
-        copy.cache = cache.copy(prefix: validCount)
+        copy.cache = try cache.copy(prefix: validCount)
         copy.validCount = validCount
         copy.steering = steering
         copy.plan = plan
-        copy.gates = gates?.copy(of: plan, prefix: validCount)
+        copy.gates = try gates?.copy(of: plan, prefix: validCount)
         copy.logits.baseAddress.update(from: logits.baseAddress, count: logits.count)
         copy.hasLogits = hasLogits
         return copy

@@ -178,7 +178,7 @@ struct LogitsCommand: ParsableCommand {
                 throw TillerError.invalidFile(
                     "\(tokens): list \(index) holds \(list.count) ids, expected at most \(1 << 20)")
             }
-            let session = try engine.makeSession(contextLength: max(list.count, 1))
+            let session = try engine.makeSession(contextLength: max(list.count, 1), forAllLogits: true)
             session.setPlan(plan)
             var failure: (any Error)?
             session.evaluateAllLogits(list) { _, logits in

@@ -79,7 +79,9 @@ private struct StateReader {
     init(_ engine: Engine, _ plan: SteeringPlan, _ length: Int) throws(TillerError) {
         session = try engine.makeSession(contextLength: length)
         self.plan = plan
-        gates = SteeringGates(plan: plan, capacity: length)
+        do { gates = try SteeringGates(plan: plan, capacity: length) } catch {
+            throw TillerError(error)
+        }
     }
 
     func read(_ token: Int32, at position: Int) -> ResidualRecorder {

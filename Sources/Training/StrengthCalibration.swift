@@ -26,7 +26,7 @@ struct StrengthCalibration {
     let choosing, measuring: DamageMeter
 
     init(engine: Engine) throws(TillerError) {
-        let session = try engine.makeSession(contextLength: NeutralText.tokenLimit)
+        let session = try engine.makeSession(contextLength: NeutralText.tokenLimit, forAllLogits: true)
         choosing = DamageMeter(.choosing, session: session)
         measuring = DamageMeter(.measuring, session: session)
     }

@@ -18,7 +18,7 @@ package struct UnigramBias {
     /// - Throws: `TillerError.invalidOption` where no pair has a token on both sides.
     package init(engine: Engine, pairs: [ContrastivePair], tokenLimit: Int) throws(TillerError) {
         session = try engine.makeSession(
-            contextLength: min(PairScorer.tokenLimit, max(engine.contextLength, 16)))
+            contextLength: min(PairScorer.tokenLimit, max(engine.contextLength, 16)), forAllLogits: true)
         texts = NeutralText.measuring.tokens(engine)
         var counts: [Int: (positive: Double, negative: Double)] = [:]
         var (positive, negative) = (0.0, 0.0)

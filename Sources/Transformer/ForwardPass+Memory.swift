@@ -3,6 +3,7 @@
 
 import Formats
 import Kernels
+import Platform
 
 extension ForwardPass {
     /// Bytes that full batches over a full context write to, besides the cache: activations, and what threads work in.
@@ -14,15 +15,45 @@ extension ForwardPass {
         configuration: ModelConfiguration, form: ActivationForm, contextLength: Int, threadCount: Int,
         separatesBiases: Bool, batchSize: Int = defaultBatchSize
     ) -> Int {
+        let attention = attentionMemory(
+            configuration, contextLength: contextLength, separatesBiases: separatesBiases,
+            batchSize: batchSize)
+        return Scratch.byteCount(configuration: configuration, batchSize: batchSize, form: form)
+            + Compute.byteCount(threadCount: threadCount, attention)
+    }
+
+    private static func attentionMemory(
+        _ configuration: ModelConfiguration, contextLength: Int, separatesBiases: Bool, batchSize: Int
+    ) -> AttentionMemory {
         // Where some layers see everything, they decide.
         let window = configuration.slidingWindowPattern == nil ? configuration.slidingWindow : nil
-        let attention = AttentionMemory(
+        return AttentionMemory(
             headCount: configuration.headCount, keyValueHeadCount: configuration.keyValueHeadCount,
             headSize: configuration.headSize, capacity: contextLength, batchSize: batchSize, window: window,
             pairCount: configuration.headSize / 2,
             rotaryTableCount: configuration.localRopeTheta == nil ? 1 : 2, separatesBiases: separatesBiases)
-        return Scratch.byteCount(configuration: configuration, batchSize: batchSize, form: form)
-            + Compute.byteCount(threadCount: threadCount, attention)
+    }
+
+    /// Makes room for evaluations up to the end of a context, so that they allocate nothing.
+    ///
+    /// - Parameter allLogits: whether a request for the logits of all tokens, or of two timelines, may come.
+    /// - Throws: `AllocationError`.
+    package func reserve(
+        contextLength: Int, cache: CacheEncoding, allLogits: Bool = false
+    ) throws(AllocationError) {
+        // A cache that rounds holds keys without their large biases.
+        let separatesBiases =
+            cache != .float32 && model.blocks.contains { $0.attention.separateKeyBias != nil }
+        let attention = Self.attentionMemory(
+            model.configuration, contextLength: contextLength, separatesBiases: separatesBiases,
+            batchSize: batchSize)
+        var tables: [RotaryTable] = []
+        if model.blocks.contains(where: { !$0.attention.usesLocalRotary }) { tables.append(model.rotary) }
+        if model.blocks.contains(where: { $0.attention.usesLocalRotary }) { tables.append(model.localRotary) }
+        try compute.exclusively { () throws(AllocationError) in
+            try compute.reserve(attention, rotary: tables)
+            if allLogits { try reserveAllLogits() }
+        }
     }
 
     /// Bytes that are allocated by now, of activations in the forms that are written.

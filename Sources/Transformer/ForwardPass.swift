@@ -26,14 +26,21 @@ package final class ForwardPass: @unchecked Sendable {
     package static let defaultBatchSize = 128
 
     /// - passing: layers that do not stay in memory; nil keeps all.
+    /// - Throws: `AllocationError`.
     package init(
         model: Model, compute: Compute, batchSize: Int = defaultBatchSize, passing: PassingLayers? = nil
-    ) {
+    ) throws(AllocationError) {
         self.model = model
         self.compute = compute
         self.batchSize = batchSize
         self.passing = passing
-        scratch = Scratch(configuration: model.configuration, batchSize: batchSize)
+        scratch = try Scratch(configuration: model.configuration, batchSize: batchSize)
+    }
+
+    /// Makes room for the logits of all tokens.
+    /// - Throws: `AllocationError`.
+    func reserveAllLogits() throws(AllocationError) {
+        try scratch.reserveLogits(vocabularySize: model.configuration.vocabularySize)
     }
 
     /// Runs tokens through the model in batches and appends their keys and values to the cache.
@@ -41,8 +48,8 @@ package final class ForwardPass: @unchecked Sendable {
     /// - Parameters:
     ///   - tokens: ids at the positions firstPosition, firstPosition + 1, ...
     ///   - request: which logits are computed.
-    /// - Precondition: ids are below vocabularySize; the cache has room for all positions; what visits logits evaluates nothing
-    ///   on the same compute.
+    /// - Precondition: ids are below vocabularySize; the cache has room for all positions; what this needs is reserved, or the system
+    ///   grants it; what visits logits evaluates nothing on the same compute.
     package func evaluate(
         _ tokens: UnsafeBufferPointer<Int32>, cache: KeyValueCache, _ evaluation: Evaluation,
         request: LogitsRequest
@@ -327,7 +334,7 @@ package final class ForwardPass: @unchecked Sendable {
 
     private func computeAllLogits(_ count: Int, _ visit: (Int, UnsafeBufferPointer<Float>) -> Void) {
         let vocabularySize = model.configuration.vocabularySize
-        let block = scratch.headLogits(rows: Scratch.headRows, vocabularySize: vocabularySize)
+        let block = granted(try scratch.reserveLogits(vocabularySize: vocabularySize))
         var row = 0
         while row < count {
             let rows = min(Scratch.headRows, count - row)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The memory that a forward pass writes to. All of it exists before the first token.
+// The memory that a forward pass writes to. All of it exists before the first token, so no evaluation ends for want of it.
 
 import Formats
 import Glibc
@@ -26,21 +26,22 @@ final class Scratch {
     let gated: Activations
     let headInput: AlignedBuffer<Float>
     let headNormalized: Activations
-    /// Made at the first request for all logits; generation never needs it.
+    /// Logits of some rows [headRows × vocabularySize], for those who ask for all logits, which generation never does.
     private var allLogits: AlignedBuffer<Float>?
 
-    init(configuration: ModelConfiguration, batchSize: Int) {
+    /// - Throws: `AllocationError`.
+    init(configuration: ModelConfiguration, batchSize: Int) throws(AllocationError) {
         let widths = Widths(configuration)
         self.batchSize = batchSize
-        hidden = AlignedBuffer(count: batchSize * widths.hidden)
-        normalized = Activations(capacity: batchSize, columns: widths.hidden)
-        query = AlignedBuffer(count: batchSize * widths.query)
-        key = AlignedBuffer(count: batchSize * widths.key)
-        value = AlignedBuffer(count: batchSize * widths.key)
-        attended = Activations(capacity: batchSize, columns: widths.query)
-        gated = Activations(capacity: batchSize, columns: widths.intermediate)
-        headInput = AlignedBuffer(count: Self.headRows * widths.hidden)
-        headNormalized = Activations(capacity: Self.headRows, columns: widths.hidden)
+        hidden = try AlignedBuffer(count: batchSize * widths.hidden)
+        normalized = try Activations(capacity: batchSize, columns: widths.hidden)
+        query = try AlignedBuffer(count: batchSize * widths.query)
+        key = try AlignedBuffer(count: batchSize * widths.key)
+        value = try AlignedBuffer(count: batchSize * widths.key)
+        attended = try Activations(capacity: batchSize, columns: widths.query)
+        gated = try Activations(capacity: batchSize, columns: widths.intermediate)
+        headInput = try AlignedBuffer(count: Self.headRows * widths.hidden)
+        headNormalized = try Activations(capacity: Self.headRows, columns: widths.hidden)
     }
 
     /// Elements of a token's rows.
@@ -90,9 +91,12 @@ final class Scratch {
         for activations in [normalized, attended, gated] { activations.release(behind: 1) }
     }
 
-    func headLogits(rows: Int, vocabularySize: Int) -> AlignedBuffer<Float> {
+    /// Room for the logits of some rows.
+    /// - Throws: `AllocationError`, the first time only.
+    @discardableResult
+    func reserveLogits(vocabularySize: Int) throws(AllocationError) -> AlignedBuffer<Float> {
         if let allLogits { return allLogits }
-        let buffer = AlignedBuffer<Float>(count: rows * vocabularySize)
+        let buffer = try AlignedBuffer<Float>(count: Self.headRows * vocabularySize)
         allLogits = buffer
         return buffer
     }

@@ -105,11 +105,12 @@ func addMadeUpProfile(to path: String) throws {
         let engine = try engine(vocabulary: 33_000)
         let alone = try Self.generate(engine, 1)
         @Sendable func evaluate() -> [Float] {
-            let pass = ForwardPass(model: engine.model, compute: engine.compute)
+            let pass = granted(try ForwardPass(model: engine.model, compute: engine.compute))
             let configuration = engine.model.configuration
-            let cache = KeyValueCache(
-                layerCount: configuration.layerCount, keyValueHeadCount: configuration.keyValueHeadCount,
-                headSize: configuration.headSize, capacity: 64, encoding: engine.cacheEncoding)
+            let cache = granted(
+                try KeyValueCache(
+                    layerCount: configuration.layerCount, keyValueHeadCount: configuration.keyValueHeadCount,
+                    headSize: configuration.headSize, capacity: 64, encoding: engine.cacheEncoding))
             var logits: [Float] = []
             (0..<40).map { Int32($0 * 7) }.withUnsafeBufferPointer { tokens in
                 pass.evaluate(
@@ -127,10 +128,11 @@ func addMadeUpProfile(to path: String) throws {
     }
 
     @Test func operationsWithoutScratchRunBetweenTheStepsOfABatch() throws {
-        let compute = Compute(kernels: .best, threadCount: 2, smallWork: 0)
+        let compute = granted(try Compute(kernels: .best, threadCount: 2, smallWork: 0))
         let count = 5_000
         let counts = try onThreads(4) { thread -> Int in
-            let x = AlignedBuffer<Float>(count: count), largest = AlignedBuffer<Float>(count: 5)
+            let x = AlignedBuffer<Float>.granted(count: count),
+                largest = AlignedBuffer<Float>.granted(count: 5)
             for index in 0..<count { x[index] = Float(index % 1000 + thread) }
             var right = 0
             for _ in 0..<300 {

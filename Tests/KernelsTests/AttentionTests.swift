@@ -27,16 +27,17 @@ private struct Problem {
     var scale: Float { 1 / Float(headSize).squareRoot() }
 
     func emptyCache() -> KeyValueCache {
-        KeyValueCache(
-            layerCount: 2, keyValueHeadCount: sharedHeads, headSize: headSize, capacity: positions + room,
-            encoding: encoding)
+        granted(
+            try KeyValueCache(
+                layerCount: 2, keyValueHeadCount: sharedHeads, headSize: headSize, capacity: positions + room,
+                encoding: encoding))
     }
 
     /// Evaluates the sequence in batches of the given sizes; output [positions × width].
     func run(_ kernels: KernelSet, threads: Int = 1, batches: [Int]? = nil) -> AlignedBuffer<Float> {
-        let compute = Compute(kernels: kernels, threadCount: threads, smallWork: 0)
+        let compute = granted(try Compute(kernels: kernels, threadCount: threads, smallWork: 0))
         let cache = emptyCache()
-        let output = AlignedBuffer<Float>(count: positions * width)
+        let output = granted(try AlignedBuffer<Float>(count: positions * width))
         var first = 0
         for count in batches ?? [positions] {
             let query = slice(query, first, count, width)
@@ -44,7 +45,7 @@ private struct Problem {
             compute.forTokens(count, elementCount: sharedWidth) {
                 $0.append(key: key, value: value, to: cache, layer: layer, firstPosition: first)
             }
-            let part = Activations(capacity: count, columns: width)
+            let part = granted(try Activations(capacity: count, columns: width))
             compute.attend(
                 query: query, cache: cache, layer: layer, firstPosition: first, tokenCount: count,
                 headCount: heads,
@@ -67,9 +68,11 @@ private struct Problem {
         case .float32: return (0..<x.count).map { Double(x[$0]) }
         case .float16: return (0..<x.count).map { Double(scaleIsHalf ? Float(Float16(x[$0])) : x[$0]) }
         case .int8:
-            let a = Activations(capacity: 1, columns: x.count)
+            let a = granted(try Activations(capacity: 1, columns: x.count))
             for i in 0..<x.count { a.values[i] = x[i] }
-            Compute(kernels: .best, threadCount: 1).forTokens(1, elementCount: 1) { $0.quantize(a) }
+            granted(try Compute(kernels: .best, threadCount: 1)).forTokens(1, elementCount: 1) {
+                $0.quantize(a)
+            }
             return (0..<x.count).map {
                 let q = a.quantized(token: 0, column: $0)
                 return Double(q.code) * Double(scaleIsHalf ? Float(Float16(q.scale)) : q.scale)
@@ -195,16 +198,16 @@ func decodingTokenByTokenIsTheSameForAnyThreadCount(kernels: KernelSet, encoding
 }
 
 @Test(arguments: CacheEncoding.allCases)
-func aCopiedPrefixContinuesLikeTheOriginal(encoding: CacheEncoding) {
+func aCopiedPrefixContinuesLikeTheOriginal(encoding: CacheEncoding) throws {
     let problem = Problem(heads: 2, sharedHeads: 2, headSize: 32, positions: 45, encoding: encoding)
-    let compute = Compute(kernels: .best, threadCount: 1)
+    let compute = granted(try Compute(kernels: .best, threadCount: 1))
     let cache = problem.emptyCache()
     compute.forTokens(45, elementCount: 64) {
         $0.append(key: problem.key, value: problem.value, to: cache, layer: 1, firstPosition: 0)
     }
-    let copy = cache.copy(prefix: 37)
-    let outputs = [cache, copy].map { cache in
-        let output = Activations(capacity: 1, columns: problem.width)
+    let copy = try cache.copy(prefix: 37)
+    let outputs = try [cache, copy].map { cache in
+        let output = granted(try Activations(capacity: 1, columns: problem.width))
         compute.attend(
             query: problem.query, cache: cache, layer: 1, firstPosition: 36, tokenCount: 1, headCount: 2,
             scale: 1, window: nil, into: output, form: .values)
@@ -226,16 +229,16 @@ func aCopiedPrefixContinuesLikeTheOriginal(encoding: CacheEncoding) {
 }
 
 @Test(arguments: KernelSet.available, [16, 32, 64])
-func theOutputInCodesIsTheOutputQuantized(kernels: KernelSet, headSize: Int) {
+func theOutputInCodesIsTheOutputQuantized(kernels: KernelSet, headSize: Int) throws {
     let problem = Problem(heads: 4, sharedHeads: 2, headSize: headSize, positions: 45, encoding: .float16)
     for threads in [1, 3] {
-        let compute = Compute(kernels: kernels, threadCount: threads, smallWork: 0)
+        let compute = granted(try Compute(kernels: kernels, threadCount: threads, smallWork: 0))
         let cache = problem.emptyCache()
-        let outputs = [ActivationForm.values, .codes].map { form in
+        let outputs = try [ActivationForm.values, .codes].map { form in
             compute.forTokens(45, elementCount: problem.width) {
                 $0.append(key: problem.key, value: problem.value, to: cache, layer: 1, firstPosition: 0)
             }
-            let output = Activations(capacity: 45, columns: problem.width)
+            let output = granted(try Activations(capacity: 45, columns: problem.width))
             compute.attend(
                 query: problem.query, cache: cache, layer: 1, firstPosition: 0, tokenCount: 45, headCount: 4,
                 scale: problem.scale, window: nil, into: output, form: form)

@@ -16,7 +16,7 @@ private func attend(
         ($0, $1)
     }
 ) -> [Float] {
-    let compute = Compute(kernels: kernels, threadCount: threads, smallWork: 0)
+    let compute = granted(try Compute(kernels: kernels, threadCount: threads, smallWork: 0))
     let cache = cache ?? emptyCache(encoding)
     let query = rows(large: true).0
     let (key, value) = changing(rows(large: true).1, rows(large: true).2)
@@ -26,7 +26,7 @@ private func attend(
         func part(_ x: AlignedBuffer<Float>) -> AlignedBuffer<Float> {
             buffer((0..<count * width).map { x[first * width + $0] })
         }
-        let output = Activations(capacity: count, columns: width)
+        let output = granted(try Activations(capacity: count, columns: width))
         compute.forTokens(count, elementCount: width) {
             $0.append(key: part(key), value: part(value), to: cache, layer: 1, firstPosition: first)
         }
@@ -41,8 +41,10 @@ private func attend(
 }
 
 private func emptyCache(_ encoding: CacheEncoding) -> KeyValueCache {
-    KeyValueCache(
-        layerCount: 2, keyValueHeadCount: heads, headSize: headSize, capacity: positions, encoding: encoding)
+    granted(
+        try KeyValueCache(
+            layerCount: 2, keyValueHeadCount: heads, headSize: headSize, capacity: positions,
+            encoding: encoding))
 }
 
 private func rows(large: Bool) -> (AlignedBuffer<Float>, AlignedBuffer<Float>, AlignedBuffer<Float>) {
@@ -95,12 +97,12 @@ func scaledNumbersAreTheSameForAnyThreadCountBatchAndInstructionSet(encoding: Ca
 /// A sequence that is shortened and goes on with small numbers leaves nothing of the large ones behind; the prefix of a
 /// cache and its snapshot take them along.
 @Test(arguments: [CacheEncoding.float16, .int8])
-func exponentsGoWithTheirPositions(encoding: CacheEncoding) {
+func exponentsGoWithTheirPositions(encoding: CacheEncoding) throws {
     let used = emptyCache(encoding)
     let expected = attend(.best, encoding, cache: used)
-    let compute = Compute(kernels: .best, threadCount: 1)
+    let compute = granted(try Compute(kernels: .best, threadCount: 1))
     func last(_ cache: KeyValueCache) -> [Float] {
-        let output = Activations(capacity: 1, columns: width)
+        let output = granted(try Activations(capacity: 1, columns: width))
         let query = rows(large: true).0
         let own = buffer((0..<width).map { query[(positions - 1) * width + $0] })
         compute.attend(
@@ -108,7 +110,8 @@ func exponentsGoWithTheirPositions(encoding: CacheEncoding) {
             scale: 1, window: nil, into: output, form: .values)
         return (0..<width).map { output.values[$0] }
     }
-    #expect(last(used.copy(prefix: positions)) == Array(expected.suffix(width)))
+    let copy = try used.copy(prefix: positions)
+    #expect(last(copy) == Array(expected.suffix(width)))
 
     var bytes: [UInt8] = []
     used.readSnapshot(prefix: positions) { bytes += $0 }

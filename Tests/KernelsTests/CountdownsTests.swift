@@ -12,8 +12,9 @@ import Testing
         let shares = WorkShares(threadCount: threadCount)
         let countdowns = Countdowns()
         let resultCount = 3
-        let parts = AlignedBuffer<Int>(count: resultCount * partCount)
-        let sums = AlignedBuffer<Int>(count: resultCount), ends = AlignedBuffer<Int>(count: resultCount)
+        let parts = granted(try AlignedBuffer<Int>(count: resultCount * partCount))
+        let sums = granted(try AlignedBuffer<Int>(count: resultCount)),
+            ends = granted(try AlignedBuffer<Int>(count: resultCount))
         for run in 1...50 {
             countdowns.start(resultCount, each: partCount)
             shares.divide(resultCount * partCount)

@@ -40,10 +40,11 @@ private struct Problem {
         _ kernels: KernelSet, adding bias: WeightVector, separate: KeyBias?, threads: Int = 1,
         batches: [Int]? = nil, encoding: CacheEncoding = .float32
     ) -> [Float] {
-        let compute = Compute(kernels: kernels, threadCount: threads, smallWork: 0)
-        let cache = KeyValueCache(
-            layerCount: 1, keyValueHeadCount: keyHeads, headSize: headSize, capacity: positions,
-            encoding: encoding)
+        let compute = granted(try Compute(kernels: kernels, threadCount: threads, smallWork: 0))
+        let cache = granted(
+            try KeyValueCache(
+                layerCount: 1, keyValueHeadCount: keyHeads, headSize: headSize, capacity: positions,
+                encoding: encoding))
         let keyWidth = keyHeads * headSize, width = heads * headSize
         var result: [Float] = []
         var first = 0
@@ -60,7 +61,7 @@ private struct Problem {
                 $0.rotate(key, by: angles, headCount: keyHeads, headSize: headSize)
                 $0.append(key: key, value: value, to: cache, layer: 0, firstPosition: first)
             }
-            let output = Activations(capacity: count, columns: width)
+            let output = granted(try Activations(capacity: count, columns: width))
             compute.attend(
                 query: query, cache: cache, layer: 0, firstPosition: first, tokenCount: count,
                 headCount: heads, scale: 0.01, window: nil, keyBias: separate, into: output, form: .values)

@@ -18,8 +18,8 @@ private func columnCounts(_ encoding: TensorEncoding) -> [Int] {
 private func multiply(
     _ kernels: KernelSet, _ matrix: TestMatrix, _ x: Activations, tokens: Int, threads: Int = 1
 ) -> AlignedBuffer<Float> {
-    let compute = Compute(kernels: kernels, threadCount: threads, smallWork: 0)
-    let output = AlignedBuffer<Float>(count: tokens * matrix.weights.rows + 1)
+    let compute = granted(try Compute(kernels: kernels, threadCount: threads, smallWork: 0))
+    let output = AlignedBuffer<Float>.granted(count: tokens * matrix.weights.rows + 1)
     output[output.count - 1] = 12345
     if x.columns % 32 == 0 { compute.forTokens(tokens, elementCount: x.columns) { $0.quantize(x) } }
     compute.multiply(Projection(matrix.weights, into: output), by: x, tokenCount: tokens)
@@ -70,7 +70,7 @@ func integerPartsAreExactOnEveryInstructionSet(encoding: TensorEncoding, extreme
     // Scales of 1 and integer activations: all sums are integers below 2²⁴, so nothing is ever rounded.
     let columns = 96, rows = 33, tokens = 17
     let matrix = TestMatrix(encoding, rows: rows, columns: columns, extreme: extreme, unitScales: true)
-    let x = Activations(capacity: tokens, columns: columns)
+    let x = granted(try Activations(capacity: tokens, columns: columns))
     var random = SeededGenerator(seed: 5)
     for i in 0..<tokens * columns {
         let code = extreme ? (i / columns % 2 == 0 ? -127 : 127) : Int.random(in: -127...127, using: &random)
@@ -100,7 +100,7 @@ func productsAreTheSameForAnyThreadCountAndBatch(kernels: KernelSet, encoding: T
             multiply(kernels, matrix, x, tokens: tokens, threads: threads).bits(rows * tokens) == expected)
     }
     for t in 0..<tokens {
-        let single = Activations(capacity: 1, columns: columns)
+        let single = granted(try Activations(capacity: 1, columns: columns))
         for c in 0..<columns { single.values[c] = x.values[t * columns + c] }
         let alone = multiply(kernels, matrix, single, tokens: 1)
         #expect(alone.bits(rows) == Array(expected[t * rows..<(t + 1) * rows]), "token \(t)")
@@ -118,14 +118,14 @@ func allInstructionSetsAgreeBitForBit(encoding: TensorEncoding) {
 }
 
 @Test(arguments: KernelSet.available)
-func threeProjectionsTogetherAreThreeProjections(kernels: KernelSet) {
+func threeProjectionsTogetherAreThreeProjections(kernels: KernelSet) throws {
     let columns = 64, tokens = 9
     let matrices = [TensorEncoding.int4, .int8, .float16].enumerated().map { i, encoding in
         TestMatrix(encoding, rows: [48, 17, 1600][i], columns: columns, seed: UInt64(i))
     }
     let x = randomActivations(tokens: tokens, columns: columns)
-    let outputs = matrices.map { AlignedBuffer<Float>(count: tokens * $0.weights.rows) }
-    let compute = Compute(kernels: kernels, threadCount: 3, smallWork: 0)
+    let outputs = matrices.map { AlignedBuffer<Float>.granted(count: tokens * $0.weights.rows) }
+    let compute = granted(try Compute(kernels: kernels, threadCount: 3, smallWork: 0))
     compute.forTokens(tokens, elementCount: columns) { $0.quantize(x) }
     let projections = zip(matrices, outputs).map { Projection($0.weights, into: $1) }
     compute.multiply(projections[0], projections[1], projections[2], by: x, tokenCount: tokens)
@@ -143,7 +143,7 @@ func longBatchesAreCutIntoBlocksWithoutATrace(kernels: KernelSet) {
     let x = randomActivations(tokens: tokens, columns: columns)
     let all = multiply(kernels, matrix, x, tokens: tokens)
     for t in [0, 31, 32, 63, 66] {
-        let single = Activations(capacity: 1, columns: columns)
+        let single = granted(try Activations(capacity: 1, columns: columns))
         for c in 0..<columns { single.values[c] = x.values[t * columns + c] }
         let alone = multiply(kernels, matrix, single, tokens: 1)
         #expect((0..<rows).allSatisfy { alone[$0] == all[t * rows + $0] }, "token \(t)")
@@ -155,8 +155,8 @@ func embeddingsAreRowsOfTheTiles(encoding: TensorEncoding) {
     let rows = 33, columns = 64
     let matrix = TestMatrix(encoding, rows: rows, columns: columns)
     let tokens: [Int32] = [32, 0, 15, 16, 0]
-    let hidden = AlignedBuffer<Float>(count: tokens.count * columns)
-    let compute = Compute(kernels: .best, threadCount: 2, smallWork: 0)
+    let hidden = AlignedBuffer<Float>.granted(count: tokens.count * columns)
+    let compute = granted(try Compute(kernels: .best, threadCount: 2, smallWork: 0))
     tokens.withUnsafeBufferPointer {
         compute.embed($0, from: WeightTable([matrix.weights]), scale: 3, into: hidden)
     }
@@ -177,10 +177,10 @@ func tablesInSegmentsAreWhatTheirSegmentsAre(kernels: KernelSet, tokens: Int) {
     }
     let table = WeightTable(parts.map(\.weights))
     let x = randomActivations(tokens: tokens, columns: columns)
-    let hidden = AlignedBuffer<Float>(count: 2 * columns)
+    let hidden = AlignedBuffer<Float>.granted(count: 2 * columns)
     for threads in [1, 2, 5, 40] {
-        let compute = Compute(kernels: kernels, threadCount: threads, smallWork: 0)
-        let output = AlignedBuffer<Float>(count: tokens * table.rows)
+        let compute = granted(try Compute(kernels: kernels, threadCount: threads, smallWork: 0))
+        let output = AlignedBuffer<Float>.granted(count: tokens * table.rows)
         compute.forTokens(tokens, elementCount: columns) { $0.quantize(x) }
         compute.multiply(table, by: x, tokenCount: tokens, into: output)
         var first = 0
@@ -214,7 +214,7 @@ private func gatedInSteps(
     _ kernels: KernelSet, _ gate: TestMatrix, _ up: TestMatrix, _ x: Activations, tokens: Int
 ) -> AlignedBuffer<Float> {
     let a = multiply(kernels, gate, x, tokens: tokens), b = multiply(kernels, up, x, tokens: tokens)
-    let output = AlignedBuffer<Float>(count: tokens * gate.weights.rows)
+    let output = granted(try AlignedBuffer<Float>(count: tokens * gate.weights.rows))
     kernels.table.gateSilu(a.baseAddress, b.baseAddress, output.baseAddress, output.count)
     return output
 }
@@ -229,8 +229,8 @@ func gatedProductsAreProductsThenGates(kernels: KernelSet, tokens: Int) {
         let x = randomActivations(tokens: tokens, columns: columns)
         let expected = gatedInSteps(kernels, gate, up, x, tokens: tokens)
         for threads in [1, 3] {
-            let compute = Compute(kernels: kernels, threadCount: threads, smallWork: 0)
-            let output = Activations(capacity: tokens, columns: rows)
+            let compute = granted(try Compute(kernels: kernels, threadCount: threads, smallWork: 0))
+            let output = granted(try Activations(capacity: tokens, columns: rows))
             func run(_ form: ActivationForm) {
                 compute.multiplyGated(
                     gate: gate.weights, up: up.weights, activation: .silu, by: x, tokenCount: tokens,
@@ -240,7 +240,7 @@ func gatedProductsAreProductsThenGates(kernels: KernelSet, tokens: Int) {
             #expect(output.values.bits(expected.count) == expected.bits(expected.count))
             guard rows % 32 == 0 else { continue }
             run(.codes)
-            let quantized = Activations(capacity: tokens, columns: rows)
+            let quantized = granted(try Activations(capacity: tokens, columns: rows))
             for i in 0..<expected.count { quantized.values[i] = expected[i] }
             compute.forTokens(tokens, elementCount: rows) { $0.quantize(quantized) }
             #expect(sameCodes(output, quantized, tokens: tokens))

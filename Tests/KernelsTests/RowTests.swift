@@ -17,9 +17,9 @@ private func weightVector(_ x: AlignedBuffer<Float>) -> WeightVector {
 func normsAreWithinTheRoundingBound(kernels: KernelSet) {
     let tokens = 3, epsilon: Float = 1e-5
     for columns in widths {
-        let compute = Compute(kernels: kernels, threadCount: 2, smallWork: 0)
+        let compute = granted(try Compute(kernels: kernels, threadCount: 2, smallWork: 0))
         let x = randomBuffer(tokens * columns, seed: 3, scale: 10), gains = randomBuffer(columns, seed: 4)
-        let output = Activations(capacity: tokens, columns: columns)
+        let output = granted(try Activations(capacity: tokens, columns: columns))
         compute.forTokens(tokens, elementCount: columns) {
             $0.normalize(x, weight: weightVector(gains), epsilon: epsilon, into: output)
         }
@@ -46,7 +46,9 @@ func quantizationRoundsToTheNearestCode(kernels: KernelSet) {
     let x = randomActivations(tokens: tokens, columns: columns)
     for c in 32..<64 { x.values[c] = 0 }
     for c in 64..<96 { x.values[c] = c % 2 == 0 ? -127 : Float(c) - 79.5 }  // scale 1: ties
-    Compute(kernels: kernels, threadCount: 1).forTokens(tokens, elementCount: columns) { $0.quantize(x) }
+    granted(try Compute(kernels: kernels, threadCount: 1)).forTokens(tokens, elementCount: columns) {
+        $0.quantize(x)
+    }
     for t in 0..<tokens {
         for g in 0..<columns / 32 {
             let group = (0..<32).map { x.values[t * columns + g * 32 + $0] }
@@ -67,30 +69,30 @@ func quantizationRoundsToTheNearestCode(kernels: KernelSet) {
 
 @Test(arguments: KernelSet.available)
 func unusualActivationsDoNotTrap(kernels: KernelSet) {
-    let x = Activations(capacity: 1, columns: 160)
+    let x = granted(try Activations(capacity: 1, columns: 160))
     for c in 0..<32 { x.values[c] = .nan }
     for c in 32..<64 { x.values[c] = .infinity }
     for c in 64..<96 { x.values[c] = .leastNonzeroMagnitude }
     for c in 96..<128 { x.values[c] = .greatestFiniteMagnitude }
     for c in 128..<160 { x.values[c] = -0.0 }
-    let compute = Compute(kernels: kernels, threadCount: 1)
+    let compute = granted(try Compute(kernels: kernels, threadCount: 1))
     compute.forTokens(1, elementCount: 160) { $0.quantize(x) }
     #expect(x.quantized(token: 0, column: 64).scale == 0)
     #expect(x.quantized(token: 0, column: 100).code == 127)
     let matrix = TestMatrix(.int8, rows: 16, columns: 160)
-    let output = AlignedBuffer<Float>(count: 16)
+    let output = granted(try AlignedBuffer<Float>(count: 16))
     compute.multiply(Projection(matrix.weights, into: output), by: x, tokenCount: 1)
 }
 
 @Test(arguments: KernelSet.available, [GateActivation.silu, .geluTanh])
 func gatesAreWithinFourUnits(kernels: KernelSet, activation: GateActivation) {
     let columns = 1001
-    let gate = AlignedBuffer<Float>(count: columns), up = randomBuffer(columns, seed: 9)
+    let gate = granted(try AlignedBuffer<Float>(count: columns)), up = randomBuffer(columns, seed: 9)
     for i in 0..<columns { gate[i] = (Float(i) - 500) / 25 }
     gate[0] = -200
     gate[1] = 200
     gate[2] = -88
-    let output = AlignedBuffer<Float>(count: columns)
+    let output = granted(try AlignedBuffer<Float>(count: columns))
     let kernel = activation == .silu ? kernels.table.gateSilu : kernels.table.gateGeluTanh
     kernel(gate.baseAddress, up.baseAddress, output.baseAddress, columns)
     for i in 0..<columns {
@@ -115,9 +117,10 @@ func rotationsFollowTheAnglesInDouble(kernels: KernelSet) {
         let frequencies = (0..<half).map { Float(pow(10000, -2 * Double($0) / Double(rotated))) }
         let table = RotaryTable(inverseFrequencies: frequencies, magnitude: 1.25)
         let before = randomBuffer(tokens * heads * headSize, seed: 11)
-        let x = AlignedBuffer<Float>(count: before.count), alone = AlignedBuffer<Float>(count: before.count)
+        let x = granted(try AlignedBuffer<Float>(count: before.count)),
+            alone = granted(try AlignedBuffer<Float>(count: before.count))
         for i in 0..<before.count { x[i] = before[i] }
-        let compute = Compute(kernels: kernels, threadCount: 2, smallWork: 0)
+        let compute = granted(try Compute(kernels: kernels, threadCount: 2, smallWork: 0))
         let angles = compute.angles(table, first..<first + tokens)
         compute.forTokens(tokens, elementCount: 1 << 16) {
             $0.rotate(x, by: angles, headCount: heads, headSize: headSize)
@@ -138,7 +141,7 @@ func rotationsFollowTheAnglesInDouble(kernels: KernelSet) {
             }
             // One position by itself.
             for i in 0..<heads * headSize { alone[i] = before[t * heads * headSize + i] }
-            let single = Compute(kernels: kernels, threadCount: 1)
+            let single = granted(try Compute(kernels: kernels, threadCount: 1))
             let angle = single.angles(table, first + t..<first + t + 1)
             single.forTokens(1, elementCount: 1) {
                 $0.rotate(alone, by: angle, headCount: heads, headSize: headSize)
@@ -150,7 +153,7 @@ func rotationsFollowTheAnglesInDouble(kernels: KernelSet) {
 
 @Test(arguments: KernelSet.available)
 func sumsAndReductionsAreWithinTheRoundingBound(kernels: KernelSet) {
-    let compute = Compute(kernels: kernels, threadCount: 2, smallWork: 0)
+    let compute = granted(try Compute(kernels: kernels, threadCount: 2, smallWork: 0))
     for count in widths + [5000] {
         let a = randomBuffer(count, seed: 21), b = randomBuffer(count, seed: 22), before = a.bits(count)
         let products = (0..<count).map { Double(a[$0]) * Double(b[$0]) }
@@ -181,16 +184,16 @@ func sumsAndReductionsAreWithinTheRoundingBound(kernels: KernelSet) {
     }
 }
 
-@Test func allInstructionSetsDoTheSameRowOperations() {
+@Test func allInstructionSetsDoTheSameRowOperations() throws {
     let columns = 172
-    let results = KernelSet.available.map { kernels in
-        let compute = Compute(kernels: kernels, threadCount: 1)
+    let results = try KernelSet.available.map { kernels in
+        let compute = granted(try Compute(kernels: kernels, threadCount: 1))
         let x = randomBuffer(2 * columns, seed: 31), gains = randomBuffer(columns, seed: 32)
-        let normalized = Activations(capacity: 2, columns: columns)
+        let normalized = granted(try Activations(capacity: 2, columns: columns))
         compute.forTokens(2, elementCount: columns) {
             $0.normalize(x, weight: weightVector(gains), epsilon: 1e-6, into: normalized)
         }
-        let gated = AlignedBuffer<Float>(count: 2 * columns), values = normalized.values
+        let gated = granted(try AlignedBuffer<Float>(count: 2 * columns)), values = normalized.values
         kernels.table.gateSilu(x.baseAddress, values.baseAddress, gated.baseAddress, 2 * columns)
         kernels.table.gateGeluTanh(values.baseAddress, x.baseAddress, values.baseAddress, 2 * columns)
         let sums = [

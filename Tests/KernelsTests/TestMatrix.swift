@@ -35,7 +35,7 @@ struct TestMatrix {
         case .int4: builder.buildAffine(bitCount: 4)
         case .int3: builder.buildAffine(bitCount: 3)
         }
-        bytes = AlignedBuffer(count: builder.bytes.count)
+        bytes = granted(try AlignedBuffer(count: builder.bytes.count))
         for (i, byte) in builder.bytes.enumerated() { bytes[i] = byte }
         values = builder.values
         magnitudes = builder.magnitudes
@@ -157,20 +157,20 @@ private struct TileBuilder {
 /// Random activations.
 func randomActivations(tokens: Int, columns: Int, seed: UInt64 = 2) -> Activations {
     var random = SeededGenerator(seed: seed)
-    let x = Activations(capacity: tokens, columns: columns)
+    let x = granted(try Activations(capacity: tokens, columns: columns))
     for i in 0..<tokens * columns { x.values[i] = random.nextNormal() }
     return x
 }
 
 func randomBuffer(_ count: Int, seed: UInt64, scale: Float = 1) -> AlignedBuffer<Float> {
     var random = SeededGenerator(seed: seed)
-    let x = AlignedBuffer<Float>(count: count)
+    let x = granted(try AlignedBuffer<Float>(count: count))
     for i in 0..<count { x[i] = scale * random.nextNormal() }
     return x
 }
 
 func buffer(_ values: [Float]) -> AlignedBuffer<Float> {
-    let x = AlignedBuffer<Float>(count: values.count)
+    let x = granted(try AlignedBuffer<Float>(count: values.count))
     for (i, value) in values.enumerated() { x[i] = value }
     return x
 }

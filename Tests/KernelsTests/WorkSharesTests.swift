@@ -11,7 +11,7 @@ import Testing
     func eachUnitIsRunOnce(threadCount: Int, unitCount: Int) {
         let pool = ThreadPool(threadCount: threadCount)
         let shares = WorkShares(threadCount: threadCount)
-        let runs = AlignedBuffer<Int>(count: max(unitCount, 1))
+        let runs = granted(try AlignedBuffer<Int>(count: max(unitCount, 1)))
         for _ in 0..<50 {
             shares.divide(unitCount)
             pool.run { thread in

@@ -82,7 +82,7 @@ import Testing
     }
 
     @Test func touchedMemoryIsResident() {
-        let buffer = AlignedBuffer<UInt8>(count: 64 << 20)
+        let buffer = granted(try AlignedBuffer<UInt8>(count: 64 << 20))
         for index in stride(from: 0, to: buffer.count, by: 4096) { buffer[index] = 1 }
         // Not compared with the memory before: tests beside this one give theirs back meanwhile.
         #expect(ProcessMemory.residentByteCount() >= buffer.count)

@@ -11,7 +11,7 @@ import Testing
     func everyThreadRunsOnceInEachRun(threadCount: Int) {
         let pool = ThreadPool(threadCount: threadCount)
         #expect(pool.threadCount == threadCount)
-        let calls = AlignedBuffer<Int>(count: threadCount * 16)
+        let calls = granted(try AlignedBuffer<Int>(count: threadCount * 16))
         for _ in 0..<2_000 { pool.run { calls[$0 * 16] += 1 } }
         for thread in 0..<threadCount { #expect(calls[thread * 16] == 2_000) }
     }
@@ -20,7 +20,7 @@ import Testing
     @Test(arguments: [(2, 100_000), (4, 20_000)])
     func sumsAreExactOverManyRuns(threadCount: Int, runCount: Int) {
         let pool = ThreadPool(threadCount: threadCount)
-        let values = AlignedBuffer<Int>(count: 97)
+        let values = granted(try AlignedBuffer<Int>(count: 97))
         for run in 0..<runCount {
             let range = values.count
             pool.run { thread in

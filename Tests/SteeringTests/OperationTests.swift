@@ -12,7 +12,7 @@ import Testing
 @Suite struct OperationTests {
     static let width = 45
     static let rms: Float = 1.7
-    private let compute = Compute(kernels: .best, threadCount: 1)
+    private let compute = granted(try Compute(kernels: .best, threadCount: 1))
 
     private func random(_ count: Int, seed: UInt64) -> [Float] {
         var generator = SeededGenerator(seed: seed)
@@ -33,7 +33,7 @@ import Testing
         _ operation: SteeringProfile.Operation, _ vectors: [[Float]], strength: Float, to rows: [Float],
         width: Int = OperationTests.width
     ) -> [Float] {
-        let buffer = AlignedBuffer<Float>(count: rows.count)
+        let buffer = granted(try AlignedBuffer<Float>(count: rows.count))
         for (index, value) in rows.enumerated() { buffer[index] = value }
         let plan = SteeringPlan(
             active: [ActiveProfile(profile: profile(operation, vectors), strength: strength)], layerCount: 2)
@@ -161,8 +161,8 @@ import Testing
         let operation = SteeringProfile.Operation(.add, layer: 1, vector: 0, gate: gate)
         let plan = SteeringPlan(
             active: [ActiveProfile(profile: profile(operation, [axis]), strength: 1)], layerCount: 2)
-        let gates = SteeringGates(plan: plan, capacity: 8)
-        let buffer = AlignedBuffer<Float>(count: 8 * Self.width)
+        let gates = granted(try SteeringGates(plan: plan, capacity: 8))
+        let buffer = granted(try AlignedBuffer<Float>(count: 8 * Self.width))
         for row in 0..<8 { buffer[row * Self.width + 3] = Float(row) * 2 }
         #expect(gates.read(after: 0) && !gates.read(after: 1))
         gates.read(buffer, after: 0, tokens: 0..<8, firstPosition: 0, with: compute)

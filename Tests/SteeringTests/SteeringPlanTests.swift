@@ -37,8 +37,8 @@ import Testing
         site: SteeringProfile.Site = .residual,
         layer: Int = 1
     ) -> [Float] {
-        let compute = Compute(kernels: .best, threadCount: 1)
-        let buffer = AlignedBuffer<Float>(count: rows.count)
+        let compute = granted(try Compute(kernels: .best, threadCount: 1))
+        let buffer = granted(try AlignedBuffer<Float>(count: rows.count))
         for (index, value) in rows.enumerated() { buffer[index] = value }
         SteeringPlan(active: active, layerCount: 2).apply(
             site, layer: layer, to: buffer, tokens: 0..<rows.count / Self.width,

@@ -2,13 +2,13 @@
 
 import Glibc
 import Kernels
+import Platform
 import TestSupport
 import Testing
-
 import Tiller
 
 @Suite struct SamplerTests {
-    private let compute = Compute(kernels: .best, threadCount: 2, smallWork: 0)
+    private let compute = granted(try Compute(kernels: .best, threadCount: 2, smallWork: 0))
 
     private func draw(
         _ logits: [Float], _ change: (inout SamplingOptions) -> Void, history: [Int32] = [], count: Int = 1

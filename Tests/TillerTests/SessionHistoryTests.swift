@@ -66,7 +66,7 @@ import Tiller
                     try session.steer(Set(names).sorted().map { Steer($0) })
                 case 3: session.rewind(to: Int.random(in: 0...session.tokens.count, using: &generator))
                 case 4: target.removeLast(Int.random(in: 0...target.count, using: &generator))
-                case 5: session = session.fork()
+                case 5: session = try session.fork()
                 case 6 where !session.tokens.isEmpty:
                     try session.save(to: path)
                     let restored = try engine.makeSession(contextLength: 64)

@@ -109,7 +109,7 @@ import Tiller
         let expected = try logits(engine.makeSession(), model.tokens)
         let first = try engine.makeSession()
         try first.evaluate(Array(model.tokens.prefix(30)))
-        let second = first.fork()
+        let second = try first.fork()
         try first.evaluate([9, 9, 9])
         #expect(try logits(second, model.tokens.dropFirst(30)) == expected)
     }

@@ -147,7 +147,7 @@ import Tiller
             #expect(session.currentLogits == cached.logits)
 
             // A fork goes on alone; what is taken back leaves nothing.
-            let fork = session.fork()
+            let fork = try session.fork()
             try session.evaluate([2, 3, 4])
             _ = try fork.generate(greedy)
             fork.rewind(to: session.tokens.count - 3)

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Memory that runs out is an error like any other: what a model, an option or a text makes large is allocated where it
+// can throw. Swift's own arrays and strings cannot; room for those is asked for before work begins.
+
+import Glibc
+
+/// Memory, or address space for it, that the system refused.
+package struct AllocationError: Error, Equatable, Sendable {
+    /// What was asked for.
+    package let byteCount: Int
+
+    package init(byteCount: Int) { self.byteCount = byteCount }
+}
+
+extension AllocationError: CustomStringConvertible {
+    /// One line, such as "out of memory: the system refused 4194304 bytes; `ulimit -v` is 120000".
+    package var description: String {
+        var limit = rlimit()
+        let hasLimit =
+            getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0 && limit.rlim_cur != rlim_t.max
+        let advice =
+            hasLimit ? "`ulimit -v` is \(limit.rlim_cur / 1024)" : "free some, or use a smaller model"
+        return "out of memory: the system refused \(byteCount) bytes; \(advice)"
+    }
+}
+
+/// What was asked for; traps where the system refuses it. For memory that somebody who can throw has reserved before.
+package func granted<Value>(_ value: @autoclosure () throws(AllocationError) -> Value) -> Value {
+    do { return try value() } catch { preconditionFailure("\(error)") }
+}
+
+extension SystemMemory {
+    /// Asks for room without taking it: for what will be allocated in small pieces that cannot throw.
+    ///
+    /// - Throws: `AllocationError` where the system would not hand out as much now.
+    package static func requireRoom(byteCount: Int) throws(AllocationError) {
+        let mapped = mmap(
+            nil, max(byteCount, 1), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+            0)
+        guard let mapped, mapped != MAP_FAILED else { throw AllocationError(byteCount: byteCount) }
+        munmap(mapped, max(byteCount, 1))
+    }
+}
