@@ -113,7 +113,7 @@ extension CalibrationStatistics {
 
     /// The section's bytes.
     /// - Throws: `FormatError` R39 where the statistics are not those of such a model.
-    func encoded(for configuration: ModelConfiguration) throws(FormatError) -> [UInt8] {
+    package func encoded(for configuration: ModelConfiguration) throws(FormatError) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.append(littleEndian: UInt64(max(tokenCount, 0)))
         for size in Self.shape(of: configuration) { bytes.append(littleEndian: size) }
