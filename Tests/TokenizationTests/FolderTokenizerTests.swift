@@ -71,13 +71,20 @@ import Tokenization
         #expect(throws: ConversionError.self) { try Imported(copy.path) }
     }
 
-    @Test func tokensBehindTheEmbeddingAreLeftOut() throws {
-        let token = "{\"id\": 9223372036854775807, \"content\": \"<image>\", \"special\": true},"
+    /// Every token has a row of the embedding, but for Gemma's token that stands for an image.
+    @Test func tokensAfterTheEmbeddingAreRefused() throws {
+        func token(_ text: String) -> String {
+            "\"added_tokens\": [{\"id\": 9223372036854775807, \"content\": \"\(text)\", \"special\": true},"
+        }
+        let gemma = FolderCopy("gemma3")
+        let before = Array(try Imported(gemma.path).bytes)
+        gemma.replace("\"added_tokens\": [", by: token("<image_soft_token>"), in: "tokenizer.json")
+        #expect(try Array(Imported(gemma.path).bytes) == before)
         for name in ["llama", "mistral"] {
             let copy = FolderCopy(name)
-            let before = Array(try Imported(copy.path).bytes)
-            copy.replace("\"added_tokens\": [", by: "\"added_tokens\": [\(token)", in: "tokenizer.json")
-            #expect(try Array(Imported(copy.path).bytes) == before)
+            copy.replace("\"added_tokens\": [", by: token("<image>"), in: "tokenizer.json")
+            let error = #expect(throws: ConversionError.self) { try Imported(copy.path) }
+            #expect(error?.description.contains("added_tokens[0].id is 9223372036854775807") == true)
         }
     }
 

@@ -89,3 +89,18 @@ private struct Rules {
     }
     print("\(caseCount) cases of random rules")
 }
+
+/// Marks of two classes by turns are sorted, not moved one by one; none of them is lost.
+@Test func manyMarksOnOneLetterAreOrderedInTime() {
+    var rules = TokenizerRules()
+    rules.normalizers = [.nfc]
+    let marks = String(repeating: "\u{0301}\u{0323}", count: 100_000)
+    let clock = ContinuousClock()
+    var normalized = ""
+    let time = clock.measure { normalized = rules.normalized("a" + marks) }
+    let scalars = normalized.unicodeScalars
+    // U+0323 comes first by its class, so the first one composes with the letter.
+    #expect(scalars.first == "\u{1EA1}" && scalars.count == 200_000)
+    #expect(scalars.dropFirst().prefix(99_999).allSatisfy { $0 == "\u{0323}" })
+    #expect(time < .seconds(5))
+}
