@@ -48,8 +48,9 @@ import Testing
         let encodings = EncodingChoice(weights: .float32, head: .float32)
         var accepted = 0
         var refused: Set<String> = []
-        for _ in 0..<250 {
-            copy.write(mutated(original, &generator), to: file)
+        // Where a file is a vocabulary, nearly all damage is found, so the file as it was is among the accepted ones.
+        for round in 0...250 {
+            copy.write(round == 0 ? original : mutated(original, &generator), to: file)
             do {
                 let source = try ModelSource(path: copy.path)
                 _ = try TensorPlan(source, encodings: encodings)
