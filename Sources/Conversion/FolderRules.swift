@@ -22,7 +22,25 @@ struct FolderRules {
                 "type", "'\(kinds[index + 1])' after ByteLevel", expected: "ByteLevel as the last step")
         }
         rules.preTokenizers = try splitters.flatMap(Self.preTokenizers)
+        try refuseFirstAfterCuts(splitters)
         rules.decoder = try FolderDecoder(file, kind).rules
+    }
+
+    /// Where normalizers make several characters of the first one and a cut parts them, each piece begins the text to the
+    /// library, and to no reader of its documentation.
+    private func refuseFirstAfterCuts(_ splitters: [Settings]) throws {
+        let isHarmless = rules.normalizers.allSatisfy { step in
+            if case .strip = step { return true }
+            return step == .stripAccents
+        }
+        guard !isHarmless else { return }
+        for step in splitters.dropFirst() where try step.string("type") == "Metaspace" {
+            guard try Self.scheme(step) != .first else {
+                throw step.refusal(
+                    "prepend_scheme", "'first' after another step and a normalizer",
+                    expected: "always or never")
+            }
+        }
     }
 
     /// A step by itself, or those of a sequence.

@@ -76,7 +76,9 @@ struct NormalizedText {
     private mutating func replace(_ text: [UInt8], by other: [UInt8]) {
         let matches = TextSearch(text).matches(in: bytes.span, 0..<bytes.count)
         guard let first = matches.first else { return }
-        if first.lowerBound == 0 && other.isEmpty { beginsText = false }
+        // What replaces several characters counts as coming from the last of them.
+        let isOne = text.count { $0 & 0xC0 != 0x80 } == 1
+        if first.lowerBound == 0 && (other.isEmpty || !isOne) { beginsText = false }
         var output: [UInt8] = []
         output.reserveCapacity(bytes.count + matches.count * max(0, other.count - text.count))
         var position = 0

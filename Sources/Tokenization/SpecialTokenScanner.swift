@@ -64,8 +64,11 @@ struct SpecialTokenScanner<Patterns: SpecialPatterns> {
                 end = spaces.upperBound
             }
             if plainStart < start { fragments.append(TextFragment(range: plainStart..<start, token: -1)) }
-            fragments.append(TextFragment(range: min(start, end)..<end, token: match.token))
-            plainStart = end
+            // Nothing may be left of a token of white space that another one has taken.
+            if start < end {
+                fragments.append(TextFragment(range: start..<end, token: match.token))
+                plainStart = end
+            }
         }
         if plainStart < text.count {
             fragments.append(TextFragment(range: plainStart..<text.count, token: -1))

@@ -209,6 +209,12 @@ import Tokenization
         ("mistral", "\"type\": \"ByteFallback\"", "\"type\": \"CTC\"", ["decoders[1].type is 'CTC'"]),
         ("mistral", "\"content\": \" \"", "\"content\": \"_\"", ["decoders[0].content is '_', expected ' '"]),
         (
+            "gemma3", "\"pre_tokenizer\": {",
+            "\"pre_tokenizer\": {\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": \"WhitespaceSplit\"}, "
+                + "{\"type\": \"Metaspace\", \"replacement\": \"▁\", \"prepend_scheme\": \"first\"}]}, \"other\": {",
+            ["pretokenizers[1].prepend_scheme is 'first' after another step and a normalizer"]
+        ),
+        (
             "gemma3", "\"type\": \"Replace\"", "\"type\": \"BertNormalizer\"",
             ["normalizer.type is 'BertNormalizer'"]
         ),

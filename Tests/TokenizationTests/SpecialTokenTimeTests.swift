@@ -83,3 +83,13 @@ func timeGrowsWithTheTextAlone(hasRules: Bool) throws {
     #expect(!ids.isEmpty && ids.count < 100)
     #expect(tokenizer.encode(text, addSpecial: false, parseSpecial: true).starts(with: ids))
 }
+
+/// The first token takes the white space that the second one is.
+@Test func whiteSpaceIsTakenOnce() throws {
+    var rules = TokenizerRules()
+    rules.added = [
+        AddedTokenRule(token: 2, flags: .stripsRight), AddedTokenRule(token: 3, flags: .stripsLeft),
+    ]
+    let tokenizer = try tokenizer(special: ["<b>", "  "], rules: rules)
+    #expect(tokenizer.encode("a<b>  a  ", addSpecial: false, parseSpecial: false) == [0, 2, 0, 3])
+}

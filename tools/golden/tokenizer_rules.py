@@ -141,6 +141,9 @@ def random_rules(generator: random.Random) -> tuple[str, dict, dict]:
     base = generator.choice(sorted(KEEP))
     normalizers = [generator.choice(NORMALIZERS) for _ in range(generator.choice([0, 0, 1, 1, 2, 3]))]
     steps = [random_pre_tokenizer(generator) for _ in range(generator.choice([0, 1, 1, 2]))]
+    if any(step["type"] not in ("Strip", "StripAccents") for step in normalizers):
+        for step in steps[1:]:  # refused: a first character that becomes several begins several pieces
+            step |= {"prepend_scheme": "always"} if step.get("prepend_scheme") == "first" else {}
     if base == "llama":
         steps.append({"type": "ByteLevel", "add_prefix_space": generator.random() < 0.3, "trim_offsets": True,
                       "use_regex": generator.random() < 0.6})
