@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an expert teaches does not hang on the order in which OpenBLAS adds: this module's tests, once more with the kernels of
-// other processors. They are chosen when the library is opened, so each choice is a process of its own.
+// What an expert teaches does not hang on the order in which OpenBLAS adds: the tests of optima, directions and golden values,
+// once more with the kernels of other processors. They are chosen when the library is opened, so each choice is a
+// process of its own.
 
 import Glibc
 import LinearAlgebra
@@ -19,8 +20,10 @@ struct CoreTypeTests {
         arguments: runnable)
     func everyTestPassesWithTheKernelsOf(core: String) {
         let child = ChildTests(
-            filter: "ExpertSteerTests", skip: "CoreTypeTests", environment: [CoreType.variable: core])
+            filter: "Alignment|QuasiNewton|Direction|LogisticProbe|PrincipalComponents",
+            skip: "CoreTypeTests|CommandTests",
+            environment: [CoreType.variable: core])
         #expect(child.status == 0, "\(child.failures)")
-        #expect(child.count > 90, "\(child.output.suffix(2000))")
+        #expect(child.count > 40, "\(child.output.suffix(2000))")
     }
 }
