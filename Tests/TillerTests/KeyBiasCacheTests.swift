@@ -18,6 +18,7 @@ import Tiller
         options.threads = threads
         options.cache = cache
         options.kernels = kernels.name
+        options.smallWork = 0
         return try Engine(path: path, options: options)
     }
 

@@ -27,7 +27,7 @@ import Tiller
             let file = try TillerFile(path: path)
             for cache in [nil] + Engine.CacheType.allCases.map(Optional.some) {
                 var options = Engine.Options()
-                (options.threads, options.cache) = (threads, cache)
+                (options.threads, options.cache, options.smallWork) = (threads, cache, 0)
                 guard let engine = try? Engine(path: path, options: options) else {
                     #expect(throws: TillerError.self) {
                         try MemoryPrediction(file: file, contextLength: contextLength, wantedCache: cache)
