@@ -120,7 +120,9 @@ func separateBiasesAreTheSameForAnyThreadCountBatchAndInstructionSet(encoding: C
 /// A pair leaves the cache with both channels, which RoPE mixes; all else stays as it was.
 @Test func onlyLargeBiasesAreSeparated() throws {
     let problem = problems[1]
-    let rest = try #require(problem.separated).rest
+    let separate = try #require(problem.separated)
+    defer { withExtendedLifetime(separate) {} }
+    let rest = separate.rest
     // 33 is the partner of 1, 31 that of 63 and 39 that of 7.
     let large = [1, 33, 63, 31, 7, 39], largeOfSecond = [33, 1, 63, 31, 7, 39]
     for channel in 0..<64 {
