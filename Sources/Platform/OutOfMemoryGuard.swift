@@ -29,6 +29,8 @@ package enum OutOfMemoryGuard {
         if getrlimit(__rlimit_resource_t(RLIMIT_STACK.rawValue), &limit) == 0,
             limit.rlim_cur >= 2 * mainStackByteCount
         {
+            // No signal tells a stack that cannot grow from another fault.
+            guard hasRoom(byteCount: mainStackByteCount + stackByteCount) else { end() }
             platform_grow_stack()
         }
         errno = 0
@@ -36,22 +38,24 @@ package enum OutOfMemoryGuard {
 
     /// All that a signal handler may do.
     private static func handle(_ signal: Int32, code: Int32) {
-        guard code == ENOMEM || !hasRoom() else {
+        guard code == ENOMEM || !hasRoom(byteCount: 132 << 10) else {
             // The instruction is run again, and has its usual effect; `abort` goes on by itself.
             Glibc.signal(signal, SIG_DFL)
             return
         }
         // Who aborts has said what it could not allocate.
-        if signal != SIGABRT {
-            let line: StaticString = "tiller: out of memory; free some, or raise `ulimit -v`\n"
-            _ = Glibc.write(STDERR_FILENO, line.utf8Start, line.utf8CodeUnitCount)
-        }
+        if signal == SIGABRT { _exit(1) }
+        end()
+    }
+
+    private static func end() -> Never {
+        let line: StaticString = "tiller: out of memory; free some, or raise `ulimit -v`\n"
+        _ = Glibc.write(STDERR_FILENO, line.utf8Start, line.utf8CodeUnitCount)
         _exit(1)
     }
 
-    /// Whether the system hands out as little as a stack's growth or an arena's takes.
-    private static func hasRoom() -> Bool {
-        let byteCount = 132 << 10
+    /// Whether the system hands out so much, as a stack's growth or the heap's would take.
+    private static func hasRoom(byteCount: Int) -> Bool {
         let mapped = mmap(
             nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
         guard let mapped, mapped != MAP_FAILED else { return false }
