@@ -67,7 +67,8 @@ package struct ReceiptVerification: Sendable {
         outcome = try Self.compare(stored.body, with: fresh.body, of: profile)
     }
 
-    private static func compare(
+    /// Compares a receipt with one that was made of the same profile here.
+    package static func compare(
         _ stored: JSON.Object, with fresh: JSON.Object, of profile: SteeringProfile
     ) throws(TillerError) -> Outcome {
         let leniency: Leniency? =

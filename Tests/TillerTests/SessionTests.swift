@@ -186,7 +186,7 @@ import Tiller
             // Every letter may begin a stop string, which never comes.
             options.stopStrings = stop.isEmpty ? [] : "abcdefghijklmnopqrstuvwxyz".map { "\($0)\(stop)" }
             for token in bytes { options.sampling.logitBias[token] = 3 }
-            if reason == .endOfTurn { for token in ends { options.sampling.logitBias[token] = 5 } }
+            if reason == .endOfTurn { for token in ends { options.sampling.logitBias[token] = 8 } }
             var reports: [GeneratedToken] = []
             let result = try current.generate(options) { token in
                 reports.append(token)
