@@ -225,7 +225,18 @@ let package = Package(
     swiftLanguageModes: [.v6]
 )
 
-// tools/check/sanitizers builds a few test targets by themselves: to compile everything twice more would take longer than to run it.
-if let names = Context.environment["TILLER_TESTS"]?.split(separator: " ").map(String.init) {
-    package.targets.removeAll { $0.type == .test && !names.contains($0.name) }
+// For tools/check/sanitizers: a few test targets by themselves, and a sanitizer for some targets only.
+func names(_ variable: String) -> [String]? {
+    Context.environment[variable]?.split(separator: " ").map(String.init)
+}
+if let tests = names("TILLER_TESTS") {
+    package.targets.removeAll { $0.type == .test && !tests.contains($0.name) }
+}
+if let targets = names("TILLER_THREAD_SANITIZER") {
+    for target in package.targets where targets.contains(target.name) {
+        target.swiftSettings = (target.swiftSettings ?? []) + [.unsafeFlags(["-sanitize=thread"])]
+    }
+    for target in package.targets where target.type == .test {
+        target.linkerSettings = [.unsafeFlags(["-sanitize=thread"])]
+    }
 }
