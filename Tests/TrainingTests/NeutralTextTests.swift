@@ -86,10 +86,11 @@ struct NeutralTextTests {
         let recorded = try #require(profile.evaluation["damage_at_recommended"]?.doubleValue)
         // Tokens below e⁻⁹ are taken together there, and logarithms are Float.
         #expect(abs(recorded / max(measured.divergence, measured.lossRise) - 1) < 1e-2)
-        #expect(abs(recorded / spent - 1) > 0.02, "both texts agree by chance; choose another seed")
+        let told = max(measured.divergence, measured.lossRise)
+        #expect(abs(recorded - told) < abs(recorded - spent), "it is the other text's")
     }
 
-    @Test func curvesAndCompositionsTellBoth() throws {
+    @Test func curvesTellBoth() throws {
         let engine = try TinyModel("gemma3").engine(in: folder)
         let profile = try ProfileTrainer(engine: engine, options: TrainingOptions(name: "vowels"))
             .train(on: pairs(24), dataHash: "0", progress: { _ in })
