@@ -12,10 +12,10 @@ package enum ChatLine: Equatable {
     /// break, which only pasted text has, where the first word is no command: text often begins with a path.
     package init(_ line: String) {
         let text = line.trimmed
-        if text.hasPrefix("//") {
-            self = .message(String(text.dropFirst()))
-        } else if !line.hasPrefix("/") {
+        if !line.hasPrefix("/") {
             self = .message(text)
+        } else if text.hasPrefix("//") {
+            self = .message(String(text.dropFirst()))
         } else if text.contains(where: \.isNewline), !ChatCommands.isCommand(text) {
             self = .message(text)
         } else {

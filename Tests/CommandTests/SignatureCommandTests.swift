@@ -20,7 +20,7 @@ import Testing
         let model = steerable(), file = place.path("v.tillerprofile")
         #expect(place.tiller("keys", "list").output.contains("no keys"))
         #expect(place.tiller("keys", "new", "Ada").status == 0)
-        expectRefusal(place.tiller("keys", "new", "Ada"), code: 1, saying: "Ada.key")
+        expectRefusal(place.tiller("keys", "new", "Ada"), code: 1, saying: "Ada.pub")
         expectRefusal(place.tiller("keys", "new", "../Eve"), code: 2, saying: "../Eve")
         let keys = try place.tiller("keys", "list", "--json").json["keys"]?.arrayValue ?? []
         #expect(keys.count == 1 && keys[0]["has_secret"]?.boolValue == true)
@@ -39,7 +39,8 @@ import Testing
         #expect(place.tiller("profile", "import", model, file).output.contains("signed by 'Ada'"))
         #expect(place.tiller("profile", "list", model).output.contains("signed by 'Ada'"))
         #expect(place.tiller("profile", "show", model, "v").output.contains("signed by 'Ada'"))
-        #expect(place.tiller("verify", model).output.contains("signed by 'Ada': profile 'v'"))
+        let verified = place.tiller("verify", model).output
+        #expect(verified.contains("signed by 'Ada' on 20") && verified.contains(": profile 'v'"))
 
         // Nobody knows the key elsewhere; under another name it is another profile.
         let elsewhere = place.shell("TILLER_KEYS=$folder/none $tiller profile list \(model)")
@@ -54,7 +55,8 @@ import Testing
         let model = steerable()
         #expect(place.tiller("keys", "new", "Ada").status == 0)
         expectRefusal(place.tiller("sign", model, "--key", "Bob"), code: 1, saying: "Bob.key")
-        expectRefusal(place.tiller("verify", model, "--signed-by", "Ada"), code: 1, saying: "unsigned")
+        let unsigned = place.tiller("verify", model, "--signed-by", "Ada")
+        #expect(unsigned.status == 1 && unsigned.error.contains("unsigned"))
         #expect(place.tiller("sign", model, "--key", "Ada").status == 0)
         #expect(place.tiller("verify", model).output.contains("signed by 'Ada' on 20"))
         #expect(place.tiller("verify", model, "--signed-by", "Ada").status == 0)
@@ -94,8 +96,8 @@ import Testing
         let signed = place.tiller("sign", model, "--key", "Bob")
         #expect(signed.status == 0 && signed.output.contains("no longer held: signed by 'Ada'"))
         #expect(place.tiller("verify", model, "--signed-by", "Bob").status == 0)
-        expectRefusal(
-            place.tiller("verify", model, "--signed-by", "Ada"), code: 1, saying: "by 'Ada'")
+        let others = place.tiller("verify", model, "--signed-by", "Ada")
+        #expect(others.status == 1 && others.error.contains("by 'Ada'"))
         // And by both. The same key signs once.
         for _ in 0..<2 { #expect(place.tiller("sign", model, "--key", "Ada").status == 0) }
         #expect(try place.tiller("verify", model, "--json").json["signatures"]?.arrayValue?.count == 2)

@@ -21,7 +21,7 @@ import Testing
     }
 
     @Test(arguments: [
-        (SIGINT, "model.tiller.unfinished.reference.partial"), (SIGTERM, "model.tiller.unfinished.partial"),
+        (SIGINT, "model.tiller.unfinished.scratch.partial"), (SIGTERM, "model.tiller.unfinished.partial"),
         (SIGTERM, "model.tiller.partial"),
     ])
     func anInterruptedConversionLeavesEverythingAsItWas(signal: Int32, file: String) throws {
@@ -34,7 +34,7 @@ import Testing
                 + (isCalibrated ? [] : ["--calibration", "none"]))
         expectRefusal(outcome, code: 130, saying: "interrupted")
         #expect(place.text(of: "model.tiller") == "what lay there before")
-        for ending in ["", ".reference"] {
+        for ending in ["", ".scratch"] {
             #expect(!place.exists("model.tiller.unfinished\(ending)"))
             #expect(!place.exists("model.tiller.unfinished\(ending).partial"))
         }

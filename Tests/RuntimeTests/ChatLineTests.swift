@@ -9,7 +9,7 @@ private let lines: [(line: String, meaning: ChatLine)] = [
     ("/help", .command("/help")), ("/steer a=1 ", .command("/steer a=1")), ("/stear", .command("/stear")),
     ("/usr/bin/env is missing", .command("/usr/bin/env is missing")), ("/", .command("/")),
     ("//usr/bin/env is missing", .message("/usr/bin/env is missing")), ("//", .message("/")),
-    ("///", .message("//")), (" //", .message("/")),
+    ("///", .message("//")), (" //", .message("//")),
     (" /usr/bin/env is missing", .message("/usr/bin/env is missing")), ("\t/quit", .message("/quit")),
     ("\u{A0}/quit", .message("/quit")),
     // Pasted text.

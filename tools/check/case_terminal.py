@@ -155,7 +155,8 @@ def check_widths(case: Case) -> str:
 
 def typed(case: Case, model: pathlib.Path, line: str, columns: int) -> tuple[list[str], tuple[int, int]]:
     """What a terminal shows after a line is typed letter by letter, and where the cursor is below the first prompt."""
-    socket = f"tiller-{os.getpid()}"
+    # A socket of its own for each line: a server that ends does not wait for those that come.
+    socket = f"tiller-{os.getpid()}-{time.monotonic_ns()}"
     def tmux(*arguments) -> str:
         return subprocess.run(["tmux", "-L", socket, "-f", "/dev/null", "-u", *arguments], capture_output=True,
                               text=True).stdout
