@@ -192,14 +192,7 @@ import Training
     @Test func headsOfUnknownScalingAreNotScaledAgain() throws {
         let engine = try engines("llama", .float32)[1]
         let path = "\(folder.path)/old.tiller"
-        let writer = try TillerFileWriter(path: path, replaceExisting: false)
-        for entry in engine.file.tensorIndex.entries {
-            try writer.appendTensor(
-                entry.role, layer: entry.layer, encoding: entry.encoding, rows: entry.rows,
-                columns: entry.columns, bytes: engine.file.bytes(of: entry))
-        }
-        try writer.finish(
-            manifest: engine.file.manifest, tokenizer: engine.file.tokenizerBytes.map { Array($0) })
+        try writeWithoutScaling(engine.file, to: path)
         let old = try Engine(path: path)
         #expect(old.file.headScaling == nil)
         var options = TrainingOptions(name: "vowels")
@@ -218,5 +211,16 @@ import Training
         let new = try Engine(path: "\(folder.path)/new.tiller")
         #expect(new.file.headScaling == nil && new.profileNames == ["vowels"])
         try expectSameEffect(profile, 2, [old, new], TinyModel("llama"), "heads as they were")
+    }
+
+    /// A file's weights without what says how its heads are scaled. The writer's lock ends with it.
+    private func writeWithoutScaling(_ file: TillerFile, to path: String) throws {
+        let writer = try TillerFileWriter(path: path, replaceExisting: false)
+        for entry in file.tensorIndex.entries {
+            try writer.appendTensor(
+                entry.role, layer: entry.layer, encoding: entry.encoding, rows: entry.rows,
+                columns: entry.columns, bytes: file.bytes(of: entry))
+        }
+        try writer.finish(manifest: file.manifest, tokenizer: file.tokenizerBytes.map { Array($0) })
     }
 }
