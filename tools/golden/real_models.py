@@ -80,6 +80,6 @@ if __name__ == "__main__":
     options.output.with_name("text.txt").write_text(text, encoding="utf-8")
     model = Model(options.model, options.start)
     options.output.write_text(json.dumps({
-        "model": options.model.name, "chunks": CHUNKS, "perplexity": model.perplexity(model.tokens(text)), "prompt": PROMPT,
+        "model": options.model.name, "chunks": CHUNKS, "perplexity": model.perplexity(model.start + model.tokens(text)), "prompt": PROMPT,
         "greedy": model.greedy(model.tokens(PROMPT)), "characters": CHARACTERS,
         "greedyAfterText": model.greedy(model.tokens(text[:CHARACTERS]))}, indent=1) + "\n", encoding="utf-8")
