@@ -85,7 +85,7 @@ extension Converter {
     ) throws -> EncodingChoice {
         let all = TensorGroup.all(layerCount: exact.model.configuration.layerCount)
         let textCount = min(texts.count, TokenShares.textCount)
-        // A copy takes about as long as so many matrices are tried.
+        // For the progress bar: making a copy takes about as long as trying this number of matrices.
         let copySteps = 30
         var done = 0
         let total = 4 * copySteps + textCount + all.count

@@ -27,7 +27,7 @@ package struct AttentionShape: Sendable {
 
     /// Query heads that share a head of the cache.
     var groupSize: Int { headCount / keyValueHeadCount }
-    /// Tokens of a block, in eights where possible: kernels take so many rows at a time.
+    /// Tokens of a block, a multiple of eight where possible: kernels take eight rows at a time.
     var blockTokens: Int {
         let tokens = max(1, Self.blockRows / groupSize)
         return min(tokens < 8 ? tokens : tokens / 8 * 8, tokenCount)

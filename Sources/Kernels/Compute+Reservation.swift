@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Room for what a model's evaluation will work in, before it begins: what the system refuses is then an error of whoever
-// makes a session, and no evaluation has to stop halfway. The sizes are those that are predicted.
+// Allocates the scratch memory of an evaluation when a session is made, by the sizes that the prediction adds up. If the system
+// refuses it, making the session throws; an evaluation never has to stop halfway.
 
 import Platform
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Dense linear algebra in float64, row-major, over OpenBLAS. The library is opened when something is trained, so
 // that running a model neither loads nor needs it. It computes in one thread, with kernels that are the same on all
-// processors of a kind (`CoreType`): results depend neither on how many processors there are nor on which, and whoever wants
-// parallel work spreads independent matrices over threads of their own.
+// processors of a kind (`CoreType`): results depend neither on the number of processors nor on which one it is. Callers that
+// want parallel work spread independent matrices over threads of their own.
 
 /// Opens OpenBLAS, once; every later call returns the first one's outcome. Commands that train call
 /// `LinearAlgebra.load()` before anything else, so that a missing library is reported before the work begins.

@@ -29,7 +29,7 @@ package final class AlignedBuffer<Element: BitwiseCopyable> {
         baseAddress = mapped.bindMemory(to: Element.self, capacity: max(count, 1))
     }
 
-    /// Bytes of a buffer of so many elements.
+    /// Bytes of a buffer with the given number of elements.
     package static func byteCount(_ count: Int) -> Int { count * MemoryLayout<Element>.stride }
     package var byteCount: Int { Self.byteCount(count) }
 

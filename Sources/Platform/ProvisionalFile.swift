@@ -12,7 +12,7 @@ package final class ProvisionalFile {
     package let path: String
     /// Where it is until then; whoever writes it flushes it.
     package let provisionalPath: String
-    /// A name for what is needed on the way only, such as a copy in another encoding; whoever writes it removes it.
+    /// A name for a temporary file, such as a copy in another encoding; its writer removes it.
     package var scratchPath: String { path + Self.scratchSuffix }
     private let replacesExisting: Bool
     private var isCommitted = false
