@@ -14,7 +14,7 @@ import Synchronization
 package func parallelMap<Value: Sendable, Failure: Error>(
     _ count: Int, threadCount: Int, _ body: (Int) throws(Failure) -> Value
 ) throws(Failure) -> [Value] {
-    let results = Mutex([Result<Value, Failure>?](repeating: nil, count: count))
+    let results = Locked([Result<Value, Failure>?](repeating: nil, count: count))
     let next = Atomic(0)
     ThreadPool(threadCount: max(1, min(threadCount, count))).run { _ in
         while case let index = next.add(1, ordering: .relaxed).oldValue, index < count {

@@ -16,7 +16,7 @@ final class CacheExponents: @unchecked Sendable {
     private let headCount: Int
     private let positionCount: Int
     private let byteCount: Int
-    private let owner = Mutex<AlignedBuffer<UInt8>?>(nil)
+    private let owner = Locked<AlignedBuffer<UInt8>?>(nil)
     /// The owner's memory, once it is there.
     private let address = Atomic<UnsafeMutablePointer<UInt8>?>(nil)
 

@@ -19,7 +19,7 @@ package final class Compute: @unchecked Sendable {
     let pool: ThreadPool
     /// Elements below which a step runs on the calling thread: to wake others costs more than they save.
     let smallWork: Int
-    private let turn = Mutex<Void>(())
+    private let turn = Locked<Void>(())
     /// Divides work among threads; belongs to the step whose turn it is.
     private let shares: WorkShares
     /// Hands out units of uneven cost.

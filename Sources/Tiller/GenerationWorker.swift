@@ -3,7 +3,7 @@
 
 #if !TILLER_RUN
 import Glibc
-import Synchronization
+import Platform
 
 /// Generates on a thread and keeps the tokens until they are asked for.
 ///
@@ -36,7 +36,7 @@ final class GenerationWorker: @unchecked Sendable {
 
     private let session: Session
     private let options: GenerationOptions
-    private let state = Mutex(State())
+    private let state = Locked(State())
     /// The thread, from `start` until `end`; both are called by the iterator's owner.
     private var thread: pthread_t?
 
