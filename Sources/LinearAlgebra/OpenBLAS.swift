@@ -73,18 +73,9 @@ struct OpenBLAS: Sendable {
         }
     }
 
-    private static let names = ["libopenblas.so.0", "libopenblas.so"]
-
     private init() throws(LinearAlgebraError) {
-        let opened = CoreType.whileChosen {
-            Self.names.lazy.compactMap { dlopen($0, RTLD_NOW | RTLD_LOCAL) }.first
-        }
-        guard let handle = opened else {
-            let reason = dlerror().map { String(cString: $0) } ?? Self.names.joined(separator: ", ")
-            throw LinearAlgebraError(
-                .libraryMissing,
-                "training needs OpenBLAS, which cannot be opened (\(reason)); Debian, Ubuntu: apt-get install libopenblas0"
-            )
+        let handle = try CoreType.whileChosen { () throws(LinearAlgebraError) in
+            try OpenBLASFile.open()
         }
         func find<Function>(_ name: String, as type: Function.Type) throws(LinearAlgebraError) -> Function {
             guard let address = dlsym(handle, name) else {
