@@ -35,6 +35,7 @@ struct TillerCommand: ParsableCommand {
         ])
 
     static func main() {
+        StandardDescriptors.openMissing()
         Signals.install()
         do {
             var command = try parseAsRoot(Array(textArguments().dropFirst()))

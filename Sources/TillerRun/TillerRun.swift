@@ -7,6 +7,7 @@ import Tiller
 @main
 enum TillerRun {
     static func main() {
+        StandardDescriptors.openMissing()
         Signals.install()
         do {
             try run(textArguments())

@@ -170,4 +170,18 @@ import Testing
             place.shell("exec \"$tiller\" inspect \"$folder/model.tiller\" >/dev/full"), code: 1,
             saying: "standard output")
     }
+
+    @Test func whatIsPrintedNeverGetsIntoAFileThatTakesTheNumberOfAMissingStream() {
+        _ = place.convert("llama")
+        for missing in [">&-", "2>&-", "<&- >&- 2>&-"] {
+            let outcome = place.shell(
+                "exec \"$tiller\" convert '\(Workplace.fixtures)/llama.gguf' \"$folder/second.tiller\" --force \(missing)"
+            )
+            // Standard output cannot be written where it is missing; the file is whole in either case.
+            #expect(outcome.status == (missing == "2>&-" ? 0 : 1), "\(missing): \(outcome.error)")
+            let found = place.tiller("verify", place.path("second.tiller"))
+            #expect(found.status == 0, "\(missing): \(found.error)")
+            #expect(place.bytes(of: "second.tiller").count == place.bytes(of: "model.tiller").count)
+        }
+    }
 }
