@@ -164,7 +164,8 @@ let package = Package(
             name: "FormatsTests",
             dependencies: ["Formats", "JSON", "Platform", "Quantization", "TestSupport"]),
         .testTarget(
-            name: "SigningTests", dependencies: ["Formats", "Platform", "Signing", "TestSupport"]),
+            name: "SigningTests",
+            dependencies: ["Formats", "ModelFixtures", "Platform", "Quantization", "Signing", "TestSupport"]),
         .testTarget(
             name: "SteeringTests",
             dependencies: ["Formats", "Kernels", "Platform", "Steering", "TestSupport"]),

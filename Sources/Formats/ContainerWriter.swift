@@ -12,6 +12,8 @@ struct ContainerWriter {
     private let header: [UInt8]
     private let generation: UInt64
     private let sink: Sink
+    /// The file that is continued. Free bytes lie in it, or are zeros that are written here.
+    private let existing: ByteView?
     private var entries: [SectionEntry] = []
     /// The next byte, counted from the header.
     private(set) var position: Int
@@ -23,6 +25,7 @@ struct ContainerWriter {
         header = TillerLayout.header(kind)
         self.generation = generation
         self.sink = sink
+        existing = nil
         position = 0
         try put(header)
     }
@@ -38,6 +41,7 @@ struct ContainerWriter {
         header = Array(container.view.prefix(TillerLayout.headerByteCount))
         generation = container.generation &+ 1
         self.sink = sink
+        existing = container.view
         position = container.view.count
         for entry in container.entries {
             if entry.kind != .free && isKept(entry) {
@@ -119,6 +123,10 @@ struct ContainerWriter {
                 .tillerTablePlace, found: "\(entries.count) sections",
                 expected: "1 to \(TillerLayout.maximumEntryCount); compact the file")
         }
+        for index in entries.indices where entries[index].kind == .free {
+            let range = entries[index].byteOffset..<entries[index].byteOffset + entries[index].byteCount
+            entries[index] = .free(range, digest: digest(ofFree: range))
+        }
         let tableOffset = position
         let table = TillerLayout.table(entries)
         try put(table)
@@ -138,6 +146,20 @@ struct ContainerWriter {
             entries.removeLast()
         }
         entries.append(.free(start..<range.upperBound))
+    }
+
+    /// Nobody reads free bytes, but `verify` shall notice every byte of a file that is no longer what was written.
+    private func digest(ofFree range: Range<Int>) -> SHA256.Digest {
+        var hash = SHA256()
+        let old = range.clamped(to: 0..<(existing?.count ?? 0))
+        if let bytes = existing?.slice(old.lowerBound, count: old.count) { hash.update(bytes) }
+        var left = range.count - old.count
+        let zeros = [UInt8](repeating: 0, count: min(left, 1 << 20))
+        while left > 0 {
+            hash.update(zeros.span.bytes.extracting(0..<min(left, zeros.count)))
+            left -= min(left, zeros.count)
+        }
+        return hash.finalize()
     }
 
     private mutating func put(_ bytes: UnsafeRawBufferPointer) throws {

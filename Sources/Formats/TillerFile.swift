@@ -171,7 +171,7 @@ extension TillerFile {
     /// - Throws: `FormatError` R12 for damaged bytes, R39, or what `SteeringProfile` throws.
     package func verify(progress: (Int, Int) -> Bool = { _, _ in true }) throws(FormatError) -> Bool {
         let chunk = 4 << 20
-        let sections = container.entries.filter { $0.kind != .free }
+        let sections = container.entries.filter(\.hasDigest)
         let total = sections.reduce(0) { $0 + $1.byteCount }
         var done = 0
         for entry in sections {

@@ -99,10 +99,13 @@ package struct SectionEntry: Sendable, Hashable {
     /// First byte behind the section and its padding.
     var paddedEnd: Int { (byteOffset + byteCount).roundedUp(to: TillerLayout.alignment) }
 
-    static func free(_ range: Range<Int>) -> SectionEntry {
+    static func free(_ range: Range<Int>, digest: SHA256.Digest = .zero) -> SectionEntry {
         SectionEntry(
-            kind: .free, flags: 0, byteOffset: range.lowerBound, byteCount: range.count, digest: .zero)
+            kind: .free, flags: 0, byteOffset: range.lowerBound, byteCount: range.count, digest: digest)
     }
+
+    /// Whether the digest is one: writers before wrote zeros for free sections.
+    var hasDigest: Bool { kind != .free || digest != .zero }
 }
 
 /// Sizes and magic numbers.

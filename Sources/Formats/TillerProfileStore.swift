@@ -114,8 +114,8 @@ package enum TillerProfileFile {
                 .tillerFileKind, found: "a model", expected: "a steering profile", byteOffset: 12)
         }
         let section = try container.required(.steeringProfile)
-        for entry in container.entries where entry.isUnderstood && entry.kind != .free {
-            guard entry.kind == .steeringProfile || entry.kind == .signature else {
+        for entry in container.entries where entry.isUnderstood && entry.hasDigest {
+            guard [.steeringProfile, .signature, .free].contains(entry.kind) else {
                 throw FormatError(
                     .tillerSectionKind, found: "the section \"\(entry.kind.name)\"",
                     expected: "a steering profile alone", byteOffset: container.tableOffset)
