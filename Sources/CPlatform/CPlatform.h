@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <signal.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/auxv.h>
@@ -50,10 +51,22 @@ static inline long platform_affinity(void *mask, unsigned long byte_count) {
     return syscall(SYS_sched_getaffinity, 0, byte_count, mask);
 }
 
+/// Opens a new file without a name in a folder, for reading and writing; -1 with errno.
+static inline int platform_open_nameless(const char *folder, unsigned mode) {
+#ifdef O_TMPFILE
+    return open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+#else
+    return open(folder, 020000000 | O_DIRECTORY | O_RDWR | O_CLOEXEC, mode);
+#endif
+}
+
 /// rename(2) that fails with EEXIST instead of replacing a file.
 static inline long platform_rename_exclusive(const char *from, const char *to) {
     return syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 1 /* RENAME_NOREPLACE */);
 }
+
+/// The address whose access caused a signal of the system, such as SIGBUS.
+static inline const void *platform_fault_address(const siginfo_t *info) { return info->si_addr; }
 
 /// Whether memory is mapped in pages of the smaller size: 1 or 0, or -1 with errno. ioctl PAGEMAP_SCAN of linux/fs.h, whose
 /// structure is `pm_scan_arg`.

@@ -74,13 +74,13 @@ extension Converter {
     ///
     /// - Parameters:
     ///   - exact: the source as a model that runs.
-    ///   - scratch: a name under which copies of the model lie for a while, one at a time.
+    ///   - output: copies of the model lie in this file's folder, without a name.
     ///   - lists: tokens of short texts on which every matrix is tried.
     ///   - texts: tokens of all kinds of text, which say how likely each token is.
     ///   - progress: called with (steps done, steps in all), of about the same time each; false stops.
     /// - Throws: what `convert` throws, or `TillerError` where the budget is too small.
     func allocating(
-        _ budget: Budget, source: String, exact: Engine, scratch: String, lists: [[Int32]], texts: [[Int32]],
+        _ budget: Budget, source: String, exact: Engine, output: String, lists: [[Int32]], texts: [[Int32]],
         progress: (Int, Int) -> Bool
     ) throws -> EncodingChoice {
         let all = TensorGroup.all(layerCount: exact.model.configuration.layerCount)
@@ -90,7 +90,7 @@ extension Converter {
         var done = 0
         let total = 4 * copySteps + textCount + all.count
         func scratchCopy(_ encoding: TensorEncoding) throws -> Engine {
-            let engine = try copy(source, encoding, scratch) {
+            let engine = try copy(source, encoding, output) {
                 progress(done + Int(Double(copySteps) * Double($0) / Double(max($1, 1))), total)
             }
             done += copySteps
@@ -123,17 +123,16 @@ extension Converter {
         return EncodingChoice(allocation.choice(byteCount: size - overhead))
     }
 
-    /// A conversion that runs but has no name any more.
+    /// A conversion that runs but has no name.
     private func copy(
-        _ source: String, _ encoding: TensorEncoding, _ scratch: String, _ progress: (Int, Int) -> Bool
+        _ source: String, _ encoding: TensorEncoding, _ output: String, _ progress: (Int, Int) -> Bool
     ) throws -> Engine {
-        defer { unlink(scratch) }
         var converter = self
         converter.encodings = EncodingChoice(weights: encoding, head: encoding)
-        _ = try converter.convert(source, to: scratch, progress: progress)
         var options = Engine.Options()
         options.threads = threadCount
-        return try Engine(path: scratch, options: options)
+        return try Engine(
+            file: converter.copy(source, near: output, progress: progress), path: output, options: options)
     }
 }
 

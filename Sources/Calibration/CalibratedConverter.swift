@@ -5,7 +5,6 @@
 import Conversion
 import Evaluation
 import Formats
-import Glibc
 import JSON
 import LinearAlgebra
 import Platform
@@ -74,54 +73,49 @@ package struct CalibratedConverter: Sendable {
     ) throws -> ConversionSummary {
         let start = MonotonicClock.now()
         if effort == .high { try LinearAlgebra.load() }
-        let target = try ProvisionalFile(path: output, replaceExisting: replacesExisting)
+        try OutputTarget.check(output, replaceExisting: replacesExisting)
         var converter = Converter(
-            encodings: encodings, replacesExisting: true, threadCount: threadCount, program: program)
-        let reference = try reference(path, output: output, target, converter) {
+            encodings: encodings, replacesExisting: replacesExisting, threadCount: threadCount,
+            program: program)
+        let reference = try reference(path, output: output) {
             progress(.reference, $0, $1)
         }
         converter.keepsStatistics = keepsStatistics
         converter.statistics = try statistics(reference) { progress(.calibrate, $0, $1) }
         if let budget {
             let allocated = try converter.allocating(
-                budget, source: path, exact: reference, scratch: target.scratchPath,
+                budget, source: path, exact: reference, output: output,
                 lists: comparisonLists(reference),
                 texts: (calibration ?? .builtIn).tokenLists(reference)
             ) { progress(.compare, $0, $1) }
             converter.encodings = allocated
         }
         let feedback = try effort == .high ? feedback(reference) { progress(.fit, $0, $1) } : nil
-        var summary = try converter.convert(path, to: target.provisionalPath, feedback: feedback) {
-            progress(.convert, $0, $1)
-        }
+        var summary = try converter.convert(
+            path, to: output, feedback: feedback,
+            progress: { progress(.convert, $0, $1) },
+            trial: { file in try quality(file, output, reference) { progress(.measure, $0, $1) } })
         if let feedback { summary.remarks.append(feedback.remark) }
-        try measure(target.provisionalPath, reference, into: &summary) { progress(.measure, $0, $1) }
-        try target.commit()
-        summary.fileByteCount = try MappedFile(path: output).bytes.count
         summary.seconds = MonotonicClock.now() - start
         return summary
     }
 
-    /// The source as a model that runs: itself, or a converted copy that has no name any more.
+    /// The source as a model that runs: itself, or a converted copy without a name.
     private func reference(
-        _ path: String, output: String, _ target: ProvisionalFile, _ converter: Converter,
-        progress: (Int, Int) -> Bool
+        _ path: String, output: String, progress: (Int, Int) -> Bool
     ) throws -> Engine {
         var options = Engine.Options()
         options.threads = threadCount
-        let weightCount = try Converter.weightCount(of: path, output: output)
-        if let weightCount {
-            let encoding: TensorEncoding = weightCount <= Self.largestExactWeightCount ? .float16 : .int8
-            let copy = target.scratchPath
-            defer { unlink(copy) }
-            var encodings = EncodingChoice(weights: encoding, head: encoding)
-            encodings.widensBeyondFloat16 = true
-            let exact = Converter(
-                encodings: encodings, replacesExisting: true, threadCount: threadCount, program: program)
-            _ = try exact.convert(path, to: copy, progress: progress)
-            return try Engine(path: copy, options: options)
+        guard let weightCount = try Converter.weightCount(of: path, output: output) else {
+            return try Engine(path: path, options: options)
         }
-        return try Engine(path: path, options: options)
+        let encoding: TensorEncoding = weightCount <= Self.largestExactWeightCount ? .float16 : .int8
+        var encodings = EncodingChoice(weights: encoding, head: encoding)
+        encodings.widensBeyondFloat16 = true
+        let exact = Converter(
+            encodings: encodings, replacesExisting: true, threadCount: threadCount, program: program)
+        let copy = try exact.copy(path, near: output, progress: progress)
+        return try Engine(file: copy, path: output, options: options)
     }
 
     private func statistics(_ reference: Engine, progress: (Int, Int) -> Bool) throws -> CalibrationStatistics
@@ -147,24 +141,20 @@ package struct CalibratedConverter: Sendable {
         CalibrationText.comparison.map { Array(reference.encode($0).prefix(80)) }
     }
 
-    private func measure(
-        _ path: String, _ reference: Engine, into summary: inout ConversionSummary,
-        progress: (Int, Int) -> Bool
-    ) throws {
+    /// How far the file is from the source; nil where that is not measured.
+    private func quality(
+        _ file: TillerFile, _ path: String, _ reference: Engine, progress: (Int, Int) -> Bool
+    ) throws -> JSON? {
         var options = Engine.Options()
         options.threads = threadCount
         options.cache = reference.cacheEncoding == .float32 ? .float32 : nil
-        let engine = try Engine(path: path, options: options)
+        let engine = try Engine(file: file, path: path, options: options)
         let encoding = reference.model.blocks[0].attention.query.encoding
         var isWanted = true
         let quality = try ConversionQuality.measure(engine, reference: reference, encoding: encoding.name) {
             isWanted = progress($0, $1) && isWanted
         }
         guard isWanted else { throw CancellationError() }
-        guard let quality else { return }
-        try TillerStore.updateManifest(in: path) { $0.quality = quality }
-        // A new file has one state: cut short, it must not pass for an older one.
-        try TillerStore.compact(path)
-        summary.quality = quality
+        return quality
     }
 }

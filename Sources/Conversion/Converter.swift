@@ -32,13 +32,49 @@ package struct Converter: Sendable {
     ///   - output: the file to write.
     ///   - feedback: passes errors of 4-bit matrices on to where they do least; nil rounds every weight for itself.
     ///   - progress: called with (bytes of the source's tensors done, bytes in all), at last with all of them; false stops, and nothing is left.
+    ///   - trial: tries the file before it has its name, and says how good it is.
     /// - Throws: `ConversionError`, `CancellationError` when stopped, or what reading and writing the files
     ///   throws. What lay at `output` stays.
     package func convert(
         _ path: String, to output: String, feedback: (any FeedbackSource)? = nil,
-        progress: (Int, Int) -> Bool = { _, _ in true }
+        progress: (Int, Int) -> Bool = { _, _ in true }, trial: ((TillerFile) throws -> JSON?)? = nil
     ) throws -> ConversionSummary {
         let start = MonotonicClock.now()
+        var file = try nameless(path, near: output, feedback: feedback, progress: progress)
+        if let trial, let quality = try trial(file.writer.opened()) {
+            file.summary.quality = quality
+            file.manifest.quality = quality
+            // A new file has one state: cut short, it must not pass for an older one. So nothing is appended.
+            try file.complete(file.manifest)
+        }
+        try file.writer.commit()
+        file.summary.fileByteCount = file.writer.byteCount
+        file.summary.seconds = MonotonicClock.now() - start
+        return file.summary
+    }
+
+    /// Reads a model and gives it as a `.tiller` file that never has a name: its bytes last as long as the value.
+    ///
+    /// - Parameter output: the file's folder is this one's.
+    /// - Throws: as `convert`.
+    package func copy(
+        _ path: String, near output: String, progress: (Int, Int) -> Bool = { _, _ in true }
+    ) throws -> TillerFile {
+        try nameless(path, near: output, feedback: nil, progress: progress).writer.opened()
+    }
+
+    /// A complete file before it has its name.
+    private struct NamelessFile {
+        let writer: TillerFileWriter
+        var manifest: Manifest
+        var summary: ConversionSummary
+        /// Writes what follows the weights, with a manifest.
+        let complete: (Manifest) throws -> Void
+    }
+
+    private func nameless(
+        _ path: String, near output: String, feedback: (any FeedbackSource)?, progress: (Int, Int) -> Bool
+    ) throws -> NamelessFile {
         var kept: CalibrationStatistics?
         let (source, plan, headScaling) = try Self.namingSource(path) {
             let source = try ModelSource(path: path, output: output)
@@ -63,12 +99,14 @@ package struct Converter: Sendable {
             generation: source.generation)
         let byteCount = plan.sourceByteCount
         guard progress(byteCount, byteCount) else { throw CancellationError() }
-        try writer.finish(
-            manifest: manifest, tokenizer: source.tokenizer, chatTemplate: source.chatTemplate,
-            profiles: profiles, calibration: kept, headScaling: headScaling)
-        summary.fileByteCount = try MappedFile(path: output).bytes.count
-        summary.seconds = MonotonicClock.now() - start
-        return summary
+        let (tokenizer, chatTemplate) = (source.tokenizer, source.chatTemplate)
+        let file = NamelessFile(writer: writer, manifest: manifest, summary: summary) { [kept] manifest in
+            try writer.complete(
+                manifest: manifest, tokenizer: tokenizer, chatTemplate: chatTemplate, profiles: profiles,
+                calibration: kept, headScaling: headScaling)
+        }
+        try file.complete(manifest)
+        return file
     }
 
     private func write(

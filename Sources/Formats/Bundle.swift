@@ -29,7 +29,7 @@ package struct Bundle: Sendable {
     private init?(prefix: ByteView) throws(FormatError) {
         guard prefix.count >= BundleLayout.sealByteCount,
             let seal = prefix.slice(
-                prefix.count - BundleLayout.sealByteCount, count: BundleLayout.sealByteCount),
+                prefix.count - BundleLayout.sealByteCount, count: BundleLayout.sealByteCount)?.copied(),
             seal.starts(with: BundleLayout.magic)
         else { return nil }
         let major = seal.load(UInt16.self, at: 8)
@@ -47,7 +47,7 @@ package struct Bundle: Sendable {
             settingsOffset == UInt64(Int(programByteCount).roundedUp(to: 64)),
             settingsOffset <= UInt64(end - settingsByteCount),
             let program = prefix.slice(0, count: Int(programByteCount)),
-            let text = prefix.slice(Int(settingsOffset), count: settingsByteCount)
+            let text = prefix.slice(Int(settingsOffset), count: settingsByteCount)?.copied()
         else {
             throw FormatError(
                 .bundlePlaces,
@@ -103,7 +103,7 @@ extension Bundle {
         program: MappedFile, model: TillerFile, settings: BundleSettings, to path: String,
         replaceExisting: Bool
     ) throws {
-        let programView = ByteView(program.bytes, owner: program)
+        let programView = ByteView(program.bytes, owner: program).copied()
         let text = settings.json.serializedBytes()
         guard text.count <= BundleSettings.maximumByteCount else {
             throw FormatError(
@@ -113,7 +113,7 @@ extension Bundle {
         _ = try BundleSettings(settings.json, at: 0)
         let file = try AtomicFileWriter(path: path, replaceExisting: replaceExisting)
         try file.allowExecution()
-        try file.write(program.bytes)
+        try file.write(programView.bytes)
         try file.write(
             BundleLayout.head(
                 programByteCount: programView.count, programDigest: SHA256.digest(of: programView),

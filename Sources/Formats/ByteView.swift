@@ -19,7 +19,8 @@ package struct ByteView: RandomAccessCollection, @unchecked Sendable {
 
     /// A view of a copy of `bytes`, on a 64-byte boundary as in a mapped file.
     package init(copying bytes: some Collection<UInt8>) {
-        let copy = CopiedBytes(bytes)
+        let copy = CopiedBytes(count: bytes.count)
+        unsafe copy.memory.copyBytes(from: bytes)
         unsafe self.init(UnsafeRawBufferPointer(copy.memory), owner: copy)
     }
 
@@ -37,6 +38,13 @@ package struct ByteView: RandomAccessCollection, @unchecked Sendable {
         guard start >= 0, count >= 0, start <= memory.count, count <= memory.count - start else { return nil }
         let part = unsafe UnsafeRawBufferPointer(rebasing: memory[start..<(start + count)])
         return unsafe ByteView(part, owner: owner, byteOffset: byteOffset + start)
+    }
+
+    /// The same bytes in memory of our own, where nobody changes them.
+    package func copied() -> ByteView {
+        let copy = CopiedBytes(count: memory.count)
+        unsafe copy.memory.copyMemory(from: memory)
+        return unsafe ByteView(UnsafeRawBufferPointer(copy.memory), owner: copy, byteOffset: byteOffset)
     }
 
     /// The same bytes, counted from another origin: the start of a model inside a larger file.
@@ -69,14 +77,11 @@ package struct ByteView: RandomAccessCollection, @unchecked Sendable {
     package var text: String? { String(validating: self, as: UTF8.self) }
 }
 
-/// Owner of bytes that come from no file.
+/// Owner of bytes that lie in no file.
 private final class CopiedBytes: @unchecked Sendable {
     let memory: UnsafeMutableRawBufferPointer
 
-    init(_ bytes: some Collection<UInt8>) {
-        unsafe memory = .allocate(byteCount: bytes.count, alignment: 64)
-        unsafe memory.copyBytes(from: bytes)
-    }
+    init(count: Int) { unsafe memory = .allocate(byteCount: count, alignment: 64) }
 
     deinit { unsafe memory.deallocate() }
 }

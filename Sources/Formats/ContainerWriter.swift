@@ -38,7 +38,7 @@ struct ContainerWriter {
     ///   - sink: receives what follows the old footer.
     init(continuing container: TillerContainer, keeping isKept: (SectionEntry) -> Bool, sink: @escaping Sink)
     {
-        header = Array(container.view.prefix(TillerLayout.headerByteCount))
+        header = Array(container.header)
         generation = container.generation &+ 1
         self.sink = sink
         existing = container.view

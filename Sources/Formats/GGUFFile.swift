@@ -13,6 +13,8 @@ package struct GGUFFile: Sendable {
     package let tensors: [GGUFTensor]
     private let tensorIndices: [String: Int]
     private let file: ByteView
+    /// Where the last tensor record ends.
+    private let tableByteCount: Int
 
     // Limits of formats/gguf.md §5.
     package static let maximumMetadataCount = 65_536
@@ -33,11 +35,24 @@ package struct GGUFFile: Sendable {
         self = try namingFile(mapped.path) { () throws(FormatError) in
             try GGUFFile(bytes: ByteView(mapped.bytes, owner: mapped))
         }
+        // What was copied is not needed a second time.
+        mapped.advise(.dontNeed, range: 0..<tableByteCount)
     }
 
     /// Reads a whole file's bytes.
     package init(bytes: ByteView) throws(FormatError) {
-        var reader = ByteReader(bytes, truncationRule: .ggufTruncated)
+        // The tables end where reading them ends. Somebody may write over a mapped file, so that what counts is read from a
+        // copy.
+        let end = try GGUFFile(tables: bytes, of: bytes).tableByteCount
+        guard let tables = bytes.slice(0, count: end)?.copied() else {
+            preconditionFailure("GGUFFile: the tables were read")
+        }
+        try self.init(tables: tables, of: bytes)
+    }
+
+    /// Reads and checks what stands before the data.
+    private init(tables: ByteView, of bytes: ByteView) throws(FormatError) {
+        var reader = ByteReader(tables, truncationRule: .ggufTruncated)
         version = try Self.version(&reader)
         // Smallest record: name of 1 byte, one dimension; smallest pair: key of 1 byte, value of 1 byte.
         let tensorCount = try reader.count(
@@ -59,6 +74,7 @@ package struct GGUFFile: Sendable {
             }
             records.append(record)
         }
+        tableByteCount = reader.position
         // `position` is at most the file's size: rounding it up cannot overflow.
         tensors = try Self.place(
             records, dataOffset: reader.position.roundedUp(to: alignment), fileByteCount: bytes.count,

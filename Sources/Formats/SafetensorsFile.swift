@@ -31,7 +31,7 @@ package struct SafetensorsFile: Sendable {
 
     /// Reads a whole file's bytes.
     package init(bytes: ByteView) throws(FormatError) {
-        let header = try Self.header(bytes)
+        let (header, dataStart) = try Self.header(bytes)
         var tensors: [SafetensorsTensor] = []
         var metadata = JSON.Object()
         guard header.count <= Self.maximumTensorCount + 1 else {
@@ -47,7 +47,6 @@ package struct SafetensorsFile: Sendable {
             }
         }
         tensors.sort { ($0.dataOffset, $0.byteCount) < ($1.dataOffset, $1.byteCount) }
-        let dataStart = Self.lengthByteCount + Int(bytes.load(UInt64.self, at: 0))
         guard let data = bytes.slice(dataStart, count: bytes.count - dataStart) else {
             preconditionFailure("SafetensorsFile: the header was found inside")
         }
@@ -79,8 +78,10 @@ extension SafetensorsFile {
     /// Bytes of the header's length.
     private static let lengthByteCount = 8
 
-    /// The header as JSON.
-    private static func header(_ bytes: ByteView) throws(FormatError) -> JSON.Object {
+    /// The header as JSON, and where the data begins. Both are read once: somebody may write over a mapped file.
+    private static func header(
+        _ bytes: ByteView
+    ) throws(FormatError) -> (JSON.Object, dataStart: Int) {
         guard bytes.count >= lengthByteCount else {
             throw FormatError(
                 .safetensorsHeaderLength, found: "a file of \(bytes.count) bytes",
@@ -92,7 +93,7 @@ extension SafetensorsFile {
                 .safetensorsHeaderLimit, found: "a header of \(length) bytes",
                 expected: "at most \(maximumHeaderByteCount)", byteOffset: 0)
         }
-        guard let header = bytes.slice(lengthByteCount, count: Int(length)) else {
+        guard let header = bytes.slice(lengthByteCount, count: Int(length))?.copied() else {
             throw FormatError(
                 .safetensorsHeaderBounds, found: "a header of \(length) bytes",
                 expected: "at most the \(bytes.count - lengthByteCount) that follow", byteOffset: 0)
@@ -112,7 +113,7 @@ extension SafetensorsFile {
         let json = try JSON.parse(
             text, rule: .safetensorsHeaderText, duplicateRule: .safetensorsDuplicateKey, maximumDepth: 8)
         // What begins with a brace and is valid is an object.
-        return json.objectValue ?? [:]
+        return (json.objectValue ?? [:], lengthByteCount + header.count)
     }
 
     private static func metadata(_ json: JSON) throws(FormatError) -> JSON.Object {

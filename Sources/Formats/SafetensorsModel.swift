@@ -71,7 +71,8 @@ package struct SafetensorsIndex: Sendable {
                 expected: "at most \(SafetensorsModel.maximumIndexByteCount)")
         }
         let json = try JSON.parse(
-            bytes, rule: .safetensorsIndexText, duplicateRule: .safetensorsIndexText, maximumDepth: 8)
+            bytes.copied(), rule: .safetensorsIndexText, duplicateRule: .safetensorsIndexText, maximumDepth: 8
+        )
         guard let map = json["weight_map"]?.objectValue, !map.isEmpty else {
             throw FormatError(
                 .safetensorsWeightMap,

@@ -63,9 +63,8 @@ package struct SessionFile: Sendable {
                 expected: "\(SessionLayout.magic), \"\\x89TILSES\\n\"", byteOffset: 0)
         }
         let layout = try SessionLayout(file)
-        try layout.checkDigest(file)
-        binding = try layout.binding(file)
         let parts = try layout.parts(file)
+        binding = try layout.binding()
         conversation = parts.text.isEmpty ? .null : try JSON.parse(parts.text, rule: .sessionText)
         tokens = (0..<layout.tokenCount).map { Int32(bitPattern: parts.tokens.load(UInt32.self, at: 4 * $0)) }
         if let index = tokens.firstIndex(where: { $0 < 0 }) {

@@ -14,6 +14,8 @@ struct SessionLayout {
     /// "\x89TILSES\n".
     static let magic: [UInt8] = [0x89] + Array("TILSES\n".utf8)
 
+    /// A copy, as somebody may write over a mapped file.
+    private let header: ByteView
     let tokenCount: Int
     let gateCount: Int
     private let textByteCount: Int
@@ -25,20 +27,23 @@ struct SessionLayout {
 
     /// - Throws: `FormatError` session.md R2, R3.
     init(_ file: ByteView) throws(FormatError) {
-        guard file.count >= Self.headerByteCount else { throw Self.sizeError("\(file.count) bytes", at: 0) }
-        let major = file.load(UInt16.self, at: 8)
+        guard let header = file.slice(0, count: Self.headerByteCount)?.copied() else {
+            throw Self.sizeError("\(file.count) bytes", at: 0)
+        }
+        self.header = header
+        let major = header.load(UInt16.self, at: 8)
         guard major == Self.majorVersion else {
             throw FormatError(
                 .sessionVersion, found: "version \(major)",
                 expected: "\(Self.majorVersion); another Tiller wrote this file",
                 byteOffset: 8)
         }
-        tokenCount = Int(file.load(UInt32.self, at: 28))
-        gateCount = Int(file.load(UInt32.self, at: 32))
-        textByteCount = Int(file.load(UInt32.self, at: 36))
-        guard file.load(UInt64.self, at: 40) == UInt64(file.count) else {
+        tokenCount = Int(header.load(UInt32.self, at: 28))
+        gateCount = Int(header.load(UInt32.self, at: 32))
+        textByteCount = Int(header.load(UInt32.self, at: 36))
+        guard header.load(UInt64.self, at: 40) == UInt64(file.count) else {
             throw Self.sizeError(
-                "a length of \(file.load(UInt64.self, at: 40)) in \(file.count) bytes", at: 40)
+                "a length of \(header.load(UInt64.self, at: 40)) in \(file.count) bytes", at: 40)
         }
         guard (1...Self.maximumTokenCount).contains(tokenCount), gateCount <= Self.maximumGateCount,
             textByteCount <= Self.maximumTextByteCount
@@ -54,13 +59,51 @@ struct SessionLayout {
             byteOffset: byteOffset)
     }
 
-    /// - Throws: `FormatError` session.md R4.
-    func checkDigest(_ file: ByteView) throws(FormatError) {
-        var hash = SHA256()
-        for range in [0..<224, 256..<file.count] {
-            if let part = file.slice(range.lowerBound, count: range.count) { hash.update(part) }
+    /// The parts of a file whose digest is that of the header; all but keys and values are copies.
+    ///
+    /// - Throws: `FormatError` session.md R3–R5.
+    func parts(_ file: ByteView) throws(FormatError) -> Parts {
+        var ranges: [Range<Int>] = []
+        var position = Self.headerByteCount
+        // Within the limits no sum overflows.
+        for byteCount in [textByteCount, 4 * tokenCount, tokenCount, 4 * tokenCount * gateCount] {
+            let start = position
+            position = (start + byteCount).roundedUp(to: 64)
+            guard position <= file.count else {
+                // Where these sizes are not those that were written, that is what is wrong.
+                if let rest = file.slice(Self.headerByteCount, count: file.count - Self.headerByteCount) {
+                    try checkDigest([rest])
+                }
+                throw Self.sizeError("\(file.count) bytes, which end before \(position)", at: 28)
+            }
+            ranges.append(start..<start + byteCount)
         }
-        guard hash.finalize() == SHA256.Digest(file, at: 224) else {
+        guard
+            let tables = file.slice(Self.headerByteCount, count: position - Self.headerByteCount)?.copied(),
+            let state = file.slice(position, count: file.count - position)
+        else { throw Self.sizeError("\(file.count) bytes", at: 28) }
+        try checkDigest([tables, state])
+        var views: [ByteView] = []
+        for (range, end) in zip(ranges, ranges.dropFirst().map(\.lowerBound) + [position]) {
+            let start = range.lowerBound - Self.headerByteCount
+            guard let view = tables.slice(start, count: range.count) else {
+                preconditionFailure("SessionLayout: the tables end at \(position)")
+            }
+            for padding in range.upperBound..<end where tables[padding - Self.headerByteCount] != 0 {
+                throw FormatError(
+                    .sessionPadding, found: "byte \(tables[padding - Self.headerByteCount])", expected: "0",
+                    byteOffset: padding)
+            }
+            views.append(view)
+        }
+        return Parts(text: views[0], tokens: views[1], phases: views[2], gates: views[3], state: state)
+    }
+
+    private func checkDigest(_ parts: [ByteView]) throws(FormatError) {
+        var hash = SHA256()
+        if let fields = header.slice(0, count: 224) { hash.update(fields) }
+        for part in parts { hash.update(part) }
+        guard hash.finalize() == SHA256.Digest(header, at: 224) else {
             throw FormatError(
                 .sessionDigest, found: "other bytes than were written",
                 expected: "the header's digest; remove the file to begin anew", byteOffset: 224)
@@ -68,45 +111,22 @@ struct SessionLayout {
     }
 
     /// - Throws: `FormatError` session.md R5, R6.
-    func binding(_ file: ByteView) throws(FormatError) -> SessionBinding {
-        for position in 176..<224 where file[position] != 0 {
+    func binding() throws(FormatError) -> SessionBinding {
+        for position in 176..<224 where header[position] != 0 {
             throw FormatError(
-                .sessionPadding, found: "byte \(file[position])", expected: "0", byteOffset: position)
+                .sessionPadding, found: "byte \(header[position])", expected: "0", byteOffset: position)
         }
-        guard let field = file.slice(112, count: 64), let text = field.text else {
+        guard let field = header.slice(112, count: 64), let text = field.text else {
             throw FormatError(
                 .sessionText, found: "bytes that are not UTF-8", expected: "name and version of the program",
                 byteOffset: 112)
         }
         return SessionBinding(
-            model: SHA256.Digest(file, at: 48), steering: SHA256.Digest(file, at: 80),
-            computation: String(text.prefix { $0 != "\0" }), cacheEncoding: file.load(UInt32.self, at: 12),
-            layerCount: Int(file.load(UInt32.self, at: 16)),
-            keyValueHeadCount: Int(file.load(UInt32.self, at: 20)),
-            headSize: Int(file.load(UInt32.self, at: 24)))
-    }
-
-    /// - Throws: `FormatError` session.md R3, R5.
-    func parts(_ file: ByteView) throws(FormatError) -> Parts {
-        var views: [ByteView] = []
-        var position = Self.headerByteCount
-        // Within the limits no sum overflows.
-        for byteCount in [textByteCount, 4 * tokenCount, tokenCount, 4 * tokenCount * gateCount] {
-            let end = (position + byteCount).roundedUp(to: 64)
-            guard let view = file.slice(position, count: byteCount), end <= file.count else {
-                throw Self.sizeError("\(file.count) bytes, which end before \(end)", at: 28)
-            }
-            for padding in (position + byteCount)..<end where file[padding] != 0 {
-                throw FormatError(
-                    .sessionPadding, found: "byte \(file[padding])", expected: "0", byteOffset: padding)
-            }
-            views.append(view)
-            position = end
-        }
-        guard let state = file.slice(position, count: file.count - position) else {
-            throw Self.sizeError("\(file.count) bytes", at: 28)
-        }
-        return Parts(text: views[0], tokens: views[1], phases: views[2], gates: views[3], state: state)
+            model: SHA256.Digest(header, at: 48), steering: SHA256.Digest(header, at: 80),
+            computation: String(text.prefix { $0 != "\0" }), cacheEncoding: header.load(UInt32.self, at: 12),
+            layerCount: Int(header.load(UInt32.self, at: 16)),
+            keyValueHeadCount: Int(header.load(UInt32.self, at: 20)),
+            headSize: Int(header.load(UInt32.self, at: 24)))
     }
 
     /// The header without its digest.

@@ -110,15 +110,3 @@ package struct StoredSignature: Sendable {
     package let signature: Signature
     let entry: SectionEntry
 }
-
-extension TillerContainer {
-    /// All signatures.
-    /// - Throws: `FormatError` signature.md R1–R5.
-    func signatures() throws(FormatError) -> [StoredSignature] {
-        var result: [StoredSignature] = []
-        for entry in entries where entry.kind == .signature && entry.isUnderstood {
-            result.append(StoredSignature(signature: try Signature(bytes(of: entry)), entry: entry))
-        }
-        return result
-    }
-}

@@ -2,7 +2,7 @@
 // The sections of a `.tiller` file, found from its end (formats/tiller.md §2): the last valid footer says
 // where the table of contents is, the table explains every byte before it.
 
-/// A validated table of contents over the file's bytes.
+/// A validated table of contents over the file's bytes. Header, table and footer are read from copies; see `CheckedSections`.
 struct TillerContainer: Sendable {
     let kind: TillerFileKind
     let version: FormatVersion
@@ -11,6 +11,8 @@ struct TillerContainer: Sendable {
     let origin: Int
     /// The model, from header to footer; offsets of errors are those of the file.
     let view: ByteView
+    /// The header's bytes.
+    let header: ByteView
     /// What stands before the model: nothing, or an executable.
     let prefix: ByteView
     /// In the order of their bytes.
@@ -30,9 +32,10 @@ struct TillerContainer: Sendable {
                 .tillerMagic, found: "the first bytes \(Array(file.prefix(8)))",
                 expected: "\(TillerLayout.headerMagic), \"\\x89TILLER\\n\"", byteOffset: 0)
         }
-        let (footer, position) = try Self.lastFooter(file, isPlain: isPlain)
+        let (footer, header, position) = try Self.lastFooter(file, isPlain: isPlain)
         origin = position + TillerLayout.footerByteCount - Int(footer.byteCount)
-        (version, kind) = try Self.header(file, origin: origin)
+        (version, kind) = try Self.header(header, origin: 0)
+        self.header = header
         generation = footer.generation
         tornByteCount = file.count - position - TillerLayout.footerByteCount
 
@@ -44,8 +47,10 @@ struct TillerContainer: Sendable {
         self.view = view
         self.prefix = prefix
         tableOffset = try Self.tableOffset(footer, in: view)
-        guard let table = view.slice(tableOffset, count: Int(footer.entryCount) * TillerLayout.entryByteCount)
-        else { preconditionFailure("TillerContainer: the table was found inside") }
+        let tableByteCount = Int(footer.entryCount) * TillerLayout.entryByteCount
+        guard let table = view.slice(tableOffset, count: tableByteCount)?.copied() else {
+            preconditionFailure("TillerContainer: the table was found inside")
+        }
         guard SHA256.digest(of: table) == footer.tableDigest else {
             throw FormatError(
                 .tillerTableDigest, found: "other bytes than were written", expected: "the footer's digest",
@@ -61,18 +66,6 @@ struct TillerContainer: Sendable {
             preconditionFailure("TillerContainer: a section of another file")
         }
         return bytes
-    }
-
-    /// Compares a section with its digest.
-    /// - Throws: `FormatError` R12.
-    func checkDigest(of entry: SectionEntry) throws(FormatError) {
-        guard SHA256.digest(of: bytes(of: entry)) == entry.digest else { throw digestError(entry) }
-    }
-
-    func digestError(_ entry: SectionEntry) -> FormatError {
-        FormatError(
-            .tillerSectionDigest, found: "other bytes than were written in the \(entry.kind.name)",
-            expected: "SHA-256 \(entry.digest)", byteOffset: origin + entry.byteOffset)
     }
 }
 
@@ -110,27 +103,29 @@ extension TillerContainer {
         return (version, kind)
     }
 
-    /// The valid footer nearest to the file's end, and its position.
+    /// The valid footer nearest to the file's end, the header that it belongs to, and its position.
     private static func lastFooter(
         _ file: ByteView, isPlain: Bool
-    ) throws(FormatError) -> (TillerFooter, position: Int) {
+    ) throws(FormatError) -> (TillerFooter, header: ByteView, position: Int) {
         let size = TillerLayout.footerByteCount
         let magic = TillerLayout.footerMagic.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         var position = (file.count - size) & ~(TillerLayout.alignment - 1)
         let lowest = max(TillerLayout.headerByteCount, position - TillerLayout.maximumTornByteCount)
         while position >= lowest {
-            if file.load(UInt64.self, at: position) == magic {
+            if file.load(UInt64.self, at: position) == magic,
+                let view = file.slice(position, count: size)?.copied()
+            {
                 // The length leads to the header, which is part of the checksum.
-                let byteCount = file.load(UInt64.self, at: position + 16)
+                let byteCount = view.load(UInt64.self, at: 16)
                 if byteCount <= UInt64(position + size) {
                     let origin = position + size - Int(byteCount)
                     let isPossible = isPlain ? origin == 0 : origin % TillerLayout.weightsAlignment == 0
-                    if isPossible, let header = file.slice(origin, count: TillerLayout.headerByteCount),
+                    if isPossible,
+                        let header = file.slice(origin, count: TillerLayout.headerByteCount)?.copied(),
                         header.starts(with: TillerLayout.headerMagic),
-                        let view = file.slice(position, count: size),
                         let footer = TillerFooter(view, header: header)
                     {
-                        return (footer, position)
+                        return (footer, header, position)
                     }
                 }
             }

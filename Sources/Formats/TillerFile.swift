@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // An open `.tiller` model. Opening maps the file and checks everything but the weights' digest and
-// the profiles' contents; nothing is copied, so that a model starts in milliseconds.
+// the profiles' contents; the weights are not touched, so that a model starts in milliseconds.
 
 import Platform
 
@@ -12,7 +12,8 @@ package struct TillerFile: Sendable {
     package var weights: UnsafeRawBufferPointer { unsafe weightsView.bytes }
     /// The weights with their owner: whoever keeps this keeps the mapping.
     package let weightsView: ByteView
-    /// The tokenizer's tables, which module Tokenization reads; nil if there are none.
+    /// The tokenizer's tables, which module Tokenization reads; nil if there are none. Not mapped: their offsets are followed
+    /// without a further check.
     package let tokenizerBytes: ByteView?
     package let chatTemplate: String?
     /// The steering profiles, in the order of the file.
@@ -21,7 +22,6 @@ package struct TillerFile: Sendable {
     package let signatures: [StoredSignature]
     /// How the heads' outputs differ from the source's; nil for a file of which that is not known.
     package let headScaling: HeadScaling?
-    private let calibrationBytes: ByteView?
     /// Where the bytes come from; nil where they were read.
     private var mapped: MappedFile?
     let container: TillerContainer
@@ -36,6 +36,10 @@ package struct TillerFile: Sendable {
             try TillerFile(bytes: ByteView(mapped.bytes, owner: mapped))
         }
         self.mapped = mapped
+        // What was copied is not needed a second time.
+        let start = weightsView.byteOffset
+        mapped.advise(.dontNeed, range: 0..<start)
+        mapped.advise(.dontNeed, range: start + weightsView.count..<mapped.bytes.count)
     }
 
     /// Reads a whole file's bytes.
@@ -46,22 +50,20 @@ package struct TillerFile: Sendable {
                 .tillerFileKind, found: "a steering profile", expected: "a model",
                 byteOffset: container.origin + 12)
         }
-        // The weights are by far the largest; `verify` hashes them.
-        for entry in container.entries
-        where entry.isUnderstood && entry.kind != .weights && entry.kind != .free {
-            try container.checkDigest(of: entry)
-        }
-        manifest = try Manifest(container.required(.manifest))
-        weightsView = try container.required(.weights)
+        let sections = try CheckedSections(container)
+        manifest = try Manifest(sections.required(.manifest))
+        guard let weights = try container.optional(.weights) else { throw container.missing(.weights) }
+        weightsView = container.bytes(of: weights)
         tensorIndex = try TensorIndex(
-            container.required(.tensorIndex), weightsByteCount: weightsView.count, version: container.version)
+            sections.required(.tensorIndex), weightsByteCount: weightsView.count, version: container.version)
         try tensorIndex.validate(against: manifest.configuration)
-        tokenizerBytes = try container.optional(.tokenizer)
-        chatTemplate = try Self.text(container.optional(.chatTemplate))
-        profiles = try container.profiles()
-        signatures = try container.signatures()
-        calibrationBytes = try container.optional(.calibrationStatistics)
-        headScaling = try Self.headScaling(container.optional(.headScaling), manifest.configuration)
+        tokenizerBytes = try sections.optional(.tokenizer)
+        chatTemplate = try Self.text(sections.optional(.chatTemplate))
+        profiles = sections.profiles
+        try StoredProfile.checkNames(profiles)
+        signatures = try sections.signatures()
+        _ = try container.optional(.calibrationStatistics)
+        headScaling = try Self.headScaling(sections.optional(.headScaling), manifest.configuration)
         self.container = container
     }
 
@@ -152,10 +154,10 @@ extension TillerFile {
     }
 
     /// The statistics by which the weights were quantized; nil if there are none.
-    /// - Throws: `FormatError` R39.
+    /// - Throws: `FormatError` R12, R39.
     package func calibration() throws(FormatError) -> CalibrationStatistics? {
-        guard let calibrationBytes else { return nil }
-        return try CalibrationStatistics(calibrationBytes, manifest.configuration)
+        guard let entry = try container.optional(.calibrationStatistics) else { return nil }
+        return try CalibrationStatistics(container.checkedCopy(of: entry), manifest.configuration)
     }
 
     /// The profile of this name, nil if there is none.
@@ -191,61 +193,16 @@ extension TillerFile {
     }
 }
 
-/// A profile in a file: its name is known, the rest is read on demand.
-package struct StoredProfile: Sendable {
-    package let name: String
-    /// Of its section.
-    package var digest: SHA256.Digest { entry.digest }
-    /// Bytes of its section.
-    package var byteCount: Int { bytes.count }
-    let bytes: ByteView
-    let entry: SectionEntry
-
-    /// Reads and checks the profile.
-    /// - Throws: `FormatError` R30–R36.
-    package func decoded() throws(FormatError) -> SteeringProfile { try SteeringProfile(bytes) }
-}
-
-extension TillerContainer {
-    /// The one section of a kind, nil if there is none.
-    /// - Throws: `FormatError` R10 when there are several.
-    func optional(_ kind: SectionKind) throws(FormatError) -> ByteView? {
-        let found = entries.filter { $0.kind == kind && $0.isUnderstood }
-        guard found.count <= 1 else {
-            throw FormatError(
-                .tillerSectionCount, found: "\(found.count) sections \"\(kind.name)\"",
-                expected: "at most one",
-                byteOffset: origin + tableOffset)
-        }
-        return found.first.map { bytes(of: $0) }
-    }
-
-    /// The one section of a kind.
-    /// - Throws: `FormatError` R10 when there is none, or several.
-    func required(_ kind: SectionKind) throws(FormatError) -> ByteView {
-        guard let view = try optional(kind) else {
-            throw FormatError(
-                .tillerSectionCount, found: "no section \"\(kind.name)\"", expected: "one",
-                byteOffset: origin + tableOffset)
-        }
-        return view
-    }
-
-    /// The profiles, listed by their names.
-    /// - Throws: `FormatError` R30–R32.
-    func profiles() throws(FormatError) -> [StoredProfile] {
-        var profiles: [StoredProfile] = []
+extension StoredProfile {
+    /// Checks that a name stands for one profile.
+    /// - Throws: `FormatError` R32.
+    static func checkNames(_ profiles: [StoredProfile]) throws(FormatError) {
         var names: Set<String> = []
-        for entry in entries where entry.kind == .steeringProfile && entry.isUnderstood {
-            let bytes = bytes(of: entry)
-            let name = try ProfileLayout(bytes).name
-            guard names.insert(name).inserted else {
-                throw FormatError(
-                    .tillerDuplicateProfile, found: "\"\(name)\" a second time", expected: "each name once",
-                    byteOffset: bytes.byteOffset)
-            }
-            profiles.append(StoredProfile(name: name, bytes: bytes, entry: entry))
+        for profile in profiles where !names.insert(profile.name).inserted {
+            throw FormatError(
+                .tillerDuplicateProfile, found: "\"\(profile.name)\" a second time",
+                expected: "each name once",
+                byteOffset: profile.container.origin + profile.entry.byteOffset)
         }
-        return profiles
     }
 }

@@ -7,16 +7,19 @@ import Quantization
 
 /// A new `.tiller` model.
 ///
-/// Memory does not grow with the model. A writer that is dropped before `finish` leaves no file.
+/// Memory does not grow with the model. A writer that is dropped before `commit` leaves no file.
 package final class TillerFileWriter {
     private var container: ContainerWriter
-    private let commit: () throws -> Void
+    /// The file; nil where bytes go elsewhere.
+    private let file: AtomicFileWriter?
+    /// The state in which the weights ended.
+    private var weightsEnd: ContainerWriter?
     private var entries: [TensorEntry] = []
     /// The tensor that is being written, and how many of its bytes are.
     private var open: (entry: TensorEntry, written: Int)?
     private var weightsByteCount = 0
 
-    /// Begins a file that `finish` puts at `path`.
+    /// Begins a file that `commit` puts at `path`.
     ///
     /// - Parameters:
     ///   - path: the file's name in the end.
@@ -25,15 +28,17 @@ package final class TillerFileWriter {
     /// - Throws: `FileError` when the file cannot be written there.
     package convenience init(path: String, replaceExisting: Bool, fault: SimulatedFault? = nil) throws {
         let file = try AtomicFileWriter(path: path, replaceExisting: replaceExisting, fault: fault)
-        try self.init(sink: { try file.write($0) }, commit: { try file.commit() })
+        try self.init(file, sink: { try file.write($0) })
     }
 
     /// Begins a file whose bytes go to `sink`.
-    package init(
-        sink: @escaping (UnsafeRawBufferPointer) throws -> Void, commit: @escaping () throws -> Void = {}
-    ) throws {
+    package convenience init(sink: @escaping (UnsafeRawBufferPointer) throws -> Void) throws {
+        try self.init(nil, sink: sink)
+    }
+
+    private init(_ file: AtomicFileWriter?, sink: @escaping (UnsafeRawBufferPointer) throws -> Void) throws {
         container = try ContainerWriter(.model, sink: sink)
-        self.commit = commit
+        self.file = file
         try container.begin(.weights)
     }
 
@@ -85,7 +90,7 @@ package final class TillerFileWriter {
         open = nil
     }
 
-    /// Writes the rest and puts the file in its place.
+    /// Writes the rest: a whole file, which has no name yet. Called again, it writes anew what follows the weights.
     ///
     /// - Parameters:
     ///   - manifest: names, source and configuration; the tensors must fit the latter.
@@ -95,13 +100,20 @@ package final class TillerFileWriter {
     ///   - calibration: what the weights were quantized by; nil for none.
     ///   - headScaling: how the heads' outputs differ from the source's; nil where that is not known.
     /// - Throws: `FormatError` when the parts do not fit together, so that no unreadable file comes to be.
-    package func finish(
+    /// - Precondition: what `opened` gave out is used no more.
+    package func complete(
         manifest: Manifest, tokenizer: [UInt8]? = nil, chatTemplate: String? = nil,
         profiles: [SteeringProfile] = [], calibration: CalibrationStatistics? = nil,
         headScaling: HeadScaling? = nil
     ) throws {
         precondition(open == nil, "TillerFileWriter: a tensor is open")
-        try container.end()
+        if let weightsEnd {
+            container = weightsEnd
+            try file?.rewind(to: container.position)
+        } else {
+            try container.end()
+            weightsEnd = container
+        }
         let index = try TensorIndex(entries)
         try index.validate(against: manifest.configuration)
         try container.add(.tensorIndex, index.encoded())
@@ -124,8 +136,34 @@ package final class TillerFileWriter {
             try container.add(.steeringProfile, profile.encoded())
         }
         try container.finish()
+    }
+
+    /// Writes the rest and puts the file in its place; see `complete`.
+    package func finish(
+        manifest: Manifest, tokenizer: [UInt8]? = nil, chatTemplate: String? = nil,
+        profiles: [SteeringProfile] = [], calibration: CalibrationStatistics? = nil,
+        headScaling: HeadScaling? = nil
+    ) throws {
+        try complete(
+            manifest: manifest, tokenizer: tokenizer, chatTemplate: chatTemplate, profiles: profiles,
+            calibration: calibration, headScaling: headScaling)
         try commit()
     }
+
+    /// The file as it would be opened under its name, valid as long as the value lives, with a name or without.
+    /// - Precondition: it is complete, and was begun with a path.
+    package func opened() throws -> TillerFile {
+        guard let file else { preconditionFailure("TillerFileWriter: there is no file") }
+        return try TillerFile(mapped: file.map())
+    }
+
+    /// Puts the file in its place.
+    /// - Throws: `FileError`.
+    /// - Precondition: it is complete.
+    package func commit() throws { try file?.commit() }
+
+    /// Bytes written so far; after `complete` those of the file.
+    package var byteCount: Int { container.position }
 
     private func writeWeights(_ bytes: [UInt8]) throws {
         try bytes.withUnsafeBytes { try container.write($0) }

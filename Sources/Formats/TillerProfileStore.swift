@@ -113,17 +113,20 @@ package enum TillerProfileFile {
             throw FormatError(
                 .tillerFileKind, found: "a model", expected: "a steering profile", byteOffset: 12)
         }
-        let section = try container.required(.steeringProfile)
         for entry in container.entries where entry.isUnderstood && entry.hasDigest {
             guard [.steeringProfile, .signature, .free].contains(entry.kind) else {
                 throw FormatError(
                     .tillerSectionKind, found: "the section \"\(entry.kind.name)\"",
                     expected: "a steering profile alone", byteOffset: container.tableOffset)
             }
-            try container.checkDigest(of: entry)
         }
+        let sections = try CheckedSections(container)
+        guard let entry = try container.optional(.steeringProfile) else {
+            throw container.missing(.steeringProfile)
+        }
+        let section = try container.checkedCopy(of: entry)
         let entries = container.entries.filter { $0.kind == .steeringProfile && $0.isUnderstood }
-        let signatures = try container.signatures().map(\.signature).filter { signature in
+        let signatures = try sections.signatures().map(\.signature).filter { signature in
             signature.scope == .profile && entries.contains { signature.covers($0) }
         }
         return (try SteeringProfile(section), signatures)

@@ -28,6 +28,7 @@ package enum TillerStore {
         to path: String, fault: SimulatedFault? = nil, change: (TillerFile) throws -> Change
     ) throws {
         let target = try AppendFile(path: path, waitsForLock: true, fault: fault)
+        defer { target.close() }
         let file = try openLocked(target)
         let change = try change(file)
         // A reader looks for the last footer no further back than this.
@@ -93,6 +94,7 @@ extension TillerStore {
     package static func compact(_ path: String) throws {
         // The lock keeps appends out: they would go to the file that is replaced.
         let lock = try AppendFile(path: path, waitsForLock: true)
+        defer { lock.close() }
         let container = try openLocked(lock).container
         guard container.origin == 0 else {
             throw FileError(
@@ -108,7 +110,9 @@ extension TillerStore {
             let bytes = container.bytes(of: entry)
             try writer.begin(entry.kind, flags: entry.flags)
             for start in stride(from: 0, to: bytes.count, by: chunk) {
-                guard let piece = bytes.slice(start, count: min(chunk, bytes.count - start)) else { break }
+                guard let piece = bytes.slice(start, count: min(chunk, bytes.count - start))?.copied() else {
+                    break
+                }
                 try unsafe writer.write(piece.bytes)
             }
             guard try writer.end() == entry.digest else { throw container.digestError(entry) }

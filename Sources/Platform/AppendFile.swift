@@ -4,7 +4,7 @@
 
 import Glibc
 
-/// An existing file opened for update, under an exclusive lock that lasts as long as the object.
+/// An existing file opened for update, under an exclusive lock that lasts until `close`.
 ///
 /// Readers take no lock: a mapping of the file stays valid as long as nothing that it uses is cut off.
 package final class AppendFile {
@@ -89,6 +89,9 @@ package final class AppendFile {
     /// Waits until everything written is on the disk.
     /// - Throws: `FileError`; what was written since the last flush may then be lost.
     package func synchronize() throws(FileError) { try file.synchronize() }
+
+    /// Ends the lock and closes the file, also where the object lives on.
+    package func close() { file.close() }
 
     /// Cuts the file to `newByteCount`, or fills it up with zeros.
     package func truncate(to newByteCount: Int) throws(FileError) {

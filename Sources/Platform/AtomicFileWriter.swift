@@ -1,57 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
-// A new file appears under its name whole, or not at all: it grows under a second name beside its place and
-// is renamed when everything is on the disk.
+// A new file appears under its name whole, or not at all: it grows without one, or under another beside its place, and gets
+// its name when everything is on the disk.
 
-import CPlatform
 import Glibc
 
-/// Writes `<path>.partial`, which becomes `path` on `commit` and is removed otherwise.
+/// Writes a file that becomes `path` on `commit` and is gone otherwise.
 ///
-/// A lock on the partial file keeps two writers of the same path apart. A partial file that nobody has
-/// locked was left by a program that died; it is taken over. If `path` is a symbolic link to a file, the link
-/// is replaced, not what it leads to.
+/// Several may write one path at once: the last one to commit replaces what the others wrote, or is refused. If `path` is a
+/// symbolic link to a file, the link is replaced, not what it leads to.
 package final class AtomicFileWriter {
-    /// What the name ends in until `commit`.
-    static let suffix = ".partial"
-
     /// Where the file will be.
     package let path: String
     /// Where the next `write` without a position goes; in the end, how much was written in order.
     package private(set) var byteOffset = 0
     /// What of that has not reached the file yet: the rest of a block.
     private var block: [UInt8] = []
-    private let partialPath: String
     private let replacesExisting: Bool
-    private var file: OutputFile
+    private var partial: PartialFile
     private var isOpen = true
 
     /// Begins the file; nothing at `path` changes before `commit`.
     /// - Parameters:
     ///   - replaceExisting: whether a file at `path` may be replaced.
+    ///   - isNamed: whether the file has a name meanwhile even where the system has files without one, for tests.
     ///   - fault: what goes wrong, for tests.
-    /// - Throws: `FileError` if `path` exists and may not be replaced, leads to no regular file, cannot be
-    ///   written, or is being written by another process.
-    package init(path: String, replaceExisting: Bool, fault: SimulatedFault? = nil) throws(FileError) {
+    /// - Throws: `FileError` if `path` exists and may not be replaced, leads to no regular file, or cannot be written.
+    package init(
+        path: String, replaceExisting: Bool, isNamed: Bool = false, fault: SimulatedFault? = nil
+    ) throws(FileError) {
         self.path = path
-        partialPath = path + Self.suffix
         replacesExisting = replaceExisting
         try OutputTarget.check(path, replaceExisting: replaceExisting)
-        while true {
-            let descriptor = try FileDescriptor(
-                path: partialPath, flags: O_RDWR | O_CREAT | O_NOFOLLOW, operation: .create)
-            _ = try descriptor.statusOfRegularFile(for: .create)
-            try descriptor.lockExclusively(waits: false)
-            // Between opening and locking, another writer may have renamed or removed it.
-            guard try descriptor.isStillAtPath() else { continue }
-            file = OutputFile(descriptor, fault: fault)
-            break
-        }
-        do throws(FileError) {
-            try file.truncate(to: 0)
-        } catch {
-            cancel()
-            throw error
-        }
+        partial = try PartialFile(path: path, isNamed: isNamed, fault: fault)
     }
 
     deinit { cancel() }
@@ -76,7 +56,7 @@ package final class AtomicFileWriter {
     package func write(_ bytes: UnsafeRawBufferPointer, at position: Int) throws(FileError) {
         precondition(isOpen, "AtomicFileWriter: written to after its end")
         try writeBlock()
-        try file.write(bytes, at: position)
+        try partial.file.write(bytes, at: position)
     }
 
     /// A file that is written in whole large pages lies in the page cache as such, in file systems that have them, and
@@ -86,15 +66,32 @@ package final class AtomicFileWriter {
     private func writeBlock() throws(FileError) {
         defer { block.removeAll(keepingCapacity: true) }
         try block.withUnsafeBufferPointer { bytes throws(FileError) in
-            try file.write(UnsafeRawBufferPointer(bytes), at: byteOffset - bytes.count)
+            try partial.file.write(UnsafeRawBufferPointer(bytes), at: byteOffset - bytes.count)
         }
+    }
+
+    /// Maps what was written so far, so that it can be tried before it has its name.
+    /// - Throws: `FileError`.
+    package func map() throws(FileError) -> MappedFile {
+        precondition(isOpen, "AtomicFileWriter: mapped after its end")
+        try writeBlock()
+        return try MappedFile(fileDescriptor: partial.file.descriptor.number, path: path)
+    }
+
+    /// Takes back what was written from a position on.
+    /// - Precondition: nobody uses that part of a mapping any more.
+    package func rewind(to position: Int) throws(FileError) {
+        precondition(isOpen && (0...byteOffset).contains(position), "AtomicFileWriter: rewound to nowhere")
+        try writeBlock()
+        try partial.file.truncate(to: position)
+        byteOffset = position
     }
 
     /// Lets everybody execute the file who may read it.
     /// - Throws: `FileError`.
     package func allowExecution() throws(FileError) {
-        let mode = try file.descriptor.status().st_mode & 0o777
-        guard fchmod(file.descriptor.number, mode | (mode & 0o444) >> 2) == 0 else {
+        let mode = try partial.file.descriptor.status().st_mode & 0o777
+        guard fchmod(partial.file.descriptor.number, mode | (mode & 0o444) >> 2) == 0 else {
             throw FileError(path: path, operation: .create, code: errno)
         }
     }
@@ -102,7 +99,7 @@ package final class AtomicFileWriter {
     /// Lets nobody but the owner read the file.
     /// - Throws: `FileError`.
     package func keepPrivate() throws(FileError) {
-        guard fchmod(file.descriptor.number, 0o600) == 0 else {
+        guard fchmod(partial.file.descriptor.number, 0o600) == 0 else {
             throw FileError(path: path, operation: .create, code: errno)
         }
     }
@@ -113,30 +110,16 @@ package final class AtomicFileWriter {
     package func commit() throws(FileError) {
         precondition(isOpen, "AtomicFileWriter: committed after its end")
         try writeBlock()
-        try file.synchronize()
-        try file.begin(.replace)
-        try Self.rename(partialPath, to: path, replacesExisting: replacesExisting)
+        try partial.file.synchronize()
+        try partial.file.begin(.replace)
+        try partial.place(replacesExisting: replacesExisting)
         isOpen = false
-        try file.begin(.synchronize)
+        defer { partial.close() }
+        try partial.file.begin(.synchronize)
         try Self.synchronizeFolder(of: path)
     }
 
-    static func rename(_ name: String, to path: String, replacesExisting: Bool) throws(FileError) {
-        // Writing took a while; what may not be replaced may be there by now.
-        try OutputTarget.check(path, replaceExisting: replacesExisting)
-        if !replacesExisting {
-            if platform_rename_exclusive(name, path) == 0 { return }
-            // Not every file system can do that; the check above leaves others a moment to interfere.
-            guard errno == EINVAL || errno == ENOSYS else {
-                throw FileError(path: path, operation: .create, code: errno)
-            }
-        }
-        guard Glibc.rename(name, path) == 0 else {
-            throw FileError(path: path, operation: .replace, code: errno)
-        }
-    }
-
-    static func synchronizeFolder(of path: String) throws(FileError) {
+    private static func synchronizeFolder(of path: String) throws(FileError) {
         let folder = OutputTarget.folder(of: path)
         let descriptor = try FileDescriptor(path: folder, flags: O_RDONLY | O_DIRECTORY)
         // Some file systems cannot flush a folder, and say so.
@@ -149,7 +132,7 @@ package final class AtomicFileWriter {
     package func cancel() {
         guard isOpen else { return }
         isOpen = false
-        if !file.faults.hasCrashed { unlink(partialPath) }
+        partial.close()
     }
 }
 

@@ -13,7 +13,7 @@ func retryingInterruptions<Result: SignedInteger>(_ body: () -> Result) -> Resul
 
 /// An open file; closes itself.
 struct FileDescriptor: ~Copyable {
-    let number: Int32
+    private(set) var number: Int32
     /// The path as it was given, for errors.
     let path: String
 
@@ -35,7 +35,15 @@ struct FileDescriptor: ~Copyable {
         self.init(owning: number, path: path)
     }
 
-    deinit { close(number) }
+    deinit { if number >= 0 { Glibc.close(number) } }
+
+    /// Ends the lock and closes the file. The lock alone would last as long as a mapping of this open file does.
+    mutating func close() {
+        guard number >= 0 else { return }
+        flock(number, LOCK_UN)
+        Glibc.close(number)
+        number = -1
+    }
 
     /// What the system knows of the file.
     func status() throws(FileError) -> stat {
@@ -68,10 +76,13 @@ struct FileDescriptor: ~Copyable {
     }
 
     /// Whether `path` still leads to this open file, or has been renamed or removed meanwhile.
-    func isStillAtPath() throws(FileError) -> Bool {
+    func isStillAtPath() throws(FileError) -> Bool { try isStillAt(path) }
+
+    /// Whether a name leads to this open file.
+    func isStillAt(_ name: String) throws(FileError) -> Bool {
         let mine = try status()
         var there = stat()
-        guard stat(path, &there) == 0 else { return false }
+        guard stat(name, &there) == 0 else { return false }
         return mine.st_dev == there.st_dev && mine.st_ino == there.st_ino
     }
 

@@ -6,8 +6,9 @@ import Glibc
 
 /// A whole file, mapped read-only.
 ///
-/// Whoever truncates a mapped file breaks its readers (the system sends SIGBUS): our own writers only
-/// append to a file, or replace it by renaming, which leaves existing mappings intact.
+/// Our own writers only append to a file, or replace it by renaming, which leaves existing mappings intact. Others may write
+/// over it or cut it off, so what is checked has to be copied first, and what is read in place must be harmless whatever it
+/// is. Reading what was cut off is SIGBUS: it ends our programs with one line (`MappedFileGuard`), and others as they like.
 package final class MappedFile: Sendable {
     /// How the bytes will be used; see `advise`.
     ///
@@ -26,6 +27,8 @@ package final class MappedFile: Sendable {
     package let path: String
     /// The file's bytes, valid as long as the object lives; empty (with no base address) for an empty file.
     nonisolated(unsafe) package let bytes: UnsafeRawBufferPointer
+    /// Where `MappedFileGuard` keeps it.
+    private let guardIndex: Int?
 
     /// Maps the file at `path`.
     /// - Throws: `FileError` if it cannot be opened or mapped, or is not a regular file.
@@ -48,6 +51,7 @@ package final class MappedFile: Sendable {
         // mmap refuses a length of zero.
         guard status.st_size > 0 else {
             bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+            guardIndex = nil
             return
         }
         let count = Int(status.st_size)
@@ -58,9 +62,11 @@ package final class MappedFile: Sendable {
         // What has to be read from the disk shall come in large pages, where the system has them for files.
         madvise(start, count, Int32(MADV_HUGEPAGE))
         bytes = UnsafeRawBufferPointer(start: start, count: count)
+        guardIndex = MappedFileGuard.add(bytes, path: path)
     }
 
     deinit {
+        if let guardIndex { MappedFileGuard.remove(guardIndex) }
         if let start = bytes.baseAddress {
             munmap(UnsafeMutableRawPointer(mutating: start), bytes.count)
         }

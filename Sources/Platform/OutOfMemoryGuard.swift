@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The last resort of a program that is out of memory. Swift's arrays, strings and objects cannot throw where the system
 // refuses memory: the process traps, aborts or reads address 0, and the stack of the first thread cannot grow. Each of
-// these is a signal to the thread that asked, and errno still says why.
+// these is a signal to the thread that asked, and errno still says why. The same handler hears of mapped files that were
+// cut off.
 
 import CPlatform
 import Glibc
 
-/// Turns signals that lack of memory caused into one line and exit code 1; all others do what they always did.
+/// Turns signals that lack of memory or a mapped file caused into one line and exit code 1; all others do what they always did.
 package enum OutOfMemoryGuard {
     private static let signals = [SIGILL, SIGTRAP, SIGABRT, SIGSEGV, SIGBUS]
     private static let stackByteCount = 64 << 10
@@ -21,9 +22,12 @@ package enum OutOfMemoryGuard {
             var stack = stack_t(ss_sp: memory, ss_flags: 0, ss_size: stackByteCount)
             sigaltstack(&stack, nil)
         }
+        MappedFileGuard.install()
         var action = sigaction()
-        action.sa_flags = SA_ONSTACK
-        action.__sigaction_handler.sa_handler = { signal in OutOfMemoryGuard.handle(signal, code: errno) }
+        action.sa_flags = SA_ONSTACK | SA_SIGINFO
+        action.__sigaction_handler.sa_sigaction = { signal, info, _ in
+            OutOfMemoryGuard.handle(signal, info, code: errno)
+        }
         for signal in signals { sigaction(signal, &action, nil) }
         var limit = rlimit()
         if getrlimit(__rlimit_resource_t(RLIMIT_STACK.rawValue), &limit) == 0,
@@ -37,10 +41,12 @@ package enum OutOfMemoryGuard {
     }
 
     /// All that a signal handler may do.
-    private static func handle(_ signal: Int32, code: Int32) {
+    private static func handle(_ signal: Int32, _ info: UnsafePointer<siginfo_t>?, code: Int32) {
+        if signal == SIGBUS, let info { MappedFileGuard.endIfMapped(info) }
         guard code == ENOMEM || !hasRoom(byteCount: 132 << 10) else {
-            // The instruction is run again, and has its usual effect; `abort` goes on by itself.
+            // The instruction is run again, and has its usual effect; what another process sent does not come again.
             Glibc.signal(signal, SIG_DFL)
+            if let info, info.pointee.si_code <= 0 { raise(signal) }
             return
         }
         // Who aborts has said what it could not allocate.

@@ -5,7 +5,7 @@ import Glibc
 
 /// An open file that is written at positions.
 struct OutputFile: ~Copyable {
-    let descriptor: FileDescriptor
+    var descriptor: FileDescriptor
     var faults: FaultProgress
 
     var path: String { descriptor.path }
@@ -14,6 +14,9 @@ struct OutputFile: ~Copyable {
         self.descriptor = descriptor
         faults = FaultProgress(fault)
     }
+
+    /// Ends the lock and closes the file.
+    mutating func close() { descriptor.close() }
 
     /// Counts an operation towards the simulated fault.
     mutating func begin(_ operation: FileError.Operation) throws(FileError) {

@@ -38,21 +38,16 @@ package enum OutputTarget {
 
     /// Whether writing a new file at `output` would change the file that `input` leads to, under whatever name.
     ///
-    /// A writer also takes over the names that `output` has while it grows.
+    /// A writer also removes what others that died left of it, so these names count too.
     package static func isWritten(_ input: String, by output: String) -> Bool {
         var mine = stat()
         guard stat(input, &mine) == 0 else { return false }
-        return growingNames.contains { suffix in
+        return ([output] + PartialName.all(of: output)).contains { name in
             var other = stat()
-            return stat(output + suffix, &other) == 0 && other.st_dev == mine.st_dev
+            return stat(name, &other) == 0 && other.st_dev == mine.st_dev
                 && other.st_ino == mine.st_ino
         }
     }
-
-    /// What `AtomicFileWriter` and `ProvisionalFile` append, alone and together.
-    private static let growingNames = [
-        "", AtomicFileWriter.suffix, ProvisionalFile.suffix, ProvisionalFile.scratchSuffix,
-    ].flatMap { [$0, $0 + AtomicFileWriter.suffix] }
 
     private static func refusal(of path: String, _ advice: String) -> FileError {
         FileError(path: path, operation: .replace, code: EEXIST, advice: advice)

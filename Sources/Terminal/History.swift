@@ -42,9 +42,8 @@ package struct History {
     private func rewrite(_ path: String) {
         let lines = entries.map { Self.encoded($0) + "\n" }.joined()
         guard let writer = try? AtomicFileWriter(path: path, replaceExisting: true),
-            (try? writer.write(Array(lines.utf8))) != nil
+            (try? writer.keepPrivate()) != nil, (try? writer.write(Array(lines.utf8))) != nil
         else { return }
-        chmod(path + ".partial", 0o600)
         try? writer.commit()
     }
 

@@ -62,12 +62,27 @@ enum RawMode {
         _ = write(output, endOfPastes.utf8Start, endOfPastes.utf8CodeUnitCount)
     }
 
+    /// Requests to end get their usual effect; faults that of the program, which may know the cause.
+    private static func giveBack(_ signal: Int32) {
+        switch signal {
+        case SIGHUP, SIGINT, SIGTERM, SIGQUIT: break
+        default:
+            for (caught, var action) in previousActions where caught == signal {
+                sigaction(signal, &action, nil)
+                return
+            }
+        }
+        Glibc.signal(signal, SIG_DFL)
+    }
+
     private static func catchSignals() {
         var action = sigaction()
-        action.__sigaction_handler.sa_handler = { signal in
+        action.sa_flags = SA_SIGINFO
+        action.__sigaction_handler.sa_sigaction = { signal, info, _ in
             RawMode.restore()
-            Glibc.signal(signal, SIG_DFL)
-            // Delivered when the handler returns, with the usual effect.
+            RawMode.giveBack(signal)
+            // A fault comes again when the handler returns; what was sent does not by itself.
+            if let info, info.pointee.si_code > 0 { return }
             raise(signal)
         }
         previousActions = signals.map { signal in

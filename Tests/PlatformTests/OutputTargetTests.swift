@@ -104,16 +104,14 @@ import Testing
         #expect(!OutputTarget.isWritten(path("new"), by: path("new")))
     }
 
-    @Test func theNamesOfAGrowingFileAreItsOwn() throws {
-        let input = write("a.partial")
-        #expect(OutputTarget.isWritten(input, by: path("a")))
-        let provisional = try ProvisionalFile(path: path("b"), replaceExisting: true)
-        for name in [provisional.provisionalPath, provisional.scratchPath] {
-            for suffix in ["", ".partial"] {
-                let file = fopen(name + suffix, "w")
-                fclose(file)
-                #expect(OutputTarget.isWritten(name + suffix, by: path("b")), "\(name + suffix)")
-            }
-        }
+    @Test func whatAWriterWouldRemoveIsNoInput() throws {
+        let left = write("a.0123456789abcdef.partial")
+        #expect(OutputTarget.isWritten(left, by: path("a")))
+        #expect(OutputTarget.isWritten(link("alias", to: left), by: path("a")))
+        #expect(!OutputTarget.isWritten(left, by: path("b")))
+        #expect(!OutputTarget.isWritten(write("a.partial"), by: path("a")))
+        let writer = try AtomicFileWriter(path: path("a"), replaceExisting: true)
+        #expect(access(left, F_OK) != 0 && access(path("a.partial"), F_OK) == 0)
+        writer.cancel()
     }
 }

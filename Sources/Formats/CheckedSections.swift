@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// Somebody may write over a file while it is mapped, so a check of mapped bytes says nothing of what is read there later.
+// Sections that lead elsewhere are copied, then the copy is compared with its digest, then the copy is read.
+
+/// Copies of a container's sections, checked.
+///
+/// Weights stay mapped: they lead nowhere. Profiles and calibration statistics are copied once more when they are read, so
+/// that a file with many of them costs no memory.
+struct CheckedSections {
+    private let container: TillerContainer
+    /// By the place of the section.
+    private var copies: [Int: ByteView] = [:]
+    /// The profiles, in the order of the file; names may occur twice.
+    private(set) var profiles: [StoredProfile] = []
+
+    /// Copies and checks all sections that this version reads.
+    /// - Throws: `FormatError` R12, R30, R31.
+    init(_ container: TillerContainer) throws(FormatError) {
+        self.container = container
+        // The weights are by far the largest; `TillerFile.verify` hashes them.
+        for entry in container.entries
+        where entry.isUnderstood && entry.kind != .weights && entry.kind != .free {
+            let copy = try container.checkedCopy(of: entry)
+            switch entry.kind {
+            case .steeringProfile:
+                profiles.append(
+                    StoredProfile(name: try ProfileLayout(copy).name, container: container, entry: entry))
+            case .calibrationStatistics: break
+            default: copies[entry.byteOffset] = copy
+            }
+        }
+    }
+
+    /// The one section of a kind, nil if there is none.
+    /// - Throws: `FormatError` R10 when there are several.
+    func optional(_ kind: SectionKind) throws(FormatError) -> ByteView? {
+        try container.optional(kind).map { view(of: $0) }
+    }
+
+    /// The one section of a kind.
+    /// - Throws: `FormatError` R10 when there is none, or several.
+    func required(_ kind: SectionKind) throws(FormatError) -> ByteView {
+        guard let view = try optional(kind) else { throw container.missing(kind) }
+        return view
+    }
+
+    /// All signatures.
+    /// - Throws: `FormatError` signature.md R1–R5.
+    func signatures() throws(FormatError) -> [StoredSignature] {
+        var result: [StoredSignature] = []
+        for entry in container.entries where entry.kind == .signature && entry.isUnderstood {
+            result.append(StoredSignature(signature: try Signature(view(of: entry)), entry: entry))
+        }
+        return result
+    }
+
+    private func view(of entry: SectionEntry) -> ByteView {
+        guard let copy = copies[entry.byteOffset] else {
+            preconditionFailure("CheckedSections: the \(entry.kind.name) is not kept")
+        }
+        return copy
+    }
+}
+
+/// A profile in a file: its name is known, the rest is read on demand.
+package struct StoredProfile: Sendable {
+    package let name: String
+    /// Of its section.
+    package var digest: SHA256.Digest { entry.digest }
+    /// Bytes of its section.
+    package var byteCount: Int { entry.byteCount }
+    let container: TillerContainer
+    let entry: SectionEntry
+
+    /// Reads and checks the profile.
+    /// - Throws: `FormatError` R12, R30–R36.
+    package func decoded() throws(FormatError) -> SteeringProfile {
+        try SteeringProfile(container.checkedCopy(of: entry))
+    }
+}
+
+extension TillerContainer {
+    /// A section in memory of our own, compared with its digest.
+    /// - Throws: `FormatError` R12.
+    func checkedCopy(of entry: SectionEntry) throws(FormatError) -> ByteView {
+        let copy = bytes(of: entry).copied()
+        guard SHA256.digest(of: copy) == entry.digest else { throw digestError(entry) }
+        return copy
+    }
+
+    func digestError(_ entry: SectionEntry) -> FormatError {
+        FormatError(
+            .tillerSectionDigest, found: "other bytes than were written in the \(entry.kind.name)",
+            expected: "SHA-256 \(entry.digest)", byteOffset: origin + entry.byteOffset)
+    }
+
+    /// The one section of a kind, nil if there is none.
+    /// - Throws: `FormatError` R10 when there are several.
+    func optional(_ kind: SectionKind) throws(FormatError) -> SectionEntry? {
+        let found = entries.filter { $0.kind == kind && $0.isUnderstood }
+        guard found.count <= 1 else {
+            throw FormatError(
+                .tillerSectionCount, found: "\(found.count) sections \"\(kind.name)\"",
+                expected: "at most one",
+                byteOffset: origin + tableOffset)
+        }
+        return found.first
+    }
+
+    func missing(_ kind: SectionKind) -> FormatError {
+        FormatError(
+            .tillerSectionCount, found: "no section \"\(kind.name)\"", expected: "one",
+            byteOffset: origin + tableOffset)
+    }
+}
