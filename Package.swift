@@ -241,3 +241,26 @@ if let targets = names("TILLER_THREAD_SANITIZER") {
         target.linkerSettings = [.unsafeFlags(["-sanitize=thread"])]
     }
 }
+
+// For tools/check/fuzz: libFuzzer's coverage and Address Sanitizer in what reads files. The variable is libFuzzer's path.
+if let library = Context.environment["TILLER_FUZZ"] {
+    let readers = [
+        "JSON", "Quantization", "Tokenization", "ChatTemplates", "Formats", "Signing", "Steering",
+        "Conversion",
+        "Tiller", "Evaluation", "Terminal", "Platform", "Runtime",
+    ]
+    let sanitized = SwiftSetting.unsafeFlags(["-sanitize=fuzzer,address"])
+    for target in package.targets {
+        // No kernel is run here: they are built without optimisation, in a fraction of the time.
+        let flags = target.name.hasPrefix("Kernel") ? .unsafeFlags(["-Onone"]) : sanitized
+        guard readers.contains(target.name) || target.name.hasPrefix("Kernel") else { continue }
+        target.swiftSettings = (target.swiftSettings ?? []) + [flags]
+    }
+    package.targets.append(
+        .executableTarget(
+            name: "Fuzz", dependencies: readers.map { .byName(name: $0) }, path: "tools/fuzz",
+            exclude: ["words.txt"], swiftSettings: [sanitized],
+            linkerSettings: [
+                .unsafeFlags(["-sanitize=address", "-use-ld=lld", library, "-lstdc++"])
+            ]))
+}

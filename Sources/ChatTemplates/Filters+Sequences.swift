@@ -73,6 +73,7 @@ extension Interpreter {
         guard let text = path.string else {
             throw .evaluation("found a \(path.typeName) as an attribute, expected a string")
         }
+        try budget.spend(bytes: text.utf8.count)
         var value = element
         for part in text.split(separator: ".", omittingEmptySubsequences: false) {
             value = try item(value, Int(part).map { .integer($0) } ?? .string(Text(String(part))))
@@ -201,7 +202,7 @@ extension Interpreter {
             var result: [Value] = []
             for element in try value.elements(budget) {
                 let key = try sortKey(element, bound[1], isCaseSensitive: bound[0]?.isTrue ?? false)
-                if seen.insert(try MappingKey(key)).inserted { result.append(element) }
+                if seen.insert(try MappingKey(key, budget)).inserted { result.append(element) }
             }
             return try iterator(result)
         default:

@@ -18,6 +18,13 @@ extension Interpreter {
         return text
     }
 
+    /// The same for filters that ask what each scalar is.
+    private func letters(_ value: Value) throws(TemplateError) -> Text {
+        let text = try value.printed(budget)
+        try budget.spend(scalars: text.cost)
+        return text
+    }
+
     // MARK: - Text
 
     private func filterText(
@@ -26,11 +33,12 @@ extension Interpreter {
         switch name {
         case "trim":
             let set = try arguments.bind(["chars"], for: name)[0]
+            try budget.spend(scalars: set?.string?.utf8.count ?? 0)
             return .string(try text(value).stripped(of: set?.string, leading: true, trailing: true))
-        case "upper": return .string(try text(value).uppercased)
-        case "lower": return .string(try text(value).lowercased)
-        case "capitalize": return .string(try text(value).pythonCapitalized)
-        case "title": return .string(try text(value).jinjaTitle)
+        case "upper": return .string(try letters(value).uppercased)
+        case "lower": return .string(try letters(value).lowercased)
+        case "capitalize": return .string(try letters(value).pythonCapitalized)
+        case "title": return .string(try letters(value).jinjaTitle)
         case "string":
             if case .markup = value { return value }
             return .string(try text(value))
@@ -60,7 +68,7 @@ extension Interpreter {
         case "wordcount":
             var count = 0
             var isInWord = false
-            for scalar in try text(value).string.unicodeScalars {
+            for scalar in try letters(value).string.unicodeScalars {
                 if scalar.isWordPart, !isInWord { count += 1 }
                 isInWord = scalar.isWordPart
             }
@@ -91,7 +99,8 @@ extension Interpreter {
         let spaces = try pad(Text(), to: width, with: Text(" "), .right)
         let indentation = bound[0]?.text ?? spaces
         let indentsBlank = bound[2]?.isTrue ?? false
-        let lines = (text + Text("\n")).pythonLines
+        try budget.spend(bytes: text.cost)
+        let lines = try (text + Text("\n")).pythonLines(budget)
         try budget.spend(bytes: text.cost + lines.count * indentation.cost)
         var result = bound[1]?.isTrue ?? false ? indentation : Text()
         for (index, line) in lines.enumerated() {
@@ -132,6 +141,7 @@ extension Interpreter {
     ) throws(TemplateError) -> Value? {
         guard ["int", "float", "abs", "round"].contains(name) else { return nil }
         if case .undefined(let missing) = value { throw missing.error }
+        if let text = value.text { try budget.spend(scalars: text.byteCount) }
         switch name {
         case "int":
             let bound = try arguments.bind(["default", "base"], for: name)

@@ -21,6 +21,7 @@ extension Interpreter {
     /// `value.name`: a method first, then an element.
     func attribute(_ name: String, of value: Value) throws(TemplateError) -> Value {
         if case .undefined(let missing) = value { throw missing.error }
+        try budget.spend(bytes: name.utf8.count)
         if let method = method(name, of: value) { return method }
         if case .mapping(let mapping) = value, let element = mapping[name] { return element }
         return .undefined(Missing(name: name, owner: value.typeName))
@@ -31,7 +32,9 @@ extension Interpreter {
         try budget.spend()
         if case .undefined(let missing) = value { throw missing.error }
         if let index = key.integer, let element = try element(at: index, of: value) { return element }
-        if case .mapping(let mapping) = value, let found = try? MappingKey(key), let element = mapping[found]
+        if let name = key.text { try budget.spend(bytes: name.byteCount) }
+        if case .mapping(let mapping) = value, let found = try? MappingKey(key, budget),
+            let element = mapping[found]
         {
             return element
         }

@@ -27,6 +27,8 @@ extension Interpreter {
         let syntax = macro.syntax
         let scope = Scope(parent: macro.scope)
         var named = arguments.named
+        // Each name is looked for among all of them.
+        try budget.spend(syntax.parameters.count * (1 + named.count))
         if let index = named.firstIndex(where: { $0.name.string == "caller" }),
             !syntax.parameters.contains(where: { $0.name == "caller" })
         {
@@ -77,7 +79,7 @@ extension Interpreter {
         switch function {
         case .range: return try makeRange(try arguments.bind(["start", "stop", "step"], for: "range"))
         case .dict: return .mapping(try makeMapping(arguments))
-        case .namespace: return makeNamespace(try makeMapping(arguments))
+        case .namespace: return try makeNamespace(try makeMapping(arguments))
         case .raiseException:
             let message = try arguments.bind(["message"], for: "raise_exception")[0]
             throw TemplateError(

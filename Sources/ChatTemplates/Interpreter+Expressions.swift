@@ -28,7 +28,7 @@ extension Interpreter {
         case .integer(let value): .integer(value)
         case .float(let value): .float(value)
         case .string(let text): .string(Text(text))
-        case .name(let name): lookUp(name, scope)
+        case .name(let name): try lookUp(name, scope)
         case .list(let items): .list(try evaluate(all: items, scope))
         case .tuple(let items): .tuple(try evaluate(all: items, scope))
         case .mapping(let members): try evaluate(members: members, scope)
@@ -55,7 +55,8 @@ extension Interpreter {
         }
     }
 
-    private func lookUp(_ name: String, _ scope: Scope) -> Value {
+    private func lookUp(_ name: String, _ scope: Scope) throws(TemplateError) -> Value {
+        try budget.spend(scope.depth)
         if let value = scope.value(of: name) { return value }
         if let function = Function(rawValue: name) { return .function(function) }
         return .undefined(Missing(name: name))

@@ -34,7 +34,7 @@ extension Interpreter {
             return try executeLoop(syntax, over: sequence, level: 0, scope)
         case .breakLoop: return .breakLoop
         case .continueLoop: return .continueLoop
-        case .macro(let syntax): scope.variables[syntax.name] = makeMacro(syntax, scope)
+        case .macro(let syntax): scope.variables[syntax.name] = try makeMacro(syntax, scope)
         case .call(let call, let caller): try executeCallBlock(call, caller, scope)
         case .filterBlock(let filter, let body):
             let inner = Scope(parent: scope)
@@ -70,7 +70,7 @@ extension Interpreter {
     ) throws(TemplateError) {
         guard case .call(let callee, let syntax) = call.kind else { return }
         var arguments = try evaluate(syntax, scope)
-        arguments.named.append((Text("caller"), makeMacro(caller, scope)))
+        arguments.named.append((Text("caller"), try makeMacro(caller, scope)))
         let value = try evaluate(callee, scope)
         try write(try self.call(value, arguments).printed(budget))
     }
@@ -110,7 +110,7 @@ extension Interpreter {
             }
             items = kept
         }
-        if syntax.isRecursive { capture(scope) }
+        if syntax.isRecursive { try capture(scope) }
         let loop = Loop(
             try Elements(items, budget), level: level, recursion: syntax.isRecursive ? (syntax, scope) : nil)
         var hasFinished = false

@@ -69,17 +69,24 @@ final class Interpreter {
         try budget.check(byteCount: output.byteCount)
     }
 
-    func makeNamespace(_ attributes: Mapping) -> Value {
+    /// Elements of a list that take as much memory as what is kept to the end of rendering.
+    private static let keptElementCount = 8
+
+    func makeNamespace(_ attributes: Mapping) throws(TemplateError) -> Value {
+        try budget.spend(elements: Self.keptElementCount)
         let namespace = Namespace(attributes)
         namespaces.append(namespace)
         return .namespace(namespace)
     }
 
-    func makeMacro(_ syntax: MacroSyntax, _ scope: Scope) -> Value {
+    func makeMacro(_ syntax: MacroSyntax, _ scope: Scope) throws(TemplateError) -> Value {
         // The scope will hold the macro and the macro holds the scope.
-        capturedScopes.append(scope)
+        try capture(scope)
         return .macro(Macro(syntax, scope))
     }
 
-    func capture(_ scope: Scope) { capturedScopes.append(scope) }
+    func capture(_ scope: Scope) throws(TemplateError) {
+        try budget.spend(elements: Self.keptElementCount)
+        capturedScopes.append(scope)
+    }
 }

@@ -25,7 +25,7 @@ extension Lexer {
             } else if scalar.isDigit {
                 try readNumber()
             } else if scalar.isWordPart {
-                readName()
+                try readName()
             } else {
                 try readSymbol(&brackets)
             }
@@ -47,9 +47,16 @@ extension Lexer {
         return true
     }
 
-    private mutating func readName() {
+    private mutating func readName() throws(TemplateError) {
         let start = position
         while position < source.count, source[position].isWordPart { position += 1 }
+        // Looking a name up reads all of it.
+        guard position - start <= TemplateLimits.nameLength else {
+            throw TemplateError(
+                .limit,
+                "a name of \(position - start) characters, expected at most \(TemplateLimits.nameLength)",
+                position: start)
+        }
         append(.name(text(start..<position)), at: start)
     }
 

@@ -9,16 +9,18 @@ enum MappingKey: Hashable {
     case float(Double)
     case string(String)
 
-    /// The key for a value.
+    /// The key for a value; a text is paid for, since looking it up reads all of it.
     ///
     /// - Throws: If the value cannot be a key.
-    init(_ value: Value) throws(TemplateError) {
+    init(_ value: Value, _ budget: Budget) throws(TemplateError) {
         switch value {
         case .none: self = .none
         case .boolean(let value): self = .integer(value ? 1 : 0)
         case .integer(let value): self = .integer(value)
         case .float(let value): self = Int(exactly: value).map { .integer($0) } ?? .float(value)
-        case .string(let text), .markup(let text): self = .string(text.string)
+        case .string(let text), .markup(let text):
+            try budget.spend(bytes: text.byteCount)
+            self = .string(text.string)
         default: throw .evaluation("found a \(value.typeName) as a key, expected a string or a number")
         }
     }
@@ -56,15 +58,16 @@ final class Mapping {
 
     subscript(key: MappingKey) -> Value? { indices[key].map { values[$0] } }
 
+    /// The value of a name, which the caller pays for.
     subscript(key: String) -> Value? { self[.string(key)] }
 
     /// The value of a key, or nil where there is none.
     ///
     /// - Throws: If the key is a list or a mapping, which Python cannot look up.
-    func value(for key: Value) throws(TemplateError) -> Value? {
+    func value(for key: Value, _ budget: Budget) throws(TemplateError) -> Value? {
         switch key {
         case .undefined, .tuple, .range, .namespace, .macro, .function, .method, .loop, .iterator: nil
-        default: self[try MappingKey(key)]
+        default: self[try MappingKey(key, budget)]
         }
     }
 
@@ -75,7 +78,7 @@ final class Mapping {
             throw .limit("more than \(TemplateLimits.valueDepth) nested lists and mappings")
         }
         depth = max(depth, value.depth + 1)
-        let found = try MappingKey(key)
+        let found = try MappingKey(key, budget)
         if let index = indices[found] {
             values[index] = value
         } else {

@@ -7,7 +7,14 @@ enum Padding {
 }
 
 extension Interpreter {
+    /// Methods that ask what each scalar is.
+    private static let letterMethods: Set<String> = [
+        "upper", "lower", "casefold", "title", "capitalize", "swapcase", "isdigit", "isdecimal", "isnumeric",
+        "isalpha", "isalnum", "isupper", "islower",
+    ]
+
     func callText(_ name: String, _ text: Text, _ arguments: Arguments) throws(TemplateError) -> Value {
+        if Self.letterMethods.contains(name) { try budget.spend(scalars: text.cost) }
         if let value = try callChange(name, text, arguments) { return .string(value) }
         if let value = try callSplit(name, text, arguments) { return value }
         if let value = try callSearch(name, text, arguments) { return value }
@@ -26,6 +33,7 @@ extension Interpreter {
             guard set == nil || set?.isNone == true || set?.string != nil else {
                 throw .evaluation("found a \(set?.typeName ?? "") for '\(name)', expected a string")
             }
+            try budget.spend(scalars: set?.string?.utf8.count ?? 0)
             return text.stripped(of: set?.string, leading: name != "rstrip", trailing: name != "lstrip")
         case "upper": return text.uppercased
         case "lower", "casefold": return text.lowercased
@@ -44,10 +52,10 @@ extension Interpreter {
         case "format": return try text.formatted(arguments, budget)
         case "removeprefix":
             let part = try required(try arguments.bind(["prefix"], for: name)[0], name)
-            return starts(text, part) ? text[part.byteCount..<text.byteCount] : text
+            return try starts(text, part) ? text[part.byteCount..<text.byteCount] : text
         case "removesuffix":
             let part = try required(try arguments.bind(["suffix"], for: name)[0], name)
-            return ends(text, part) ? text[0..<text.byteCount - part.byteCount] : text
+            return try ends(text, part) ? text[0..<text.byteCount - part.byteCount] : text
         case "zfill", "ljust", "rjust", "center": return try callPad(name, text, arguments)
         default: return nil
         }
@@ -155,16 +163,17 @@ extension Interpreter {
             if let separator = bound[0], !separator.isNone {
                 let separator = try required(separator, name).string
                 guard !separator.isEmpty else { throw .evaluation("found an empty separator for '\(name)'") }
-                parts = text.split(at: separator, limit: limit < 0 ? .max : limit, fromRight: fromRight)
+                parts = try text.split(
+                    at: separator, limit: limit < 0 ? .max : limit, fromRight: fromRight, budget)
             } else {
-                parts = text.splitAtSpace(limit: limit < 0 ? .max : limit, fromRight: fromRight)
+                parts = try text.splitAtSpace(limit: limit < 0 ? .max : limit, fromRight: fromRight, budget)
             }
-        case "splitlines": parts = text.pythonLines
+        case "splitlines": parts = try text.pythonLines(budget)
         case "partition", "rpartition":
             let separator = try required(try arguments.bind(["sep"], for: name)[0], name)
             guard !separator.isEmpty else { throw .evaluation("found an empty separator for '\(name)'") }
             let fromRight = name == "rpartition"
-            let found = text.split(at: separator.string, limit: 1, fromRight: fromRight)
+            let found = try text.split(at: separator.string, limit: 1, fromRight: fromRight, budget)
             let whole = fromRight ? [Text(), Text(), text] : [text, Text(), Text()]
             // What is found is the text's own.
             let start = found[0].byteCount
@@ -199,7 +208,7 @@ extension Interpreter {
             if case .tuple(let elements)? = bound[0] { candidates = elements.items }
             for candidate in candidates {
                 let part = try required(candidate, name)
-                if name == "startswith" ? starts(searched, part) : ends(searched, part) {
+                if try name == "startswith" ? starts(searched, part) : ends(searched, part) {
                     return .boolean(true)
                 }
             }
@@ -229,12 +238,14 @@ extension Interpreter {
         return bytes[..<place].count { $0 & 0xC0 != 0x80 }
     }
 
-    private func starts(_ text: Text, _ part: Text) -> Bool {
-        text.string.utf8.starts(with: part.string.utf8)
+    private func starts(_ text: Text, _ part: Text) throws(TemplateError) -> Bool {
+        try budget.spend(bytes: min(text.byteCount, part.byteCount))
+        return text.string.utf8.starts(with: part.string.utf8)
     }
 
-    private func ends(_ text: Text, _ part: Text) -> Bool {
-        text.byteCount >= part.byteCount
+    private func ends(_ text: Text, _ part: Text) throws(TemplateError) -> Bool {
+        try budget.spend(bytes: min(text.byteCount, part.byteCount))
+        return text.byteCount >= part.byteCount
             && text.string.utf8.suffix(part.byteCount).elementsEqual(part.string.utf8)
     }
 

@@ -25,7 +25,7 @@ extension Interpreter {
         case "get":
             let bound = try arguments.bind(["key", "default"], for: name)
             guard let key = bound[0] else { throw .evaluation("expected a key for 'get'") }
-            return try mapping.value(for: key) ?? bound[1] ?? .none
+            return try mapping.value(for: key, budget) ?? bound[1] ?? .none
         case "keys": return .view(try Elements(mapping.keys, budget))
         case "values": return .view(try Elements(mapping.values, budget))
         case "items": return .view(try mapping.items(budget))

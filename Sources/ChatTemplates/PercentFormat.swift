@@ -8,6 +8,7 @@ extension Text {
     func formatted(percent value: Value, _ budget: Budget) throws(TemplateError) -> Text {
         var values: [Value] = [value]
         if case .tuple(let elements) = value { values = elements.items }
+        try budget.spend(scalars: cost)
         var next = 0
         var result = Text()
         var scanner = ScalarScanner(self)
@@ -79,6 +80,7 @@ extension Text {
                 }
                 value = arguments.positional[index]
             } else {
+                try budget.spend(arguments.named.count)
                 guard let found = arguments.named.first(where: { $0.name.string == name })?.value else {
                     throw .evaluation(
                         "found the field '{\(name)}', expected '{}', '{0}' or the name of a value")

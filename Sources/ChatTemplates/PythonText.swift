@@ -63,8 +63,8 @@ extension Text {
         return self[start..<start + utf8.distance(from: part.startIndex, to: part.endIndex)]
     }
 
-    /// The lines without their ends; a final end starts no further line.
-    var pythonLines: [Text] {
+    /// The lines without their ends; a final end starts no further line. Each is paid for before it is there.
+    func pythonLines(_ budget: Budget) throws(TemplateError) -> [Text] {
         var lines: [Text] = []
         var start = 0
         var position = 0
@@ -73,7 +73,10 @@ extension Text {
             let continuesEnd = scalar == "\n" && previous == "\r"
             let end = position + UTF8.width(scalar)
             if scalar.endsPythonLine {
-                if !continuesEnd { lines.append(self[start..<position]) }
+                if !continuesEnd {
+                    try budget.spend(elements: 1)
+                    lines.append(self[start..<position])
+                }
                 start = end
             }
             position = end
@@ -84,7 +87,7 @@ extension Text {
     }
 
     /// The parts between runs of white space, at most `limit` splits from the left or the right.
-    func splitAtSpace(limit: Int, fromRight: Bool) -> [Text] {
+    func splitAtSpace(limit: Int, fromRight: Bool, _ budget: Budget) throws(TemplateError) -> [Text] {
         var scalars = self.scalars
         if fromRight { scalars.reverse() }
         var parts: [ArraySlice<TextScalar>] = []
@@ -93,6 +96,7 @@ extension Text {
             while index < scalars.count, scalars[index].isPythonSpace { index += 1 }
             guard index < scalars.count else { break }
             let start = index
+            try budget.spend(elements: 1)
             if parts.count == limit {
                 // What is not split keeps the white space at its far end.
                 parts.append(scalars[start...])
@@ -108,12 +112,16 @@ extension Text {
     /// The parts between occurrences of a separator, at most `limit` splits.
     ///
     /// - Precondition: The separator is not empty.
-    func split(at separator: String, limit: Int, fromRight: Bool) -> [Text] {
+    func split(
+        at separator: String, limit: Int, fromRight: Bool, _ budget: Budget
+    ) throws(TemplateError) -> [Text] {
+        try budget.spend(bytes: separator.utf8.count)
         let pattern = Array(separator.utf8)
         var matches = Array(string.utf8).offsets(of: pattern, fromRight: fromRight)
         if matches.count > limit {
             matches = fromRight ? Array(matches.suffix(limit)) : Array(matches.prefix(limit))
         }
+        try budget.spend(elements: matches.count)
         var parts: [Text] = []
         var start = 0
         for match in matches {

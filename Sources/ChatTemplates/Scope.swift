@@ -6,10 +6,13 @@
 final class Scope {
     var variables: [String: Value]
     let parent: Scope?
+    /// Scopes around this one: tables that a name is looked up in.
+    let depth: Int
 
     init(_ variables: [String: Value] = [:], parent: Scope? = nil) {
         self.variables = variables
         self.parent = parent
+        depth = parent.map { $0.depth + 1 } ?? 0
     }
 
     /// The value of a name in this scope or one around it.

@@ -19,6 +19,8 @@ package struct TemplateLimits: Sendable {
 
     /// Bytes of a template's source.
     package static let sourceByteCount = 256 << 10
+    /// Characters of a name.
+    static let nameLength = 256
     /// Nested brackets, statements and operators in a template's source.
     static let syntaxDepth = 100
     /// Attributes, subscripts, calls or filters applied to one value in a row.
@@ -54,6 +56,12 @@ final class Budget {
         guard byteCount <= limits.outputByteCount else {
             throw .limit("a text of \(byteCount) bytes, expected at most \(limits.outputByteCount)")
         }
+    }
+
+    /// Pays for bytes of which each scalar is looked up in Unicode's tables, or put into a set.
+    func spend(scalars byteCount: Int) throws(TemplateError) {
+        try check(byteCount: byteCount)
+        try spend(1 + byteCount / 2)
     }
 
     /// Pays for elements of a list: each takes as much memory as 64 bytes of text.

@@ -12,7 +12,7 @@ extension Value {
         case (.mapping(let a), .mapping(let b)):
             guard a.count == b.count else { return false }
             for index in 0..<a.count {
-                guard let value = b[try MappingKey(a.keys[index])],
+                guard let value = b[try MappingKey(a.keys[index], budget)],
                     try a.values[index].equals(value, budget)
                 else { return false }
             }
@@ -78,7 +78,7 @@ extension Value {
             try budget.spend(bytes: text.utf8.count + part.utf8.count)
             return part.isEmpty || !Array(text.utf8).offsets(of: Array(part.utf8), limit: 1).isEmpty
         }
-        if case .mapping(let mapping) = self { return try mapping.value(for: element) != nil }
+        if case .mapping(let mapping) = self { return try mapping.value(for: element, budget) != nil }
         for item in try elements(budget) where try item.equals(element, budget) { return true }
         return false
     }

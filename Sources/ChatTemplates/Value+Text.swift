@@ -77,7 +77,7 @@ extension Value {
             if index > 0 { text.append(", ", from: .input) }
             try mapping.keys[index].appendRepresentation(to: &text, budget)
             text.append(": ", from: .input)
-            if !followsNamespaces, mapping.values[index].holdsNamespace {
+            if !followsNamespaces, try mapping.values[index].holdsNamespace(budget) {
                 text.append("…", from: .input)
             } else {
                 try mapping.values[index].appendRepresentation(to: &text, budget)
@@ -86,15 +86,18 @@ extension Value {
         text.append("}", from: .input)
     }
 
-    /// Whether printing the value could come upon a namespace.
-    private var holdsNamespace: Bool {
+    /// Whether printing the value could come upon a namespace. Lists that share parts are walked once for each use.
+    private func holdsNamespace(_ budget: Budget) throws(TemplateError) -> Bool {
+        try budget.spend()
+        let items: [Value]
         switch self {
-        case .namespace: true
-        case .list(let elements), .tuple(let elements), .view(let elements):
-            elements.items.contains { $0.holdsNamespace }
-        case .mapping(let mapping): mapping.values.contains { $0.holdsNamespace }
-        default: false
+        case .namespace: return true
+        case .list(let elements), .tuple(let elements), .view(let elements): items = elements.items
+        case .mapping(let mapping): items = mapping.values
+        default: return false
         }
+        for item in items where try item.holdsNamespace(budget) { return true }
+        return false
     }
 
     /// Python's repr of a string: single quotes unless only those occur inside.

@@ -26,6 +26,7 @@ private let hostileTemplates = [
     "{% set ns = namespace(x=[1]) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x }}",
     "{% set ns = namespace(x=[1]) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x | tojson }}",
     "{% set s = 'a' * 4000000 %}{% for i in range(99999) %}{{ (s ~ 'b') in s }}{% endfor %}",
+    "{% set ns = namespace(x=[1]) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns }}",
     // Memory
     "{{ 'x' * 9999999999 }}",
     "{{ 'xy' * 9223372036854775807 }}",
@@ -41,6 +42,13 @@ private let hostileTemplates = [
     "{{ [[1]] | tojson(indent=9999999999) }}",
     "{{ 'a\nb' | indent(9999999999) }}",
     "{{ ['x'] | batch(9999999999, 1) | list }}",
+    "{{ ('\n' * 8000000).splitlines() }}",
+    "{{ (' a' * 4000000).split() }}",
+    "{{ ('a' * 8000000).split('a') }}",
+    "{{ ('\n' * 8000000) | indent }}",
+    repeated("{% for i in range(100000) %}", 2) + "{% macro m() %}{% endmacro %}"
+        + repeated("{% endfor %}", 2),
+    repeated("{% for i in range(100000) %}", 2) + "{% set x = namespace() %}" + repeated("{% endfor %}", 2),
     // Stack
     "{% macro m(x) %}{{ m(x) }}{% endmacro %}{{ m(1) }}",
     "{% macro m(x) %}{% if x %}{% for i in [1] %}{% set y %}{{ [(m(x) ~ '') | upper] }}{% endset %}{% endfor %}{% endif %}{% endmacro %}{{ m(1) }}",
@@ -62,6 +70,7 @@ private let hostileTemplates = [
     "{% set ns = namespace(x={}) %}{% for i in range(100000) %}{% set ns.x = {'a': ns.x} %}{% endfor %}",
     // Size
     repeated("x", 300_000),
+    "{{ " + repeated("x", 300) + " }}",
 ]
 
 @Test(arguments: hostileTemplates.indices)
@@ -109,6 +118,50 @@ func longTemplatesRender(index: Int) {
     limits.stepCount = 10000
     let error = #expect(throws: TemplateError.self) { try template.render(["n": 50], limits: limits) }
     #expect(error?.message == "a text of 22 bytes, expected at most 20")
+}
+
+private let work = [
+    // A long text is read to its end wherever it is a key, a name, a set of characters or a number.
+    "m[s]", "m.get(s)", "s in m", "{s: 1}", "m == {s: 1}", "dict(m)", "[s] | unique(true) | list",
+    "ns | attr(s)",
+    "ns[s]", "[m] | map(attribute=s) | list", "'%(' ~ s ~ ')s' % m", "s % ()", "s | int", "s | float",
+    "'x' | trim(s)", "'x'.strip(s)", "s.startswith(s)", "s.endswith((s, s))", "s.removeprefix(s)",
+    "'x'.split(s)", "s.isalpha()", "s | title", "s.upper()",
+    // Names are looked for among many.
+    "f(" + (0..<200).map { "a\($0)=1" }.joined(separator: ", ") + ")",
+    "'" + repeated("{a199}", 100) + "'.format(" + (0..<200).map { "a\($0)=1" }.joined(separator: ", ") + ")",
+]
+
+@Test(arguments: work.indices)
+func workIsPaidFor(index: Int) {
+    let parameters = (0..<200).map { "a\($0)" }.joined(separator: ", ")
+    let source =
+        "{% set s = 'a' * 64000 %}{% set m = {s: 1} %}{% set ns = namespace() %}{% macro f(\(parameters)) %}{% endmacro %}"
+        + "{% for i in range(50) %}{% set x = \(work[index]) %}{% endfor %}"
+    var limits = TemplateLimits()
+    // Each kind of work takes 4000 steps or more, of which 50 rounds alone would take few.
+    limits.stepCount = 120_000
+    let error = #expect(throws: TemplateError.self, "\(work[index].prefix(80))") {
+        try ChatTemplate(source: source).render([:], limits: limits)
+    }
+    #expect(error?.kind == .limit)
+}
+
+@Test func aNameIsPaidForByTheScopesAroundIt() throws {
+    func steps(depth: Int) throws -> Int {
+        let source =
+            repeated("{% with y = 1 %}", depth) + "{% for i in range(100) %}{% set z = x %}{% endfor %}"
+            + repeated("{% endwith %}", depth)
+        var (low, high) = (0, 1_000_000)
+        while high - low > 1 {
+            var limits = TemplateLimits()
+            limits.stepCount = (low + high) / 2
+            let isEnough = (try? ChatTemplate(source: source).render(["x": 1], limits: limits)) != nil
+            if isEnough { high = limits.stepCount } else { low = limits.stepCount }
+        }
+        return high
+    }
+    #expect(try steps(depth: 50) > steps(depth: 0) + 50 * 100)
 }
 
 @Test func mutatedTemplatesNeverTrapOrHang() throws {

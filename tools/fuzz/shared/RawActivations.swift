@@ -1,0 +1,1 @@
+../../../Tests/FormatsTests/RawActivations.swift
