@@ -119,6 +119,7 @@ package enum TillerProfileFile {
                     .tillerSectionKind, found: "the section \"\(entry.kind.name)\"",
                     expected: "a steering profile alone", byteOffset: container.tableOffset)
             }
+            if entry.kind == .free { _ = try container.checkedCopy(of: entry) }
         }
         let sections = try CheckedSections(container)
         guard let entry = try container.optional(.steeringProfile) else {
