@@ -135,7 +135,7 @@ import Testing
     func whatIsNoSourceIsNotConverted(kind: String) {
         let path = file(kind)
         expectRefusal(place.tiller("convert", path, place.path("new")), code: 1, saying: path)
-        #expect(!place.exists("new") && !place.exists("new.partial"))
+        #expect(!place.exists("new") && place.folder.partialNames.isEmpty)
     }
 
     private func file(_ kind: String) -> String {
@@ -161,7 +161,7 @@ import Testing
             copy.replace(old, by: new, in: file)
             expectRefusal(
                 place.tiller("convert", copy.path, place.path("new")), code: 1, saying: copy.path, word)
-            #expect(!place.exists("new") && !place.exists("new.partial"))
+            #expect(!place.exists("new") && place.folder.partialNames.isEmpty)
         }
     }
 
@@ -171,7 +171,7 @@ import Testing
             Array(Workplace.bytes(at: Workplace.fixtures + "/llama.gguf")[..<byteCount]), to: "cut.gguf")
         expectRefusal(
             place.tiller("convert", place.path("cut.gguf"), place.path("new")), code: 1, saying: "cut.gguf")
-        #expect(!place.exists("new") && !place.exists("new.partial"))
+        #expect(!place.exists("new") && place.folder.partialNames.isEmpty)
     }
 
     @Test func aTruncatedModelIsNotRun() {
@@ -264,7 +264,7 @@ import Testing
                 "evaluate", "logits", model, "--tokens", place.path("ids.json"), "--output", place.path("new")
             ),
             code: 1, saying: "ids.json")
-        #expect(!place.exists("new") && !place.exists("new.partial"))
+        #expect(!place.exists("new") && place.folder.partialNames.isEmpty)
     }
 
     // MARK: - Profiles

@@ -60,7 +60,7 @@ import Testing
         for rule in ["first", "after:", "middle"] {
             expectRefusal(capture("--pairs", data, "--position", rule), code: 2, saying: "position")
         }
-        #expect(!place.exists("out.safetensors") && !place.exists("out.safetensors.partial"))
+        #expect(!place.exists("out.safetensors") && place.folder.partialNames.isEmpty)
         place.write("", to: "out.safetensors")
         expectRefusal(capture("--pairs", data), code: 1, saying: "exists already")
     }

@@ -143,8 +143,8 @@ private let writers = [
         precondition(link(place.path(file), place.path("other")) == 0)
         precondition(symlink(file, place.path("alias")) == 0)
         precondition(symlink("alias", place.path("chain")) == 0)
-        // A writer would take `new.partial` over before anything has the name `new`.
-        precondition(link(place.path(file), place.path("new.partial")) == 0)
+        // A writer of `new` would take this for what another left.
+        precondition(link(place.path(file), place.path("new.0123456789abcdef.partial")) == 0)
         for output in [file, "other", "alias", "chain", "./" + file, "new"] {
             let names = files.mapValues(place.path).merging([
                 "OUT": place.path(output), "TILLER": Workplace.executable,

@@ -8,11 +8,29 @@ import Testing
 @Suite struct SurvivalTests {
     private let place = Workplace()
 
-    /// Runs until `file` exists, sends a signal, and waits for the end.
-    private func interrupt(_ signal: Int32, when file: String, _ arguments: [String]) -> Outcome {
+    /// How many files without a name a process has open in this folder: they are counted by their numbers, for `seen` keeps
+    /// those that it had.
+    private func countNameless(of process: pid_t, _ seen: inout Set<String>) -> Int {
+        guard let folder = opendir("/proc/\(process)/fd") else { return seen.count }
+        defer { closedir(folder) }
+        while let entry = readdir(folder) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            var buffer = [UInt8](repeating: 0, count: 4096)
+            let count = readlink("/proc/\(process)/fd/\(name)", &buffer, buffer.count)
+            let target = String(decoding: buffer.prefix(max(count, 0)), as: UTF8.self)
+            if target.hasPrefix(place.folder.path), target.hasSuffix("(deleted)") { seen.insert(target) }
+        }
+        return seen.count
+    }
+
+    /// Runs until the process writes its file of that number, sends a signal, and waits for the end.
+    private func interrupt(_ signal: Int32, whenFile number: Int, _ arguments: [String]) -> Outcome {
         let process = place.start(Workplace.executable, arguments)
         var rounds = 0
-        while !place.exists(file), rounds < 50_000 {
+        var seen: Set<String> = []
+        while countNameless(of: process, &seen) < number, rounds < 50_000 {
             usleep(200)
             rounds += 1
         }
@@ -20,25 +38,53 @@ import Testing
         return place.finish(process)
     }
 
-    @Test(arguments: [
-        (SIGINT, "model.tiller.unfinished.scratch.partial"), (SIGTERM, "model.tiller.unfinished.partial"),
-        (SIGTERM, "model.tiller.partial"),
-    ])
-    func anInterruptedConversionLeavesEverythingAsItWas(signal: Int32, file: String) throws {
+    /// With calibration, the first file is a copy that runs, the second the output.
+    @Test(arguments: [(SIGINT, 1, true), (SIGTERM, 2, true), (SIGTERM, 1, false), (SIGKILL, 1, false)])
+    func anInterruptedConversionLeavesEverythingAsItWas(
+        signal: Int32, number: Int, isCalibrated: Bool
+    ) throws {
         let source = try place.writeSlowModel()
         place.write("what lay there before", to: "model.tiller")
-        let isCalibrated = file != "model.tiller.partial"
         let outcome = interrupt(
-            signal, when: file,
+            signal, whenFile: number,
             ["convert", source, place.path("model.tiller"), "--force", "--threads", "1"]
                 + (isCalibrated ? [] : ["--calibration", "none"]))
-        expectRefusal(outcome, code: 130, saying: "interrupted")
-        #expect(place.text(of: "model.tiller") == "what lay there before")
-        for ending in ["", ".scratch"] {
-            #expect(!place.exists("model.tiller.unfinished\(ending)"))
-            #expect(!place.exists("model.tiller.unfinished\(ending).partial"))
+        if signal == SIGKILL {
+            #expect(outcome.status == -SIGKILL)
+        } else {
+            expectRefusal(outcome, code: 130, saying: "interrupted")
         }
-        #expect(!place.exists("model.tiller.partial"))
+        #expect(place.text(of: "model.tiller") == "what lay there before")
+        #expect(place.folder.partialNames == [])
+    }
+
+    @Test(arguments: [false, true])
+    func conversionsOfOneOutputEndWithOneWholeFile(isForced: Bool) {
+        let source = Workplace.fixtures + "/llama.gguf"
+        let line = "\"$tiller\" convert '\(source)' \"$folder/model.tiller\" --weights f16 --calibration none"
+        let one =
+            "{ \(line)\(isForced ? " --force" : "") 2>\"$folder/$1.err\"; echo $? >\"$folder/$1.status\"; }"
+        let all = (1...4).map { one.replacing("$1", with: "\($0)") + " & " }.joined()
+        #expect(place.shell(all + "wait").status == 0)
+        let ends = (1...4).map { place.text(of: "\($0).status") }
+        #expect(ends.filter { $0 == "0\n" }.count == (isForced ? 4 : 1))
+        for index in 1...4 where ends[index - 1] != "0\n" {
+            #expect(ends[index - 1] == "1\n")
+            #expect(place.text(of: "\(index).err").contains("model.tiller"))
+        }
+        #expect(place.tiller("verify", place.path("model.tiller")).status == 0)
+        #expect(place.folder.partialNames == [])
+    }
+
+    @Test func aModelThatIsCutOffWhileItIsReadIsNamed() {
+        let model = place.convert("llama")
+        // It is open when the first line of a conversation is waited for.
+        let outcome = place.shell(
+            "mkfifo \"$folder/in\"; \"$tiller\" chat \"$folder/model.tiller\" <\"$folder/in\" >\"$folder/out\" & "
+                + "exec 3>\"$folder/in\"; while ! grep -q loaded \"$folder/out\"; do kill -0 $! || exit 9; sleep 0.01; done; "
+                + ": >\"$folder/model.tiller\"; echo hello >&3; wait $!")
+        expectRefusal(outcome, code: 1, saying: "\(model) was cut off or changed while it was in use")
+        #expect(outcome.errorLines.count == 1)
     }
 
     @Test func interruptedTrainingLeavesTheModelAsItWas() {
@@ -135,7 +181,7 @@ import Testing
                 + "--weights f32 --force")
         expectRefusal(outcome, code: 1, saying: "cannot write")
         #expect(place.text(of: "model.tiller") == "precious")
-        #expect(!place.exists("model.tiller.partial"))
+        #expect(place.folder.partialNames == [])
     }
 
     @Test func anAppendThatFailsLeavesTheModelValid() {

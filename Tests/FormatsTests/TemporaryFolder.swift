@@ -43,6 +43,14 @@ final class TemporaryFolder {
         fclose(file)
     }
 
+    /// Fills a file with one byte, in place and without cutting it off.
+    func overwrite(_ path: String, with byte: UInt8) {
+        let count = read(path).count
+        guard let file = fopen(path, "r+b") else { fatalError("cannot write \(path)") }
+        fwrite([UInt8](repeating: byte, count: count), 1, count, file)
+        fclose(file)
+    }
+
     func read(_ path: String) -> [UInt8] {
         guard let file = fopen(path, "rb") else { fatalError("cannot read \(path)") }
         defer { fclose(file) }

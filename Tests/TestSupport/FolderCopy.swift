@@ -28,6 +28,8 @@ package final class FolderCopy: Sendable {
     package func bytes(of file: String) -> [UInt8] { Self.bytes(at: "\(path)/\(file)") }
     package func text(of file: String) -> String { String(decoding: bytes(of: file), as: UTF8.self) }
     package func remove(_ file: String) { unlink("\(path)/\(file)") }
+    /// Names of files in the making.
+    package var partialNames: [String] { folder.partialNames }
     package func exists(_ file: String) -> Bool { access("\(path)/\(file)", F_OK) == 0 }
 
     package func write(_ bytes: [UInt8], to file: String) {

@@ -18,16 +18,24 @@ package final class TemporaryFolder: Sendable {
 
     deinit { Self.remove(path) }
 
-    private static func remove(_ path: String) {
-        guard let folder = opendir(path) else { return }
+    /// Names of files in the making.
+    package var partialNames: [String] { Self.names(in: path).filter { $0.hasSuffix(".partial") } }
+
+    private static func names(in path: String) -> [String] {
+        guard let folder = opendir(path) else { return [] }
+        defer { closedir(folder) }
+        var names: [String] = []
         while let entry = readdir(folder) {
             let name = withUnsafePointer(to: &entry.pointee.d_name) {
                 $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
-            guard name != ".", name != ".." else { continue }
-            if unlink("\(path)/\(name)") != 0 { remove("\(path)/\(name)") }
+            if name != ".", name != ".." { names.append(name) }
         }
-        closedir(folder)
+        return names
+    }
+
+    private static func remove(_ path: String) {
+        for name in names(in: path) where unlink("\(path)/\(name)") != 0 { remove("\(path)/\(name)") }
         rmdir(path)
     }
 }
