@@ -7,9 +7,9 @@ package struct Tokenizer: Sendable {
     /// What a section of version 2 says besides its tables.
     let rules: EncodingRules?
 
-    /// Checks a tokenizer section and uses it in place.
+    /// Checks a tokenizer section and uses it where it lies.
     ///
-    /// - Parameter bytes: the section; the caller keeps it mapped and unchanged as long as the tokenizer lives.
+    /// - Parameter bytes: the section; the caller keeps it alive and unchanged as long as the tokenizer lives.
     /// - Throws: the rule of formats/tokenizer.md §4 that the section breaks.
     package init(bytes: UnsafeRawBufferPointer) throws(TokenizerError) {
         tables = TokenizerTables(layout: try TokenizerLayout(bytes: bytes), bytes: bytes)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads of a tokenizer section, in place. The only file of the module that touches raw memory: every offset comes
+// Reads of a tokenizer section as it lies. The only file of the module that touches raw memory: every offset comes
 // from a validated layout, and every index from a caller is compared with its count here.
 
-/// The arrays of a tokenizer section. The bytes belong to the caller and outlive this value.
+/// The arrays of a tokenizer section. The bytes belong to the caller, outlive this value and never change: they must not be
+/// those of a mapped file, which somebody else may write over.
 struct TokenizerTables: @unchecked Sendable {
     let layout: TokenizerLayout
     private let offsets: TokenizerLayout.Offsets
