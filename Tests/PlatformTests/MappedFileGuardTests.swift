@@ -2,9 +2,8 @@
 // Files that are cut off while they are mapped, each in a process of its own.
 
 import Glibc
+import Platform
 import Testing
-
-@testable import Platform
 
 private let pageSize = Int(getpagesize())
 
