@@ -78,11 +78,12 @@ import Testing
 
     @Test func aModelThatIsCutOffWhileItIsReadIsNamed() {
         let model = place.convert("llama")
-        // It is open when the first line of a conversation is waited for.
+        // It is open when the first message has been answered.
         let outcome = place.shell(
-            "mkfifo \"$folder/in\"; \"$tiller\" chat \"$folder/model.tiller\" <\"$folder/in\" >\"$folder/out\" & "
-                + "exec 3>\"$folder/in\"; while ! grep -q loaded \"$folder/out\"; do kill -0 $! || exit 9; sleep 0.01; done; "
-                + ": >\"$folder/model.tiller\"; echo hello >&3; wait $!")
+            "mkfifo \"$folder/in\"; \"$tiller\" chat \"$folder/model.tiller\" --max-tokens 2 <\"$folder/in\" >\"$folder/out\" & "
+                + "exec 3>\"$folder/in\"; echo hello >&3; "
+                + "while ! [ -s \"$folder/out\" ]; do kill -0 $! || exit 9; sleep 0.01; done; "
+                + ": >\"$folder/model.tiller\"; echo again >&3; wait $!")
         expectRefusal(outcome, code: 1, saying: "\(model) was cut off or changed while it was in use")
         #expect(outcome.errorLines.count == 1)
     }
