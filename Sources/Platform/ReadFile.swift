@@ -37,8 +37,10 @@ private func readToEnd(_ file: consuming FileDescriptor, limit: Int) throws(File
     // Sizes of pipes and of the system's own files are unknown, so the size is only a first guess.
     let status = try file.status()
     try refuseDevice(status, file)
-    guard status.st_size <= limit else { throw tooLarge(file.path, limit) }
-    let expected = Int(max(status.st_size, 0))
+    guard status.st_mode & S_IFMT != S_IFREG || status.st_size <= limit else {
+        throw tooLarge(file.path, limit)
+    }
+    let expected = min(Int(max(status.st_size, 0)), limit)
     let chunk = UnsafeMutableRawBufferPointer.allocate(
         byteCount: min(max(expected, 4096), 1 << 20), alignment: 16)
     defer { chunk.deallocate() }

@@ -83,17 +83,17 @@ def widen(folder: pathlib.Path, times: int) -> None:
         write_tensors(file, changed, bytes(result))
 
 
-def prepare(tiller: str, root: pathlib.Path, place: pathlib.Path) -> None:
+def prepare(tiller: str, root: pathlib.Path, place: pathlib.Path, width: int) -> None:
     """Puts everything that the commands read into a folder."""
     def run(*words: str) -> None:
         subprocess.run([tiller, *words], cwd=place, check=True, capture_output=True, env={"TILLER_KEYS": str(place / "keys")})
 
     fixtures = root / "Tests/Fixtures"
     shutil.copytree(fixtures / "folders/llama", place / "wide")
-    widen(place / "wide", 64)
+    widen(place / "wide", width)
     shutil.copy(fixtures / "models/llama.gguf", place / "model.gguf")
     shutil.copy(fixtures / "models/llama.steering.gguf", place / "v.gguf")
-    sentences = [f"The {i} cats sat on {i} mats and the dog ran after them.\n\n" for i in range(200)]
+    sentences = [f"The {i} cats sat on {i} mats and the dog ran after them.\n\n" for i in range(40)]
     (place / "text.txt").write_text("".join(sentences), encoding="utf-8")
     (place / "input.txt").write_text("".join(sentences[:2]), encoding="utf-8")
     pair = {"prompt": "I feel", "positive": " happy", "negative": " sad"}

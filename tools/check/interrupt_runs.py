@@ -54,7 +54,9 @@ def interrupt(options, dice, clean, scratch, entry, span):
     is_early = code == -number and delay < options.startup and errors == ""
     if code != 128 + number and not is_early:
         return seconds, f"exit code {code} after {delay:.3f} s and {number.name}: {errors.strip()[:200]}"
-    if not is_early and errors.strip() != "tiller: interrupted":
+    # Progress has lines of its own where no terminal shows it.
+    lines = [line for line in errors.splitlines() if "%" not in line]
+    if not is_early and (lines != ["tiller: interrupted"] or not errors.endswith("tiller: interrupted\n")):
         return seconds, f"says '{errors.strip()[:200]}'"
     if seconds > options.tolerance:
         return seconds, f"took {seconds:.3f} s to end after {number.name} at {delay:.3f} s"
