@@ -13,17 +13,22 @@ struct Settings {
     let path: String
     let object: JSON.Object
 
-    /// Vocabularies of a quarter of a million tokens take some 35 MB.
-    static let maximumByteCount = 256 << 20
+    /// Bytes and JSON values that a file may have (formats/safetensors.md §5). Vocabularies of a quarter of a million tokens take
+    /// some 35 MB, with two million values.
+    private static func limits(of file: String) -> (byteCount: Int, valueCount: Int) {
+        file == "tokenizer.json" ? (64 << 20, JSON.valueLimit) : (8 << 20, 1 << 18)
+    }
 
     /// Reads a file of a folder; nil when there is none.
     /// - Throws: `FileError`, or `ConversionError` when it holds no JSON object.
     init?(folder: String, file: String) throws {
         let path = "\(folder)/\(file)"
         guard access(path, F_OK) == 0 else { return nil }
-        let bytes = try readFile(path: path, limit: Self.maximumByteCount)
+        let limits = Self.limits(of: file)
+        let bytes = try readFile(path: path, limit: limits.byteCount)
         do {
-            try self.init(file: file, path: "", JSON.parse(bytes, maximumDepth: 64))
+            try self.init(
+                file: file, path: "", JSON.parse(bytes, maximumDepth: 64, maximumCount: limits.valueCount))
         } catch let error as JSONError {
             throw ConversionError("\(file), \(error)")
         }

@@ -120,6 +120,12 @@ private struct TokenizerMetadata {
         guard let strings = try present(name).strings else {
             throw error(name, found: "of another type", expected: "an array of strings")
         }
+        // Before any work is put into them.
+        guard strings.count <= TokenizerBuilder.maximumCount else {
+            throw error(
+                name, found: "an array of \(strings.count)",
+                expected: "at most \(TokenizerBuilder.maximumCount) strings")
+        }
         return strings.map { String(decoding: $0, as: UTF8.self) }
     }
 

@@ -88,12 +88,13 @@ package struct SharedReading {
         let capture = try ActivationCapture(engine: engine, position: position)
         let folder = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
         let path = "\(folder)/tiller-states-\(getpid())-\(UInt32.random(in: 0...(.max))).safetensors"
-        defer { unlink(path) }
         let what = ExpertProgress.capturing(model: engine.modelName)
-        let result = try capture.capture(list, to: path, replaceExisting: false) {
-            try progress(what, $0, $1)
+        return try Termination.removing(path) {
+            let result = try capture.capture(list, to: path, replaceExisting: false) {
+                try progress(what, $0, $1)
+            }
+            return (try ActivationSet(paths: [path]), result)
         }
-        return (try ActivationSet(paths: [path]), result)
     }
 
     /// Pairs to use, spread evenly. Where the sides are two fixed answers such as Yes and No, as many pairs have the one

@@ -18,6 +18,7 @@ package struct GGUFFile: Sendable {
 
     // Limits of formats/gguf.md §5.
     package static let maximumMetadataCount = 65_536
+    package static let maximumMetadataByteCount = 256 << 20
     package static let maximumTensorCount = 65_536
     package static let maximumKeyByteCount = 65_535
     package static let maximumTensorNameByteCount = 64

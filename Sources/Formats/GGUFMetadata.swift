@@ -69,6 +69,15 @@ package struct GGUFMetadata: Sendable {
             elementType: type, arrayCount: count, bytes: try elements(&reader, type, count: count))
     }
 
+    /// A file may have holes that take no space on the disk, but time to read.
+    private static func checkSize(_ reader: ByteReader) throws(FormatError) {
+        guard reader.position <= GGUFFile.maximumMetadataByteCount else {
+            throw FormatError(
+                .ggufMetadataCount, found: "metadata beyond byte \(GGUFFile.maximumMetadataByteCount)",
+                expected: "the end of the metadata before", byteOffset: reader.byteOffset)
+        }
+    }
+
     /// The encoded bytes of `count` values; strings are walked, bools are looked at, nothing is copied.
     private static func elements(
         _ reader: inout ByteReader, _ type: GGUFValueType, count: Int
@@ -76,6 +85,7 @@ package struct GGUFMetadata: Sendable {
         if let size = type.fixedByteCount {
             // `count` was bounded by the bytes left, so the product cannot overflow.
             let bytes = try reader.bytes(count * size, "value")
+            try checkSize(reader)
             if type == .bool, let index = bytes.firstIndex(where: { $0 > 1 }) {
                 throw FormatError(
                     .ggufBool, found: "\(bytes[index])", expected: "0 or 1",
@@ -88,6 +98,7 @@ package struct GGUFMetadata: Sendable {
             let length = try walker.count(
                 "string length", unit: 1, limit: GGUFFile.maximumStringByteCount, rule: .ggufStringLength)
             _ = try walker.bytes(length, "string")
+            try checkSize(walker)
         }
         return try reader.bytes(walker.position - reader.position, "strings")
     }

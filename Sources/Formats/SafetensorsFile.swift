@@ -18,6 +18,8 @@ package struct SafetensorsFile: Sendable {
 
     package static let maximumHeaderByteCount = 100_000_000
     package static let maximumTensorCount = 65_536
+    /// JSON values of a header or an index: for each tensor some 15.
+    package static let maximumValueCount = 1 << 20
     static let metadataKey = "__metadata__"
 
     /// Opens the file at `path`.
@@ -111,7 +113,8 @@ extension SafetensorsFile {
                 byteOffset: lengthByteCount + end - 1)
         }
         let json = try JSON.parse(
-            text, rule: .safetensorsHeaderText, duplicateRule: .safetensorsDuplicateKey, maximumDepth: 8)
+            text, rule: .safetensorsHeaderText, duplicateRule: .safetensorsDuplicateKey, maximumDepth: 8,
+            maximumCount: maximumValueCount)
         // What begins with a brace and is valid is an object.
         return (json.objectValue ?? [:], lengthByteCount + header.count)
     }
@@ -158,12 +161,15 @@ extension SafetensorsFile {
 extension JSON {
     /// Parses a text in which a key that occurs twice breaks a rule of its own.
     static func parse(
-        _ view: ByteView, rule: FormatRule, duplicateRule: FormatRule, maximumDepth: Int
+        _ view: ByteView, rule: FormatRule, duplicateRule: FormatRule, maximumDepth: Int, maximumCount: Int
     ) throws(FormatError) -> JSON {
         do {
-            return try unsafe JSON.parse(view.bytes, maximumDepth: maximumDepth, duplicateKeys: .refused)
+            return try unsafe JSON.parse(
+                view.bytes, maximumDepth: maximumDepth, maximumCount: maximumCount, duplicateKeys: .refused)
         } catch {
-            let isValid = unsafe (try? JSON.parse(view.bytes, maximumDepth: maximumDepth)) != nil
+            let again = unsafe try? JSON.parse(
+                view.bytes, maximumDepth: maximumDepth, maximumCount: maximumCount)
+            let isValid = again != nil
             throw FormatError(
                 isValid ? duplicateRule : rule, found: error.found, expected: error.expected,
                 byteOffset: view.byteOffset + error.byteOffset)

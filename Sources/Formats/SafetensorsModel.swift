@@ -34,8 +34,11 @@ package struct SafetensorsModel: Sendable {
         }
         files = try index.shardNames.map { ($0, try SafetensorsFile(path: "\(folder)/\($0)")) }
         let (files, shardNames) = (files, index.shardNames)
+        let tensorNames = Dictionary(grouping: index.places, by: \.shard).mapValues { $0.map(\.tensor) }
         try namingFile(indexPath) { () throws(FormatError) in
-            for (name, shard) in zip(shardNames, files) { try index.check(shard.file, named: name) }
+            for (name, shard) in zip(shardNames, files) {
+                try SafetensorsIndex.check(shard.file, named: name, holds: tensorNames[name] ?? [])
+            }
         }
         let places = Dictionary(zip(shardNames, shardNames.indices), uniquingKeysWith: { a, _ in a })
         fileIndices = Dictionary(
@@ -71,8 +74,8 @@ package struct SafetensorsIndex: Sendable {
                 expected: "at most \(SafetensorsModel.maximumIndexByteCount)")
         }
         let json = try JSON.parse(
-            bytes.copied(), rule: .safetensorsIndexText, duplicateRule: .safetensorsIndexText, maximumDepth: 8
-        )
+            bytes.copied(), rule: .safetensorsIndexText, duplicateRule: .safetensorsIndexText, maximumDepth: 8,
+            maximumCount: SafetensorsFile.maximumValueCount)
         guard let map = json["weight_map"]?.objectValue, !map.isEmpty else {
             throw FormatError(
                 .safetensorsWeightMap,
@@ -106,8 +109,10 @@ package struct SafetensorsIndex: Sendable {
 
     /// Checks that a shard holds the tensors that are said to be there, and no others.
     /// - Throws: `FormatError` R20.
-    func check(_ file: SafetensorsFile, named shard: String) throws(FormatError) {
-        let expected = Set(places.filter { $0.shard == shard }.map(\.tensor))
+    static func check(
+        _ file: SafetensorsFile, named shard: String, holds names: [String]
+    ) throws(FormatError) {
+        let expected = Set(names)
         let found = Set(file.tensors.map(\.name))
         if let missing = expected.subtracting(found).min() {
             throw FormatError(

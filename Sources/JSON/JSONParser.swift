@@ -14,39 +14,51 @@ extension JSON {
     /// The deepest nesting that can be asked for.
     package static let depthLimit = 1024
 
+    /// The most values of one text, all levels counted. A value takes some 70 bytes of memory and may take 2 of the text, so a limit
+    /// of bytes alone would allow 35 times as many. The largest known vocabulary of a tokenizer.json has 2 million.
+    package static let valueLimit = 1 << 22
+
     /// Reads one value; nothing but white space may surround it (a leading byte order mark is skipped).
     ///
     /// - Parameters:
     ///   - bytes: The text in UTF-8.
     ///   - maximumDepth: How deep arrays and objects may nest, at most `depthLimit`.
+    ///   - maximumCount: How many values there may be.
     ///   - duplicateKeys: What to do with a key that occurs twice in one object.
     /// - Returns: The value.
     /// - Throws: What was found, what was expected, and where. Lone surrogates, bytes that are not
     ///   UTF-8 and numbers beyond the range of `Double` are refused.
     package static func parse(
-        _ bytes: UnsafeRawBufferPointer, maximumDepth: Int = 128, duplicateKeys: DuplicateKeys = .lastWins
+        _ bytes: UnsafeRawBufferPointer, maximumDepth: Int = 128, maximumCount: Int = valueLimit,
+        duplicateKeys: DuplicateKeys = .lastWins
     ) throws(JSONError) -> JSON {
         var parser = JSONParser(
-            text: bytes, range: 0..<bytes.count, maximumDepth: maximumDepth, duplicateKeys: duplicateKeys)
+            text: bytes, range: 0..<bytes.count, maximumDepth: maximumDepth, maximumCount: maximumCount,
+            duplicateKeys: duplicateKeys)
         parser.skipByteOrderMark()
         return try parser.parseText()
     }
 
     /// Reads one value from an array of bytes; see `parse(_:maximumDepth:duplicateKeys:)`.
     package static func parse(
-        _ bytes: [UInt8], maximumDepth: Int = 128, duplicateKeys: DuplicateKeys = .lastWins
+        _ bytes: [UInt8], maximumDepth: Int = 128, maximumCount: Int = valueLimit,
+        duplicateKeys: DuplicateKeys = .lastWins
     ) throws(JSONError) -> JSON {
         try bytes.withUnsafeBufferPointer { (buffer) throws(JSONError) -> JSON in
             try parse(
-                UnsafeRawBufferPointer(buffer), maximumDepth: maximumDepth, duplicateKeys: duplicateKeys)
+                UnsafeRawBufferPointer(buffer), maximumDepth: maximumDepth, maximumCount: maximumCount,
+                duplicateKeys: duplicateKeys)
         }
     }
 
     /// Reads one value from a string; see `parse(_:maximumDepth:duplicateKeys:)`.
     package static func parse(
-        _ text: String, maximumDepth: Int = 128, duplicateKeys: DuplicateKeys = .lastWins
+        _ text: String, maximumDepth: Int = 128, maximumCount: Int = valueLimit,
+        duplicateKeys: DuplicateKeys = .lastWins
     ) throws(JSONError) -> JSON {
-        try parse(Array(text.utf8), maximumDepth: maximumDepth, duplicateKeys: duplicateKeys)
+        try parse(
+            Array(text.utf8), maximumDepth: maximumDepth, maximumCount: maximumCount,
+            duplicateKeys: duplicateKeys)
     }
 }
 
@@ -59,13 +71,16 @@ struct JSONParser {
     /// Where the part to read ends.
     let end: Int
     private let maximumDepth: Int
+    private var countLeft: Int
+    private let maximumCount: Int
     private let duplicateKeys: JSON.DuplicateKeys
     /// Bytes of a string with escapes, kept between strings.
     var unescaped: [UInt8] = []
 
     /// - Precondition: `range` lies in `text`, `maximumDepth` is in `1...JSON.depthLimit`.
     init(
-        text: UnsafeRawBufferPointer, range: Range<Int>, maximumDepth: Int, duplicateKeys: JSON.DuplicateKeys
+        text: UnsafeRawBufferPointer, range: Range<Int>, maximumDepth: Int,
+        maximumCount: Int = JSON.valueLimit, duplicateKeys: JSON.DuplicateKeys
     ) {
         precondition(range.lowerBound >= 0 && range.upperBound <= text.count, "JSON: range outside the text")
         precondition(maximumDepth >= 1 && maximumDepth <= JSON.depthLimit, "JSON: depth out of range")
@@ -73,6 +88,8 @@ struct JSONParser {
         position = range.lowerBound
         end = range.upperBound
         self.maximumDepth = maximumDepth
+        self.maximumCount = maximumCount
+        countLeft = maximumCount
         self.duplicateKeys = duplicateKeys
     }
 
@@ -96,6 +113,11 @@ struct JSONParser {
     private mutating func parseValue(depth: Int) throws(JSONError) -> JSON {
         skipWhiteSpace()
         guard position < end else { throw failure(expected: "a value") }
+        guard countLeft > 0 else {
+            throw failure(
+                found: "one more value", expected: "at most \(maximumCount) values", at: position)
+        }
+        countLeft -= 1
         switch text[position] {
         case UInt8(ascii: "\""): return .string(try parseString())
         case UInt8(ascii: "{"): return .object(try parseObject(depth: depth + 1))

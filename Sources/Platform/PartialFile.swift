@@ -28,8 +28,12 @@ struct PartialFile: ~Copyable {
         }
         while true {
             let name = PartialName.new(for: path)
-            let number = retryingInterruptions {
-                open(name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o666)
+            let number = Termination.uninterrupted {
+                let number = retryingInterruptions {
+                    open(name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o666)
+                }
+                if number >= 0 { Termination.add(leftover: name) }
+                return number
             }
             if number < 0, errno == EEXIST { continue }
             guard number >= 0 else { throw FileError(path: path, operation: .create, code: errno) }
@@ -37,9 +41,13 @@ struct PartialFile: ~Copyable {
             do throws(FileError) {
                 try descriptor.lockExclusively(waits: false)
                 // Between creation and lock, another writer may have taken it for abandoned.
-                guard try descriptor.isStillAt(name) else { continue }
+                guard try descriptor.isStillAt(name) else {
+                    Termination.remove(leftover: name)
+                    continue
+                }
             } catch {
                 unlink(name)
+                Termination.remove(leftover: name)
                 throw error
             }
             self.name = name
@@ -66,6 +74,8 @@ struct PartialFile: ~Copyable {
     /// Gives the file its name.
     /// - Throws: `FileError`; nothing at `path` has changed then.
     mutating func place(replacesExisting: Bool) throws(FileError) {
+        Termination.hold()
+        defer { Termination.release() }
         // Writing took a while; what may not be replaced may be there by now.
         try OutputTarget.check(path, replaceExisting: replacesExisting)
         if name == nil {
@@ -77,13 +87,11 @@ struct PartialFile: ~Copyable {
             let name = PartialName.new(for: path)
             guard link(as: name) else { throw FileError(path: path, operation: .create, code: errno) }
             self.name = name
+            Termination.add(leftover: name)
         }
         guard let name else { return }
         if !replacesExisting {
-            if platform_rename_exclusive(name, path) == 0 {
-                self.name = nil
-                return
-            }
+            if platform_rename_exclusive(name, path) == 0 { return forgetName() }
             // Not every file system can do that; the check above leaves others a moment to interfere.
             guard errno == EINVAL || errno == ENOSYS else {
                 throw FileError(path: path, operation: .create, code: errno)
@@ -92,7 +100,12 @@ struct PartialFile: ~Copyable {
         guard rename(name, path) == 0 else {
             throw FileError(path: path, operation: .replace, code: errno)
         }
-        self.name = nil
+        forgetName()
+    }
+
+    private mutating func forgetName() {
+        if let name { Termination.remove(leftover: name) }
+        name = nil
     }
 
     private func link(as name: String) -> Bool {
@@ -102,7 +115,7 @@ struct PartialFile: ~Copyable {
     /// Ends lock and file; what has not been placed is gone, unless a mapping keeps its bytes.
     mutating func close() {
         if let name, !file.faults.hasCrashed { unlink(name) }
-        name = nil
+        forgetName()
         file.close()
     }
 }

@@ -3,7 +3,8 @@
 
 import Glibc
 
-/// The content of a file, a pipe or a device.
+/// The content of a file or a pipe. Devices are refused, since most have no end; but for terminals, and `/dev/null`, which is
+/// empty.
 /// - Parameter limit: the most bytes that are acceptable.
 /// - Throws: `FileError` if it cannot be opened or read, or has more than `limit` bytes.
 package func readFile(path: String, limit: Int) throws(FileError) -> [UInt8] {
@@ -24,7 +25,7 @@ package func readRegularFile(
 
 /// All that comes on standard input until its end.
 /// - Throws: `FileError` if it cannot be read, or has more than `limit` bytes.
-package func readStandardInput(limit: Int = 1 << 30) throws(FileError) -> [UInt8] {
+package func readStandardInput(limit: Int) throws(FileError) -> [UInt8] {
     let path = "standard input"
     let copy = retryingInterruptions { fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) }
     guard copy >= 0 else { throw FileError(path: path, operation: .read, code: errno) }
@@ -34,7 +35,12 @@ package func readStandardInput(limit: Int = 1 << 30) throws(FileError) -> [UInt8
 private func readToEnd(_ file: consuming FileDescriptor, limit: Int) throws(FileError) -> [UInt8] {
     precondition(limit >= 0, "readFile: a limit cannot be negative")
     // Sizes of pipes and of the system's own files are unknown, so the size is only a first guess.
-    let expected = min(Int(max(try file.status().st_size, 0)), limit)
+    let status = try file.status()
+    try refuseDevice(status, file)
+    guard status.st_mode & S_IFMT != S_IFREG || status.st_size <= limit else {
+        throw tooLarge(file.path, limit)
+    }
+    let expected = min(Int(max(status.st_size, 0)), limit)
     let chunk = UnsafeMutableRawBufferPointer.allocate(
         byteCount: min(max(expected, 4096), 1 << 20), alignment: 16)
     defer { chunk.deallocate() }
@@ -44,10 +50,27 @@ private func readToEnd(_ file: consuming FileDescriptor, limit: Int) throws(File
         let count = try file.read(into: chunk)
         if count == 0 { return bytes }
         guard count <= limit - bytes.count else {
-            throw FileError(
-                path: file.path, operation: .read, code: EFBIG,
-                advice: "at most \(limit) bytes are accepted here")
+            throw tooLarge(file.path, limit)
         }
         bytes.append(contentsOf: chunk[..<count])
     }
+}
+
+private func tooLarge(_ path: String, _ limit: Int) -> FileError {
+    FileError(
+        path: path, operation: .read, code: EFBIG, advice: "at most \(limit) bytes are accepted here")
+}
+
+private func refuseDevice(_ status: stat, _ file: borrowing FileDescriptor) throws(FileError) {
+    switch status.st_mode & S_IFMT {
+    case S_IFCHR:
+        var null = stat()
+        if stat("/dev/null", &null) == 0, null.st_rdev == status.st_rdev { return }
+        if isatty(file.number) == 1 { return }
+    case S_IFBLK: break
+    default: return
+    }
+    throw FileError(
+        path: file.path, operation: .read, code: ESPIPE,
+        advice: "this is a device, which may have no end; name a file or a pipe")
 }

@@ -156,7 +156,9 @@ struct ChatCommands {
 
     private static func readMessages(_ path: String) throws(TillerError) -> [Message] {
         let bytes: [UInt8]
-        do { bytes = try readFile(path: path, limit: 1 << 26) } catch { throw .invalidFile("\(error)") }
+        do { bytes = try readFile(path: path, limit: TextLimit.rows) } catch {
+            throw .invalidFile("\(error)")
+        }
         let parsed: JSON
         do { parsed = try JSON.parse(bytes) } catch { throw .invalidFile("\(path): \(error)") }
         let messages = try Message.list(in: parsed, of: path)

@@ -43,11 +43,13 @@ struct ChatLoop {
     }
 
     mutating func run() throws {
-        Interrupt.install()
         while true {
             switch editor.readLine(prompt: isTerminal ? Style.bold("> ") : "") {
             case .endOfInput:
                 return
+            case .tooLong:
+                throw TillerError.invalidFile(
+                    "a line of standard input has more than \(TextLimit.prompt) bytes")
             case .interrupted:
                 guard isTerminal else { throw Interruption() }
                 printLine(Style.dim("Ctrl-D or /quit ends the chat"))

@@ -38,9 +38,13 @@ package struct ChatRequest {
         let isTerminal = isatty(STDIN_FILENO) == 1
         var loop = ChatLoop(conversation: chat, isTerminal: isTerminal)
         if isTerminal { loop.greet(loadSeconds: seconds) }
+        // Ctrl-C stops an answer, or ends a conversation that is then kept; without either it ends the program.
+        if isTerminal || sessionFile != nil { Interrupt.install() }
         guard let sessionFile else { return try loop.run() }
         // The conversation is kept however it ends.
         let ending = Result { try loop.run() }
+        Interrupt.reset()
+        Interrupt.uninstall()
         if !session.tokens.isEmpty {
             try session.save(to: sessionFile, conversation: Message.json(chat.messages))
         }

@@ -78,7 +78,8 @@ final class Conversation {
         guard let index = messages.lastIndex(where: { $0.role == "user" }) else {
             throw TillerError.invalidOption("ask something first; /compare answers it plain and steered")
         }
-        let tokens = try session.engine.encode(conversation: Array(messages[...index]))
+        let tokens = try session.engine.encode(
+            conversation: Array(messages[...index]), fitting: session.contextLength)
         var options = generation
         options.sampling.seed = options.sampling.seed ?? 1
         options.reportsDivergence = true
@@ -126,7 +127,7 @@ final class Conversation {
     }
 
     private func generateAnswer() throws {
-        let tokens = try session.engine.encode(conversation: messages)
+        let tokens = try session.engine.encode(conversation: messages, fitting: session.contextLength)
         var turn = TurnStatistics()
         let start = MonotonicClock.now()
         // What a change of steering made invalid, or the last answer where it was steered otherwise than a prompt, is

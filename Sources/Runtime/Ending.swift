@@ -6,7 +6,7 @@ import Glibc
 import Platform
 import Tiller
 
-/// Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+/// Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted; a signal that ends the program itself leaves 128 + its number.
 package enum ExitStatus {
     package static let failure: Int32 = 1
     package static let usage: Int32 = 2

@@ -37,16 +37,19 @@ package struct GenerateRequest {
     package func run() throws {
         let (engine, _) = try engine.load(
             file, context: context, usual: 2048, overcommits: overcommits, signer: signer)
-        let content = try prompt == "-" ? text(of: readStandardInput(), from: "standard input") : prompt
-        let tokens = try promptTokens(content, engine: engine)
-        let session = try engine.makeSession(contextLength: engine.context(context, usual: 2048))
+        let content =
+            try prompt == "-"
+            ? text(of: readStandardInput(limit: TextLimit.prompt), from: "standard input") : prompt
+        let contextLength = try engine.context(context, usual: 2048)
+        let tokens = try promptTokens(content, engine: engine, contextLength: contextLength)
+        let session = try engine.makeSession(contextLength: contextLength)
         try session.steer(steering)
         try engine.warn(about: steering)
 
-        Interrupt.install()
         if let sessionFile { _ = try session.resume(from: sessionFile) }
-        try session.advance(to: tokens, while: { !Interrupt.isRequested })
-        guard !Interrupt.isRequested else { throw Interruption() }
+        try session.advance(to: tokens)
+        // An interrupt ends the program at once, unless there is something to keep of what came before it.
+        if printsJSON || sessionFile != nil { Interrupt.install() }
         var options = generation
         options.stopStrings += isConversation ? engine.turnStops : []
         var stream = printsJSON ? nil : AnswerStream(trims: isConversation && !engine.hasChatTemplate)
@@ -54,6 +57,7 @@ package struct GenerateRequest {
             stream?.show(token.text)
             return !Interrupt.isRequested
         }
+        if result.stopReason != .cancelled { Interrupt.uninstall() }
         if printsJSON {
             printLine(JSON.object(report(result, promptTokens: tokens.count)).serialized())
         } else {
@@ -65,14 +69,14 @@ package struct GenerateRequest {
 
     private var isConversation: Bool { isChat || system != nil }
 
-    private func promptTokens(_ text: String, engine: Engine) throws -> [Int32] {
+    private func promptTokens(_ text: String, engine: Engine, contextLength: Int) throws -> [Int32] {
         if isConversation {
             guard !text.isEmpty else { throw TillerError.invalidOption("the prompt is empty") }
             var messages = [Message(role: "user", content: text)]
             if let system { messages.insert(Message(role: "system", content: system), at: 0) }
-            return try engine.encode(conversation: messages)
+            return try engine.encode(conversation: messages, fitting: contextLength)
         }
-        let tokens = engine.encode(text, parsingSpecial: parsesSpecial)
+        let tokens = try engine.encode(text, parsingSpecial: parsesSpecial, fitting: contextLength)
         guard !tokens.isEmpty else { throw TillerError.invalidOption("the prompt is empty") }
         return tokens
     }

@@ -4,6 +4,16 @@
 import Platform
 import Tiller
 
+/// How many bytes may come in, from files as from pipes: README names these.
+package enum TextLimit {
+    /// A text: of `--text`, `--calibration`, `--texts`.
+    package static let text = 256 << 20
+    /// JSON lines or a JSON text: pairs, items, tokens, messages.
+    package static let rows = 64 << 20
+    /// A prompt, and a line of a conversation.
+    package static let prompt = 64 << 20
+}
+
 /// The words of the command line, the program's name first.
 /// - Throws: `TillerError.invalidOption` for one that is not UTF-8.
 package func textArguments() throws(TillerError) -> [String] {

@@ -29,6 +29,9 @@ struct InputBytes {
         return bytes[position - 1]
     }
 
+    /// A line of a pipe must end somewhere.
+    static let maximumLineByteCount = 64 << 20
+
     /// The next line without its end, whatever it is: "\n" or "\r\n".
     mutating func readPlainLine() -> LineEditor.Result {
         var line: [UInt8] = []
@@ -40,6 +43,7 @@ struct InputBytes {
             }
             line += bytes[position...]
             position = bytes.count
+            guard line.count <= Self.maximumLineByteCount else { return .tooLong }
             switch fill() {
             case nil: if Interrupt.isRequested { return .interrupted }
             case 0: return line.isEmpty ? .endOfInput : .line(Self.text(line))

@@ -14,6 +14,8 @@ package final class LineEditor {
         case interrupted
         /// Ctrl-D on an empty line, or the end of the input.
         case endOfInput
+        /// A line of more than 64 MiB, which does not end so soon.
+        case tooLong
     }
 
     private var history: History

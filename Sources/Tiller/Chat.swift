@@ -37,10 +37,26 @@ extension Engine {
     public func encode(conversation: [Message], addingGenerationPrompt: Bool = true) throws(TillerError)
         -> [Int32]
     {
+        try encode(conversation, addingGenerationPrompt: addingGenerationPrompt, maximumCount: .max)
+    }
+
+    /// The same of a conversation that is to fit a context: a longer one is refused when that is known, not encoded to its end.
+    ///
+    /// - Throws: `TillerError.template`, or `.contextOverflow` with the tokens that were counted.
+    package func encode(conversation: [Message], fitting contextLength: Int) throws(TillerError) -> [Int32] {
+        let tokens = try encode(conversation, addingGenerationPrompt: true, maximumCount: contextLength)
+        try requireRoom(tokens.count, contextLength)
+        return tokens
+    }
+
+    private func encode(
+        _ conversation: [Message], addingGenerationPrompt: Bool, maximumCount: Int
+    ) throws(TillerError) -> [Int32] {
         let text = try renderedText(conversation, addingGenerationPrompt: addingGenerationPrompt)
-        var tokens = tokenizer.encode(text.string, controlTokensIn: text.templateRanges) {
-            Interrupt.isRequested
-        }
+        if maximumCount < .max { try requireRoom(tokenizer.leastTokenCount(of: text.string), maximumCount) }
+        var tokens = tokenizer.encode(
+            text.string, controlTokensIn: text.templateRanges, maximumCount: maximumCount
+        ) { Interrupt.isRequested }
         // Templates usually write the beginning of the text themselves.
         if let begin = tokenizer.beginOfSequence, tokenizer.addsBeginOfSequence, tokens.first != begin {
             tokens.insert(begin, at: 0)

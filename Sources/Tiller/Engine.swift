@@ -173,6 +173,30 @@ public final class Engine: Sendable {
             }
     }
 
+    /// The same of a text that is to fit a context: a longer one is refused when that is known, not encoded to its end.
+    ///
+    /// - Throws: `TillerError.contextOverflow`, with the tokens that were counted or that the text has at least.
+    package func encode(
+        _ text: String, parsingSpecial: Bool = false, fitting contextLength: Int
+    ) throws(TillerError) -> [Int32] {
+        let begin = beginOfText.map { [$0] } ?? []
+        try requireRoom(tokenizer.leastTokenCount(of: text), contextLength)
+        let tokens =
+            begin
+            + tokenizer.encode(
+                text, addSpecial: false, parseSpecial: parsingSpecial, maximumCount: contextLength
+            ) { Interrupt.isRequested }
+        try requireRoom(tokens.count, contextLength)
+        return tokens
+    }
+
+    /// - Throws: `TillerError.contextOverflow`.
+    func requireRoom(_ tokenCount: Int, _ contextLength: Int) throws(TillerError) {
+        guard tokenCount <= contextLength else {
+            throw .contextOverflow(needed: tokenCount, available: contextLength)
+        }
+    }
+
     /// Text of token ids; invalid UTF-8 becomes U+FFFD.
     public func decode(_ tokens: [Int32], skippingSpecial: Bool = true) -> String {
         tokenizer.decodeText(tokens, skipSpecial: skippingSpecial)

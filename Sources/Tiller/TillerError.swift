@@ -11,7 +11,7 @@ public enum TillerError: Error, Sendable, Equatable, CustomStringConvertible {
     case invalidOption(String)
     /// A profile is unknown, damaged or does not fit the model.
     case invalidProfile(String)
-    /// The tokens do not fit the session's context.
+    /// The tokens do not fit the session's context. As many as are `needed` were counted; of a long text, not all.
     case contextOverflow(needed: Int, available: Int)
     /// The system refused memory.
     case outOfMemory(String)

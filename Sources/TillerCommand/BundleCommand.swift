@@ -56,7 +56,6 @@ struct BundleCommand: ParsableCommand {
             InputFile("the program", program.path))
         let settings = BundleSettings(
             steering: steering.map { .init(name: $0.name, strength: $0.strength) }, system: system)
-        Interrupt.install(includingTermination: true)
         try Bundle.write(
             program: program, model: model, settings: settings, to: output, replaceExisting: force)
         printLine(
@@ -100,7 +99,6 @@ struct UnbundleCommand: ParsableCommand {
             throw TillerError.invalidFile("\(bundle) is a model file already, expected a bundle")
         }
         try requireOutput(output, force: force, apartFrom: InputFile("the bundle", bundle))
-        Interrupt.install(includingTermination: true)
         try Bundle.writeModel(model, to: output, replaceExisting: force)
         printLine("written   \(output.printableLine), \(formatted(bytes: model.byteCount))")
     }

@@ -117,7 +117,6 @@ struct ConvertCommand: ParsableCommand {
         {
             throw TillerError.invalidOption("--effort high is for calibrated weights of 3 to 5 bits")
         }
-        Interrupt.install(includingTermination: true)
         report(
             try calibration == "none" || !isRounded
                 ? convertQuickly(encodings) : convertCalibrated(encodings, budget, effort))
@@ -132,7 +131,7 @@ struct ConvertCommand: ParsableCommand {
         let bar = ProgressBar(label: "convert", total: 1, unit: .bytes)
         let summary = try converter.convert(source, to: output) { done, total in
             bar.update(done, total: total)
-            return !Interrupt.isRequested
+            return true
         }
         bar.finish()
         return summary
@@ -160,7 +159,7 @@ struct ConvertCommand: ParsableCommand {
                 ProgressLine.Phase(
                     phase.rawValue, done: done, total: total, unit: phase.countsBytes ? .bytes : .items,
                     overall: whole.fraction))
-            return !Interrupt.isRequested
+            return true
         }
         bar.finish(total: byteCount)
         return summary

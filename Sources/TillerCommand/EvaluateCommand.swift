@@ -165,7 +165,6 @@ struct LogitsCommand: ParsableCommand {
         let (engine, _) = try engineOptions.load(file)
         let plan = try engine.scoringPlan(steer)
         try plan.requireAction(within: lists.map(\.count).max() ?? 0)
-        Interrupt.install(includingTermination: true)
         let writer = try AtomicFileWriter(path: output, replaceExisting: force)
         let bar = ProgressBar(label: "logits", total: lists.count)
         var hasOpenedGate: Bool?
@@ -186,7 +185,6 @@ struct LogitsCommand: ParsableCommand {
                 do { try writer.write(UnsafeRawBufferPointer(logits)) } catch { failure = error }
             }
             if let failure { throw failure }
-            guard !Interrupt.isRequested else { throw CancellationError() }
             hasOpenedGate = session.hasOpenedGate.map { $0 || hasOpenedGate == true }
             bar.update(index + 1)
         }
@@ -196,7 +194,7 @@ struct LogitsCommand: ParsableCommand {
     }
 
     private func readTokenLists() throws -> [[Int32]] {
-        let bytes = try readFile(path: tokens, limit: 1 << 28)
+        let bytes = try readFile(path: tokens, limit: TextLimit.rows)
         let parsed: JSON
         do { parsed = try JSON.parse(bytes) } catch { throw TillerError.invalidFile("\(tokens): \(error)") }
         let lists = parsed.arrayValue?.map {

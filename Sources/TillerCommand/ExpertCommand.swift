@@ -40,7 +40,7 @@ struct ReadingOptions: ParsableArguments {
         }
         let rows = try pairs.map { try readPairs(path: $0).pairs } ?? []
         let plain = try texts.map { path in
-            let bytes = try readFile(path: path, limit: 1 << 30)
+            let bytes = try readFile(path: path, limit: TextLimit.text)
             do { return try PlainTexts.read(bytes, fileName: path) } catch {
                 throw TillerError.invalidFile("\(error)")
             }
@@ -94,11 +94,9 @@ struct ExpertCaptureCommand: ParsableCommand {
             InputFile("--pairs", reading.pairs), InputFile("--texts", reading.texts))
         let (engine, _) = try engineOptions.load(file)
         let capture = try ActivationCapture(engine: engine, position: position, layers: wanted)
-        Interrupt.install(includingTermination: true)
         let bar = ProgressBar(label: "capture \(engine.modelName.printableLine)", total: list.rows.count)
         let result = try capture.capture(list, shard: shard, to: output, replaceExisting: force) {
             done, total in
-            guard !Interrupt.isRequested else { throw CancellationError() }
             bar.update(done, total: total)
         }
         bar.finish()

@@ -103,7 +103,6 @@ struct SharedReadingOptions: ParsableArguments {
             throw TillerError.invalidOption("--expert names \(expert.count) files; one model is enough")
         }
         let rule = position ?? harvested?.header.position ?? .mean
-        Interrupt.install(includingTermination: true)
         let shared = SharedReading(list: list, position: rule, progress: progress.show)
         return try blaming(reading.blamed) {
             try shared.read(target: target, maximumPairCount: maxPairs, maximumTextCount: maxTexts) {
@@ -132,9 +131,7 @@ struct SharedReadingOptions: ParsableArguments {
 final class ExpertProgressBars {
     private var current: (what: ExpertProgress, done: Int, bar: ProgressBar)?
 
-    /// - Throws: `CancellationError` after Ctrl-C.
     func show(_ what: ExpertProgress, done: Int, total: Int) throws {
-        guard !Interrupt.isRequested else { throw CancellationError() }
         // The same work begins anew with other items, at a speed of their own.
         let isContinued = current.map { $0.what == what && $0.done <= done } ?? false
         if !isContinued {

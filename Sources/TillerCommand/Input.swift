@@ -16,7 +16,7 @@ func blaming<Result>(_ path: String, _ work: () throws -> Result) throws -> Resu
 
 /// The multiple-choice items in a file.
 func readItems(path: String) throws -> [ChoiceItem] {
-    let data = try readFile(path: path, limit: 1 << 30)
+    let data = try readFile(path: path, limit: TextLimit.rows)
     do { return try ChoiceItem.read(data, fileName: path) } catch {
         throw TillerError.invalidFile("\(error)")
     }
@@ -24,12 +24,12 @@ func readItems(path: String) throws -> [ChoiceItem] {
 
 /// The text of a file that must be UTF-8.
 func readText(path: String) throws -> String {
-    try text(of: readFile(path: path, limit: 1 << 30), from: path)
+    try text(of: readFile(path: path, limit: TextLimit.text), from: path)
 }
 
 /// The contrastive pairs in a file; what is wrong in it is the file's fault, not the command line's.
 func readPairs(path: String) throws -> (pairs: [ContrastivePair], data: [UInt8]) {
-    let data = try readFile(path: path, limit: 1 << 30)
+    let data = try readFile(path: path, limit: TextLimit.rows)
     do { return (try ContrastivePair.read(data, fileName: path), data) } catch {
         throw TillerError.invalidFile("\(error)")
     }
@@ -37,7 +37,7 @@ func readPairs(path: String) throws -> (pairs: [ContrastivePair], data: [UInt8])
 
 /// The items of an evaluation in a file, with its SHA-256.
 func readEvaluationItems(path: String) throws -> (items: [EvaluationItem], hash: String) {
-    let data = try readFile(path: path, limit: 1 << 30)
+    let data = try readFile(path: path, limit: TextLimit.rows)
     let hash = SHA256.digest(of: data).description
     do { return (try EvaluationItem.read(data, fileName: path), hash) } catch {
         throw TillerError.invalidFile("\(error)")

@@ -51,8 +51,7 @@ struct SignatureNames {
         let key = try KeyFolder.usual().required(name)
         let names = SignatureNames()
         return RequiredSigner(name: name) { file in
-            Interrupt.install()
-            guard try file.verify(progress: { _, _ in !Interrupt.isRequested }) else { throw Interruption() }
+            _ = try file.verify()
             return names.report(file, signedBy: key).refusal
         }
     }

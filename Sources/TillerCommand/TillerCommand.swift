@@ -15,7 +15,7 @@ struct TillerCommand: ParsableCommand {
             A GGUF model becomes one .tiller file with 'convert', learns to be steered with 'profile train', and \
             answers with 'chat' and 'generate'.
 
-            Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+            Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 terminated.
             """,
         version: tillerVersion,
         subcommands: [ManualCommand.self],

@@ -35,8 +35,6 @@ struct CompactCommand: ParsableCommand {
 
     func run() throws {
         let before = try openModelFile(file).byteCount
-        // The copy beside the file is finished or fails: an interrupt that left it there would help nobody.
-        Interrupt.install(includingTermination: true)
         try TillerStore.compact(file)
         let freed = before - (try openModelFile(file).byteCount)
         printLine("\(file.printableLine): \(formatted(bytes: freed)) given back")

@@ -18,7 +18,7 @@ enum HelpText {
             )
         var lines = [
             "OVERVIEW: \(overview)", "", discussion, "",
-            "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.", "",
+            "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 terminated.", "",
             "USAGE: \(name) <subcommand>", "", "OPTIONS:",
         ]
         lines += line("--version", "Show the version.") + line("-h, --help", "Show help information.")

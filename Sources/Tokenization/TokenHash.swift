@@ -73,12 +73,29 @@ struct TableSlot {
     @inline(__always)
     static func next(_ slot: Int, count: Int) -> Int { slot + 1 < count ? slot + 1 : 0 }
 
+    /// The most occupied slots in a row, all of which a search may have to look at. Tables of a million entries have rows of
+    /// some 200; only entries that were chosen to collide make longer ones.
+    static let maximumRunLength = 1024
+
     /// Places entries by linear probing.
-    static func table(hashes: [(hash: TokenHash, index: Int)]) -> [UInt32] {
+    /// - Throws: `rule` for an entry that finds no place within `maximumRunLength`.
+    static func table(
+        hashes: [(hash: TokenHash, index: Int)], _ rule: TokenizerError.Rule
+    ) throws(TokenizerError) -> [UInt32] {
         var slots = [UInt32](repeating: empty, count: count(entries: hashes.count))
         for (hash, index) in hashes {
             var slot = hash.slot(count: slots.count)
-            while slots[slot] != empty { slot = next(slot, count: slots.count) }
+            var runLength = 1
+            while slots[slot] != empty {
+                slot = next(slot, count: slots.count)
+                runLength += 1
+            }
+            guard runLength <= maximumRunLength else {
+                throw TokenizerError(
+                    rule, found: "\(runLength) occupied slots in a row",
+                    expected: "at most \(maximumRunLength): the entries are chosen to collide",
+                    at: "entry \(index)")
+            }
             slots[slot] = packed(tag: hash.tag, index: index)
         }
         return slots

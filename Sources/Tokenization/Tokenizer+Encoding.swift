@@ -8,13 +8,15 @@ extension Tokenizer {
     ///   - addSpecial: put the begin and end of sequence around the text, as far as the model wants them.
     ///   - parseSpecial: recognize control tokens written in the text. If false, they are text like any other;
     ///     user-defined tokens are recognized in either case.
+    ///   - maximumCount: what comes after so many tokens is of no use: some more are returned at most.
     ///   - isCancelled: asked now and then; once it says so, the tokens up to there are returned.
     package func encode(
-        _ text: String, addSpecial: Bool, parseSpecial: Bool, isCancelled: () -> Bool = { false }
+        _ text: String, addSpecial: Bool, parseSpecial: Bool, maximumCount: Int = .max,
+        isCancelled: () -> Bool = { false }
     ) -> [Int32] {
         var output: [Int32] = []
         if addSpecial && addsBeginOfSequence, let id = beginOfSequence { output.append(id) }
-        output += encode(text, parseSpecial ? .everywhere : .nowhere, isCancelled)
+        output += encode(text, parseSpecial ? .everywhere : .nowhere, maximumCount, isCancelled)
         if addSpecial && addsEndOfSequence, let id = endOfSequence { output.append(id) }
         return output
     }
@@ -24,16 +26,33 @@ extension Tokenizer {
     ///
     /// - Parameters:
     ///   - ranges: bytes of the text's UTF-8, ascending and apart from each other, each of whole characters.
+    ///   - maximumCount: what comes after so many tokens is of no use: some more are returned at most.
     ///   - isCancelled: asked now and then; once it says so, the tokens up to there are returned.
     package func encode(
-        _ text: String, controlTokensIn ranges: [Range<Int>], isCancelled: () -> Bool = { false }
+        _ text: String, controlTokensIn ranges: [Range<Int>], maximumCount: Int = .max,
+        isCancelled: () -> Bool = { false }
     ) -> [Int32] {
-        encode(text, .ranges(ranges), isCancelled)
+        encode(text, .ranges(ranges), maximumCount, isCancelled)
     }
 
-    private func encode(_ text: String, _ places: ControlPlaces, _ isCancelled: () -> Bool) -> [Int32] {
+    /// Tokens that a text has at least, known without encoding it: each covers no more bytes than the longest.
+    ///
+    /// - Returns: 0 where tokens may stand for any number of bytes: after normalization, or where a byte has no token.
+    package func leastTokenCount(of text: String) -> Int {
+        let isSentencePiece = tables.layout.kind == .sentencePieceBPE
+        let hasUnknown = isSentencePiece && tables.layout.specialIds[2] >= 0
+        guard rules == nil, hasUnknown || tables.hasAllBytes else { return 0 }
+        // SentencePiece's mark of three bytes counts as a space.
+        let longest = max(tables.layout.longestTokenByteCount, 1) * (isSentencePiece ? 3 : 1)
+        return (text.utf8.count + longest - 1) / longest
+    }
+
+    private func encode(
+        _ text: String, _ places: ControlPlaces, _ maximumCount: Int, _ isCancelled: () -> Bool
+    ) -> [Int32] {
         withoutActuallyEscaping(isCancelled) { isCancelled in
-            var encoder = TextEncoder(tables: tables, rules: rules, isCancelled: isCancelled)
+            var encoder = TextEncoder(
+                tables: tables, rules: rules, maximumCount: maximumCount, isAsked: isCancelled)
             encoder.encode(text.utf8.span, places)
             return encoder.output
         }
@@ -49,21 +68,28 @@ extension Tokenizer {
 struct TextEncoder {
     let tables: TokenizerTables
     let rules: EncodingRules?
-    let isCancelled: () -> Bool
+    let maximumCount: Int
+    let isAsked: () -> Bool
     var output: [Int32] = []
     private var merger = PieceMerger()
 
     /// Longer pieces are cut here, so that positions fit in 32 bits; no real text has one.
     private static let maximumPieceByteCount = 1 << 28
 
-    init(tables: TokenizerTables, rules: EncodingRules?, isCancelled: @escaping () -> Bool) {
+    init(
+        tables: TokenizerTables, rules: EncodingRules?, maximumCount: Int, isAsked: @escaping () -> Bool
+    ) {
         self.tables = tables
         self.rules = rules
-        self.isCancelled = isCancelled
+        self.maximumCount = maximumCount
+        self.isAsked = isAsked
     }
 
+    /// Whether nobody wants what comes next.
+    private func isCancelled() -> Bool { output.count > maximumCount || isAsked() }
+
     mutating func encode(_ text: Span<UInt8>, _ places: ControlPlaces) {
-        output.reserveCapacity(text.count / 3)
+        output.reserveCapacity(min(text.count / 3, maximumCount))
         var followsSpecial = true
         let scanner = SpecialTokenScanner(
             tables: tables, patterns: SectionPatterns(tables: tables), flags: rules?.flags,
@@ -198,7 +224,7 @@ struct TextEncoder {
         } else {
             appendUnits(text, piece)
         }
-        merger.merge(RankedMerges(tables: tables), text, end: piece.count, isCancelled: isCancelled)
+        merger.merge(RankedMerges(tables: tables), text, end: piece.count, isCancelled: isAsked)
         // A byte that has no token leaves nothing, as in the models' own tokenizers.
         for symbol in merger.symbols where symbol.token >= 0 { output.append(symbol.token) }
     }
@@ -258,7 +284,7 @@ struct TextEncoder {
         for index in 0..<part.count where part[index] & 0xC0 != 0x80 {
             merger.symbols.append(Symbol(token: -1, start: Int32(truncatingIfNeeded: index)))
         }
-        merger.merge(rule, part, end: part.count, isCancelled: isCancelled)
+        merger.merge(rule, part, end: part.count, isCancelled: isAsked)
         for index in merger.symbols.indices {
             let end = index + 1 < merger.symbols.count ? Int(merger.symbols[index + 1].start) : part.count
             append(merger.symbols[index], part, end: end)

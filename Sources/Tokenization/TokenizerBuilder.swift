@@ -7,6 +7,10 @@ package struct TokenizerBuilder {
     /// What each token stands for: bytes for normal tokens, the written form for the others.
     private let texts: [[UInt8]]
 
+    /// The most tokens, and the most merges, that a section holds.
+    package static let maximumCount = min(
+        TokenizerLayout.maximumTokenCount, TokenizerLayout.maximumMergeCount)
+
     package init(vocabulary: Vocabulary) {
         self.vocabulary = vocabulary
         texts = zip(vocabulary.texts, vocabulary.types).map { text, type in
@@ -21,7 +25,7 @@ package struct TokenizerBuilder {
         try checkCounts()
         let merges = try packedMerges()
         let special = specialTokens()
-        let textTable = textTable()
+        let textTable = try textTable()
         let rules = try vocabulary.rules?.bytes() ?? []
         let endOfGeneration = Set(vocabulary.endOfGeneration).sorted()
         let layout = TokenizerLayout(
@@ -198,11 +202,11 @@ extension TokenizerBuilder {
         }
     }
 
-    private func textTable() -> [UInt32] {
+    private func textTable() throws(TokenizerError) -> [UInt32] {
         guard vocabulary.kind != .byteLevelBPE || vocabulary.ignoresMerges else { return [] }
         var seen: Set<[UInt8]> = []
         let entries = findableTokens.filter { !texts[$0].isEmpty && seen.insert(texts[$0]).inserted }
-        return TableSlot.table(hashes: entries.map { (hash(of: texts[$0]), $0) })
+        return try TableSlot.table(hashes: entries.map { (hash(of: texts[$0]), $0) }, .textTable)
     }
 
     private func hash(of text: [UInt8]) -> TokenHash { TokenHash(text.span, text.indices) }
@@ -282,7 +286,7 @@ extension TokenizerBuilder {
             hashes.append((TokenHash(left: left, right: right), entries.count))
             entries.append(left | right << 20 | UInt64(merged) << 40)
         }
-        return (entries, TableSlot.table(hashes: hashes))
+        return (entries, try TableSlot.table(hashes: hashes, .mergeTable))
     }
 }
 

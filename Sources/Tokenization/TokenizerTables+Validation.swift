@@ -168,10 +168,17 @@ extension TokenizerTables {
     ) throws(TokenizerError) {
         var occupiedCount = 0
         var isSound = true
-        for index in 0..<count {
-            let isOccupied = slot(index) != TableSlot.empty
-            occupiedCount &+= isOccupied ? 1 : 0
-            isSound = (!isOccupied || Int(slot(index) & TableSlot.indexMask) < limit) && isSound
+        // A row that is too long fills one of these whole.
+        let blockLength = TableSlot.maximumRunLength / 2
+        var hasFullBlock = false
+        for start in stride(from: 0, to: count, by: blockLength) {
+            let countBefore = occupiedCount
+            for index in start..<min(start + blockLength, count) {
+                let isOccupied = slot(index) != TableSlot.empty
+                occupiedCount &+= isOccupied ? 1 : 0
+                isSound = (!isOccupied || Int(slot(index) & TableSlot.indexMask) < limit) && isSound
+            }
+            hasFullBlock = hasFullBlock || occupiedCount - countBefore == blockLength
         }
         if !isSound {
             for index in 0..<count
@@ -189,6 +196,22 @@ extension TokenizerTables {
             throw TokenizerError(
                 rule, found: "\(occupiedCount) of \(count)", expected: "at most three quarters",
                 at: "the count of occupied slots")
+        }
+        if hasFullBlock { try validateRuns(rule, count: count, slot) }
+    }
+
+    /// No search takes more steps than slots may be occupied in a row, from the last to the first too.
+    private func validateRuns(
+        _ rule: TokenizerError.Rule, count: Int, _ slot: (Int) -> UInt32
+    ) throws(TokenizerError) {
+        var runLength = 0
+        for index in 0..<2 * count {
+            runLength = slot(index % count) == TableSlot.empty ? 0 : runLength + 1
+            guard runLength <= TableSlot.maximumRunLength else {
+                throw TokenizerError(
+                    rule, found: "\(runLength) occupied slots in a row",
+                    expected: "at most \(TableSlot.maximumRunLength)", at: "slot \(index % count)")
+            }
         }
     }
 }

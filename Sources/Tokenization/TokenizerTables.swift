@@ -86,6 +86,9 @@ struct TokenizerTables: @unchecked Sendable {
     @inline(__always)
     func byteToken(_ byte: UInt8) -> Int32 { Int32(bitPattern: word(offsets.byteTokens, Int(byte))) }
 
+    /// Whether every byte has a token.
+    var hasAllBytes: Bool { (0...255).allSatisfy { byteToken(UInt8($0)) >= 0 } }
+
     func endOfGenerationToken(_ index: Int) -> Int32 {
         Int32(bitPattern: word(offsets.endOfGeneration, index))
     }

@@ -52,7 +52,7 @@ import Testing
         if signal == SIGKILL {
             #expect(outcome.status == -SIGKILL)
         } else {
-            expectRefusal(outcome, code: 130, saying: "interrupted")
+            expectRefusal(outcome, code: 128 + signal, saying: "interrupted")
         }
         #expect(place.text(of: "model.tiller") == "what lay there before")
         #expect(place.folder.partialNames == [])

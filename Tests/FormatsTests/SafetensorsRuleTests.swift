@@ -21,7 +21,9 @@ struct SafetensorsRuleTests {
         ),
         (
             .safetensorsHeaderText,
-            ["{", "{]}", "{}\n", "{} {}", "{}x}", "{\"a\":{}", deep].map { RawSafetensors(header: $0).bytes }
+            ["{", "{]}", "{}\n", "{} {}", "{}x}", "{\"a\":{}", deep, manyValues].map {
+                RawSafetensors(header: $0).bytes
+            }
                 + [RawSafetensors().bytes(header: [0x7B, 0x22, 0xFF, 0x22, 0x3A, 0x31, 0x7D])]
         ),
         (
@@ -101,6 +103,10 @@ struct SafetensorsRuleTests {
     static let deep =
         "{\"__metadata__\":" + String(repeating: "[", count: 9) + String(repeating: "]", count: 9) + "}"
 
+    /// One value more than the limit: the two objects or arrays around them count too.
+    static let manyValues =
+        "{\"weight_map\":[" + String(repeating: "0,", count: SafetensorsFile.maximumValueCount - 2) + "0]}"
+
     static var manyTensors: [UInt8] {
         let members = (0...65_537).map { "\"\($0)\":0" }
         return RawSafetensors(header: "{\(members.joined(separator: ","))}").bytes
@@ -110,6 +116,7 @@ struct SafetensorsRuleTests {
     static let indexCases: [(rule: FormatRule, text: String)] = [
         (.safetensorsIndexText, ""), (.safetensorsIndexText, "{"),
         (.safetensorsIndexText, "{\"weight_map\":{\"a\":\"x\",\"a\":\"y\"}}"),
+        (.safetensorsIndexText, manyValues),
         (.safetensorsWeightMap, "{}"), (.safetensorsWeightMap, "[]"),
         (.safetensorsWeightMap, "{\"weight_map\":[]}"), (.safetensorsWeightMap, "{\"weight_map\":{}}"),
         (.safetensorsWeightMap, "{\"weight_map\":{\"a\":1}}"),
@@ -135,7 +142,7 @@ struct SafetensorsRuleTests {
             let error = #expect(throws: FormatError.self) {
                 try SafetensorsIndex(bytes: ByteView(copying: Array(text.utf8)))
             }
-            #expect(error?.rule == rule, "\(text)")
+            #expect(error?.rule == rule, "\(text.prefix(80))")
         }
     }
 

@@ -108,3 +108,11 @@ func errorsSayWhatWasFoundAndWhere(index: Int) {
     #expect(error?.byteOffset == 7)
     #expect(error?.found == "\"a\" again")
 }
+
+/// Values of all levels count, so that memory stays in proportion whatever they nest in.
+@Test(arguments: ["[0,[1],{\"a\":null}]", "[[],[],[],[],[]]", "{\"a\":1,\"b\":2,\"c\":3,\"d\":4,\"e\":[]}"])
+func textsOfTooManyValuesAreRefused(text: String) throws {
+    _ = try JSON.parse(text, maximumCount: 6)
+    let error = #expect(throws: JSONError.self) { try JSON.parse(text, maximumCount: 5) }
+    #expect(error?.found == "one more value" && error?.expected == "at most 5 values")
+}
