@@ -74,7 +74,8 @@ package struct SafetensorsIndex: Sendable {
                 expected: "at most \(SafetensorsModel.maximumIndexByteCount)")
         }
         let json = try JSON.parse(
-            bytes.copied(), rule: .safetensorsIndexText, duplicateRule: .safetensorsIndexText, maximumDepth: 8,
+            bytes.copied(), rule: .safetensorsIndexText, duplicateRule: .safetensorsIndexText,
+            maximumDepth: 8,
             maximumCount: SafetensorsFile.maximumValueCount)
         guard let map = json["weight_map"]?.objectValue, !map.isEmpty else {
             throw FormatError(
