@@ -124,7 +124,7 @@ private func endWithLeftovers(by signal: Int32) {
         await #expect(processExitsWith: .exitCode(143)) {
             beginProgram()
             let path = testFolder("TILLER_TEST_WRITER") + "/a"
-            let writer = try AtomicFileWriter(path: path, replaceExisting: true)
+            let writer = try AtomicFileWriter(path: path, replaceExisting: true, isNamed: true)
             try writer.write([2, 3])
             raise(SIGTERM)
             try writer.commit()

@@ -45,7 +45,7 @@ COMMANDS = [
     command("evaluate pairs", "evaluate pairs wide.tiller --items pairs.jsonl"),
     command("evaluate logits", "evaluate logits wide.tiller --tokens tokens.json --output logits", "logits"),
     command("evaluate divergence", "evaluate divergence wide.tiller --reference wide.tiller --text text.txt --context 64 --chunks 4"),
-    command("bundle", "bundle wide.tiller boat --runtime program", "boat"),
+    command("bundle", "bundle wide.tiller boat --runtime TILLER", "boat"),
     command("profile import", "profile import model.tiller v.gguf --name w"),
     command("profile export", "profile export model.tiller v out.tillerprofile", "out.tillerprofile"),
     command("profile train", "profile train model.tiller --pairs pairs.jsonl --name n"),
@@ -99,7 +99,6 @@ def prepare(tiller: str, root: pathlib.Path, place: pathlib.Path, width: int) ->
     pair = {"prompt": "I feel", "positive": " happy", "negative": " sad"}
     (place / "pairs.jsonl").write_text("".join(json.dumps(pair | {"prompt": f"On day {i} I feel"}) + "\n" for i in range(24)), encoding="utf-8")
     (place / "tokens.json").write_text(json.dumps([[1 + (i * j) % 200 for j in range(1, 65)] for i in range(1, 9)]), encoding="utf-8")
-    shutil.copy(tiller, place / "program")
     run("convert", "model.gguf", "model.tiller", "--weights", "int8", "--calibration", "none")
     run("convert", "model.gguf", "expert.tiller", "--weights", "f32")
     run("convert", "wide", "wide.tiller", "--calibration", "none")

@@ -17,7 +17,8 @@ def digests(folder: pathlib.Path) -> dict:
 def start(options, command: list, folder: pathlib.Path):
     # What is read from standard input comes from a file, as by a pipe, and never ends in an answer of its own.
     with open(folder / "input.txt", "rb") as text:
-        return subprocess.Popen([options.tiller, *command], cwd=folder, stdin=text, stdout=subprocess.DEVNULL,
+        words = [options.tiller if word == "TILLER" else word for word in command]
+        return subprocess.Popen([options.tiller, *words], cwd=folder, stdin=text, stdout=subprocess.DEVNULL,
                                 stderr=subprocess.PIPE, text=True, env=os.environ | {"TILLER_KEYS": str(folder / "keys")})
 
 
