@@ -34,7 +34,9 @@ extension Interpreter {
         case "trim":
             let set = try arguments.bind(["chars"], for: name)[0]
             try budget.spend(scalars: set?.string?.utf8.count ?? 0)
-            return .string(try text(value).stripped(of: set?.string, leading: true, trailing: true))
+            return .string(
+                try (set == nil ? text(value) : letters(value)).stripped(
+                    of: set?.string, leading: true, trailing: true))
         case "upper": return .string(try letters(value).uppercased)
         case "lower": return .string(try letters(value).lowercased)
         case "capitalize": return .string(try letters(value).pythonCapitalized)
@@ -88,7 +90,7 @@ extension Interpreter {
     }
 
     private func escaped(_ value: Value) throws(TemplateError) -> Text {
-        let escaped = try text(value).htmlEscaped
+        let escaped = try letters(value).htmlEscaped
         try budget.spend(bytes: escaped.cost)
         return escaped
     }

@@ -68,7 +68,7 @@ extension Interpreter {
             let place = index < 0 ? index + elements.items.count : index
             return elements.items.indices.contains(place) ? elements.items[place] : nil
         case .string(let text), .markup(let text):
-            try budget.spend(bytes: text.cost)
+            try budget.spend(scalars: text.cost)
             let scalars = text.scalars
             let place = index < 0 ? index + scalars.count : index
             guard scalars.indices.contains(place) else { return nil }

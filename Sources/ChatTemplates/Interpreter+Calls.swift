@@ -88,7 +88,8 @@ extension Interpreter {
             guard let format = try arguments.bind(["format"], for: "strftime_now")[0]?.text else {
                 throw .evaluation("expected a format for 'strftime_now'")
             }
-            try budget.spend(bytes: format.cost)
+            // A field of two characters may write two dozen.
+            try budget.spend(format.cost * 16)
             return .string(Text(now.formatted(format.string), from: format.source))
         }
     }

@@ -33,7 +33,7 @@ extension Interpreter {
             guard set == nil || set?.isNone == true || set?.string != nil else {
                 throw .evaluation("found a \(set?.typeName ?? "") for '\(name)', expected a string")
             }
-            try budget.spend(scalars: set?.string?.utf8.count ?? 0)
+            if let set = set?.string { try budget.spend(scalars: text.cost + set.utf8.count) }
             return text.stripped(of: set?.string, leading: name != "rstrip", trailing: name != "lstrip")
         case "upper": return text.uppercased
         case "lower", "casefold": return text.lowercased
@@ -105,6 +105,7 @@ extension Interpreter {
         let places = Array(text.string.utf8).offsets(of: Array(old.utf8), limit: limit)
         guard !places.isEmpty else { return text }
         try budget.spend(bytes: try product(places.count, new.cost))
+        try budget.spend(elements: places.count)
         var result = Text()
         var start = 0
         for place in places {
@@ -120,6 +121,7 @@ extension Interpreter {
     private func intersperse(_ new: Text, in text: Text, limit: Int) throws(TemplateError) -> Text {
         let scalars = text.scalars
         try budget.spend(bytes: try product(scalars.count + 1, new.cost + 1))
+        try budget.spend(elements: scalars.count)
         var result = Text()
         for (index, part) in scalars.enumerated() {
             if index < limit { result.append(new) }

@@ -39,7 +39,7 @@ extension Text {
                 next += 1
             }
             let text = try field.format(argument, budget)
-            try budget.spend(bytes: text.cost)
+            try budget.spend(scalars: text.cost)
             result.append(text)
         }
         // Python lets what has subscripts go unused.
@@ -88,7 +88,7 @@ extension Text {
                 value = found
             }
             let text = try value.printed(budget)
-            try budget.spend(bytes: text.cost)
+            try budget.spend(scalars: text.cost)
             result.append(text)
         }
         return result

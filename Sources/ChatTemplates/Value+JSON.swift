@@ -128,7 +128,7 @@ struct JSONTextWriter {
     }
 
     private mutating func write(_ string: Text) throws(TemplateError) {
-        try budget.spend(bytes: string.cost)
+        try budget.spend(scalars: string.cost)
         add("\"")
         text.append(string.mapScalars { $0.jsonEscaped(escapesNonASCII: escapesNonASCII) })
         add("\"")

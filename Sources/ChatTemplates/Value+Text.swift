@@ -102,7 +102,7 @@ extension Value {
 
     /// Python's repr of a string: single quotes unless only those occur inside.
     private func append(quoted string: Text, to text: inout Text, _ budget: Budget) throws(TemplateError) {
-        try budget.spend(bytes: string.cost)
+        try budget.spend(scalars: string.cost)
         let bytes = string.string.utf8
         let usesDouble = bytes.contains(UInt8(ascii: "'")) && !bytes.contains(UInt8(ascii: "\""))
         let quote: Unicode.Scalar = usesDouble ? "\"" : "'"

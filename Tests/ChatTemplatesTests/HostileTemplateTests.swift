@@ -127,6 +127,9 @@ private let work = [
     "ns[s]", "[m] | map(attribute=s) | list", "'%(' ~ s ~ ')s' % m", "s % ()", "s | int", "s | float",
     "'x' | trim(s)", "'x'.strip(s)", "s.startswith(s)", "s.endswith((s, s))", "s.removeprefix(s)",
     "'x'.split(s)", "s.isalpha()", "s | title", "s.upper()",
+    // Scalars that are escaped, replaced or tested one by one.
+    "s | tojson", "s | e", "[s] | string", "s.strip('ba')", "s | trim('ba')", "s.replace('a', '')", "s[3]",
+    "strftime_now(s)",
     // Names are looked for among many.
     "f(" + (0..<200).map { "a\($0)=1" }.joined(separator: ", ") + ")",
     "'" + repeated("{a199}", 100) + "'.format(" + (0..<200).map { "a\($0)=1" }.joined(separator: ", ") + ")",
