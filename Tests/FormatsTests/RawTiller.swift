@@ -31,6 +31,8 @@ struct RawTiller {
     var tableOffset: UInt64?
     var byteCount: UInt64?
     var tableDigest: [UInt8]?
+    /// Of what fills the way to a page, where it is not that of the bytes.
+    var freeDigest: [UInt8]?
     /// Changes the finished table of contents before it is sealed.
     var changeTable: (inout [UInt8]) -> Void = { _ in }
 
@@ -78,9 +80,7 @@ struct RawTiller {
                 let start = file.bytes.count
                 file.pad(to: 4096)
                 let free = [UInt8](repeating: 0, count: file.bytes.count - start)
-                list(
-                    Section(kind: 0, flags: 0, bytes: free, listedDigest: [UInt8](repeating: 0, count: 32)),
-                    at: start)
+                list(Section(kind: 0, flags: 0, bytes: free, listedDigest: freeDigest), at: start)
             }
             list(section, at: file.bytes.count)
             file.bytes += section.bytes

@@ -159,6 +159,18 @@ struct TillerRuleTests {
         expect(.tillerChatTemplate, [changed { $0[.chatTemplate].bytes = [0xC3, 0x28] }])
     }
 
+    @Test func freeBytesAreCheckedByVerifyWhereTheirDigestIsKnown() throws {
+        func verified(_ digest: UInt8) throws -> Bool {
+            let bytes = changed { $0.freeDigest = [UInt8](repeating: digest, count: 32) }
+            return try TillerFile(bytes: ByteView(copying: bytes)).verify()
+        }
+        #expect(try verified(0))
+        do {
+            _ = try verified(7)
+            Issue.record("a wrong digest is accepted")
+        } catch let error as FormatError { #expect(error.rule == .tillerSectionDigest) }
+    }
+
     // MARK: - Manifest
 
     private func manifest(_ change: (inout JSON.Object) -> Void) -> [UInt8] {

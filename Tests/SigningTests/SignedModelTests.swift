@@ -13,7 +13,7 @@ import Testing
 
     /// The bytes of a model that a key has signed as a whole.
     private func signedModel() throws -> [UInt8] {
-        let path = try TinyModel("qwen2").convert(.int8, in: folder)
+        let path = try TinyModel("llama").convert(.int8, in: folder)
         let signature = try SigningKey(name: "Ada").sign(
             TillerFile(path: path).signableSections, scope: .file)
         #expect(try TillerStore.add(signature, in: path).isEmpty)
