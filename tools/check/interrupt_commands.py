@@ -16,6 +16,11 @@ class Command:
     # Files that may be there afterwards, whole.
     outputs: list = dataclasses.field(default_factory=list)
 
+    @property
+    def input(self) -> str:
+        """The file of what comes on standard input."""
+        return "chat.txt" if self.words[0] == "chat" else "input.txt"
+
 
 def command(name: str, words: str, *outputs: str) -> Command:
     return Command(name, words.split(), list(outputs))
@@ -38,8 +43,8 @@ COMMANDS = [
     command("generate, long prompt", "generate wide.tiller --prompt - --max-tokens 8"),
     command("generate, JSON", "generate wide.tiller --prompt The --max-tokens 100 --json"),
     command("generate, session", "generate wide.tiller --prompt The --max-tokens 100 --session s", "s"),
-    command("chat", "chat wide.tiller --max-tokens 50"),
-    command("chat, session", "chat wide.tiller --max-tokens 50 --session s", "s"),
+    command("chat", "chat wide.tiller --max-tokens 20"),
+    command("chat, session", "chat wide.tiller --max-tokens 20 --session s", "s"),
     command("bench", "bench wide.tiller --prompt-tokens 64 --generated-tokens 16 --repetitions 3"),
     command("evaluate perplexity", "evaluate perplexity wide.tiller --text text.txt --context 64 --chunks 8"),
     command("evaluate pairs", "evaluate pairs wide.tiller --items pairs.jsonl"),
@@ -96,6 +101,7 @@ def prepare(tiller: str, root: pathlib.Path, place: pathlib.Path, width: int) ->
     sentences = [f"The {i} cats sat on {i} mats and the dog ran after them.\n\n" for i in range(40)]
     (place / "text.txt").write_text("".join(sentences), encoding="utf-8")
     (place / "input.txt").write_text("".join(sentences[:2]), encoding="utf-8")
+    (place / "chat.txt").write_text("The cat sat.\nThe dog ran.\n", encoding="utf-8")
     pair = {"prompt": "I feel", "positive": " happy", "negative": " sad"}
     (place / "pairs.jsonl").write_text("".join(json.dumps(pair | {"prompt": f"On day {i} I feel"}) + "\n" for i in range(24)), encoding="utf-8")
     (place / "tokens.json").write_text(json.dumps([[1 + (i * j) % 200 for j in range(1, 65)] for i in range(1, 9)]), encoding="utf-8")

@@ -14,10 +14,10 @@ def digests(folder: pathlib.Path) -> dict:
             for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def start(options, command: list, folder: pathlib.Path):
+def start(options, entry, folder: pathlib.Path):
     # What is read from standard input comes from a file, as by a pipe, and never ends in an answer of its own.
-    with open(folder / "input.txt", "rb") as text:
-        words = [options.tiller if word == "TILLER" else word for word in command]
+    with open(folder / entry.input, "rb") as text:
+        words = [options.tiller if word == "TILLER" else word for word in entry.words]
         return subprocess.Popen([options.tiller, *words], cwd=folder, stdin=text, stdout=subprocess.DEVNULL,
                                 stderr=subprocess.PIPE, text=True, env=os.environ | {"TILLER_KEYS": str(folder / "keys")})
 
@@ -42,8 +42,8 @@ def interrupt(options, dice, clean, scratch, entry, span):
     """One run: the seconds from the signal to the end (None where it had ended before), and what is wrong."""
     shutil.rmtree(scratch, ignore_errors=True)
     shutil.copytree(clean, scratch)
-    before, number, delay = digests(scratch), dice.choice([signal.SIGINT, signal.SIGTERM]), dice.uniform(0, span)
-    process = start(options, entry.words, scratch)
+    before, number, delay = digests(scratch), dice.choice(options.signals), dice.uniform(0, span)
+    process = start(options, entry, scratch)
     time.sleep(delay)
     sent = time.monotonic()
     process.send_signal(number)
@@ -51,6 +51,8 @@ def interrupt(options, dice, clean, scratch, entry, span):
     seconds, code = time.monotonic() - sent, process.returncode
     if code == 0:
         return None, problem(options, before, scratch, entry.outputs)
+    if number == signal.SIGKILL and code == -number:
+        return seconds, problem(options, before, scratch, entry.outputs)
     # The loader has no handler yet.
     is_early = code == -number and delay < options.startup and errors == ""
     if code != 128 + number and not is_early:
