@@ -120,10 +120,9 @@ struct FolderRules {
         var behavior = try behavior(step, usual: nil)
         behavior.isInverted = try step.optionalBool("invert") ?? false
         if let text = try pattern.optionalString("String") {
-            // An empty text is never found, so that all of it lies between two matches.
-            if !text.isEmpty { return [.splitText(text, behavior)] }
-            return behavior == SplitBehavior(.removed, isInverted: true)
-                ? [.split(.gpt2, SplitBehavior(.removed))] : []
+            // What the reference implementation makes of an empty one changes where a text has letters beyond ASCII.
+            guard !text.isEmpty else { throw pattern.refusal("String", "''", expected: "a text to split at") }
+            return [.splitText(text, behavior)]
         }
         let expression = try pattern.string("Regex")
         guard let rule = FolderExpressions.rule(for: expression) else {

@@ -176,6 +176,11 @@ import Tokenization
         ("llama", "\"merges\": [", "\"merges\": [\"t h\",", ["model.merges[1] is an array"]),
         ("llama", "\"merges\": [", "\"merges\": [[\"t\", \"qqq\"],", ["merge 0"]),
         (
+            "llama", "\"type\": \"Digits\"",
+            "\"type\": \"Split\", \"pattern\": {\"String\": \"\"}, \"behavior\": \"Isolated\"",
+            ["pattern.String is '', expected a text to split at"]
+        ),
+        (
             "llama", "\"type\": \"Digits\"", "\"type\": \"BertPreTokenizer\"",
             ["pretokenizers[0].type is 'BertPreTokenizer', expected ByteLevel"]
         ),

@@ -119,7 +119,7 @@ def random_pre_tokenizer(generator: random.Random) -> dict:
     if kind == "Split":
         return {"type": "Split", "pattern": {"Regex": generator.choice(EXPRESSIONS)}, "behavior": behavior, "invert": invert}
     if kind == "String":
-        text = generator.choice([" ", "▁", "a", "ab", "aa", ""])
+        text = generator.choice([" ", "▁", "a", "ab", "aa", "e"])
         return {"type": "Split", "pattern": {"String": text}, "behavior": behavior, "invert": invert}
     return {"type": kind} | ({"Digits": {"individual_digits": invert}, "Punctuation": {"behavior": behavior},
                               "CharDelimiterSplit": {"delimiter": generator.choice("ax ")}}.get(kind, {}))
