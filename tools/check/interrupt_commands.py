@@ -55,7 +55,7 @@ COMMANDS = [
     command("profile export", "profile export model.tiller v out.tillerprofile", "out.tillerprofile"),
     command("profile train", "profile train model.tiller --pairs pairs.jsonl --name n"),
     command("profile calibrate", "profile calibrate model.tiller v --validation pairs.jsonl --report r",
-            *[f"r/{name}" for name in ["v.svg", "v.json", "v-calibration.svg", "v-calibration.json"]]),
+            *[f"r/{name}" for name in ["v.svg", "v.json", "v.calibration.svg", "v.calibration.json"]]),
     command("expert capture", "expert capture model.tiller --pairs pairs.jsonl --output states", "states"),
     command("expert gap", f"expert gap model.tiller {READ}"),
     command("expert train", f"expert train model.tiller {READ} --name n"),
