@@ -23,13 +23,6 @@ extension TinyModel {
         return raw.bytes
     }
 
-    private func rule(_ bytes: [UInt8]) -> FormatRule? {
-        do {
-            try exerciseModel(bytes)
-            return nil
-        } catch { return error.rule }
-    }
-
     @Test func factorsSurviveTheFile() throws {
         let read = try TillerFile(bytes: ByteView(copying: file())).headScaling
         #expect(read == TinyModel.headScaling && read?.factors[0] == nil)
@@ -67,15 +60,16 @@ extension TinyModel {
             try file { $0.bytes[12] -= 1 }, try file { $0.bytes[15] = 255 },
         ]
         for (index, bytes) in broken.enumerated() {
-            #expect(rule(bytes) == .tillerHeadScaling, "file \(index)")
+            #expect(brokenRule(bytes) == .tillerHeadScaling, "file \(index)")
         }
         for factor in [Float.nan, .infinity, 0, -1, 1e-45] {
             let bits = withUnsafeBytes(of: factor.bitPattern.littleEndian) { Array($0) }
-            #expect(try rule(file { $0.bytes.replaceSubrange(20..<24, with: bits) }) == .tillerHeadScaling)
+            #expect(
+                try brokenRule(file { $0.bytes.replaceSubrange(20..<24, with: bits) }) == .tillerHeadScaling)
         }
         var twice = try RawTiller(file())
         twice.sections.append(twice[.headScaling])
-        #expect(rule(twice.bytes) == .tillerSectionCount)
+        #expect(brokenRule(twice.bytes) == .tillerSectionCount)
     }
 
     /// A profile for the heads as the source has them needs a file that knows them; one for the heads of a file stays there.

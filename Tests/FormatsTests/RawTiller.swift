@@ -134,3 +134,11 @@ private func exercise(_ profile: SteeringProfile) -> Int {
     }
     return sum
 }
+
+/// The rule that a model's bytes break; nil where all of it can be read.
+func brokenRule(_ bytes: [UInt8]) -> FormatRule? {
+    do {
+        try exerciseModel(bytes)
+        return nil
+    } catch { return error.rule }
+}

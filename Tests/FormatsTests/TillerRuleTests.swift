@@ -17,15 +17,6 @@ struct TillerRuleTests {
         return file.bytes
     }
 
-    private func brokenRule(_ bytes: [UInt8]) -> FormatRule? {
-        do {
-            try exerciseModel(bytes)
-            return nil
-        } catch {
-            return error.rule
-        }
-    }
-
     private func expect(_ rule: FormatRule, _ files: [[UInt8]], line: Int = #line) {
         for (index, file) in files.enumerated() {
             let found = brokenRule(file)
