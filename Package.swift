@@ -242,7 +242,8 @@ if let targets = names("TILLER_THREAD_SANITIZER") {
     }
 }
 
-// For tools/check/fuzz: libFuzzer's coverage and Address Sanitizer in what reads files. The variable is libFuzzer's path.
+// For tools/check/fuzz, and for tests under Address Sanitizer: that and libFuzzer's coverage in what reads files. The variable is
+// libFuzzer's path.
 if let library = Context.environment["TILLER_FUZZ"] {
     let readers = [
         "JSON", "Quantization", "Tokenization", "ChatTemplates", "Formats", "Signing", "Steering",
@@ -255,6 +256,11 @@ if let library = Context.environment["TILLER_FUZZ"] {
         let flags = target.name.hasPrefix("Kernel") ? .unsafeFlags(["-Onone"]) : sanitized
         guard readers.contains(target.name) || target.name.hasPrefix("Kernel") else { continue }
         target.swiftSettings = (target.swiftSettings ?? []) + [flags]
+    }
+    // Tests share the watched memory; themselves not optimized, they build in a fraction of the time.
+    for target in package.targets where target.type == .test {
+        target.swiftSettings = (target.swiftSettings ?? []) + [.unsafeFlags(["-Onone"])]
+        target.linkerSettings = [.unsafeFlags(["-sanitize=address", "-use-ld=lld"])]
     }
     package.targets.append(
         .executableTarget(

@@ -26,3 +26,10 @@ need() {
 failed_tests() {
     grep -E '✘ Test .* failed after' "$1" | grep -vcE '✘ Test run with [0-9]+ test'
 }
+
+# libfuzzer: the path of the toolchain's libFuzzer without a main function; nothing where it has none.
+libfuzzer() {
+    local resources
+    resources=$(swiftc -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')
+    find -L "$resources/clang/lib" -name "libclang_rt.fuzzer_no_main-$(uname -m).a" 2>/dev/null | head -n 1
+}

@@ -2,6 +2,8 @@
 // The one place where this module touches memory: a bounds-checked window onto bytes that stay alive as
 // long as the window does. Slices know where they lie in the file, so that errors can say so.
 
+import Platform
+
 /// Bytes of a mapped file or of an array, with their position in the file.
 package struct ByteView: RandomAccessCollection, @unchecked Sendable {
     // The memory is never written through a view, and its owner is Sendable: views may cross threads.
@@ -81,7 +83,11 @@ package struct ByteView: RandomAccessCollection, @unchecked Sendable {
 private final class CopiedBytes: @unchecked Sendable {
     let memory: UnsafeMutableRawBufferPointer
 
-    init(count: Int) { unsafe memory = .allocate(byteCount: count, alignment: 64) }
+    init(count: Int) {
+        unsafe memory = .allocate(byteCount: count, alignment: 64)
+        // All of it is written at once.
+        unsafe makeResident(memory)
+    }
 
     deinit { unsafe memory.deallocate() }
 }

@@ -36,10 +36,13 @@ package struct TillerFile: Sendable {
             try TillerFile(bytes: ByteView(mapped.bytes, owner: mapped))
         }
         self.mapped = mapped
-        // What was copied is not needed a second time.
-        let start = weightsView.byteOffset
-        mapped.advise(.dontNeed, range: 0..<start)
-        mapped.advise(.dontNeed, range: start + weightsView.count..<mapped.bytes.count)
+        // What was copied is not needed a second time. A large page that holds weights too stays: dropping it takes a
+        // millisecond, and it would be mapped again at once.
+        let first = weightsView.byteOffset / LargePage.byteCount * LargePage.byteCount
+        let end = weightsView.byteOffset + weightsView.count
+        let last = (end + LargePage.byteCount - 1) / LargePage.byteCount * LargePage.byteCount
+        mapped.advise(.dontNeed, range: 0..<first)
+        mapped.advise(.dontNeed, range: min(last, mapped.bytes.count)..<mapped.bytes.count)
     }
 
     /// Reads a whole file's bytes.

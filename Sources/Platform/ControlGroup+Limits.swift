@@ -25,24 +25,28 @@ extension ControlGroups {
 
     /// Bytes that can still be used before a limit is reached; nil for no limit.
     package func memoryLeft() -> Int? {
-        folders(of: "memory").compactMap(memoryLeft).min()
+        var isInnermost = true
+        return folders(of: "memory").compactMap { memoryLeft(in: $0, &isInnermost) }.min()
     }
 
     /// What one group leaves: its limit less what it uses. Pages of files count as used there, though the group gives them
     /// back when it needs room.
-    private func memoryLeft(in folder: String) -> Int? {
-        let statistics = content("memory.stat", in: folder) ?? ""
-        let limits = [
-            content("memory.max", in: folder).flatMap(Self.wholeNumber),
-            content("memory.limit_in_bytes", in: folder).flatMap(Self.wholeNumber),
-            // Version 1 also tells the tightest limit around the group, which a container cannot see else.
-            Self.sum(of: ["hierarchical_memory_limit"], in: statistics),
-        ]
-        guard let limit = limits.compactMap(\.self).min() else { return nil }
-        let used = ["memory.current", "memory.usage_in_bytes"].lazy
-            .compactMap { content($0, in: folder).flatMap(Self.wholeNumber) }.first
+    private func memoryLeft(in folder: String, _ isInnermost: inout Bool) -> Int? {
+        func number(_ name: String) -> Int? { content(name, in: folder).flatMap(Self.wholeNumber) }
+        // The dearest of all these files: the system adds up for every reader.
+        lazy var statistics = content("memory.stat", in: folder) ?? ""
+        var limit = number("memory.max")
+        if limit == nil, let own = number("memory.limit_in_bytes") {
+            // Version 1 has a number for no limit, and tells a process's group the tightest limit around it, which a container
+            // cannot see else.
+            let around = isInnermost ? Self.sum(of: ["hierarchical_memory_limit"], in: statistics) : nil
+            isInnermost = false
+            limit = [own, around].compactMap(\.self).filter { $0 < 1 << 62 }.min()
+        }
+        guard let limit else { return nil }
+        let used = number("memory.current") ?? number("memory.usage_in_bytes") ?? 0
         let filePages = Self.filePageByteCount(statistics) ?? 0
-        return max(limit - max((used ?? 0) - filePages, 0), 0)
+        return max(limit - max(used - filePages, 0), 0)
     }
 
     private func content(_ name: String, in folder: String) -> String? { text(at: folder + "/" + name) }
@@ -83,11 +87,13 @@ extension ControlGroups {
     }
 
     /// The sum of named values, one a line; nil where there is none of them.
-    private static func sum(of names: [Substring], in content: String) -> Int? {
-        let values = content.split(separator: "\n").compactMap { line -> Int? in
-            let fields = line.split(separator: " ")
-            guard fields.count == 2, names.contains(fields[0]) else { return nil }
-            return wholeNumber(String(fields[1]))
+    private static func sum(of names: [String], in content: String) -> Int? {
+        // By bytes, of which there are a thousand and more.
+        let values = content.utf8.split(separator: UInt8(ascii: "\n")).compactMap { line -> Int? in
+            guard let space = line.firstIndex(of: UInt8(ascii: " ")),
+                names.contains(where: { $0.utf8.elementsEqual(line[..<space]) })
+            else { return nil }
+            return wholeNumber(String(Substring(line[space...])))
         }
         return values.isEmpty
             ? nil : values.reduce(0) { $0.addingReportingOverflow($1).overflow ? .max : $0 + $1 }

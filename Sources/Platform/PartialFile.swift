@@ -84,10 +84,10 @@ struct PartialFile: ~Copyable {
             guard errno == EEXIST, replacesExisting else {
                 throw FileError(path: path, operation: .create, code: errno)
             }
-            let name = PartialName.new(for: path)
-            guard link(as: name) else { throw FileError(path: path, operation: .create, code: errno) }
-            self.name = name
-            Termination.add(leftover: name)
+            let code = platform_link_over(
+                Self.link(to: file.descriptor.number), PartialName.new(for: path), path)
+            guard code == 0 else { throw FileError(path: path, operation: .replace, code: code) }
+            return
         }
         guard let name else { return }
         if !replacesExisting {

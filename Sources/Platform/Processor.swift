@@ -16,21 +16,26 @@ package enum Processor {
     /// Logical processors that the scheduler may put this thread on, at least 1.
     package static func allowedProcessorCount() -> Int { max(affinity().count, 1) }
 
-    /// Physical cores allowed to this process by its affinity, its cpusets and its CPU quota, at least 1.
+    /// Physical cores allowed to this process as it began; see `physicalCoreCount(root:affinity:)`.
+    package static let ownCoreCount = physicalCoreCount(groups: .ofThisProcess, affinity: affinity())
+
+    /// Physical cores allowed to a process by its affinity, its cpusets and its CPU quota, at least 1.
     ///
     /// A quota is rounded up: 1.5 processors are worth two threads, which share what there is.
     /// - Parameters:
     ///   - root: a folder with `proc` and `sys`, for tests.
-    ///   - affinity: the processors that the scheduler may choose from; asked for unless given.
-    package static func physicalCoreCount(root: String = "", affinity: [Int]? = nil) -> Int {
-        let groups = ControlGroups(root: root)
-        let affinity = affinity ?? Self.affinity()
+    ///   - affinity: the processors that the scheduler may choose from.
+    package static func physicalCoreCount(root: String, affinity: [Int]) -> Int {
+        physicalCoreCount(groups: ControlGroups(root: root), affinity: affinity)
+    }
+
+    private static func physicalCoreCount(groups: ControlGroups, affinity: [Int]) -> Int {
         let allowed = groups.allowedProcessors().map { affinity.filter($0.contains) } ?? affinity
         return physicalCoreCount(
             // Lists that contradict each other say nothing: the scheduler has the last word.
             processors: allowed.isEmpty ? affinity : allowed,
             siblings: { processor in
-                let topology = root + "/sys/devices/system/cpu/cpu\(processor)/topology/"
+                let topology = groups.root + "/sys/devices/system/cpu/cpu\(processor)/topology/"
                 return text(at: topology + "core_cpus_list") ?? text(at: topology + "thread_siblings_list")
             },
             quota: groups.processorQuota())

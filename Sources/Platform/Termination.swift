@@ -18,7 +18,7 @@ package enum Termination {
     private static let ending = Int.min / 2
     /// The signal that came in such a moment, or 0.
     private static let pendingSignal = Atomic<Int32>(0)
-    private static let change = Mutex<Void>(())
+    private static let change = Locked<Void>(())
     // Changed only under `change` and a hold, read by the handler where there is none.
     nonisolated(unsafe) private static var names: [UnsafeMutablePointer<CChar>] = []
 

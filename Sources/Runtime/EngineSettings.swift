@@ -29,7 +29,7 @@ package struct EngineSettings: Sendable {
     /// What runs where no model is loaded.
     package func kernelSetAndThreads() throws -> (KernelSet, threads: Int) {
         try require(threads ?? 1, in: 1...256, option: "--threads")
-        return (try kernels.map(KernelSet.named) ?? .best, threads ?? Processor.physicalCoreCount())
+        return (try kernels.map(KernelSet.named) ?? .best, threads ?? Processor.ownCoreCount)
     }
 
     /// Loads a model; returns it with the seconds that took.

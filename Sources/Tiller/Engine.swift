@@ -87,7 +87,7 @@ public final class Engine: Sendable {
         }
         do {
             compute = try Compute(
-                kernels: kernels, threadCount: options.threads ?? Processor.physicalCoreCount(),
+                kernels: kernels, threadCount: options.threads ?? Processor.ownCoreCount,
                 smallWork: options.smallWork)
         } catch { throw TillerError(error) }
         cacheEncoding = try Self.cacheEncoding(options.cache, for: file)

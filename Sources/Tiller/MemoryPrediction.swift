@@ -36,7 +36,7 @@ package struct MemoryPrediction: Sendable {
         scratch =
             ForwardPass.byteCount(
                 configuration: configuration, form: Self.form(of: file), contextLength: contextLength,
-                threadCount: threadCount ?? Processor.physicalCoreCount(),
+                threadCount: threadCount ?? Processor.ownCoreCount,
                 separatesBiases: encoding != .float32 && configuration.hasAttentionBias
                     && !configuration.hasQueryKeyNorm)
             + Session.byteCount(

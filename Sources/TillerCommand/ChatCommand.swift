@@ -46,10 +46,10 @@ struct ChatCommand: ParsableCommand {
 }
 
 extension CommandConfiguration {
-    /// A command that `tiller-run` has too.
+    /// A command that `tiller-run` has too, and that can be parsed without those above it.
     init(_ command: CommandText, usage: String? = nil) {
         self.init(
-            commandName: command.name, abstract: command.abstract, usage: usage,
-            discussion: command.discussion)
+            commandName: command.name, _superCommandName: "tiller", abstract: command.abstract, usage: usage,
+            discussion: command.discussion, version: tillerVersion)
     }
 }

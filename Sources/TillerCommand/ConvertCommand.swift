@@ -122,7 +122,7 @@ struct ConvertCommand: ParsableCommand {
                 ? convertQuickly(encodings) : convertCalibrated(encodings, budget, effort))
     }
 
-    private var threadCount: Int { threads ?? Processor.physicalCoreCount() }
+    private var threadCount: Int { threads ?? Processor.ownCoreCount }
 
     private func convertQuickly(_ encodings: EncodingChoice) throws -> ConversionSummary {
         let converter = Converter(

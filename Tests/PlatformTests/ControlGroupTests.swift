@@ -169,8 +169,7 @@ import Testing
                     "/sys/fs/cgroup/cpu,cpuacct/user/cpu.cfs_quota_us": "-1",
                     "/sys/fs/cgroup/cpu,cpuacct/user/cpu.cfs_period_us": "100000",
                     "/sys/fs/cgroup/memory/user/memory.limit_in_bytes": "9223372036854771712",
-                ]),
-            memory: 9_223_372_036_854_771_712)
+                ]))
     }
 
     @Test func version1InAContainerWithoutANamespace() {
