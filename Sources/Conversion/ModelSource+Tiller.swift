@@ -13,7 +13,8 @@ extension ModelSource {
         let manifest = file.manifest
         if let bytes = file.tokenizerBytes {
             try Self.requireRows(
-                forTokenCount: Tokenizer(bytes: bytes.bytes).vocabularySize, manifest.configuration)
+                forTokenCount: Tokenizer(bytes: bytes.bytes, owner: bytes.owner).vocabularySize,
+                manifest.configuration)
         }
         var tensors: [SourceTensor] = []
         var rest = file.tensorIndex.entries[...]

@@ -7,7 +7,8 @@ import Platform
 /// Bytes of a mapped file or of an array, with their position in the file.
 package struct ByteView: RandomAccessCollection, @unchecked Sendable {
     // The memory is never written through a view, and its owner is Sendable: views may cross threads.
-    private let owner: any AnyObject & Sendable
+    /// Keeps the memory valid and unchanged.
+    package let owner: any AnyObject & Sendable
     private let memory: UnsafeRawBufferPointer
     /// Position of the first byte, in bytes from the start of the file.
     package let byteOffset: Int
@@ -66,7 +67,7 @@ package struct ByteView: RandomAccessCollection, @unchecked Sendable {
 
     /// The memory itself.
     ///
-    /// Whoever keeps the pointer must keep this view, or the file, alive.
+    /// Whoever keeps the pointer must keep this view, its owner or the file alive.
     package var bytes: UnsafeRawBufferPointer { unsafe memory }
 
     package func withContiguousStorageIfAvailable<R>(

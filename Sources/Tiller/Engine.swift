@@ -72,7 +72,7 @@ public final class Engine: Sendable {
             guard let tables = file.tokenizerBytes else {
                 throw TillerError.invalidFile("it holds no tokenizer")
             }
-            tokenizer = try Tokenizer(bytes: tables.bytes)
+            tokenizer = try Tokenizer(bytes: tables.bytes, owner: tables.owner)
         } catch {
             throw .invalidFile("\(path): \(error)")
         }

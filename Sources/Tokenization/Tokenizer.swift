@@ -6,12 +6,19 @@ package struct Tokenizer: Sendable {
     let tables: TokenizerTables
     /// What a section of version 2 says besides its tables.
     let rules: EncodingRules?
+    /// Keeps the tables' memory.
+    private let owner: (any AnyObject & Sendable)?
 
     /// Checks a tokenizer section and uses it where it lies.
     ///
-    /// - Parameter bytes: the section; the caller keeps it alive and unchanged as long as the tokenizer lives.
+    /// - Parameters:
+    ///   - bytes: the section, which nobody changes as long as the tokenizer lives.
+    ///   - owner: what keeps it alive; nil where the caller does.
     /// - Throws: the rule of formats/tokenizer.md §4 that the section breaks.
-    package init(bytes: UnsafeRawBufferPointer) throws(TokenizerError) {
+    package init(
+        bytes: UnsafeRawBufferPointer, owner: (any AnyObject & Sendable)?
+    ) throws(TokenizerError) {
+        self.owner = owner
         tables = TokenizerTables(layout: try TokenizerLayout(bytes: bytes), bytes: bytes)
         try tables.validate()
         rules = tables.layout.ruleByteCount == nil ? nil : try EncodingRules(tables)

@@ -56,7 +56,7 @@ package struct TokenizerBuilder {
         // The reader's own checks are the last word on what was written.
         let error = output.bytes.withUnsafeBytes { bytes -> TokenizerError? in
             do throws(TokenizerError) {
-                _ = try Tokenizer(bytes: bytes)
+                _ = try Tokenizer(bytes: bytes, owner: nil)
                 return nil
             } catch {
                 return error

@@ -203,9 +203,8 @@ private func tokenizer(of control: [String]) throws -> Tokenizer {
         types: bytes.map { _ in .normal } + control.map { _ in .control })
     vocabulary.preTokenizer = .gpt2
     let section = try TokenizerBuilder(vocabulary: vocabulary).build()
-    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: section.count, alignment: 16)
-    memory.copyBytes(from: section)
-    return try Tokenizer(bytes: UnsafeRawBufferPointer(memory))
+    let view = ByteView(copying: section)
+    return try Tokenizer(bytes: view.bytes, owner: view.owner)
 }
 
 @Test func publishedTemplatesAloneMakeControlTokens() throws {

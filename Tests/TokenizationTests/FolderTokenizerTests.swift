@@ -10,14 +10,14 @@ import Testing
 import Tokenization
 
 @Suite struct FolderTokenizerTests {
-    /// The tokenizer of a model folder; its bytes are kept with it.
+    /// The tokenizer of a model folder, and its bytes.
     private struct Imported {
         let bytes: ByteView
         let tokenizer: Tokenizer
 
         init(_ path: String) throws {
             bytes = ByteView(copying: try #require(try ModelSource(path: path).tokenizer))
-            tokenizer = try Tokenizer(bytes: bytes.bytes)
+            tokenizer = try Tokenizer(bytes: bytes.bytes, owner: bytes.owner)
         }
     }
 

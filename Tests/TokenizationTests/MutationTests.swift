@@ -52,7 +52,7 @@ func mutatedSectionsNeverTrap(seed: UInt64) throws {
     for _ in 0..<3000 {
         let bytes = mutate(section, with: &generator)
         bytes.withUnsafeBytes { memory in
-            guard let tokenizer = try? Tokenizer(bytes: memory) else { return }
+            guard let tokenizer = try? Tokenizer(bytes: memory, owner: nil) else { return }
             openedCount += 1
             let ids = tokenizer.encode(text, addSpecial: true, parseSpecial: true)
             _ = tokenizer.encode(text, addSpecial: false, parseSpecial: false)

@@ -74,7 +74,7 @@ private func split(_ text: String, _ mark: String) -> [String] {
             String(decoding: SharedData.contents(of: folder + "/" + name) ?? [], as: UTF8.self), "\n")
         try #require(lines.count == 4)
         let section = ByteView(copying: try #require(try ModelSource(path: lines[0]).tokenizer))
-        let tokenizer = try Tokenizer(bytes: section.bytes)
+        let tokenizer = try Tokenizer(bytes: section.bytes, owner: section.owner)
         let bytes = SharedData.contents(of: lines[1]) ?? []
         let clock = ContinuousClock()
         var ids: [Int32] = []

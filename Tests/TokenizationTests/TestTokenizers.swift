@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tokenizers for tests: the small golden vocabularies, in memory that is kept as long as the tests run.
+// Tokenizers for tests: the small golden vocabularies.
 
 import Formats
 import Tokenization
@@ -7,11 +7,9 @@ import Tokenization
 enum TestTokenizers {
     /// Opens a section in memory of its own, on an odd address: no alignment is needed.
     static func open(_ section: [UInt8]) throws(TokenizerError) -> Tokenizer {
-        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: section.count + 1, alignment: 16)
-        memory[0] = 0
-        let bytes = UnsafeMutableRawBufferPointer(rebasing: memory[1...])
-        bytes.copyBytes(from: section)
-        return try Tokenizer(bytes: UnsafeRawBufferPointer(bytes))
+        let view = ByteView(copying: [0] + section)
+        return try Tokenizer(
+            bytes: UnsafeRawBufferPointer(rebasing: view.bytes[1...]), owner: view.owner)
     }
 
     static func open(_ vocabulary: Vocabulary) throws -> Tokenizer {

@@ -50,7 +50,7 @@ private struct Rules {
     /// Compares every case; the first differences are reported.
     func compare(_ place: String) throws {
         let section = try section()
-        let tokenizer = try Tokenizer(bytes: section.bytes)
+        let tokenizer = try Tokenizer(bytes: section.bytes, owner: section.owner)
         var differenceCount = 0
         for row in cases {
             let text = row["text"]?.stringValue ?? ""

@@ -51,7 +51,7 @@ private let text =
 
 /// Opens a tokenizer's tables, and turns text into tokens and back.
 func useTokenizer(_ section: ByteView) throws {
-    let tokenizer = try Tokenizer(bytes: section.bytes)
+    let tokenizer = try Tokenizer(bytes: section.bytes, owner: section.owner)
     let tokens = tokenizer.encode(text, addSpecial: true, parseSpecial: true)
     use(tokenizer.encode(text, addSpecial: false, parseSpecial: false).count)
     use(tokenizer.decode(tokens + [-1, .max, .min], skipSpecial: false).count)

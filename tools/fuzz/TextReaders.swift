@@ -107,15 +107,14 @@ private func readChat(_ bytes: [UInt8]) throws {
 
 // MARK: - Tokens
 
-/// The tokenizers of the fixtures, which are kept as long as the program runs.
+/// The tokenizers of the fixtures.
 private let fixtureTokenizers: [Tokenizer] = ["llama", "qwen2", "mistral", "gemma3", "llama3"].compactMap {
     name in
     guard let source = try? ModelSource(path: "Tests/Fixtures/models/\(name).gguf"),
         let section = source.tokenizer
     else { fatalError("no tokenizer in \(name).gguf") }
-    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: section.count, alignment: 8)
-    memory.copyBytes(from: section)
-    return try? Tokenizer(bytes: UnsafeRawBufferPointer(memory))
+    let view = ByteView(copying: section)
+    return try? Tokenizer(bytes: view.bytes, owner: view.owner)
 }
 
 private let tokenizedSeeds =
