@@ -86,10 +86,11 @@ extension TensorEncoding {
     /// Bytes of a tensor [rows × columns], or nil when it cannot be stored or the size overflows.
     package func byteCount(rows: Int, columns: Int) -> Int? {
         guard rows > 0, columns > 0, rows <= Int(Int32.max), columns <= Int(Int32.max) else { return nil }
-        if self == .vector { return rows * columns * 4 }
-        guard let tile = tileByteCount(columns: columns) else { return nil }
-        let (bytes, overflow) = tile.multipliedReportingOverflow(
-            by: (rows + Self.tileRows - 1) / Self.tileRows)
+        // A vector is rows one after the other, all else tiles of rows.
+        let isVector = self == .vector
+        guard let unit = isVector ? columns * 4 : tileByteCount(columns: columns) else { return nil }
+        let count = isVector ? rows : (rows + Self.tileRows - 1) / Self.tileRows
+        let (bytes, overflow) = unit.multipliedReportingOverflow(by: count)
         return overflow ? nil : bytes
     }
 }
