@@ -33,3 +33,9 @@ libfuzzer() {
     resources=$(swiftc -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')
     find -L "$resources/clang/lib" -name "libclang_rt.fuzzer_no_main-$(uname -m).a" 2>/dev/null | head -n 1
 }
+
+# read_only_constants FILE: a script for lld. Swift puts some objects that are written once among the constants; a linker that
+# merges them makes all constants writable. Here these few are data, and the rest is read-only.
+read_only_constants() {
+    echo 'SECTIONS { .data.constants : { INPUT_SECTION_FLAGS(SHF_WRITE) *(.rodata .rodata.*) } } INSERT BEFORE .data;' >"$1"
+}
