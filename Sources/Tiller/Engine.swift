@@ -258,11 +258,15 @@ public final class Engine: Sendable {
     }
 
     /// Runs tokens of a timeline; the batches of sessions on other threads take turns with its own.
+    ///
+    /// - Parameter shouldContinue: see `ForwardPass`.
+    /// - Returns: whether all was evaluated.
+    @discardableResult
     package func evaluate(
         _ tokens: UnsafeBufferPointer<Int32>, cache: KeyValueCache, _ evaluation: Evaluation,
-        request: LogitsRequest
-    ) {
-        forwardPass.evaluate(tokens, cache: cache, evaluation, request: request)
+        request: LogitsRequest, while shouldContinue: () -> Bool = { true }
+    ) -> Bool {
+        forwardPass.evaluate(tokens, cache: cache, evaluation, request: request, while: shouldContinue)
     }
 
     /// Runs parts of several timelines together.

@@ -48,12 +48,16 @@ package final class ForwardPass: @unchecked Sendable {
     /// - Parameters:
     ///   - tokens: ids at the positions firstPosition, firstPosition + 1, ...
     ///   - request: which logits are computed.
+    ///   - shouldContinue: asked before each layer; false ends the evaluation there, and what the cache has from `firstPosition` on is
+    ///     of no use.
+    /// - Returns: whether all was evaluated.
     /// - Precondition: ids are below vocabularySize; the cache has room for all positions; what this needs is reserved, or the system
-    ///   grants it; what visits logits evaluates nothing on the same compute.
+    ///   grants it; what visits logits, or is asked whether to continue, evaluates nothing on the same compute.
+    @discardableResult
     package func evaluate(
         _ tokens: UnsafeBufferPointer<Int32>, cache: KeyValueCache, _ evaluation: Evaluation,
-        request: LogitsRequest
-    ) {
+        request: LogitsRequest, while shouldContinue: () -> Bool = { true }
+    ) -> Bool {
         var start = 0
         while start < tokens.count {
             let count = min(batchSize, tokens.count - start)
@@ -61,17 +65,20 @@ package final class ForwardPass: @unchecked Sendable {
             var part = evaluation
             part.firstPosition += start
             let lanes = Lanes(first: Lane(cache: cache, evaluation: part, rows: 0..<count))
-            compute.exclusively {
-                runBlocks(batch, lanes)
+            let isDone = compute.exclusively {
+                guard runBlocks(batch, lanes, while: shouldContinue) else { return false }
                 switch request {
                 case .none: break
                 case .last(let logits):
                     if start + count == tokens.count { computeLogits(ofRow: count - 1, into: logits) }
                 case .all(let visit): computeAllLogits(count) { visit(start + $0, $1) }
                 }
+                return true
             }
+            guard isDone else { return false }
             start += count
         }
+        return true
     }
 
     /// Runs parts of several timelines through the model in batches that do not end where a part does: short texts then
@@ -141,12 +148,17 @@ package final class ForwardPass: @unchecked Sendable {
         }
     }
 
-    private func runBlocks(_ tokens: UnsafeBufferPointer<Int32>, _ lanes: Lanes) {
+    /// Returns whether it came to the end.
+    @discardableResult
+    private func runBlocks(
+        _ tokens: UnsafeBufferPointer<Int32>, _ lanes: Lanes, while shouldContinue: () -> Bool = { true }
+    ) -> Bool {
         let configuration = model.configuration
         let evaluation = lanes.first.evaluation
         compute.embed(
             tokens, from: model.tokenEmbedding, scale: configuration.embeddingScale, into: scratch.hidden)
         for (layer, block) in model.blocks.enumerated() {
+            guard shouldContinue() else { return false }
             attend(block.attention, layer: layer, lanes)
             feedForward(block.feedForward, layer: layer, lanes)
             lanes.forEach { steer(layer: layer, $0) }
@@ -157,6 +169,7 @@ package final class ForwardPass: @unchecked Sendable {
         }
         recordHeadInput(tokenCount: tokens.count, evaluation)
         if tokens.count == batchSize { hasFilledScratch = true }
+        return true
     }
 
     /// hidden += W_O · attention(RMSNorm(hidden))

@@ -78,6 +78,14 @@ import Tiller
                 let length = Int.random(in: 1...5, using: &generator)
                 target += (0..<length).map { _ in Int32.random(in: 3..<200, using: &generator) }
                 guard target.count < 58 else { break }
+                if Int.random(in: 0..<3, using: &generator) == 0 {
+                    // Ended before some layer, in one of the runs of equal phase.
+                    var layers = Int.random(in: 0..<6, using: &generator)
+                    try session.advance(to: target) {
+                        layers -= 1
+                        return layers >= 0
+                    }
+                }
                 try session.advance(to: target)
                 let (logits, tokens) = try expected(engine, session.steering, target)
                 let place = "conversation \(conversation), turn \(turn), \(session.steering)"

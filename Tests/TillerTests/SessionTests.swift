@@ -159,6 +159,24 @@ import Tiller
         #expect(results[0] == results[1])
     }
 
+    @Test func anEvaluationEndsBeforeTheLayerThatSomebodyStopsAt() throws {
+        let folder = TemporaryFolder()
+        let (engine, model) = try steeredEngine("llama", in: folder)
+        let layerCount = engine.file.manifest.configuration.layerCount
+        // One look before the run of tokens, one before each layer.
+        for limit in 0...layerCount + 1 {
+            let session = try engine.makeSession()
+            var looks = 0
+            try session.evaluate(model.tokens) {
+                looks += 1
+                return looks <= limit
+            }
+            #expect(session.currentLogits.isEmpty == (limit <= layerCount))
+            #expect(session.cachedTokenCount == (limit <= layerCount ? 0 : model.tokens.count))
+            #expect(looks == min(limit, layerCount) + 1)
+        }
+    }
+
     /// The text of a token that ends inside a character or a possible stop string is complete only later; the token is reported
     /// once all the same.
     @Test(arguments: ["", "no such text"], [StopReason.maximumTokens, .contextFull, .endOfTurn, .cancelled])

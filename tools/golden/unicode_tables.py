@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the Unicode tables of Sources/Tokenization: decompositions, combining classes, marks and punctuation.
+"""Writes the Unicode tables of Sources/Tokenization/Normalization: decompositions, combining classes, marks and punctuation.
 
 The library `tokenizers` normalizes by Unicode 9 and knows the punctuation of Unicode 8, so the tables hold just the
 characters that it knows; what they become is asked of Python's unicodedata, and every answer is compared with the

@@ -78,7 +78,8 @@ public final class Session {
     ///
     /// - Parameters:
     ///   - newTokens: ids of the vocabulary.
-    ///   - shouldContinue: asked between batches; false stops early and keeps what is done.
+    ///   - shouldContinue: asked between layers; false stops early and keeps the batches of tokens that are done. It must not use
+    ///     the engine.
     /// - Throws: `TillerError.contextOverflow`, with nothing appended, or `.invalidOption` for an id outside
     ///   the vocabulary.
     public func evaluate(_ newTokens: [Int32], while shouldContinue: () -> Bool = { true })
@@ -311,11 +312,12 @@ public final class Session {
             if isPrompt { gates?.forgetDecision() } else { gates?.decide(by: prompt(before: validCount)) }
             let evaluation = Evaluation(
                 firstPosition: validCount, steering: plan, gates: gates, isPrompt: isPrompt)
-            tokens.withUnsafeBufferPointer { all in
+            let isDone = tokens.withUnsafeBufferPointer { all in
                 engine.evaluate(
                     UnsafeBufferPointer(rebasing: all[validCount..<end]), cache: cache, evaluation,
-                    request: isLast ? .last(into: logits) : .none)
+                    request: isLast ? .last(into: logits) : .none, while: shouldContinue)
             }
+            guard isDone else { return }
             validCount = end
             hasLogits = isLast
         }
@@ -328,6 +330,6 @@ public final class Session {
         return start..<end
     }
 
-    /// Tokens between two looks at `shouldContinue`.
+    /// The most tokens that are computed in vain where `shouldContinue` ends an evaluation.
     private static let stride = 256
 }

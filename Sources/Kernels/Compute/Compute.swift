@@ -53,7 +53,9 @@ package final class Compute: @unchecked Sendable {
     /// Runs `body` while no other thread is in such a body.
     ///
     /// - Precondition: not called from within a `body` of the same compute, or of a step.
-    package func exclusively<Failure: Error>(_ body: () throws(Failure) -> Void) throws(Failure) {
+    package func exclusively<Result, Failure: Error>(
+        _ body: () throws(Failure) -> Result
+    ) throws(Failure) -> Result {
         try turn.withLock { _ throws(Failure) in try body() }
     }
 
