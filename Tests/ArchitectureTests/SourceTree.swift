@@ -63,7 +63,8 @@ enum ProjectTree {
 
     /// What people read.
     static func documents() throws -> [ProjectFile] {
-        try [ProjectFile("README.md")] + files(under: "formats", ".md") + files(under: "tools", ".md")
+        try [ProjectFile("README.md")]
+            + ["formats", "tools", "Sources"].flatMap { try files(under: $0, ".md") }
             + files(under: "Tests", ".md")
     }
 }

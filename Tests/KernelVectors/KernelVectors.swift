@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every kernel over seeded input, its output as one number: all instruction sets of all processors must give the same.
 // Written without arrays, strings and Foundation, so that Embedded Swift compiles it for processors for which this
-// machine has no standard library (tools/check-arm).
+// machine has no standard library (tools/check/arm).
 
 import KernelCore
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The same bits on every processor: hashes of what all kernels write, kept in a file. An emulated ARM processor must
-// give them too (tools/check-arm).
+// give them too (tools/check/arm).
 
 import KernelVectors
 import Kernels

@@ -13,7 +13,7 @@ def run(command: list[str]) -> str:
     """Standard output; what went wrong is shown and ends the comparison."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        sys.exit(f"tools/bench-compare: {' '.join(command)} failed:\n{done.stderr[-2000:]}")
+        sys.exit(f"tools/bench/bench-compare: {' '.join(command)} failed:\n{done.stderr[-2000:]}")
     return done.stdout
 
 
@@ -29,7 +29,7 @@ def start(command: list[str]) -> dict[str, float]:
         _, status, usage = os.wait4(process.pid, 0)
     seconds = time.monotonic() - begin
     if status != 0:
-        sys.exit(f"tools/bench-compare: {' '.join(command)} failed")
+        sys.exit(f"tools/bench/bench-compare: {' '.join(command)} failed")
     process.returncode = 0
     return {"start": seconds * 1000, "memory": usage.ru_maxrss * 1024}
 

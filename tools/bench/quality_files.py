@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 
-CALIBRATION = pathlib.Path(__file__).resolve().parent.parent / "Sources/Calibration/CalibrationText.swift"
+CALIBRATION = pathlib.Path(__file__).resolve().parents[2] / "Sources/Calibration/CalibrationText.swift"
 CONTEXT = 512
 
 
@@ -17,7 +17,7 @@ def run(*command: object) -> str:
     done = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     text = done.stdout.decode(errors="replace")
     if done.returncode:
-        sys.exit(f"tools/quality-compare: {command[0]} failed\n{text[-2000:]}")
+        sys.exit(f"tools/bench/quality-compare: {command[0]} failed\n{text[-2000:]}")
     return text
 
 
@@ -36,7 +36,7 @@ def built_in_text(path: pathlib.Path) -> pathlib.Path:
 def number_behind(text: str, pattern: str) -> float:
     found = re.findall(pattern + r"\s*:\s*([0-9.]+)", text)
     if not found:
-        sys.exit(f"tools/quality-compare: llama-perplexity printed no '{pattern}'\n{text[-2000:]}")
+        sys.exit(f"tools/bench/quality-compare: llama-perplexity printed no '{pattern}'\n{text[-2000:]}")
     return float(found[-1])
 
 
