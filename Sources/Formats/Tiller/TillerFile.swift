@@ -3,6 +3,7 @@
 // the profiles' contents; the weights are not touched, so that a model starts in milliseconds.
 
 import Platform
+import Quantization
 
 /// A model file, or a model behind an executable, mapped and validated.
 package struct TillerFile: Sendable {
@@ -38,11 +39,10 @@ package struct TillerFile: Sendable {
         self.mapped = mapped
         // What was copied is not needed a second time. A large page that holds weights too stays: dropping it takes a
         // millisecond, and it would be mapped again at once.
-        let first = weightsView.byteOffset / LargePage.byteCount * LargePage.byteCount
-        let end = weightsView.byteOffset + weightsView.count
-        let last = (end + LargePage.byteCount - 1) / LargePage.byteCount * LargePage.byteCount
-        mapped.advise(.dontNeed, range: 0..<first)
-        mapped.advise(.dontNeed, range: min(last, mapped.bytes.count)..<mapped.bytes.count)
+        let (start, size) = (weightsView.byteOffset, mapped.bytes.count)
+        let end = (start + weightsView.count).roundedUp(to: LargePage.byteCount)
+        mapped.advise(.dontNeed, range: 0..<start)
+        mapped.advise(.dontNeed, range: min(end, size)..<size)
     }
 
     /// Reads a whole file's bytes.
