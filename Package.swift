@@ -80,7 +80,8 @@ let package = Package(
                 "KernelsNEON", "KernelsNEONDotProduct", "KernelsNEONMatrixProduct",
             ]),
 
-        // Layer 5: profiles and their operations
+        // Layer 5: families of models; profiles and their operations
+        .target(name: "Models", dependencies: ["CPlatform", "Formats", "JSON", "Platform"]),
         .target(name: "Steering", dependencies: ["Formats", "JSON", "Kernels", "Platform"]),
 
         // Layer 6: the model, and the way to it
@@ -88,7 +89,7 @@ let package = Package(
             name: "Transformer", dependencies: ["Formats", "Kernels", "Platform", "Quantization", "Steering"]),
         .target(
             name: "Conversion",
-            dependencies: ["Formats", "JSON", "Platform", "Quantization", "Tokenization"]),
+            dependencies: ["Formats", "JSON", "Models", "Platform", "Quantization", "Tokenization"]),
 
         // Layer 7: the public library; activations to profiles; measurements
         .target(
@@ -106,8 +107,8 @@ let package = Package(
         .target(
             name: "Calibration",
             dependencies: [
-                "Conversion", "Evaluation", "Formats", "JSON", "Kernels", "LinearAlgebra", "Platform",
-                "Quantization", "Tiller", "Transformer",
+                "Conversion", "Evaluation", "Formats", "JSON", "Kernels", "LinearAlgebra", "Models",
+                "Platform", "Quantization", "Tiller", "Transformer",
             ]),
         .target(
             name: "Training",
@@ -136,7 +137,7 @@ let package = Package(
             name: "TillerCommand",
             dependencies: [
                 "Calibration", "Conversion", "Evaluation", "ExpertSteer", "ExpertTraining", "Formats", "JSON",
-                "LinearAlgebra", "Platform", "Quantization", "Runtime", "Signing", "Steering",
+                "LinearAlgebra", "Models", "Platform", "Quantization", "Runtime", "Signing", "Steering",
                 "Terminal", "Tiller", "Training",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
@@ -247,8 +248,7 @@ if let targets = names("TILLER_THREAD_SANITIZER") {
 if let library = Context.environment["TILLER_FUZZ"] {
     let readers = [
         "JSON", "Quantization", "Tokenization", "ChatTemplates", "Formats", "Signing", "Steering",
-        "Conversion",
-        "Tiller", "Evaluation", "Terminal", "Platform", "Runtime",
+        "Models", "Conversion", "Tiller", "Evaluation", "Terminal", "Platform", "Runtime",
     ]
     let sanitized = SwiftSetting.unsafeFlags(["-sanitize=fuzzer,address"])
     for target in package.targets {

@@ -204,3 +204,10 @@ __attribute__((target("sha,ssse3,sse4.1"))) static inline void platform_sha256_b
     state[2] = high[3], state[3] = high[2], state[6] = high[1], state[7] = high[0];
 }
 #endif
+
+/// Entries of the section `tiller_families`: each family of models puts itself there, and the linker makes one list of all.
+typedef void (*platform_family_entry)(void *families);
+extern const platform_family_entry __start_tiller_families[] __attribute__((weak));
+extern const platform_family_entry __stop_tiller_families[] __attribute__((weak));
+static inline const platform_family_entry *platform_first_family(void) { return __start_tiller_families; }
+static inline const platform_family_entry *platform_families_end(void) { return __stop_tiller_families; }

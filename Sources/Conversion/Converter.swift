@@ -4,6 +4,7 @@
 import Formats
 import Glibc
 import JSON
+import Models
 import Platform
 import Quantization
 

@@ -3,6 +3,7 @@
 
 import Formats
 import Glibc
+import Models
 import Platform
 
 extension ModelSource {

@@ -4,6 +4,7 @@
 
 import Formats
 import JSON
+import Models
 import Platform
 import Quantization
 
@@ -82,6 +83,26 @@ package struct SourceTensor: Sendable {
     var addend: Float = 0
 
     var elementCount: Int { rows * columns }
+
+    /// Some rows of a tensor that several are stored in as one; all for nil.
+    ///
+    /// - Throws: `ConversionError` where it has no such rows.
+    func taking(_ part: Range<Int>?) throws -> SourceTensor {
+        guard let part else { return self }
+        guard case .blocks(let type) = storage, let stride = type.byteCount(elements: columns), isWhole,
+            part.upperBound <= rows,
+            let slice = bytes.slice(part.lowerBound * stride, count: part.count * stride)
+        else {
+            throw ConversionError(
+                "tensor \(name) is [\(rows) × \(columns)], expected at least \(part.upperBound) whole rows")
+        }
+        var tensor = SourceTensor(
+            name: name, role: role, layer: layer, rows: part.count, columns: columns, storage: storage,
+            bytes: slice)
+        tensor.interleavedHeadSize = interleavedHeadSize
+        tensor.addend = addend
+        return tensor
+    }
 
     /// The source row of a row of the file.
     ///

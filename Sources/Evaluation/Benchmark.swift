@@ -130,7 +130,7 @@ public struct Benchmark {
     /// What a token at a position reads: matrices once, and all positions that each layer sees.
     private func byteCountByToken(at position: Int, _ cache: KeyValueCache) -> Int {
         engine.model.blocks.reduce(engine.model.bytesByToken) { sum, block in
-            sum + min(position, block.attention.window ?? .max) * cache.bytesByPosition
+            sum + min(position, block.attention.plan.window ?? .max) * cache.bytesByPosition
         }
     }
 

@@ -44,43 +44,8 @@ package struct Evaluation {
         self.inputs = inputs
     }
 
-    func place(firstRow: Int) -> SteeringPlace {
-        SteeringPlace(firstPosition: firstPosition, firstRow: firstRow, isPrompt: isPrompt, gates: gates)
-    }
-}
-
-/// One timeline's rows of a batch.
-struct Lane {
-    let cache: KeyValueCache
-    let evaluation: Evaluation
-    let rows: Range<Int>
-
-    var place: SteeringPlace { evaluation.place(firstRow: rows.lowerBound) }
-}
-
-/// What goes through the blocks together: rows of one timeline or of several, for all of which the weights are read once.
-/// What looks at positions, caches or steering goes lane by lane; all else takes the rows together.
-struct Lanes {
-    let first: Lane
-    /// Not in the array, which would have to be allocated for each token.
-    var second: Lane?
-    var others: [Lane] = []
-
-    init(first: Lane, second: Lane? = nil) { (self.first, self.second) = (first, second) }
-
-    /// - Precondition: there is one; their rows follow each other.
-    init(_ lanes: [Lane]) {
-        first = lanes[0]
-        others = Array(lanes.dropFirst())
-    }
-
-    var tokenCount: Int { (others.last ?? second ?? first).rows.upperBound }
-
-    func forEach(_ body: (Lane) -> Void) {
-        body(first)
-        if let second { body(second) }
-        for other in others { body(other) }
-    }
+    /// Whether anything is recorded, which takes a timeline of its own.
+    var records: Bool { recorder != nil || headRecorder != nil || inputs != nil }
 }
 
 /// Tokens that go on where one timeline's cache stands.
@@ -91,9 +56,7 @@ package struct TimelinePart {
 
     /// - Precondition: nothing is recorded, which takes a timeline of its own.
     package init(tokens: ArraySlice<Int32>, cache: KeyValueCache, evaluation: Evaluation) {
-        precondition(
-            evaluation.recorder == nil && evaluation.headRecorder == nil && evaluation.inputs == nil,
-            "TimelinePart: nothing is recorded")
+        precondition(!evaluation.records, "TimelinePart: nothing is recorded")
         (self.tokens, self.cache, self.evaluation) = (tokens, cache, evaluation)
     }
 }

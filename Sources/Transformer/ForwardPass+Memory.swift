@@ -25,13 +25,12 @@ extension ForwardPass {
     private static func attentionMemory(
         _ configuration: ModelConfiguration, contextLength: Int, separatesBiases: Bool, batchSize: Int
     ) -> AttentionMemory {
-        // Where some layers see everything, they decide.
-        let window = configuration.slidingWindowPattern == nil ? configuration.slidingWindow : nil
-        return AttentionMemory(
+        AttentionMemory(
             headCount: configuration.headCount, keyValueHeadCount: configuration.keyValueHeadCount,
-            headSize: configuration.headSize, capacity: contextLength, batchSize: batchSize, window: window,
-            pairCount: configuration.headSize / 2,
-            rotaryTableCount: configuration.localRopeTheta == nil ? 1 : 2, separatesBiases: separatesBiases)
+            headSize: configuration.headSize, capacity: contextLength, batchSize: batchSize,
+            window: configuration.largestWindow,
+            pairCount: (configuration.rotaries.map(\.rotatedSize).max() ?? 0) / 2,
+            rotaryTableCount: configuration.rotaries.count, separatesBiases: separatesBiases)
     }
 
     /// Makes room for evaluations up to the end of a context, so that they allocate nothing.
@@ -47,12 +46,10 @@ extension ForwardPass {
         let attention = Self.attentionMemory(
             model.configuration, contextLength: contextLength, separatesBiases: separatesBiases,
             batchSize: batchSize)
-        var tables: [RotaryTable] = []
-        if model.blocks.contains(where: { !$0.attention.usesLocalRotary }) { tables.append(model.rotary) }
-        if model.blocks.contains(where: { $0.attention.usesLocalRotary }) { tables.append(model.localRotary) }
+        let tables = model.rotaryTables(contextLength: contextLength)
         try compute.exclusively { () throws(AllocationError) in
             try compute.reserve(attention, rotary: tables)
-            if allLogits { try reserveAllLogits() }
+            if allLogits { try scratch.reserveLogits(vocabularySize: model.configuration.vocabularySize) }
         }
     }
 

@@ -110,19 +110,12 @@ extension AlignedBuffer<Float> {
         baseAddress.update(from: source.baseAddress + offset, count: count)
     }
 
-    /// x = limit · tanh(x / limit), where the model caps its logits.
-    func capSoftly(count: Int, limit: Float?) {
-        guard let limit else { return }
-        for index in 0..<count { baseAddress[index] = limit * tanhf(baseAddress[index] / limit) }
-    }
-}
-
-extension ModelConfiguration.GateActivation {
-    /// The kernels' name of it.
-    var kernel: GateActivation {
-        switch self {
-        case .silu: .silu
-        case .geluTanh: .geluTanh
+    /// x = scale · x, then limit · tanh(x / limit) where the model caps its logits (soft cap).
+    func finishLogits(count: Int, _ configuration: ModelConfiguration) {
+        if configuration.logitScale != 1 {
+            for index in 0..<count { baseAddress[index] *= configuration.logitScale }
         }
+        guard let limit = configuration.finalLogitSoftcap else { return }
+        for index in 0..<count { baseAddress[index] = limit * tanhf(baseAddress[index] / limit) }
     }
 }

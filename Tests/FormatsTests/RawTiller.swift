@@ -113,7 +113,7 @@ func exerciseModel(_ bytes: [UInt8]) throws(FormatError) -> Int {
         sum &+= Int(bytes[0]) &+ Int(bytes[bytes.count - 1]) &+ bytes.count
     }
     let model = file.manifest.configuration
-    sum &+= (0..<model.layerCount).count { model.hasSlidingWindow(layer: $0) }
+    sum &+= model.layers.count { $0.attention.window != nil }
     sum &+=
         file.manifest.json.serialized().utf8.count &+ file.deadByteCount
         &+ (file.chatTemplate?.utf8.count ?? 0)

@@ -110,28 +110,68 @@ struct TillerFileTests {
 
     @Test func everyConfigurationRoundTrips() throws {
         var gemma = ModelConfiguration(
-            family: .gemma3, vocabularySize: 262_144, hiddenSize: 640, intermediateSize: 2048, layerCount: 18,
-            headCount: 4, keyValueHeadCount: 1, headSize: 256, contextLength: 32_768, rmsNormEpsilon: 1e-6,
-            ropeTheta: 1e6, localRopeTheta: 1e4, slidingWindow: 512, slidingWindowPattern: 6,
-            embeddingScale: Float(640).squareRoot(), gateActivation: .geluTanh, hasTiedEmbeddings: true,
-            hasQueryKeyNorm: true, hasPostNorms: true, finalLogitSoftcap: 30)
+            family: "gemma3", vocabularySize: 262_144, hiddenSize: 640, intermediateSize: 2048, headCount: 4,
+            keyValueHeadCount: 1, headSize: 256, contextLength: 32_768, rmsNormEpsilon: 1e-6,
+            embeddingScale: Float(640).squareRoot(), hasTiedEmbeddings: true, finalLogitSoftcap: 30,
+            rotaries: [1e6, 1e4].map { RotaryPlan(theta: $0, rotatedSize: 256) },
+            layers: (1...18).map { number in
+                LayerPlan(
+                    attention: .init(
+                        scale: 0.0625, window: number % 6 == 0 ? nil : 512, rotary: number % 6 == 0 ? 0 : 1,
+                        hasQueryKeyNorm: true),
+                    feedForward: .init(activation: .geluTanh), hasPostNorms: true)
+            })
         #expect(try ModelConfiguration(JSON.parse(gemma.json.serialized())) == gemma)
-        #expect((0..<18).filter { !gemma.hasSlidingWindow(layer: $0) } == [5, 11, 17])
-        for scaling: ModelConfiguration.RopeScaling in [
+        // What version 1.0 can say is written as it was.
+        #expect(gemma.json["slidingWindowPattern"] == 6 && gemma.json["localRopeTheta"] == 10_000)
+        #expect(gemma.json["layers"] == nil)
+        for scaling: RotaryPlan.Scaling in [
             .none, .linear(factor: 8), .perFrequencyFactors,
             .llama3(factor: 32, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalContextLength: 8192),
             .yarn(factor: 4, originalContextLength: 32_768, betaFast: 32, betaSlow: 1, attentionFactor: nil),
             .yarn(
                 factor: 4.1, originalContextLength: 32_768, betaFast: 32, betaSlow: 1, attentionFactor: 0.1),
+            .longRoPE(originalContextLength: 4096, attentionFactor: 1.19),
         ] {
-            gemma.ropeScaling = scaling
+            gemma.rotaries[0].scaling = scaling
             #expect(try ModelConfiguration(JSON.parse(gemma.json.serialized())) == gemma)
         }
     }
 
+    /// Everything in which layers may differ from each other, and what no member of version 1.0 says.
+    @Test func layersMayDiffer() throws {
+        var model = TinyModel.configuration
+        model.rotaries = [
+            RotaryPlan(theta: 1e4, scaling: .linear(factor: 2), rotatedSize: 12),
+            RotaryPlan(theta: 5e5, rotatedSize: 16),
+        ]
+        let plain = LayerPlan(attention: .init(scale: 0.25))
+        var other = LayerPlan(
+            attention: .init(
+                scale: 0.5, window: 7, rotary: nil, hasQueryKeyNorm: true, hasBias: true, hasOutputBias: true),
+            feedForward: .init(activation: .geluTanh), hasPostNorms: true, residualScale: 0.22)
+        model.layers = [plain, plain, other]
+        other.attention.rotary = 1
+        model.layers += [other, plain]
+        model.logitScale = 0.125
+        let json = model.json
+        #expect(json["layers"]?.arrayValue?.map { $0["count"]?.intValue } == [2, 1, 1, 1])
+        #expect(try ModelConfiguration(JSON.parse(json.serialized())) == model)
+        for change: (inout ModelConfiguration) -> Void in [
+            { $0.logitScale = 1 }, { $0.rotaries[0].rotatedSize = 16 }, { $0.layers = [plain, plain] },
+        ] {
+            var changed = model
+            change(&changed)
+            #expect(try ModelConfiguration(JSON.parse(changed.json.serialized())) == changed)
+        }
+        #expect(TensorRole.queryBias.shape(in: model, layer: 1) == nil)
+        #expect(TensorRole.queryBias.shape(in: model, layer: 2)?.columns == 32)
+        #expect(TensorRole.ropeFactors.shape(in: model, layer: nil) == nil)
+    }
+
     @Test func openingALargeIndexIsFast() throws {
         var manifest = TinyModel.manifest
-        manifest.configuration.layerCount = 30
+        manifest.configuration.layers = Array(repeating: TinyModel.configuration.layers[0], count: 30)
         let bytes = ByteView(copying: try TinyModel.bytes(manifest: manifest, profiles: []))
         let clock = ContinuousClock()
         var tensorCount = 0

@@ -217,7 +217,8 @@ struct TillerRuleTests {
                 configuration("keyValueHeadCount", 3), configuration("headSize", 15),
                 configuration("contextLength", .integer(1 << 25)), configuration("rmsNormEpsilon", 0),
                 configuration("ropeTheta", 0.5), configuration("attentionScale", 1e300),
-                configuration("embeddingScale", -1), configuration("family", "rwkv"),
+                configuration("embeddingScale", -1),
+                configuration("family", .string(String(repeating: "f", count: 65))),
                 configuration("gateActivation", "relu"), configuration("slidingWindowPattern", 2),
                 configuration("localRopeTheta", 10_000), configuration("finalLogitSoftcap", 0),
                 configuration("ropeScaling", ["type": "dynamic"]),
@@ -272,7 +273,7 @@ struct TillerRuleTests {
             -> RawTiller
         {
             var configuration = TinyModel.configuration
-            configuration.layerCount = 1
+            configuration.layers.removeLast()
             var raw = valid
             var manifest = TinyModel.manifest
             manifest.configuration = configuration

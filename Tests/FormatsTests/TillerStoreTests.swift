@@ -85,7 +85,7 @@ struct TillerStoreTests {
         #expect(file.manifest.quality["klDivergence"]?.doubleValue == 0.125)
         #expect(file.sections.filter { $0.kind == .manifest }.count == 1)
         let error = #expect(throws: FormatError.self) {
-            try TillerStore.updateManifest(in: path) { $0.configuration.layerCount = 1 }
+            try TillerStore.updateManifest(in: path) { $0.configuration.layers.removeLast() }
         }
         #expect(error?.rule == .tillerUnexpectedTensor)
     }

@@ -9,8 +9,10 @@ enum TinyModel {
     static let sourceHash = SHA256.digest(of: "the source model".utf8)
 
     static let configuration = ModelConfiguration(
-        family: .llama, vocabularySize: 20, hiddenSize: 32, intermediateSize: 64, layerCount: 2, headCount: 2,
-        keyValueHeadCount: 1, contextLength: 128, ropeScaling: .perFrequencyFactors, hasTiedEmbeddings: true)
+        family: "llama", vocabularySize: 20, hiddenSize: 32, intermediateSize: 64, headCount: 2,
+        keyValueHeadCount: 1, headSize: 16, contextLength: 128, rmsNormEpsilon: 1e-5, hasTiedEmbeddings: true,
+        rotaries: [RotaryPlan(theta: 10_000, scaling: .perFrequencyFactors, rotatedSize: 16)],
+        layers: Array(repeating: LayerPlan(attention: .init(scale: 0.25)), count: 2))
 
     static let manifest = Manifest(
         name: "tiny", architecture: "llama", license: "Apache-2.0",
@@ -25,7 +27,7 @@ enum TinyModel {
         TensorRole, Int?, TensorEncoding, Int, Int
     )] {
         TensorRole.allCases.flatMap { role -> [(TensorRole, Int?, TensorEncoding, Int, Int)] in
-            guard let shape = role.shape(in: model) else { return [] }
+            guard let shape = role.shape(in: model, layer: role.isPerLayer ? 0 : nil) else { return [] }
             let encoding: TensorEncoding =
                 role.isVector
                 ? .vector : TensorEncoding.int4.accepts(columns: shape.columns) ? .int4 : .float16

@@ -169,7 +169,7 @@ func sumsAndReductionsAreWithinTheRoundingBound(kernels: KernelSet) {
         #expect(abs(found - expected) <= 64 * roundoff + 4 * roundoff * abs(expected))
 
         for i in 0..<count { a[i] = Float(bitPattern: before[i]) }
-        compute.forTokens(count, elementCount: 64) { $0.add(b, to: a, columns: 1) }
+        compute.forTokens(count, elementCount: 64) { $0.add(b, scale: 1, to: a, columns: 1) }
         #expect((0..<count).allSatisfy { a[$0] == Float(bitPattern: before[$0]) + b[$0] })
         for i in 0..<count { a[i] = Float(bitPattern: before[i]) }
         compute.forTokens(1, elementCount: count) { $0.addBias(weightVector(b), to: a) }

@@ -69,15 +69,18 @@ package struct KeyBiasModel: Sendable, CustomStringConvertible {
         var manifest = source.manifest
         manifest.configuration.hiddenSize = heads * headSize
         manifest.configuration.intermediateSize = 96
-        manifest.configuration.layerCount = layers
+        manifest.configuration.layers = Array(repeating: manifest.configuration.layers[0], count: layers)
         manifest.configuration.headCount = heads
         manifest.configuration.keyValueHeadCount = keyValueHeads
         manifest.configuration.headSize = headSize
-        manifest.configuration.attentionScale = 1 / Float(headSize).squareRoot()
+        manifest.configuration.forEachLayer { $0.attention.scale = 1 / Float(headSize).squareRoot() }
+        manifest.configuration.rotaries[0].rotatedSize = headSize
         let path = "\(folder.path)/biases-\(seed).tiller"
         let writer = try TillerFileWriter(path: path, replaceExisting: true)
         for role in TensorRole.allCases {
-            guard let shape = role.shape(in: manifest.configuration) else { continue }
+            guard let shape = role.shape(in: manifest.configuration, layer: role.isPerLayer ? 0 : nil) else {
+                continue
+            }
             for layer in role.isPerLayer ? Array(0..<layers).map(Optional.some) : [nil] {
                 let values = values(role, layer: layer ?? 0, shape)
                 try (role.isVector ? values : tiles(values, shape)).withUnsafeBytes {

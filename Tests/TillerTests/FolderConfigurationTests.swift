@@ -30,7 +30,7 @@ import Testing
             ])
         #expect(try old == configuration("llama3"))
         #expect(
-            old.ropeScaling
+            old.rotaries[0].scaling
                 == .llama3(
                     factor: 8, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalContextLength: 64))
         let gemma = try configuration(
@@ -44,22 +44,23 @@ import Testing
                 ("\"layer_types\":", "\"sliding_window_pattern\": 6, \"types\":"),
             ])
         #expect(try gemma == configuration("gemma3"))
-        #expect(gemma.slidingWindowPattern == 6 && gemma.localRopeTheta == 10_000)
+        #expect(gemma.layers.indices.filter { gemma.layers[$0].attention.window == nil } == [5])
+        #expect(gemma.rotaries.map(\.theta) == [1_000_000, 10_000])
     }
 
     @Test func whatIsLeftOutHasItsDefault() throws {
         let llama = try configuration(
             "qwen2",
             [("\"num_key_value_heads\": 1", "\"num_key_value_heads\": 1, \"use_sliding_window\": null")])
-        #expect(llama.slidingWindow == nil && llama.hasAttentionBias && !llama.hasAttentionOutputBias)
+        let plans = llama.layers.map(\.attention)
+        #expect(plans.allSatisfy { $0.window == nil && $0.hasBias && !$0.hasOutputBias })
         let mistral = try configuration("mistral-window")
-        #expect(mistral.slidingWindow == 8 && mistral.slidingWindowPattern == nil)
-        #expect(mistral.localRopeTheta == nil)
+        #expect(mistral.layers.allSatisfy { $0.attention.window == 8 } && mistral.rotaries.count == 1)
         let tied = try configuration("llama3", [("\"tie_word_embeddings\": true", "\"unused\": 1")])
         #expect(tied.hasTiedEmbeddings)
         let yarn = try configuration(
             "llama-yarn", [("\"factor\": 4.0", "\"factor\": 4.0, \"mscale\": 2, \"mscale_all_dim\": 1")])
-        guard case .yarn(_, _, _, _, let factor?) = yarn.ropeScaling else {
+        guard case .yarn(_, _, _, _, let factor?) = yarn.rotaries[0].scaling else {
             Issue.record("no attention factor")
             return
         }
@@ -74,8 +75,15 @@ import Testing
             ("\"layer_types\": [", "\"old_types\": ["),
         ]
         let qwen = try configuration("qwen3", window)
-        #expect(qwen.slidingWindow == 8 && qwen.slidingWindowPattern == 2)
-        #expect(qwen.hasSlidingWindow(layer: 0) && !qwen.hasSlidingWindow(layer: 1))
+        #expect(qwen.layers.map(\.attention.window) == [8, nil])
+    }
+
+    @Test func layersWithAWindowMayStandInAnyOrder() throws {
+        let gemma = try configuration(
+            "gemma3", [("[\n    \"sliding_attention\"", "[\n    \"full_attention\"")])
+        #expect(gemma.layers.indices.filter { gemma.layers[$0].attention.window == nil } == [0, 5])
+        #expect(gemma.layers.map(\.attention.rotary) == [0, 1, 1, 1, 1, 0, 1])
+        #expect(try ModelConfiguration(gemma.json) == gemma)
     }
 
     /// A change of a file, and words of the error that it must give.
@@ -185,10 +193,6 @@ import Testing
             ["layer_types is 8 of"]
         ),
         ("gemma3", "config.json", "\"full_attention\",", "\"chunked_attention\",", ["chunked_attention"]),
-        (
-            "gemma3", "config.json", "[\n    \"sliding_attention\"", "[\n    \"full_attention\"",
-            ["layer_types is without a regular order"]
-        ),
         (
             "gemma3-vision", "config.json", "\"text_config\": {", "\"text_config\": 1, \"other\": {",
             ["text_config is an integer"]

@@ -6,6 +6,7 @@ import Conversion
 import Formats
 import JSON
 import ModelFixtures
+import Models
 import Quantization
 import TestSupport
 import Testing

@@ -8,6 +8,7 @@ import Glibc
 import JSON
 import Kernels
 import ModelFixtures
+import Models
 import Platform
 import Quantization
 import TestSupport
@@ -110,7 +111,7 @@ import Tiller
         let factors = theirs.tensorIndex[.ropeFactors] == nil ? 0 : 1
         #expect(theirs.tensorIndex.entries.count == ours.tensorIndex.entries.count + factors)
         var expected = theirs.manifest.configuration
-        if factors > 0 { expected.ropeScaling = ours.manifest.configuration.ropeScaling }
+        if factors > 0 { expected.rotaries = ours.manifest.configuration.rotaries }
         #expect(ours.manifest.configuration == expected)
         #expect(ours.chatTemplate == theirs.chatTemplate)
     }

@@ -6,6 +6,7 @@ import Conversion
 import Formats
 import JSON
 import ModelFixtures
+import Models
 import Platform
 import Quantization
 import TestSupport

@@ -18,7 +18,8 @@ import Tiller
         let tiny = try TinyModel("llama")
         let source = try TillerFile(path: tiny.convert(in: folder))
         var manifest = source.manifest
-        manifest.configuration.layerCount = Self.layerCount
+        manifest.configuration.layers = Array(
+            repeating: manifest.configuration.layers[0], count: Self.layerCount)
         manifest.configuration.intermediateSize = 4096
         let model = manifest.configuration
         let ofLayers = (0..<Self.layerCount).flatMap { layer in
@@ -29,7 +30,7 @@ import Tiller
         for (role, layer) in TensorRole.allCases.filter({ !$0.isPerLayer }).map({ ($0, nil) })
             + (mixingLayers ? ofLayers.sorted { $0.role.rawValue < $1.role.rawValue } : ofLayers)
         {
-            guard let shape = role.shape(in: model) else { continue }
+            guard let shape = role.shape(in: model, layer: layer) else { continue }
             let encoding: TensorEncoding = role.isVector ? .vector : .float32
             let count = try #require(encoding.byteCount(rows: shape.rows, columns: shape.columns)) / 4
             var random = SplitMix64(seed: UInt64(role.rawValue) << 8 + UInt64(layer ?? 99))

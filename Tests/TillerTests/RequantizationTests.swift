@@ -4,6 +4,7 @@
 import Conversion
 import Formats
 import ModelFixtures
+import Models
 import Quantization
 import Steering
 import TestSupport

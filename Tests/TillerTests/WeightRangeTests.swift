@@ -3,6 +3,7 @@
 
 import Conversion
 import Formats
+import Models
 import Quantization
 import TestSupport
 import Testing

@@ -5,6 +5,7 @@
 import Conversion
 import Formats
 import JSON
+import Models
 import TestSupport
 import Testing
 import Tokenization

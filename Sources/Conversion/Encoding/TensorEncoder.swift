@@ -3,6 +3,7 @@
 // so that no more than a few tiles of it are ever held as floats.
 
 import Formats
+import Models
 import Platform
 import Quantization
 

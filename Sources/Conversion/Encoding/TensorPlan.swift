@@ -2,6 +2,7 @@
 // Which encoding each tensor of a source gets, checked before anything is written.
 
 import Formats
+import Models
 import Quantization
 
 /// Encodings asked for by the user.
@@ -114,7 +115,7 @@ package struct TensorPlan: Sendable {
 
     static func requireShapes(of tensors: [SourceTensor], _ configuration: ModelConfiguration) throws {
         for tensor in tensors {
-            guard let shape = tensor.role.shape(in: configuration) else {
+            guard let shape = tensor.role.shape(in: configuration, layer: tensor.layer) else {
                 throw ConversionError(
                     "tensor \(tensor.name) is there, but the configuration asks for none of its kind")
             }

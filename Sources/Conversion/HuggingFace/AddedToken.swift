@@ -2,6 +2,7 @@
 // `added_tokens` of a tokenizer.json: texts that are tokens before anything else is looked at.
 
 import JSON
+import Models
 import Tokenization
 
 /// A token that is found in the text before anything else.

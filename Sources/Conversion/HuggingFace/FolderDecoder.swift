@@ -3,6 +3,7 @@
 // which no model means.
 
 import JSON
+import Models
 import Tokenization
 
 struct FolderDecoder {

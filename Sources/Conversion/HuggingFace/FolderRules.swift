@@ -3,6 +3,7 @@
 // A step that is not known is refused by name: a wrong guess would quietly degrade the model.
 
 import JSON
+import Models
 import Tokenization
 
 /// How a tokenizer.json prepares text, and how it makes text of tokens.

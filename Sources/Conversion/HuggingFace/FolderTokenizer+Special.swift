@@ -2,6 +2,7 @@
 // Which tokens of a model folder begin, end and pad a text, and which of them stand around every text.
 
 import JSON
+import Models
 import Tokenization
 
 /// Names of special tokens, ends of generation, and what is put around text.

@@ -2,6 +2,7 @@
 // A vocabulary from `tokenizer.json` and the files beside it: BPE of bytes or of characters, by the rank of merges.
 
 import JSON
+import Models
 import Tokenization
 
 /// The vocabulary of a model folder.

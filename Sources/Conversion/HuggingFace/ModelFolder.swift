@@ -4,6 +4,7 @@
 import Formats
 import Glibc
 import JSON
+import Models
 import Platform
 
 /// The files of a model folder, read but for the weights' numbers.

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which tensor of a model folder is which tensor of the model. Hugging Face rotates halves of a head, as the
-// kernels do, so that no rows change places; Gemma's norms lack the 1 that GGUF adds.
+// kernels do, so that no rows change places.
 
 import Formats
 import JSON
+import Models
 import Quantization
 import Tokenization
 
@@ -11,11 +12,15 @@ extension ModelSource {
     /// Reads everything of a folder but its tensors' numbers.
     init(folder: ModelFolder) throws {
         let names = try FolderTensorNames(folder)
-        let configuration = try ModelConfiguration(folder: folder, hasHead: names.hasHead)
+        let family = try ModelFamilies.reading(folder.text)
+        let parameters = try FolderParameters(
+            config: folder.config, text: folder.text, hasHead: names.hasHead)
+        let configuration = try parameters.configuration(family)
         try configuration.validate()
-        let (tensors, remarks) = try Self.tensors(of: folder, names, configuration)
+        let (tensors, remarks) = try Self.tensors(
+            of: folder, names, family, configuration, factors: parameters.frequencyFactors(configuration))
         try TensorPlan.requireShapes(of: tensors, configuration)
-        try Self.requireRows(forAddedTokensOf: folder, configuration)
+        try Self.requireRows(forAddedTokensOf: folder, configuration, except: family.tokensWithoutRow)
         let vocabulary = try importTokenizer(from: folder, vocabularySize: configuration.vocabularySize)
         let architecture =
             try folder.config["architectures"]?[0]?.stringValue ?? folder.text.string("model_type")
@@ -43,29 +48,30 @@ extension ModelSource {
     }
 
     private static func tensors(
-        of folder: ModelFolder, _ names: FolderTensorNames, _ configuration: ModelConfiguration
+        of folder: ModelFolder, _ names: FolderTensorNames, _ family: any ModelFamily.Type,
+        _ configuration: ModelConfiguration, factors: [TensorRole: [Float]]
     ) throws -> (tensors: [SourceTensor], remarks: [String]) {
         var tensors: [SourceTensor] = []
         var unused = Set(folder.weights.tensorNames)
-        func add(_ name: String, _ role: TensorRole, layer: Int? = nil) throws {
-            guard let stored = names.stored(name), let (tensor, bytes) = folder.weights.tensor(named: stored)
-            else { throw ConversionError("tensor \(names.expected(name)) is missing") }
-            unused.remove(stored)
-            tensors.append(try SourceTensor(tensor, bytes, role, layer: layer, configuration))
-        }
         // A tied matrix is stored once, under either name.
         let isTied = configuration.hasTiedEmbeddings
         let isUnderHead = isTied && names.stored(names.embedding) == nil && names.hasHead
-        try add(isUnderHead ? names.head : names.embedding, .tokenEmbedding)
-        for layer in 0..<configuration.layerCount {
-            for (suffix, role) in FolderTensorNames.layerTensors(of: configuration) {
-                try add("layers.\(layer).\(suffix)", role, layer: layer)
+        for (role, layer) in TensorRole.written(for: configuration) {
+            if let factors = factors[role] {
+                tensors.append(SourceTensor(role, factors))
+                continue
             }
+            var place = family.place(of: role, in: .folder, configuration)
+            if role == .tokenEmbedding, isUnderHead { place.name = names.head }
+            let name = place.fullName(layer: layer, in: .folder)
+            guard let stored = names.stored(name), let (tensor, bytes) = folder.weights.tensor(named: stored)
+            else { throw ConversionError("tensor \(names.expected(name)) is missing") }
+            unused.remove(stored)
+            var source = try SourceTensor(tensor, bytes, role, layer: layer)
+            if role.isNorm { source.addend = family.normOffsetInFolder }
+            tensors.append(try source.taking(place.rows))
         }
-        try add(names.norm, .outputNorm)
-        if !isTied {
-            try add(names.head, .output)
-        } else if let stored = names.stored(names.head), !isUnderHead {
+        if isTied, !isUnderHead, let stored = names.stored(names.head) {
             guard let (_, head) = folder.weights.tensor(named: stored), head.elementsEqual(tensors[0].bytes)
             else {
                 throw ConversionError(
@@ -81,15 +87,13 @@ extension ModelSource {
         return (tensors, vision > 0 ? [remark] : [])
     }
 
-    /// Every token has a row of the embedding; the language models of Gemma 3 without eyes have the tokenizer of those with
-    /// them, whose token for images nothing makes.
+    /// Every token has a row of the embedding, except for those that nothing makes.
     private static func requireRows(
-        forAddedTokensOf folder: ModelFolder, _ configuration: ModelConfiguration
+        forAddedTokensOf folder: ModelFolder, _ configuration: ModelConfiguration, except unmade: Set<String>
     ) throws {
         for token in try folder.tokenizer.objects("added_tokens") {
             let (id, content) = (try token.integer("id"), try token.string("content"))
-            guard id >= configuration.vocabularySize else { continue }
-            guard configuration.family == .gemma3, content == "<image_soft_token>" else {
+            guard id < configuration.vocabularySize || unmade.contains(content) else {
                 throw token.refusal(
                     "id", "\(id), of the token '\(content)'",
                     expected: "less than \(configuration.vocabularySize), the rows of the embedding")
@@ -101,7 +105,7 @@ extension ModelSource {
 /// The names of a folder's tensors: transformers reads them with and without what a model around the language model puts
 /// before them.
 struct FolderTensorNames {
-    let embedding = "embed_tokens.weight", norm = "norm.weight", head = "lm_head.weight"
+    let embedding = "embed_tokens.weight", head = "lm_head.weight"
     /// By the name inside of the language model.
     private let storedNames: [String: String]
     /// What most names begin with, for errors.
@@ -145,45 +149,19 @@ struct FolderTensorNames {
         let seeing = ["vision_tower.", "multi_modal_projector."]
         return seesImages && seeing.contains { name.hasPrefix($0) || name.hasPrefix("model.\($0)") }
     }
-
-    static func layerTensors(of configuration: ModelConfiguration) -> [(String, TensorRole)] {
-        var tensors: [(String, TensorRole)] = [
-            ("input_layernorm.weight", .attentionNorm), ("self_attn.q_proj.weight", .query),
-            ("self_attn.k_proj.weight", .key), ("self_attn.v_proj.weight", .value),
-            ("self_attn.o_proj.weight", .attentionOutput),
-            (
-                configuration.hasPostNorms
-                    ? "pre_feedforward_layernorm.weight" : "post_attention_layernorm.weight", .feedForwardNorm
-            ),
-            ("mlp.gate_proj.weight", .gate), ("mlp.up_proj.weight", .up), ("mlp.down_proj.weight", .down),
-        ]
-        if configuration.hasAttentionBias {
-            tensors += [
-                ("self_attn.q_proj.bias", .queryBias), ("self_attn.k_proj.bias", .keyBias),
-                ("self_attn.v_proj.bias", .valueBias),
-            ]
-        }
-        if configuration.hasAttentionOutputBias {
-            tensors.append(("self_attn.o_proj.bias", .attentionOutputBias))
-        }
-        if configuration.hasQueryKeyNorm {
-            tensors += [("self_attn.q_norm.weight", .queryNorm), ("self_attn.k_norm.weight", .keyNorm)]
-        }
-        if configuration.hasPostNorms {
-            tensors += [
-                ("post_attention_layernorm.weight", .postAttentionNorm),
-                ("post_feedforward_layernorm.weight", .postFeedForwardNorm),
-            ]
-        }
-        return tensors
-    }
 }
 
 extension SourceTensor {
+    /// Factors of RoPE's frequencies, which a folder has in `config.json`.
+    fileprivate init(_ role: TensorRole, _ factors: [Float]) {
+        self.init(
+            name: "\(role)", role: role, layer: nil, rows: 1, columns: factors.count, storage: .blocks(.f32),
+            bytes: factors.withUnsafeBytes { ByteView(copying: $0) })
+    }
+
     /// - Throws: `ConversionError` for a type that is not read, and for more dimensions than two.
     fileprivate init(
-        _ tensor: SafetensorsTensor, _ bytes: ByteView, _ role: TensorRole, layer: Int?,
-        _ configuration: ModelConfiguration
+        _ tensor: SafetensorsTensor, _ bytes: ByteView, _ role: TensorRole, layer: Int?
     ) throws {
         let types: [SafetensorsType: GGMLType] = [.f32: .f32, .f16: .f16, .bf16: .bf16]
         guard let type = types[tensor.type] else {
@@ -195,11 +173,8 @@ extension SourceTensor {
                 "tensor \(tensor.name) has the shape \(tensor.shape), expected \(role.isVector ? 1 : 2) dimensions"
             )
         }
-        let isNorm =
-            role.isVector && ![.queryBias, .keyBias, .valueBias, .attentionOutputBias].contains(role)
         self.init(
             name: tensor.name, role: role, layer: layer, rows: role.isVector ? 1 : tensor.shape[0],
-            columns: tensor.shape.last ?? 0, storage: .blocks(type), bytes: bytes,
-            addend: configuration.family == .gemma3 && isNorm ? 1 : 0)
+            columns: tensor.shape.last ?? 0, storage: .blocks(type), bytes: bytes)
     }
 }

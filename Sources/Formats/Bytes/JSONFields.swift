@@ -115,6 +115,18 @@ struct JSONFields {
         return text
     }
 
+    /// As many elements as the range allows.
+    mutating func array(_ key: String, count range: ClosedRange<Int>) throws(FormatError) -> [JSON] {
+        let value = value(key)
+        guard let elements = value?.arrayValue else { throw wrongType(key, value, "an array") }
+        guard range.contains(elements.count) else {
+            throw FormatError(
+                rangeRule, found: "\(elements.count) elements of \"\(name(key))\"",
+                expected: "\(range.lowerBound) to \(range.upperBound)")
+        }
+        return elements
+    }
+
     /// One of the names of an enumeration.
     mutating func choice<T: RawRepresentable<String> & CaseIterable>(
         _ key: String, _ type: T.Type

@@ -6,14 +6,16 @@
 import JSON
 
 extension ModelConfiguration {
-    // Limits of formats/tiller.md §5.
-    private static let sizes = 1...65_536
-    private static let counts = 1...1024
-    private static let lengths = 1...(1 << 24)
-    private static let factors: ClosedRange<Float> = 1e-6...1e6
-    private static let thetas: ClosedRange<Float> = 1...1e12
+    /// Limits of formats/tiller.md §5.
+    enum Limits {
+        static let sizes = 1...65_536
+        static let counts = 1...1024
+        static let lengths = 1...(1 << 24)
+        static let factors: ClosedRange<Float> = 1e-6...1e6
+        static let thetas: ClosedRange<Float> = 1...1e12
+    }
 
-    /// Reads and checks a configuration.
+    /// Reads and checks a configuration, whose layers are described one by one, or all at once as in version 1.0.
     ///
     /// - Throws: `FormatError` R17 for members that are missing, unknown or of the wrong type, R18 for values
     ///   out of range or that contradict each other.
@@ -21,30 +23,35 @@ extension ModelConfiguration {
         var fields = try JSONFields(
             json, path: "configuration", rule: .tillerConfigurationField, rangeRule: .tillerConfigurationRange
         )
-        family = try fields.choice("family", Family.self)
+        family = try fields.string("family", maximumByteCount: 64)
         vocabularySize = try fields.integer("vocabularySize", in: 1...1_048_576)
-        hiddenSize = try fields.integer("hiddenSize", in: Self.sizes)
+        hiddenSize = try fields.integer("hiddenSize", in: Limits.sizes)
         intermediateSize = try fields.integer("intermediateSize", in: 1...1_048_576)
-        layerCount = try fields.integer("layerCount", in: Self.counts)
-        headCount = try fields.integer("headCount", in: Self.counts)
-        keyValueHeadCount = try fields.integer("keyValueHeadCount", in: Self.counts)
-        headSize = try fields.integer("headSize", in: Self.counts)
-        contextLength = try fields.integer("contextLength", in: Self.lengths)
+        headCount = try fields.integer("headCount", in: Limits.counts)
+        keyValueHeadCount = try fields.integer("keyValueHeadCount", in: Limits.counts)
+        headSize = try fields.integer("headSize", in: Limits.counts)
+        contextLength = try fields.integer("contextLength", in: Limits.lengths)
         rmsNormEpsilon = try fields.float("rmsNormEpsilon", in: 1e-12...0.1)
-        ropeTheta = try fields.float("ropeTheta", in: Self.thetas)
-        ropeScaling = try Self.ropeScaling(fields.value("ropeScaling"))
-        localRopeTheta = try fields.optionalFloat("localRopeTheta", in: Self.thetas)
-        slidingWindow = try fields.optionalInteger("slidingWindow", in: Self.lengths)
-        slidingWindowPattern = try fields.optionalInteger("slidingWindowPattern", in: 2...1024)
-        embeddingScale = try fields.float("embeddingScale", in: Self.factors)
-        attentionScale = try fields.float("attentionScale", in: Self.factors)
-        gateActivation = try fields.choice("gateActivation", GateActivation.self)
+        embeddingScale = try fields.float("embeddingScale", in: Limits.factors)
         hasTiedEmbeddings = try fields.bool("hasTiedEmbeddings")
-        hasQueryKeyNorm = try fields.bool("hasQueryKeyNorm")
-        hasAttentionBias = try fields.bool("hasAttentionBias")
-        hasAttentionOutputBias = try fields.bool("hasAttentionOutputBias")
-        hasPostNorms = try fields.bool("hasPostNorms")
         finalLogitSoftcap = try fields.optionalFloat("finalLogitSoftcap", in: 1e-3...1e6)
+        if fields.value("layers") == nil {
+            let uniform = try UniformLayers(&fields)
+            logitScale = 1
+            rotaries = uniform.rotaries(headSize: headSize)
+            layers = uniform.layers
+        } else {
+            logitScale = try fields.float("logitScale", in: Limits.factors)
+            rotaries = []
+            for (index, value) in try fields.array("rotaries", count: 1...8).enumerated() {
+                rotaries.append(try RotaryPlan(value, path: "configuration.rotaries[\(index)]"))
+            }
+            layers = []
+            for (index, value) in try fields.array("layers", count: 1...1024).enumerated() {
+                let (count, plan) = try LayerPlan.run(value, path: "configuration.layers[\(index)]")
+                layers += Array(repeating: plan, count: count)
+            }
+        }
         try fields.refuseUnknown()
         try checkConsistency()
     }
@@ -62,84 +69,51 @@ extension ModelConfiguration {
             "\(headCount) heads and \(keyValueHeadCount) key-value heads", "a multiple of the key-value heads"
         )
         try require(headSize % 2 == 0, "headSize \(headSize)", "an even size: rotation works on pairs")
-        try require(
-            slidingWindow != nil || (slidingWindowPattern == nil && localRopeTheta == nil),
-            "slidingWindowPattern or localRopeTheta without slidingWindow", "both only with a sliding window")
-        switch ropeScaling {
-        case .llama3(_, let low, let high, _):
-            try require(low < high, "frequency factors \(low) and \(high)", "the low one below the high one")
-        case .yarn(_, _, let fast, let slow, _):
-            try require(slow < fast, "betaFast \(fast) and betaSlow \(slow)", "betaSlow below betaFast")
-        case .none, .linear, .perFrequencyFactors: break
+        try require(Limits.counts.contains(layerCount), "\(layerCount) layers", "1 to 1024")
+        for layer in layers {
+            guard let rotary = layer.attention.rotary else { continue }
+            try require(
+                rotaries.indices.contains(rotary), "the rotary \(rotary) of a layer",
+                "one of the \(rotaries.count)")
         }
-    }
-
-    private static func ropeScaling(_ json: JSON?) throws(FormatError) -> RopeScaling {
-        enum Kind: String, CaseIterable { case none, linear, llama3, yarn, perFrequencyFactors }
-        var fields = try JSONFields(
-            json, path: "configuration.ropeScaling", rule: .tillerConfigurationField,
-            rangeRule: .tillerConfigurationRange)
-        let kind = try fields.choice("type", Kind.self)
-        let scaling: RopeScaling =
-            switch kind {
-            case .none: .none
-            case .perFrequencyFactors: .perFrequencyFactors
-            case .linear: .linear(factor: try fields.float("factor", in: factors))
-            case .llama3:
-                .llama3(
-                    factor: try fields.float("factor", in: factors),
-                    lowFrequencyFactor: try fields.float("lowFrequencyFactor", in: factors),
-                    highFrequencyFactor: try fields.float("highFrequencyFactor", in: factors),
-                    originalContextLength: try fields.integer("originalContextLength", in: lengths))
-            case .yarn:
-                .yarn(
-                    factor: try fields.float("factor", in: factors),
-                    originalContextLength: try fields.integer("originalContextLength", in: lengths),
-                    betaFast: try fields.float("betaFast", in: factors),
-                    betaSlow: try fields.float("betaSlow", in: factors),
-                    attentionFactor: try fields.optionalFloat("attentionFactor", in: factors))
+        for (index, rotary) in rotaries.enumerated() {
+            try require(
+                rotary.rotatedSize % 2 == 0 && rotary.rotatedSize <= headSize,
+                "rotatedSize \(rotary.rotatedSize)", "an even size of at most \(headSize), a head's")
+            try require(
+                index == 0 || !rotary.scaling.hasFactors, "frequency factors of the rotary \(index)",
+                "them in the first rotary alone")
+            switch rotary.scaling {
+            case .llama3(_, let low, let high, _):
+                try require(
+                    low < high, "frequency factors \(low) and \(high)", "the low one below the high one")
+            case .yarn(_, _, let fast, let slow, _):
+                try require(slow < fast, "betaFast \(fast) and betaSlow \(slow)", "betaSlow below betaFast")
+            case .none, .linear, .perFrequencyFactors, .longRoPE: break
             }
-        try fields.refuseUnknown()
-        return scaling
-    }
-
-    /// The configuration as it stands in the manifest.
-    package var json: JSON {
-        [
-            "family": .string(family.rawValue), "vocabularySize": .integer(vocabularySize),
-            "hiddenSize": .integer(hiddenSize), "intermediateSize": .integer(intermediateSize),
-            "layerCount": .integer(layerCount), "headCount": .integer(headCount),
-            "keyValueHeadCount": .integer(keyValueHeadCount), "headSize": .integer(headSize),
-            "contextLength": .integer(contextLength), "rmsNormEpsilon": .float(rmsNormEpsilon),
-            "ropeTheta": .float(ropeTheta), "ropeScaling": ropeScaling.json,
-            "localRopeTheta": .float(localRopeTheta), "slidingWindow": .integer(slidingWindow),
-            "slidingWindowPattern": .integer(slidingWindowPattern), "embeddingScale": .float(embeddingScale),
-            "attentionScale": .float(attentionScale), "gateActivation": .string(gateActivation.rawValue),
-            "hasTiedEmbeddings": .bool(hasTiedEmbeddings), "hasQueryKeyNorm": .bool(hasQueryKeyNorm),
-            "hasAttentionBias": .bool(hasAttentionBias),
-            "hasAttentionOutputBias": .bool(hasAttentionOutputBias), "hasPostNorms": .bool(hasPostNorms),
-            "finalLogitSoftcap": .float(finalLogitSoftcap),
-        ]
-    }
-}
-
-extension ModelConfiguration.RopeScaling {
-    fileprivate var json: JSON {
-        switch self {
-        case .none: ["type": "none"]
-        case .perFrequencyFactors: ["type": "perFrequencyFactors"]
-        case .linear(let factor): ["type": "linear", "factor": .float(factor)]
-        case .llama3(let factor, let low, let high, let length):
-            [
-                "type": "llama3", "factor": .float(factor), "lowFrequencyFactor": .float(low),
-                "highFrequencyFactor": .float(high), "originalContextLength": .integer(length),
-            ]
-        case .yarn(let factor, let length, let fast, let slow, let attentionFactor):
-            [
-                "type": "yarn", "factor": .float(factor), "originalContextLength": .integer(length),
-                "betaFast": .float(fast), "betaSlow": .float(slow),
-                "attentionFactor": .float(attentionFactor),
-            ]
         }
+    }
+
+    /// The configuration as it stands in the manifest: in the members of version 1.0 where they say all of it.
+    package var json: JSON {
+        if let uniform = UniformLayers(self) { return uniform.json(of: self) }
+        var runs: [(count: Int, plan: LayerPlan)] = []
+        for layer in layers {
+            if runs.last?.plan == layer {
+                runs[runs.count - 1].count += 1
+            } else {
+                runs.append((1, layer))
+            }
+        }
+        return [
+            "family": .string(family), "vocabularySize": .integer(vocabularySize),
+            "hiddenSize": .integer(hiddenSize), "intermediateSize": .integer(intermediateSize),
+            "headCount": .integer(headCount), "keyValueHeadCount": .integer(keyValueHeadCount),
+            "headSize": .integer(headSize), "contextLength": .integer(contextLength),
+            "rmsNormEpsilon": .float(rmsNormEpsilon), "embeddingScale": .float(embeddingScale),
+            "logitScale": .float(logitScale), "hasTiedEmbeddings": .bool(hasTiedEmbeddings),
+            "finalLogitSoftcap": .float(finalLogitSoftcap), "rotaries": .array(rotaries.map(\.json)),
+            "layers": .array(runs.map { $0.plan.json(count: $0.count) }),
+        ]
     }
 }

@@ -212,33 +212,38 @@ extension TensorIndex {
     /// - Throws: `FormatError` R26–R28.
     package func validate(against model: ModelConfiguration) throws(FormatError) {
         var count = 0
-        for role in TensorRole.allCases {
-            guard let shape = role.shape(in: model) else { continue }
-            for layer in role.isPerLayer ? Array(0..<model.layerCount).map(Optional.init) : [nil] {
-                let segments = segments(role, layer)
-                guard let entry = segments.first else {
-                    let name = layer.map { "\(role) of layer \($0)" } ?? "\(role)"
-                    throw FormatError(.tillerMissingTensor, found: "no \(name)", expected: "one")
-                }
-                let rows = segments.reduce(0) { $0 + $1.rows }
-                guard rows == shape.rows, entry.columns == shape.columns,
-                    (entry.encoding == .vector) == role.isVector
-                else {
-                    throw FormatError(
-                        .tillerTensorShape,
-                        found: "\(entry.name) [\(rows) × \(entry.columns)] in \(entry.encoding)",
-                        expected:
-                            "[\(shape.rows) × \(shape.columns)] in \(role.isVector ? "vector" : "tiles")")
-                }
-                count += segments.count
+        for layer in [nil] + (0..<model.layerCount).map(Optional.init) {
+            for role in TensorRole.allCases {
+                guard let shape = role.shape(in: model, layer: layer) else { continue }
+                count += try segmentCount(of: role, layer, shape)
             }
         }
         guard count != entries.count else { return }
         let unexpected = entries.first { entry in
-            entry.role.shape(in: model) == nil || entry.layer ?? 0 >= model.layerCount
+            entry.role.shape(in: model, layer: entry.layer) == nil
         }
         throw FormatError(
             .tillerUnexpectedTensor, found: unexpected?.name ?? "\(entries.count) tensors",
             expected: "only what the configuration asks for")
+    }
+
+    /// - Throws: `FormatError` R26, R28.
+    private func segmentCount(
+        of role: TensorRole, _ layer: Int?, _ shape: (rows: Int, columns: Int)
+    ) throws(FormatError) -> Int {
+        let segments = segments(role, layer)
+        guard let entry = segments.first else {
+            let name = layer.map { "\(role) of layer \($0)" } ?? "\(role)"
+            throw FormatError(.tillerMissingTensor, found: "no \(name)", expected: "one")
+        }
+        let rows = segments.reduce(0) { $0 + $1.rows }
+        guard rows == shape.rows, entry.columns == shape.columns,
+            (entry.encoding == .vector) == role.isVector
+        else {
+            throw FormatError(
+                .tillerTensorShape, found: "\(entry.name) [\(rows) × \(entry.columns)] in \(entry.encoding)",
+                expected: "[\(shape.rows) × \(shape.columns)] in \(role.isVector ? "vector" : "tiles")")
+        }
+        return segments.count
     }
 }

@@ -10,8 +10,10 @@ package enum TensorRole: UInt16, Sendable, CaseIterable {
     case outputNorm = 1
     /// [vocabularySize × hiddenSize]; absent when tied to the token embedding.
     case output = 2
-    /// [1 × headSize / 2]
+    /// [1 × rotatedSize / 2]
     case ropeFactors = 3
+    /// [1 × rotatedSize / 2], for long contexts.
+    case ropeLongFactors = 4
 
     /// [1 × hiddenSize]
     case attentionNorm = 16
@@ -58,27 +60,51 @@ package enum TensorRole: UInt16, Sendable, CaseIterable {
         }
     }
 
-    /// Rows and columns in a model of this configuration; nil when such a model has no such tensor.
-    package func shape(in model: ModelConfiguration) -> (rows: Int, columns: Int)? {
+    /// Whether it is the gain of an RMSNorm.
+    package var isNorm: Bool {
+        switch self {
+        case .outputNorm, .attentionNorm, .queryNorm, .keyNorm, .postAttentionNorm, .feedForwardNorm,
+            .postFeedForwardNorm:
+            true
+        default: false
+        }
+    }
+
+    /// Rows and columns in a model of this configuration; nil when such a model has no such tensor, or none in this layer.
+    ///
+    /// - Parameter layer: nil for tensors of the whole model.
+    package func shape(in model: ModelConfiguration, layer: Int?) -> (rows: Int, columns: Int)? {
         func vector(_ size: Int, if exists: Bool = true) -> (rows: Int, columns: Int)? {
             exists ? (1, size) : nil
         }
         let hidden = model.hiddenSize
+        guard isPerLayer else {
+            guard layer == nil else { return nil }
+            let rotary = model.rotaries.first
+            return switch (self, rotary?.scaling) {
+            case (.tokenEmbedding, _): (model.vocabularySize, hidden)
+            case (.outputNorm, _): vector(hidden)
+            case (.output, _): model.hasTiedEmbeddings ? nil : (model.vocabularySize, hidden)
+            case (.ropeFactors, .perFrequencyFactors), (.ropeFactors, .longRoPE),
+                (.ropeLongFactors, .longRoPE):
+                vector((rotary?.rotatedSize ?? 0) / 2)
+            default: nil
+            }
+        }
+        guard let layer, model.layers.indices.contains(layer) else { return nil }
+        let plan = model.layers[layer]
         return switch self {
-        case .tokenEmbedding: (model.vocabularySize, hidden)
-        case .output: model.hasTiedEmbeddings ? nil : (model.vocabularySize, hidden)
-        case .ropeFactors: vector(model.headSize / 2, if: model.ropeScaling == .perFrequencyFactors)
-        case .outputNorm, .attentionNorm, .feedForwardNorm: vector(hidden)
         case .query: (model.querySize, hidden)
         case .key, .value: (model.keyValueSize, hidden)
-        case .queryBias: vector(model.querySize, if: model.hasAttentionBias)
-        case .keyBias, .valueBias: vector(model.keyValueSize, if: model.hasAttentionBias)
+        case .queryBias: vector(model.querySize, if: plan.attention.hasBias)
+        case .keyBias, .valueBias: vector(model.keyValueSize, if: plan.attention.hasBias)
         case .attentionOutput: (hidden, model.querySize)
-        case .attentionOutputBias: vector(hidden, if: model.hasAttentionOutputBias)
-        case .queryNorm, .keyNorm: vector(model.headSize, if: model.hasQueryKeyNorm)
-        case .postAttentionNorm, .postFeedForwardNorm: vector(hidden, if: model.hasPostNorms)
+        case .attentionOutputBias: vector(hidden, if: plan.attention.hasOutputBias)
+        case .queryNorm, .keyNorm: vector(model.headSize, if: plan.attention.hasQueryKeyNorm)
+        case .postAttentionNorm, .postFeedForwardNorm: vector(hidden, if: plan.hasPostNorms)
         case .gate, .up: (model.intermediateSize, hidden)
         case .down: (hidden, model.intermediateSize)
+        default: vector(hidden)
         }
     }
 }

@@ -93,13 +93,17 @@ extension TokenRows {
         }
     }
 
-    /// x[t, c] += y[t, c].
+    /// x[t, c] += scale · y[t, c].
     /// - x, y: [tokens × columns]
-    package func add(_ y: AlignedBuffer<Float>, to x: AlignedBuffer<Float>, columns: Int) {
+    package func add(_ y: AlignedBuffer<Float>, scale: Float, to x: AlignedBuffer<Float>, columns: Int) {
         check(y, columns, "add")
         check(x, columns, "add")
-        let start = tokens.lowerBound * columns
-        compute.table.add(y.baseAddress + start, x.baseAddress + start, tokens.count * columns)
+        let start = tokens.lowerBound * columns, count = tokens.count * columns
+        if scale == 1 {
+            compute.table.add(y.baseAddress + start, x.baseAddress + start, count)
+        } else {
+            compute.table.addScaled(y.baseAddress + start, scale, x.baseAddress + start, count)
+        }
     }
 
     /// Rotates pairs (i, i + half) of every head in place by the angles of its token's position (NeoX order).

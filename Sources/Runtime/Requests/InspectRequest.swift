@@ -74,7 +74,7 @@ package struct InspectRequest {
         printLine("name        \(manifest.name.printableLine)")
         if !manifest.license.isEmpty { printLine("license     \(manifest.license.printableLine)") }
         printLine(
-            "model       \(configuration.family.rawValue), \(configuration.layerCount) layers of width "
+            "model       \(configuration.family), \(configuration.layerCount) layers of width "
                 + "\(configuration.hiddenSize), \(configuration.headCount)/\(configuration.keyValueHeadCount) heads of "
                 + "\(configuration.headSize), vocabulary \(configuration.vocabularySize), context "
                 + "\(configuration.contextLength)")

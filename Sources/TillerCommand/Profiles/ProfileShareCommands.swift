@@ -55,7 +55,7 @@ struct ProfileExportCommand: ParsableCommand {
                 throw TillerError.invalidOption(
                     "--sign belongs to .tillerprofile files; GGUF has no place for signatures")
             }
-            let architecture = model.manifest.configuration.family.rawValue
+            let architecture = model.manifest.configuration.family
             let vector = try ControlVector(
                 profile: profile, strength: strength ?? profile.recommendedStrength)
             try vector.write(to: output, modelHint: architecture, replacing: force)

@@ -6,12 +6,12 @@ import JSON
 import Platform
 
 /// An object in a JSON file.
-struct Settings {
+package struct Settings {
     /// The file's name, such as "config.json".
-    let file: String
+    package let file: String
     /// Names of the objects around this one, each with a point behind it.
-    let path: String
-    let object: JSON.Object
+    package let path: String
+    package let object: JSON.Object
 
     /// Bytes and JSON values that a file may have (formats/safetensors.md §5). Vocabularies of a quarter of a million tokens take
     /// some 35 MB, with two million values.
@@ -21,7 +21,7 @@ struct Settings {
 
     /// Reads a file of a folder; nil when there is none.
     /// - Throws: `FileError`, or `ConversionError` when it holds no JSON object.
-    init?(folder: String, file: String) throws {
+    package init?(folder: String, file: String) throws {
         let path = "\(folder)/\(file)"
         guard access(path, F_OK) == 0 else { return nil }
         let limits = Self.limits(of: file)
@@ -40,7 +40,7 @@ struct Settings {
         self.object = object
     }
 
-    init(file: String, path: String, _ json: JSON) throws {
+    package init(file: String, path: String, _ json: JSON) throws {
         self.file = file
         self.path = path
         guard let object = json.objectValue else {
@@ -51,15 +51,15 @@ struct Settings {
     }
 
     /// A member; nil when it is missing or null.
-    subscript(key: String) -> JSON? {
+    package subscript(key: String) -> JSON? {
         guard let value = object[key], !value.isNull else { return nil }
         return value
     }
 
     /// Whether a member is there, be it null: some defaults are for members that are missing alone.
-    func holds(_ key: String) -> Bool { object[key] != nil }
+    package func holds(_ key: String) -> Bool { object[key] != nil }
 
-    func refusal(_ key: String, _ found: String, expected: String) -> ConversionError {
+    package func refusal(_ key: String, _ found: String, expected: String) -> ConversionError {
         ConversionError("\(file): \(path)\(key) is \(found), expected \(expected)")
     }
 
@@ -74,46 +74,46 @@ struct Settings {
         return value
     }
 
-    func optionalInteger(_ key: String) throws -> Int? { try typed(key, "an integer", \.intValue) }
-    func integer(_ key: String) throws -> Int {
+    package func optionalInteger(_ key: String) throws -> Int? { try typed(key, "an integer", \.intValue) }
+    package func integer(_ key: String) throws -> Int {
         try required(key, "an integer", optionalInteger(key))
     }
 
     /// A number that is finite as a Float.
-    func optionalFloat(_ key: String) throws -> Float? {
+    package func optionalFloat(_ key: String) throws -> Float? {
         try typed(key, "a number") { $0.doubleValue.map { Float($0) }.flatMap { $0.isFinite ? $0 : nil } }
     }
-    func float(_ key: String) throws -> Float { try required(key, "a number", optionalFloat(key)) }
+    package func float(_ key: String) throws -> Float { try required(key, "a number", optionalFloat(key)) }
 
-    func optionalBool(_ key: String) throws -> Bool? { try typed(key, "true or false", \.boolValue) }
-    func optionalString(_ key: String) throws -> String? { try typed(key, "a string", \.stringValue) }
-    func string(_ key: String) throws -> String { try required(key, "a string", optionalString(key)) }
-    func optionalArray(_ key: String) throws -> [JSON]? { try typed(key, "an array", \.arrayValue) }
-    func array(_ key: String) throws -> [JSON] { try required(key, "an array", optionalArray(key)) }
+    package func optionalBool(_ key: String) throws -> Bool? { try typed(key, "true or false", \.boolValue) }
+    package func optionalString(_ key: String) throws -> String? { try typed(key, "a string", \.stringValue) }
+    package func string(_ key: String) throws -> String { try required(key, "a string", optionalString(key)) }
+    package func optionalArray(_ key: String) throws -> [JSON]? { try typed(key, "an array", \.arrayValue) }
+    package func array(_ key: String) throws -> [JSON] { try required(key, "an array", optionalArray(key)) }
 
-    func optionalObject(_ key: String) throws -> Settings? {
+    package func optionalObject(_ key: String) throws -> Settings? {
         try self[key].map { try Settings(file: file, path: "\(path)\(key).", $0) }
     }
-    func object(_ key: String) throws -> Settings {
+    package func object(_ key: String) throws -> Settings {
         try required(key, "an object", optionalObject(key))
     }
 
     /// These members, and those of another object that are not among them.
-    func replacing(in other: JSON.Object) -> Settings {
+    package func replacing(in other: JSON.Object) -> Settings {
         var merged = other
         for member in object { merged[member.key] = member.value }
         return Settings(file: file, path: path, object: merged)
     }
 
     /// The elements of an array as objects.
-    func objects(_ key: String) throws -> [Settings] {
+    package func objects(_ key: String) throws -> [Settings] {
         try (optionalArray(key) ?? []).enumerated().map {
             try Settings(file: file, path: "\(path)\(key)[\($0)].", $1)
         }
     }
 
     /// One number or a list of them, as Hugging Face writes ends of generation.
-    func integers(_ key: String) throws -> [Int] {
+    package func integers(_ key: String) throws -> [Int] {
         let expected = "an integer or an array of integers"
         return try typed(key, expected) { json in
             if let integer = json.intValue { return [integer] }
@@ -124,7 +124,7 @@ struct Settings {
     }
 
     /// The text of a token: a string, or an object with the string `content`.
-    func tokenText(_ key: String) throws -> String? {
+    package func tokenText(_ key: String) throws -> String? {
         try typed(key, "a token: a string, or an object with a content") {
             $0.stringValue ?? $0["content"]?.stringValue
         }

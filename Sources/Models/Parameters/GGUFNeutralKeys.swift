@@ -29,9 +29,10 @@ package enum GGUFNeutralKeys {
         "n_deepstack_layers": [0], "adapters.count": [0], "ssm.state_size": [0], "decoder_block_count": [0],
     ]
 
+    /// - Parameter meant: keys that have a meaning in the file's family.
     /// - Throws: `ConversionError` that names the first key with another value.
-    static func check(_ file: GGUFFile, architecture: String) throws {
-        for name in values.keys.sorted() {
+    static func check(_ file: GGUFFile, architecture: String, except meant: Set<String>) throws {
+        for name in values.keys.sorted() where !meant.contains(name) {
             guard let value = file.metadata["\(architecture).\(name)"], let allowed = values[name] else {
                 continue
             }

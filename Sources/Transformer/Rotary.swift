@@ -5,14 +5,39 @@ import Formats
 import Glibc
 import Kernels
 
+/// What turns the queries and keys of some layers.
+struct Rotary: Sendable {
+    private let table: RotaryTable
+    /// LongRoPE's table for contexts of more than so many tokens.
+    private let long: (table: RotaryTable, contextLength: Int)?
+
+    /// - factors: divisors of the frequencies [rotatedSize / 2] that the model brings along (Llama 3 in GGUF, LongRoPE).
+    init(_ plan: RotaryPlan, factors: [Float]? = nil, longFactors: [Float]? = nil) {
+        table = RotaryTable(plan, factors: factors)
+        long =
+            if case .longRoPE(let contextLength, _) = plan.scaling {
+                (RotaryTable(plan, factors: longFactors), contextLength)
+            } else { nil }
+    }
+
+    /// The table for a context: one for all of its positions, because cached keys are never turned again.
+    func table(contextLength: Int) -> RotaryTable {
+        if let long, contextLength > long.contextLength { return long.table }
+        return table
+    }
+
+    /// The table of every context; nil where they differ.
+    var onlyTable: RotaryTable? { long == nil ? table : nil }
+}
+
 extension RotaryTable {
-    /// Frequencies θ_i = ropeTheta^(−2i/headSize), i in 0..<headSize/2, scaled as the configuration says.
-    ///
-    /// - Parameter frequencyFactors: divisors [headSize / 2] that the model brings along (Llama 3 in GGUF).
-    package init(configuration: ModelConfiguration, frequencyFactors: [Float]?) {
-        var frequencies = Self.frequencies(theta: configuration.ropeTheta, headSize: configuration.headSize)
+    /// Frequencies θ_i = theta^(−2i/rotatedSize), i in 0..<rotatedSize/2, scaled as the plan says.
+    fileprivate init(_ plan: RotaryPlan, factors: [Float]?) {
+        var frequencies = (0..<plan.rotatedSize / 2).map {
+            pow(Double(plan.theta), -2 * Double($0) / Double(plan.rotatedSize))
+        }
         var magnitude: Float = 1
-        switch configuration.ropeScaling {
+        switch plan.scaling {
         case .none, .perFrequencyFactors:
             break
         case .linear(let factor):
@@ -25,28 +50,18 @@ extension RotaryTable {
             }
         case .yarn(let factor, let original, let betaFast, let betaSlow, let attentionFactor):
             let correction = YaRN(
-                theta: Double(configuration.ropeTheta), headSize: configuration.headSize,
-                factor: Double(factor),
+                theta: Double(plan.theta), rotatedSize: plan.rotatedSize, factor: Double(factor),
                 originalContextLength: Double(original), betaFast: Double(betaFast),
                 betaSlow: Double(betaSlow))
             frequencies = frequencies.enumerated().map { correction.scaled($1, index: $0) }
             magnitude = attentionFactor ?? Float(0.1 * log(Double(factor)) + 1)
+        case .longRoPE(_, let attentionFactor):
+            magnitude = attentionFactor
         }
-        if let frequencyFactors {
-            frequencies = zip(frequencies, frequencyFactors).map { $0 / Double($1) }
+        if let factors {
+            frequencies = zip(frequencies, factors).map { $0 / Double($1) }
         }
         self.init(inverseFrequencies: frequencies.map { Float($0) }, magnitude: magnitude)
-    }
-
-    /// The table of layers that attend through a window and have a base of their own, unscaled.
-    package init(localLayersOf configuration: ModelConfiguration) {
-        let theta = configuration.localRopeTheta ?? configuration.ropeTheta
-        let frequencies = Self.frequencies(theta: theta, headSize: configuration.headSize)
-        self.init(inverseFrequencies: frequencies.map { Float($0) }, magnitude: 1)
-    }
-
-    private static func frequencies(theta: Float, headSize: Int) -> [Double] {
-        (0..<headSize / 2).map { pow(Double(theta), -2 * Double($0) / Double(headSize)) }
     }
 
     /// Llama 3.1: long wavelengths are divided by `factor`, short ones kept, those between blended.
@@ -66,16 +81,16 @@ private struct YaRN {
     private let factor, first, last: Double
 
     init(
-        theta: Double, headSize: Int, factor: Double, originalContextLength: Double, betaFast: Double,
+        theta: Double, rotatedSize: Int, factor: Double, originalContextLength: Double, betaFast: Double,
         betaSlow: Double
     ) {
         // The dimension that makes `turns` rotations over the original context.
         func dimension(turning turns: Double) -> Double {
-            Double(headSize) * log(originalContextLength / (turns * 2 * Double.pi)) / (2 * log(theta))
+            Double(rotatedSize) * log(originalContextLength / (turns * 2 * Double.pi)) / (2 * log(theta))
         }
         self.factor = factor
         first = max(0, dimension(turning: betaFast).rounded(.down))
-        last = min(Double(headSize) - 1, dimension(turning: betaSlow).rounded(.up))
+        last = min(Double(rotatedSize) - 1, dimension(turning: betaSlow).rounded(.up))
     }
 
     func scaled(_ frequency: Double, index: Int) -> Double {

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// A layer is data: what the forward pass computes in it follows from its plan alone, never from a model's name.
+
+/// One block of a decoder: attention and feed-forward around the residual stream.
+///
+///     hidden += residualScale · post(attention(norm(hidden)))
+///     hidden += residualScale · post(feedForward(norm(hidden)))
+package struct LayerPlan: Sendable, Equatable {
+    package struct Attention: Sendable, Equatable {
+        /// Factor on query · key: usually 1/√headSize.
+        package var scale: Float
+        /// Tokens that a position sees, itself included (sliding window); nil sees all.
+        package var window: Int?
+        /// Which of the configuration's rotaries turns queries and keys; nil turns none (NoPE, arXiv 2305.19466).
+        package var rotary: Int?
+        /// RMSNorm on each head's query and key before rotation.
+        package var hasQueryKeyNorm: Bool
+        /// Biases of query, key and value.
+        package var hasBias: Bool
+        /// A bias after the output matrix.
+        package var hasOutputBias: Bool
+
+        package init(
+            scale: Float, window: Int? = nil, rotary: Int? = 0, hasQueryKeyNorm: Bool = false,
+            hasBias: Bool = false, hasOutputBias: Bool = false
+        ) {
+            self.scale = scale
+            self.window = window
+            self.rotary = rotary
+            self.hasQueryKeyNorm = hasQueryKeyNorm
+            self.hasBias = hasBias
+            self.hasOutputBias = hasOutputBias
+        }
+    }
+
+    /// W_down · (activation(W_gate · x) ⊙ W_up · x)
+    package struct FeedForward: Sendable, Equatable {
+        package enum Activation: String, Sendable, CaseIterable {
+            /// x · sigmoid(x)
+            case silu
+            /// The tanh approximation of GELU.
+            case geluTanh
+        }
+
+        package var activation: Activation
+
+        package init(activation: Activation = .silu) { self.activation = activation }
+    }
+
+    package var attention: Attention
+    package var feedForward: FeedForward
+    /// A second norm after attention and feed-forward, before the residual sum.
+    package var hasPostNorms: Bool
+    /// Factor on what attention and feed-forward add to the stream.
+    package var residualScale: Float
+
+    package init(
+        attention: Attention, feedForward: FeedForward = FeedForward(), hasPostNorms: Bool = false,
+        residualScale: Float = 1
+    ) {
+        self.attention = attention
+        self.feedForward = feedForward
+        self.hasPostNorms = hasPostNorms
+        self.residualScale = residualScale
+    }
+}
+
+/// Rotary position embedding (RoPE, arXiv 2104.09864) of some layers.
+package struct RotaryPlan: Sendable, Equatable {
+    /// How the frequencies θ⁻²ⁱᐟᵈ are changed for contexts longer than those trained on.
+    package enum Scaling: Sendable, Equatable {
+        case none
+        /// All frequencies divided by `factor`.
+        case linear(factor: Float)
+        /// Llama 3: low frequencies divided by `factor`, high ones kept, smooth between.
+        case llama3(
+            factor: Float, lowFrequencyFactor: Float, highFrequencyFactor: Float, originalContextLength: Int)
+        /// YaRN (arXiv 2309.00071); without `attentionFactor` it is 0.1 · ln(factor) + 1.
+        case yarn(
+            factor: Float, originalContextLength: Int, betaFast: Float, betaSlow: Float,
+            attentionFactor: Float?)
+        /// Frequency i divided by element i of the tensor `ropeFactors`.
+        case perFrequencyFactors
+        /// LongRoPE (arXiv 2402.13753): frequency i divided by element i of the tensor `ropeFactors` in contexts of up to
+        /// `originalContextLength` tokens, of `ropeLongFactors` in longer ones; cosines and sines times `attentionFactor`.
+        case longRoPE(originalContextLength: Int, attentionFactor: Float)
+    }
+
+    package var theta: Float
+    package var scaling: Scaling
+    /// Elements of a head that are turned, its first ones; the rest stays as it is (partial rotary).
+    package var rotatedSize: Int
+
+    package init(theta: Float, scaling: Scaling = .none, rotatedSize: Int) {
+        self.theta = theta
+        self.scaling = scaling
+        self.rotatedSize = rotatedSize
+    }
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// Gemma 3, text (arXiv 2503.19786): norms before and after, a norm on each head's query and key, embeddings times
+// √hiddenSize, and five layers with a window for each that sees all. Layers with a window keep base 10,000 without scaling (§2).
+
+import Formats
+
+enum Gemma3: ModelFamily {
+    static let name = "gemma3"
+    static let architectures = ["gemma3"]
+    static let modelTypes = ["gemma3_text"]
+    /// Folders store gains less by 1.
+    static let normOffsetInFolder: Float = 1
+    /// Models without eyes have the tokenizer of those with them.
+    static let tokensWithoutRow: Set = ["<image_soft_token>"]
+
+    static func configuration(gguf parameters: GGUFParameters) throws -> ModelConfiguration {
+        var configuration = try parameters.uniform(Self.self)
+        complete(&configuration)
+        configuration.finalLogitSoftcap = try parameters.optionalFloat("final_logit_softcapping")
+            .flatMap { $0 == 0 ? nil : $0 }
+        // The largest model scales queries by hiddenSize / headCount in place of the head's size; GGUF does not say so.
+        if configuration.layerCount == 62 {
+            let divisor = Float(configuration.hiddenSize / configuration.headCount).squareRoot()
+            let factor = try parameters.attentionFactor(
+                configuration.rotaries[0], headSize: configuration.headSize)
+            configuration.forEachLayer { $0.attention.scale = factor / divisor }
+        }
+        // None is 0.
+        let window = try parameters.optionalInteger("attention.sliding_window") ?? 0
+        guard window > 0 else { return configuration }
+        let pattern = try parameters.optionalInteger("attention.sliding_window_pattern") ?? 6
+        guard (2...1024).contains(pattern) else {
+            throw ConversionError(
+                "\(parameters.name).attention.sliding_window_pattern is \(pattern), expected 2 to 1024")
+        }
+        let isSliding = configuration.layers.indices.map { ($0 + 1) % pattern != 0 }
+        for layer in isSliding.indices where isSliding[layer] {
+            configuration.layers[layer].attention.window = window
+        }
+        addLocalRotary(try parameters.optionalFloat("rope.freq_base_swa") ?? 10_000, to: &configuration)
+        return configuration
+    }
+
+    static func configuration(folder parameters: FolderParameters) throws -> ModelConfiguration {
+        let text = parameters.text
+        // In a model with images settings leave out what is the default.
+        let defaults = [
+            "hidden_size": 2304, "num_hidden_layers": 26, "num_attention_heads": 8, "head_dim": 256,
+            "num_key_value_heads": 4, "max_position_embeddings": 131_072, "vocab_size": 262_208,
+            "intermediate_size": 9216,
+        ]
+        if let cap = try text.optionalFloat("attn_logit_softcapping") {
+            throw text.refusal("attn_logit_softcapping", "\(cap)", expected: "null")
+        }
+        let rotary = try GemmaRotary(parameters, defaults)
+        var configuration = try parameters.uniform(
+            Self.self, defaults: defaults, activation: .geluTanh, isTied: true, rotary: rotary.full)
+        if text["num_key_value_heads"] == nil { configuration.keyValueHeadCount = 4 }
+        complete(&configuration)
+        configuration.finalLogitSoftcap = try text.optionalFloat("final_logit_softcapping")
+        // It says by what number's root queries are divided.
+        let scalar = try text.optionalFloat("query_pre_attn_scalar") ?? 256
+        guard scalar > 0 else {
+            throw text.refusal("query_pre_attn_scalar", "\(scalar)", expected: "a positive number")
+        }
+        configuration.forEachLayer { $0.attention.scale = 1 / scalar.squareRoot() }
+        let isSliding =
+            try parameters.slidingLayers(layerCount: configuration.layerCount)
+            ?? usualSlidingLayers(text, layerCount: configuration.layerCount)
+        try parameters.setWindows(isSliding, in: &configuration)
+        if isSliding.contains(true) { addLocalRotary(rotary.localTheta, to: &configuration) }
+        return configuration
+    }
+
+    static func place(
+        of role: TensorRole, in format: SourceFormat, _ configuration: ModelConfiguration
+    ) -> TensorPlace {
+        // What is the norm before the feed-forward elsewhere is one after attention here.
+        format == .folder && role == .feedForwardNorm
+            ? TensorPlace("pre_feedforward_layernorm.weight") : usualPlace(of: role, in: format)
+    }
+
+    /// What both kinds of sources leave unsaid.
+    private static func complete(_ configuration: inout ModelConfiguration) {
+        configuration.embeddingScale = Float(configuration.hiddenSize).squareRoot()
+        configuration.forEachLayer {
+            $0.attention.hasQueryKeyNorm = true
+            $0.feedForward.activation = .geluTanh
+            $0.hasPostNorms = true
+        }
+    }
+
+    /// All but every n-th.
+    private static func usualSlidingLayers(_ text: Settings, layerCount: Int) throws -> [Bool] {
+        let pattern = try text.optionalInteger("sliding_window_pattern") ?? 6
+        guard pattern > 0 else {
+            throw text.refusal("sliding_window_pattern", "\(pattern)", expected: "at least 1")
+        }
+        return (1...layerCount).map { $0 % pattern != 0 }
+    }
+
+    /// Layers with a window have a base of their own.
+    private static func addLocalRotary(_ theta: Float, to configuration: inout ModelConfiguration) {
+        configuration.rotaries.append(RotaryPlan(theta: theta, rotatedSize: configuration.headSize))
+        configuration.forEachLayer { if $0.attention.window != nil { $0.attention.rotary = 1 } }
+    }
+}
+
+/// Parameters for each kind of layer; `rope_scaling` changes those of the layers that see all.
+private struct GemmaRotary {
+    let full: RotaryPlan
+    let localTheta: Float
+
+    init(_ parameters: FolderParameters, _ defaults: [String: Int]) throws {
+        let text = parameters.text
+        let both = try text.optionalObject("rope_parameters")
+        if let both, both["full_attention"] == nil, both["sliding_attention"] == nil, !both.object.isEmpty {
+            throw text.refusal(
+                "rope_parameters", "one for all layers",
+                expected: "full_attention and sliding_attention, as this family has it")
+        }
+        var settings = try both?.optionalObject("full_attention")
+        if let changes = try text.optionalObject("rope_scaling") {
+            try parameters.refuseLayerTypes(of: changes)
+            settings = changes.replacing(in: settings?.object ?? ["rope_type": "default"])
+        }
+        try parameters.refusePartialRotation(text)
+        if let settings { try parameters.refusePartialRotation(settings) }
+        full = RotaryPlan(
+            theta: try settings?.optionalFloat("rope_theta") ?? text.optionalFloat("rope_theta") ?? 1_000_000,
+            scaling: try settings.map {
+                try parameters.scaling($0, contextLength: parameters.contextLength(defaults))
+            } ?? .none,
+            rotatedSize: try parameters.headSize(defaults))
+        let local = try both?.optionalObject("sliding_attention")
+        localTheta =
+            try local?.optionalFloat("rope_theta") ?? text.optionalFloat("rope_local_base_freq") ?? 10_000
+        guard let local else { return }
+        try parameters.refusePartialRotation(local)
+        if let kind = try parameters.rotaryKind(local), kind != "default" {
+            throw local.refusal("rope_type", "'\(kind)'", expected: "'default'")
+        }
+    }
+}
+
+@section("tiller_families") @used
+private let entry: ModelFamilies.Entry = { ModelFamilies.add(Gemma3.self, to: $0) }

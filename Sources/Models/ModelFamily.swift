@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// A family of models is one file: its names, how its sources say what its layers are, and which of their tensors is which.
+// Nothing else knows a family by name: what follows from it is in the configuration.
+
+import CPlatform
+import Formats
+
+/// What a source is, as far as names and layouts depend on it.
+package enum SourceFormat: Sendable {
+    /// As llama.cpp's `convert_hf_to_gguf.py` writes it.
+    case gguf
+    /// As transformers saves it.
+    case folder
+}
+
+/// A family of models.
+package protocol ModelFamily: Sendable {
+    /// As the manifest has it.
+    static var name: String { get }
+    /// Values of a GGUF's `general.architecture`.
+    static var architectures: [String] { get }
+    /// Values of `model_type` in `config.json`.
+    static var modelTypes: [String] { get }
+
+    /// - Throws: `ConversionError` for what is missing, of the wrong type, or not known to this family.
+    static func configuration(gguf parameters: GGUFParameters) throws -> ModelConfiguration
+    /// - Throws: as for GGUF.
+    static func configuration(folder parameters: FolderParameters) throws -> ModelConfiguration
+
+    /// Where a tensor is stored.
+    static func place(
+        of role: TensorRole, in format: SourceFormat, _ configuration: ModelConfiguration
+    ) -> TensorPlace
+    /// Whether GGUF stores RoPE's pairs of query and key rows side by side, as llama.cpp permutes them for some families.
+    static var interleavesHeadsInGGUF: Bool { get }
+    /// Added to the gains of norms that come from a folder.
+    static var normOffsetInFolder: Float { get }
+    /// Tokens that a tokenizer may have beyond the embedding's rows, because no text makes them.
+    static var tokensWithoutRow: Set<String> { get }
+}
+
+extension ModelFamily {
+    package static func place(
+        of role: TensorRole, in format: SourceFormat, _ configuration: ModelConfiguration
+    ) -> TensorPlace { usualPlace(of: role, in: format) }
+    package static var interleavesHeadsInGGUF: Bool { false }
+    package static var normOffsetInFolder: Float { 0 }
+    package static var tokensWithoutRow: Set<String> { [] }
+}
+
+/// All families that this program has.
+package enum ModelFamilies {
+    /// What a family's file puts into the section `tiller_families`, so that no list elsewhere has to name it.
+    typealias Entry = @convention(c) (UnsafeMutableRawPointer?) -> Void
+
+    package static let all: [any ModelFamily.Type] = {
+        var families: [any ModelFamily.Type] = []
+        guard var entry = platform_first_family(), let end = platform_families_end() else { return [] }
+        withUnsafeMutablePointer(to: &families) { families in
+            while entry < end {
+                entry.pointee?(families)
+                entry += 1
+            }
+        }
+        // The linker's order is that of the files.
+        return families.sorted { $0.name < $1.name }
+    }()
+
+    /// Called by an entry.
+    static func add(_ family: any ModelFamily.Type, to families: UnsafeMutableRawPointer?) {
+        families?.assumingMemoryBound(to: [any ModelFamily.Type].self).pointee.append(family)
+    }
+
+    /// - Throws: `ConversionError` where no family has the name.
+    package static func reading(architecture: String) throws -> any ModelFamily.Type {
+        if let family = all.first(where: { $0.architectures.contains(architecture) }) { return family }
+        let names = all.flatMap { $0.architectures }.sorted().joined(separator: ", ")
+        throw ConversionError("architecture '\(architecture)' is not supported; supported are \(names)")
+    }
+
+    /// - Throws: `ConversionError` where `config.json` names none.
+    package static func reading(_ text: Settings) throws -> any ModelFamily.Type {
+        let name = try text.string("model_type")
+        if let family = all.first(where: { $0.modelTypes.contains(name) }) { return family }
+        let names = all.flatMap { $0.modelTypes }.sorted().joined(separator: ", ")
+        throw text.refusal("model_type", "'\(name)'", expected: "one of \(names)")
+    }
+}

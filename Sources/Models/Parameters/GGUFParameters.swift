@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// Hyper-parameters in a GGUF's metadata, under the keys of its architecture such as `llama.block_count`. What is left out has
+// the value that llama.cpp gives it.
+
+import Formats
+
+/// Metadata under the keys of one architecture.
+package struct GGUFParameters {
+    package let file: GGUFFile
+    /// `general.architecture`.
+    package let name: String
+
+    /// - Throws: `ConversionError` where the file names no architecture.
+    package init(_ file: GGUFFile) throws {
+        guard let name = file.metadata["general.architecture"]?.string else {
+            throw ConversionError("the GGUF names no general.architecture")
+        }
+        self.file = file
+        self.name = name
+    }
+
+    /// The model's configuration, by its family.
+    ///
+    /// - Throws: `ConversionError` for families that are not supported and numbers that are missing.
+    package func configuration(_ family: any ModelFamily.Type) throws -> ModelConfiguration {
+        if let experts = try? optionalInteger("expert_count"), experts > 0 {
+            throw ConversionError("mixtures of experts are not supported (\(experts) experts)")
+        }
+        return try family.configuration(gguf: self)
+    }
+
+    /// What most families share: layers that are alike, RoPE over whole heads, SiLU, biases where there are tensors of them.
+    ///
+    /// - Parameters:
+    ///   - meant: keys, without the architecture, to which the family gives a meaning.
+    ///   - rotatesPartially: whether `rope.dimension_count` may be less than a head.
+    ///   - hasFactors: whether `rope_freqs.weight` may divide the frequencies.
+    package func uniform(
+        _ family: any ModelFamily.Type, meant: Set<String> = [], rotatesPartially: Bool = false,
+        hasFactors: Bool = false
+    ) throws -> ModelConfiguration {
+        let hiddenSize = try integer("embedding_length")
+        let headCount = try integer("attention.head_count")
+        guard headCount > 0 else {
+            throw ConversionError("\(name).attention.head_count is 0, expected at least 1")
+        }
+        let headSize = try optionalInteger("attention.key_length") ?? hiddenSize / headCount
+        try requireUniformHeads(headSize: headSize, rotatesPartially: rotatesPartially)
+        try requireCausalAttention()
+        try GGUFNeutralKeys.check(file, architecture: name, except: meant)
+        let layerCount = try integer("block_count")
+        guard (1...1024).contains(layerCount) else {
+            throw ConversionError("\(name).block_count is \(layerCount), expected 1 to 1024")
+        }
+        let rotatedSize =
+            rotatesPartially ? try optionalInteger("rope.dimension_count") ?? headSize : headSize
+        let rotary = RotaryPlan(
+            theta: try optionalFloat("rope.freq_base") ?? 10_000,
+            scaling: try ropeScaling(hasFactors: hasFactors),
+            rotatedSize: rotatedSize)
+        let layer = LayerPlan(
+            attention: .init(
+                scale: try attentionFactor(rotary, headSize: headSize) / Float(max(headSize, 1)).squareRoot(),
+                hasBias: file.tensor(named: "blk.0.attn_q.bias") != nil,
+                hasOutputBias: file.tensor(named: "blk.0.attn_output.bias") != nil))
+        return ModelConfiguration(
+            family: family.name, vocabularySize: try vocabularySize(), hiddenSize: hiddenSize,
+            intermediateSize: try integer("feed_forward_length"), headCount: headCount,
+            keyValueHeadCount: try optionalInteger("attention.head_count_kv") ?? headCount,
+            headSize: headSize, contextLength: try integer("context_length"),
+            rmsNormEpsilon: try float("attention.layer_norm_rms_epsilon"),
+            hasTiedEmbeddings: file.tensor(named: "output.weight") == nil, rotaries: [rotary],
+            layers: Array(repeating: layer, count: layerCount))
+    }
+
+    private func vocabularySize() throws -> Int {
+        guard let embedding = file.tensor(named: "token_embd.weight") else {
+            throw ConversionError("tensor token_embd.weight is missing")
+        }
+        return embedding.rows
+    }
+
+    /// Keys, values and rotations all have the head's size, in layers with a window too.
+    private func requireUniformHeads(headSize: Int, rotatesPartially: Bool) throws {
+        var keys = [
+            "attention.value_length", "attention.key_length_swa", "attention.value_length_swa",
+            "rope.dimension_count_swa",
+        ]
+        if !rotatesPartially { keys.append("rope.dimension_count") }
+        for key in keys {
+            if let size = try optionalInteger(key), size != headSize {
+                throw ConversionError(
+                    "\(name).\(key) is \(size), expected \(headSize), the size of the heads")
+            }
+        }
+    }
+
+    private func requireCausalAttention() throws {
+        guard let value = file.metadata["\(name).attention.causal"] else { return }
+        guard value.bool == true else {
+            throw ConversionError(
+                "\(name).attention.causal is \(value.bool == false ? "false" : "no Bool"), expected true: every token "
+                    + "sees those before it alone")
+        }
+    }
+}
+
+// MARK: - Typed fields
+
+extension GGUFParameters {
+    package func optionalInteger(_ key: String) throws -> Int? {
+        guard let value = file.metadata["\(name).\(key)"] else { return nil }
+        if let integer = value.integer { return integer }
+        // Some writers store one number for each layer; equal ones mean the same.
+        if let integers = value.integers, let first = integers.first {
+            guard integers.allSatisfy({ $0 == first }) else {
+                throw ConversionError("\(name).\(key) differs between layers, which is not supported")
+            }
+            return first
+        }
+        throw ConversionError("\(name).\(key) has the wrong type, expected an integer")
+    }
+
+    package func integer(_ key: String) throws -> Int { try required(key, optionalInteger(key)) }
+
+    package func optionalFloat(_ key: String) throws -> Float? {
+        guard let value = file.metadata["\(name).\(key)"] else { return nil }
+        guard let float = value.float else {
+            throw ConversionError("\(name).\(key) has the wrong type, expected a number")
+        }
+        return Float(float)
+    }
+
+    package func float(_ key: String) throws -> Float { try required(key, optionalFloat(key)) }
+
+    /// A factor for which 0 stands for none, as llama.cpp has it.
+    package func factor(_ key: String) throws -> Float {
+        let value = try optionalFloat(key) ?? 1
+        return value == 0 ? 1 : value
+    }
+
+    func optionalString(_ key: String) throws -> String? {
+        guard let value = file.metadata["\(name).\(key)"] else { return nil }
+        guard let string = value.string else {
+            throw ConversionError("\(name).\(key) has the wrong type, expected a string")
+        }
+        return string
+    }
+
+    private func required<Value>(_ key: String, _ value: Value?) throws -> Value {
+        guard let value else { throw ConversionError("metadata \(name).\(key) is missing") }
+        return value
+    }
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// RoPE's scaling in a GGUF's metadata.
+
+import Formats
+
+extension GGUFParameters {
+    func ropeScaling(hasFactors: Bool) throws -> RotaryPlan.Scaling {
+        if let long = try longRoPE() { return long }
+        let scaling = try scalingOfAllFrequencies()
+        guard file.tensor(named: "rope_freqs.weight") != nil else { return scaling }
+        guard hasFactors else {
+            throw ConversionError("tensor rope_freqs.weight is there, but llama.cpp has none for '\(name)'")
+        }
+        guard scaling == .none else {
+            throw ConversionError(
+                "rope_freqs.weight and \(name).rope.scaling scale the frequencies twice, which is not supported"
+            )
+        }
+        return .perFrequencyFactors
+    }
+
+    /// Two tensors of factors, for short contexts and for long ones.
+    private func longRoPE() throws -> RotaryPlan.Scaling? {
+        guard file.tensor(named: "rope_factors_long.weight") != nil else { return nil }
+        guard try scalingOfAllFrequencies() == .none else {
+            throw ConversionError(
+                "rope_factors_long.weight and \(name).rope.scaling scale the frequencies twice, which is not supported"
+            )
+        }
+        return .longRoPE(
+            originalContextLength: try integer("rope.scaling.original_context_length"),
+            attentionFactor: try optionalFloat("rope.scaling.attn_factor") ?? 1)
+    }
+
+    private func scalingOfAllFrequencies() throws -> RotaryPlan.Scaling {
+        let stored = try optionalFloat("rope.scaling.factor") ?? optionalFloat("rope.scale_linear") ?? 1
+        // Zero stands for none.
+        let factor = stored == 0 ? 1 : stored
+        switch try optionalString("rope.scaling.type") ?? "linear" {
+        case "none": return .none
+        case "linear": return factor == 1 ? .none : .linear(factor: factor)
+        case "yarn":
+            return .yarn(
+                factor: factor,
+                originalContextLength: try optionalInteger("rope.scaling.original_context_length")
+                    ?? integer("context_length"),
+                betaFast: 32, betaSlow: 1,
+                // Where the context grows the magnitude is YaRN's own, 0.1 ln(factor) + 1.
+                attentionFactor: factor <= 1 ? 1 : nil)
+        case let kind:
+            throw ConversionError("RoPE scaling '\(kind)' is not supported; supported are none, linear, yarn")
+        }
+    }
+
+    /// The factor that `rope.scaling.attn_factor` puts on query · key: it multiplies what RoPE makes of queries and of keys,
+    /// under every scaling and in every layer, so their products by its square.
+    package func attentionFactor(_ rotary: RotaryPlan, headSize: Int) throws -> Float {
+        if case .longRoPE = rotary.scaling { return 1 }
+        let factor = try optionalFloat("rope.scaling.attn_factor") ?? 1
+        guard factor == 1 || rotary.rotatedSize == headSize else {
+            throw ConversionError(
+                "\(name).rope.scaling.attn_factor is \(factor), expected 1 where a part of the heads is rotated"
+            )
+        }
+        return factor * factor
+    }
+}

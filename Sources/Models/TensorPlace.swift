@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which tensor of a source is which tensor of the model: one table of the names that most families share.
+
+import Formats
+
+/// Where a source stores a tensor.
+package struct TensorPlace: Sendable, Equatable {
+    /// Its name, of a layer's tensor without what names the layer.
+    package var name: String
+    /// The rows that are this tensor's, where several are stored as one; nil for all.
+    package var rows: Range<Int>?
+
+    package init(_ name: String, rows: Range<Int>? = nil) {
+        self.name = name
+        self.rows = rows
+    }
+
+    /// The name with its layer.
+    package func fullName(layer: Int?, in format: SourceFormat) -> String {
+        guard let layer else { return name }
+        switch format {
+        case .gguf: return "blk.\(layer).\(name)"
+        case .folder: return "layers.\(layer).\(name)"
+        }
+    }
+}
+
+/// The place that a role has in most families.
+package func usualPlace(of role: TensorRole, in format: SourceFormat) -> TensorPlace {
+    let (gguf, folder) =
+        switch role {
+        case .tokenEmbedding: ("token_embd.weight", "embed_tokens.weight")
+        case .outputNorm: ("output_norm.weight", "norm.weight")
+        case .output: ("output.weight", "lm_head.weight")
+        // A folder has them in config.json.
+        case .ropeFactors: ("rope_freqs.weight", "")
+        case .ropeLongFactors: ("rope_factors_long.weight", "")
+        case .attentionNorm: ("attn_norm.weight", "input_layernorm.weight")
+        case .query: ("attn_q.weight", "self_attn.q_proj.weight")
+        case .key: ("attn_k.weight", "self_attn.k_proj.weight")
+        case .value: ("attn_v.weight", "self_attn.v_proj.weight")
+        case .queryBias: ("attn_q.bias", "self_attn.q_proj.bias")
+        case .keyBias: ("attn_k.bias", "self_attn.k_proj.bias")
+        case .valueBias: ("attn_v.bias", "self_attn.v_proj.bias")
+        case .attentionOutput: ("attn_output.weight", "self_attn.o_proj.weight")
+        case .attentionOutputBias: ("attn_output.bias", "self_attn.o_proj.bias")
+        case .queryNorm: ("attn_q_norm.weight", "self_attn.q_norm.weight")
+        case .keyNorm: ("attn_k_norm.weight", "self_attn.k_norm.weight")
+        case .postAttentionNorm: ("post_attention_norm.weight", "post_attention_layernorm.weight")
+        case .feedForwardNorm: ("ffn_norm.weight", "post_attention_layernorm.weight")
+        case .gate: ("ffn_gate.weight", "mlp.gate_proj.weight")
+        case .up: ("ffn_up.weight", "mlp.up_proj.weight")
+        case .down: ("ffn_down.weight", "mlp.down_proj.weight")
+        case .postFeedForwardNorm: ("post_ffw_norm.weight", "post_feedforward_layernorm.weight")
+        }
+    return TensorPlace(format == .gguf ? gguf : folder)
+}
+
+extension TensorRole {
+    /// The order in which a layer's tensors are written.
+    private static let order: [TensorRole] = [
+        .attentionNorm, .query, .key, .value, .attentionOutput, .feedForwardNorm, .gate, .up, .down,
+        .queryBias,
+        .keyBias, .valueBias, .attentionOutputBias, .queryNorm, .keyNorm, .postAttentionNorm,
+        .postFeedForwardNorm,
+    ]
+
+    /// What the file of a model holds, in the order in which it is written.
+    package static func written(for model: ModelConfiguration) -> [(role: TensorRole, layer: Int?)] {
+        let layers = (0..<model.layerCount).flatMap { layer in
+            order.filter { $0.shape(in: model, layer: layer) != nil }.map { ($0, layer as Int?) }
+        }
+        let last: [TensorRole] = [.outputNorm, .output, .ropeFactors, .ropeLongFactors]
+        return [(.tokenEmbedding, nil)] + layers
+            + last.filter { $0.shape(in: model, layer: nil) != nil }.map { ($0, nil) }
+    }
+}

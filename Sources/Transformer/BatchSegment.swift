@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows of several timelines share one pass over the weights; only what looks at positions, caches or steering runs for each
+// timeline by itself.
+
+import Kernels
+import Steering
+
+/// One timeline's rows of a batch.
+struct BatchSegment {
+    let cache: KeyValueCache
+    let evaluation: Evaluation
+    let rows: Range<Int>
+
+    var place: SteeringPlace {
+        SteeringPlace(
+            firstPosition: evaluation.firstPosition, firstRow: rows.lowerBound, isPrompt: evaluation.isPrompt,
+            gates: evaluation.gates)
+    }
+
+    var positions: Range<Int> { evaluation.firstPosition..<evaluation.firstPosition + rows.count }
+}
+
+/// All rows of a batch.
+struct BatchSegments {
+    let first: BatchSegment
+    /// Not in the array, which would have to be allocated for each token.
+    private var second: BatchSegment?
+    private var others: [BatchSegment] = []
+
+    init(_ first: BatchSegment, _ second: BatchSegment? = nil) { (self.first, self.second) = (first, second) }
+
+    /// - Precondition: there is one; their rows follow each other.
+    init(_ segments: [BatchSegment]) {
+        first = segments[0]
+        others = Array(segments.dropFirst())
+    }
+
+    var tokenCount: Int { (others.last ?? second ?? first).rows.upperBound }
+
+    func forEach(_ body: (BatchSegment) -> Void) {
+        body(first)
+        if let second { body(second) }
+        for other in others { body(other) }
+    }
+}

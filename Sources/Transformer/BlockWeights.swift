@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// The weights of one block as views of the mapped file, with what the configuration says of it.
+
+import Formats
+import Kernels
+import Quantization
+
+/// The weights of one transformer block. Matrices are [output × input].
+package struct BlockWeights: Sendable {
+    package struct Attention: Sendable {
+        package let norm: WeightVector
+        package let query, key, value, output: WeightMatrix
+        package let queryBias, keyBias, valueBias, outputBias: WeightVector?
+        package let queryNorm, keyNorm: WeightVector?
+        package let postNorm: WeightVector?
+        package let plan: LayerPlan.Attention
+        /// What turns queries and keys; nil where nothing does.
+        let rotary: Rotary?
+        /// [headCount · headSize], what turns the heads' outputs into the source's; nil where they are.
+        let headFactors: [Float]?
+        /// What a cache that rounds leaves out of the key bias, where that is large.
+        package let separateKeyBias: KeyBias?
+
+        /// Whether a projection of the normalized stream reads its 8-bit form.
+        var readsCodes: Bool {
+            query.inputForm == .codes || key.inputForm == .codes || value.inputForm == .codes
+        }
+    }
+
+    package struct FeedForward: Sendable {
+        package let norm: WeightVector
+        package let gate, up, down: WeightMatrix
+        package let postNorm: WeightVector?
+        let activation: GateActivation
+
+        /// Whether a projection of the normalized stream reads its 8-bit form.
+        var readsCodes: Bool { gate.inputForm == .codes || up.inputForm == .codes }
+    }
+
+    package let attention: Attention
+    package let feedForward: FeedForward
+    /// Factor on what attention and feed-forward add to the stream.
+    let residualScale: Float
+    /// What memory is asked for while the block's products are made.
+    let prefetch: PrefetchOrder
+
+    var matrices: [WeightMatrix] {
+        [
+            attention.query, attention.key, attention.value, attention.output, feedForward.gate,
+            feedForward.up,
+            feedForward.down,
+        ]
+    }
+}
+
+extension BlockWeights.Attention {
+    fileprivate init(
+        _ layer: Int, of tensors: TensorViews, _ configuration: ModelConfiguration, _ rotaries: [Rotary]
+    ) throws(FormatError) {
+        plan = configuration.layers[layer].attention
+        rotary = plan.rotary.map { rotaries[$0] }
+        norm = try tensors.vector(.attentionNorm, layer)
+        query = try tensors.matrix(.query, layer)
+        key = try tensors.matrix(.key, layer)
+        value = try tensors.matrix(.value, layer)
+        output = try tensors.matrix(.attentionOutput, layer)
+        queryBias = tensors.optionalVector(.queryBias, layer)
+        keyBias = tensors.optionalVector(.keyBias, layer)
+        valueBias = tensors.optionalVector(.valueBias, layer)
+        outputBias = tensors.optionalVector(.attentionOutputBias, layer)
+        queryNorm = tensors.optionalVector(.queryNorm, layer)
+        keyNorm = tensors.optionalVector(.keyNorm, layer)
+        postNorm = tensors.optionalVector(.postAttentionNorm, layer)
+        headFactors = tensors.file.headScaling?.outputFactors(layer: layer, configuration)
+        // A norm after the bias would change it with the rest of the key.
+        separateKeyBias =
+            if let keyBias, keyNorm == nil, let table = rotary?.onlyTable {
+                KeyBias(
+                    keyBias, keys: key, gains: norm, rotary: table, headSize: configuration.headSize)
+            } else { nil }
+    }
+}
+
+extension BlockWeights {
+    /// Looks up the weights of a layer.
+    ///
+    /// - Parameter next: what the block after this one reads first.
+    /// - Throws: `FormatError` where a required tensor is missing.
+    init(
+        _ layer: Int, of tensors: TensorViews, _ configuration: ModelConfiguration, _ rotaries: [Rotary],
+        next: UpcomingWeights?
+    ) throws(FormatError) {
+        let plan = configuration.layers[layer]
+        attention = try Attention(layer, of: tensors, configuration, rotaries)
+        feedForward = FeedForward(
+            norm: try tensors.vector(.feedForwardNorm, layer), gate: try tensors.matrix(.gate, layer),
+            up: try tensors.matrix(.up, layer), down: try tensors.matrix(.down, layer),
+            postNorm: tensors.optionalVector(.postFeedForwardNorm, layer),
+            activation: plan.feedForward.activation.kernel)
+        residualScale = plan.residualScale
+        prefetch = PrefetchOrder(
+            attentionOutput: UpcomingWeights(attention.output), gate: UpcomingWeights(feedForward.gate),
+            down: UpcomingWeights(feedForward.down), next: next)
+    }
+
+    /// What the block reads first.
+    var first: UpcomingWeights { UpcomingWeights(attention.query, attention.key, attention.value) }
+}
+
+/// The weights that follow each product of a block: threads that wait ask memory for them meanwhile.
+struct PrefetchOrder: Sendable {
+    /// After queries, keys and values, and after attention's scores.
+    let attentionOutput: UpcomingWeights
+    let gate: UpcomingWeights
+    let down: UpcomingWeights
+    /// Those of the next block; nil in the last one.
+    let next: UpcomingWeights?
+}
+
+extension LayerPlan.FeedForward.Activation {
+    /// The kernels' name of it.
+    fileprivate var kernel: GateActivation {
+        switch self {
+        case .silu: .silu
+        case .geluTanh: .geluTanh
+        }
+    }
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where a forward pass can be watched and changed: the inputs of matrices, the outputs of heads, what a layer adds to the
+// residual stream, and the stream itself. The forward pass calls these by name and knows nothing more of steering and recording.
+
+import Formats
+import Kernels
+import Steering
+
+extension ForwardPass {
+    /// Shows a matrix's input to the recorder of a calibration.
+    ///
+    /// - Parameter form: the form in which the rows exist.
+    func tap(
+        _ input: MatrixInput, _ x: Activations, _ form: ActivationForm, _ segments: BatchSegments
+    ) {
+        segments.first.evaluation.inputs?.record(input, x, form: form, tokenCount: segments.tokenCount)
+    }
+
+    /// The head's input of every token, also where no logits are asked for.
+    func tapHeadInput(_ segments: BatchSegments) {
+        guard let inputs = segments.first.evaluation.inputs else { return }
+        for row in stride(from: 0, to: segments.tokenCount, by: Scratch.headRows) {
+            let count = min(Scratch.headRows, segments.tokenCount - row)
+            normalizeHeadInput(firstRow: row, count: count)
+            inputs.record(.head, scratch.headNormalized, form: .values, tokenCount: count)
+        }
+    }
+
+    /// Whether the outputs of a layer's heads are watched or changed: then they exist as values.
+    func tapsHeads(layer: Int, _ segment: BatchSegment) -> Bool {
+        segment.evaluation.headRecorder != nil
+            || segment.evaluation.steering.acts(at: .headOutputs, layer: layer)
+    }
+
+    /// Steers what the heads give, in Float, and brings it into the form that the projection reads. Recorders see it as
+    /// the source has it.
+    func tapHeads(layer: Int, _ block: BlockWeights.Attention, _ segment: BatchSegment) {
+        let (attended, evaluation, place) = (scratch.attended, segment.evaluation, segment.place)
+        let work = 4 * attended.columns
+        compute.forTokens(segment.rows.count, elementCount: work, firstRow: place.firstRow) { rows in
+            evaluation.steering.apply(
+                .headOutputs, layer: layer, to: attended.values, tokens: rows.tokens,
+                sourceFactors: block.headFactors, place, with: compute)
+            if block.output.inputForm == .codes { rows.quantize(attended) }
+        }
+        evaluation.headRecorder?.record(
+            layer: layer, hidden: attended.values, scaledBy: block.headFactors,
+            tokenCount: segment.rows.count,
+            firstPosition: evaluation.firstPosition)
+    }
+
+    /// Steers the residual stream after a layer, behind the gates that read it, and shows it to the recorder.
+    func tapStream(layer: Int, _ segments: BatchSegments) {
+        segments.forEach { steerStream(layer: layer, $0) }
+        let evaluation = segments.first.evaluation
+        evaluation.recorder?.record(
+            layer: layer, hidden: scratch.hidden, tokenCount: segments.tokenCount,
+            firstPosition: evaluation.firstPosition)
+    }
+
+    private func steerStream(layer: Int, _ segment: BatchSegment) {
+        let (steering, hidden, place) = (segment.evaluation.steering, scratch.hidden, segment.place)
+        let gates = place.gates.flatMap { $0.read(after: layer) ? $0 : nil }
+        guard gates != nil || steering.acts(at: .residual, layer: layer) else { return }
+        let work = 2 * model.configuration.hiddenSize
+        compute.forTokens(segment.rows.count, elementCount: work, firstRow: place.firstRow) { rows in
+            gates?.read(
+                hidden, after: layer, tokens: rows.tokens, firstPosition: place.firstPosition,
+                firstRow: place.firstRow, with: compute)
+            steering.apply(.residual, layer: layer, to: hidden, tokens: rows.tokens, place, with: compute)
+        }
+    }
+}
