@@ -83,14 +83,11 @@ let package = Package(
         // Layer 5: profiles and their operations
         .target(name: "Steering", dependencies: ["Formats", "JSON", "Kernels", "Platform"]),
 
-        // Layer 6: the model, and the way to it
+        // Layer 6: the model
         .target(
             name: "Transformer", dependencies: ["Formats", "Kernels", "Platform", "Quantization", "Steering"]),
-        .target(
-            name: "Conversion",
-            dependencies: ["Formats", "JSON", "Platform", "Quantization", "Tokenization"]),
 
-        // Layer 7: the public library; activations to profiles; measurements
+        // Layer 7: the public library; activations to profiles; measurements; the way to a model
         .target(
             name: "Tiller",
             dependencies: [
@@ -104,10 +101,10 @@ let package = Package(
                 "Formats", "JSON", "Kernels", "Platform", "Steering", "Tiller", "Tokenization", "Transformer",
             ]),
         .target(
-            name: "Calibration",
+            name: "Conversion",
             dependencies: [
-                "Conversion", "Evaluation", "Formats", "JSON", "Kernels", "LinearAlgebra", "Platform",
-                "Quantization", "Tiller", "Transformer",
+                "Evaluation", "Formats", "JSON", "Kernels", "LinearAlgebra", "Platform", "Quantization", "Tiller",
+                "Tokenization", "Transformer",
             ]),
         .target(
             name: "Training",
@@ -135,7 +132,7 @@ let package = Package(
         .executableTarget(
             name: "TillerCommand",
             dependencies: [
-                "Calibration", "Conversion", "Evaluation", "ExpertSteer", "ExpertTraining", "Formats", "JSON",
+                "Conversion", "Evaluation", "ExpertSteer", "ExpertTraining", "Formats", "JSON",
                 "LinearAlgebra", "Platform", "Quantization", "Runtime", "Signing", "Steering",
                 "Terminal", "Tiller", "Training",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -193,9 +190,9 @@ let package = Package(
                 "Transformer",
             ]),
         .testTarget(
-            name: "CalibrationTests",
+            name: "ConversionTests",
             dependencies: [
-                "Calibration", "Conversion", "Evaluation", "Formats", "LinearAlgebra", "ModelFixtures",
+                "Conversion", "Evaluation", "Formats", "LinearAlgebra", "ModelFixtures",
                 "Quantization", "Tiller", "TestSupport",
             ]),
         .testTarget(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How the time of a conversion is expected to be spent, so that one bar can show all of it.
 
-import Calibration
+import Conversion
 import Terminal
 
 extension CalibratedConverter {

@@ -2,7 +2,6 @@
 // tiller convert: a GGUF, a model folder or a .tiller file becomes one .tiller file.
 
 import ArgumentParser
-import Calibration
 import Conversion
 import Evaluation
 import Platform

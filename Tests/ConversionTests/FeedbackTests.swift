@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Errors that are passed on do less damage where inputs go together, and none where they do not.
 
-import Calibration
 import Conversion
 import Evaluation
 import Formats

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Calibrated conversions of tiny models: they compute the same, keep what they learnt and leave nothing half done.
 
-import Calibration
 import Conversion
 import Evaluation
 import Formats

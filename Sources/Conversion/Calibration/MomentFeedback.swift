@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Feedback for each 4-bit matrix of a conversion, where it helps on text that it was not fitted to.
 
-import Conversion
 import Formats
 import LinearAlgebra
 import Platform

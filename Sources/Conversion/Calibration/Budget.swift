@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a size that the user wants to an encoding for each matrix.
 
-import Conversion
 import Formats
 import Glibc
 import Quantization

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sizes that were asked for, and what the bytes are spent on.
 
-import Calibration
 import Conversion
 import Formats
 import ModelFixtures

@@ -2,7 +2,6 @@
 // A conversion that knows the model it converts: the source runs over some text first, its encoding is fitted to what was
 // seen, and the result is held against the source before it gets its name.
 
-import Conversion
 import Evaluation
 import Formats
 import JSON
