@@ -103,7 +103,8 @@ let package = Package(
         .target(
             name: "Conversion",
             dependencies: [
-                "Evaluation", "Formats", "JSON", "Kernels", "LinearAlgebra", "Platform", "Quantization", "Tiller",
+                "Evaluation", "Formats", "JSON", "Kernels", "LinearAlgebra", "Platform", "Quantization",
+                "Tiller",
                 "Tokenization", "Transformer",
             ]),
         .target(
