@@ -218,7 +218,9 @@ let package = Package(
             ]),
         .testTarget(
             name: "KernelsTests",
-            dependencies: ["KernelVectors", "Kernels", "Platform", "Quantization", "TestSupport"]),
+            dependencies: [
+                "KernelCore", "KernelVectors", "Kernels", "Platform", "Quantization", "TestSupport",
+            ]),
         .testTarget(name: "ArchitectureTests", dependencies: ["Platform", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
