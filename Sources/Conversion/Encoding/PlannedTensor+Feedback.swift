@@ -34,12 +34,8 @@ extension PlannedTensor {
                 let tile = tiles.baseAddress + thread * tileBytes
                 for sample in split(count, thread: thread, of: pool.threadCount) {
                     let first = available * sample / count * tileRows
-                    for row in 0..<tileRows {
-                        source.decode(row: first + row, treatment, into: rows + row * columns)
-                    }
-                    let outcome = TileOutcome(
-                        encoding: rows, validRows: tileRows, columns: columns, as: encoding,
-                        importance: treatment?.importance, feedback: feedback,
+                    let outcome = encodeTile(
+                        firstRow: first, validRows: tileRows, as: encoding, feedback: feedback, rows: rows,
                         into: UnsafeMutableRawPointer(tile))
                     // Encoding the whole tensor will say what is wrong with it.
                     guard outcome.failure == nil else { return }
