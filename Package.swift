@@ -84,14 +84,11 @@ let package = Package(
         .target(name: "Models", dependencies: ["CPlatform", "Formats", "JSON", "Platform"]),
         .target(name: "Steering", dependencies: ["Formats", "JSON", "Kernels", "Platform"]),
 
-        // Layer 6: the model, and the way to it
+        // Layer 6: the model
         .target(
             name: "Transformer", dependencies: ["Formats", "Kernels", "Platform", "Quantization", "Steering"]),
-        .target(
-            name: "Conversion",
-            dependencies: ["Formats", "JSON", "Models", "Platform", "Quantization", "Tokenization"]),
 
-        // Layer 7: the public library; activations to profiles; measurements
+        // Layer 7: the public library; activations to profiles; measurements; the way to a model
         .target(
             name: "Tiller",
             dependencies: [
@@ -105,10 +102,10 @@ let package = Package(
                 "Formats", "JSON", "Kernels", "Platform", "Steering", "Tiller", "Tokenization", "Transformer",
             ]),
         .target(
-            name: "Calibration",
+            name: "Conversion",
             dependencies: [
-                "Conversion", "Evaluation", "Formats", "JSON", "Kernels", "LinearAlgebra", "Models",
-                "Platform", "Quantization", "Tiller", "Transformer",
+                "Evaluation", "Formats", "JSON", "Kernels", "LinearAlgebra", "Models", "Platform",
+                "Quantization", "Tiller", "Tokenization", "Transformer",
             ]),
         .target(
             name: "Training",
@@ -136,7 +133,7 @@ let package = Package(
         .executableTarget(
             name: "TillerCommand",
             dependencies: [
-                "Calibration", "Conversion", "Evaluation", "ExpertSteer", "ExpertTraining", "Formats", "JSON",
+                "Conversion", "Evaluation", "ExpertSteer", "ExpertTraining", "Formats", "JSON",
                 "LinearAlgebra", "Models", "Platform", "Quantization", "Runtime", "Signing", "Steering",
                 "Terminal", "Tiller", "Training",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -194,9 +191,9 @@ let package = Package(
                 "Transformer",
             ]),
         .testTarget(
-            name: "CalibrationTests",
+            name: "ConversionTests",
             dependencies: [
-                "Calibration", "Conversion", "Evaluation", "Formats", "LinearAlgebra", "ModelFixtures",
+                "Conversion", "Evaluation", "Formats", "LinearAlgebra", "ModelFixtures",
                 "Quantization", "Tiller", "TestSupport",
             ]),
         .testTarget(
@@ -221,7 +218,9 @@ let package = Package(
             ]),
         .testTarget(
             name: "KernelsTests",
-            dependencies: ["KernelVectors", "Kernels", "Platform", "Quantization", "TestSupport"]),
+            dependencies: [
+                "KernelCore", "KernelVectors", "Kernels", "Platform", "Quantization", "TestSupport",
+            ]),
         .testTarget(name: "ArchitectureTests", dependencies: ["Platform", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]

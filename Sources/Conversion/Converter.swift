@@ -4,23 +4,42 @@
 import Formats
 import Glibc
 import JSON
+import LinearAlgebra
 import Models
 import Platform
 import Quantization
 
-/// Converts models. Memory stays bounded by a few tiles of the widest tensor.
+/// Converts models. Memory stays bounded by a few tiles of the widest tensor, and by the models that a calibration runs.
 package struct Converter: Sendable {
+    /// What is going on, for progress bars.
+    package enum Phase: String, Sendable {
+        case reference = "prepare"
+        case calibrate
+        case compare = "search"
+        case convert = "encode"
+        case fit, measure
+
+        package var countsBytes: Bool { self == .reference || self == .convert }
+    }
+
     package var encodings: EncodingChoice
-    private let replacesExisting: Bool
-    package let threadCount: Int
-    /// Name and version of the program, for the manifest.
-    private let program: String
-    /// What is known of the model's activations; nil treats all columns alike.
+    /// What weights are fitted to and the result is measured by; nil does neither.
+    package var calibration: Calibration?
+    /// What is known of the model's activations; nil treats all columns alike. A calibration finds its own.
     package var statistics: CalibrationStatistics?
     /// Whether the file gets the statistics, for later conversions.
     package var keepsStatistics = false
-    package init(encodings: EncodingChoice, replacesExisting: Bool, threadCount: Int, program: String) {
+    private let replacesExisting: Bool
+    let threadCount: Int
+    /// Name and version of the program, for the manifest.
+    private let program: String
+
+    package init(
+        encodings: EncodingChoice, calibration: Calibration? = nil, replacesExisting: Bool, threadCount: Int,
+        program: String
+    ) {
         self.encodings = encodings
+        self.calibration = calibration
         self.replacesExisting = replacesExisting
         self.threadCount = threadCount
         self.program = program
@@ -31,68 +50,82 @@ package struct Converter: Sendable {
     /// - Parameters:
     ///   - path: a GGUF file, a model folder or a `.tiller` file.
     ///   - output: the file to write.
-    ///   - feedback: passes errors of 4-bit matrices on to where they do least; nil rounds every weight for itself.
-    ///   - progress: called with (bytes of the source's tensors done, bytes in all), at last with all of them; false stops, and nothing is left.
-    ///   - trial: tries the file before it has its name, and says how good it is.
-    /// - Throws: `ConversionError`, `CancellationError` when stopped, or what reading and writing the files
-    ///   throws. What lay at `output` stays.
+    ///   - progress: called with (phase, done, total), at the end of `convert` with all bytes of the source's tensors; false
+    ///     stops, and nothing is left.
+    /// - Throws: `ConversionError`, `TillerError`, `LinearAlgebraError` where high effort finds no OpenBLAS,
+    ///   `CancellationError` when stopped, or what reading and writing the files throws. What lay at `output` stays.
     package func convert(
-        _ path: String, to output: String, feedback: (any FeedbackSource)? = nil,
-        progress: (Int, Int) -> Bool = { _, _ in true }, trial: ((TillerFile) throws -> JSON?)? = nil
+        _ path: String, to output: String, progress: @escaping (Phase, Int, Int) -> Bool = { _, _, _ in true }
     ) throws -> ConversionSummary {
         let start = MonotonicClock.now()
-        var file = try nameless(path, near: output, feedback: feedback, progress: progress)
-        if let trial, let quality = try trial(file.writer.opened()) {
-            file.summary.quality = quality
-            file.manifest.quality = quality
-            // A new file has one state: cut short, it must not pass for an older one. So nothing is appended.
-            try file.complete(file.manifest)
-        }
+        if calibration?.effort == .high { try LinearAlgebra.load() }
+        try OutputTarget.check(output, replaceExisting: replacesExisting)
+        var source = try ConversionError.naming(path) { try ModelSource(path: path, output: output) }
+        var file =
+            if let calibration {
+                try calibrated(&source, by: calibration, near: output, progress)
+            } else {
+                try nameless(&source, treatment(of: source), near: output) { progress(.convert, $0, $1) }
+            }
         try file.writer.commit()
         file.summary.fileByteCount = file.writer.byteCount
         file.summary.seconds = MonotonicClock.now() - start
         return file.summary
     }
 
-    /// Reads a model and gives it as a `.tiller` file that never has a name: its bytes last as long as the value.
-    ///
-    /// - Parameter output: the file's folder is this one's.
-    /// - Throws: as `convert`.
-    package func copy(
-        _ path: String, near output: String, progress: (Int, Int) -> Bool = { _, _ in true }
-    ) throws -> TillerFile {
-        try nameless(path, near: output, feedback: nil, progress: progress).writer.opened()
+    /// What the statistics say of a source's tensors; nil without any.
+    func treatment(of source: ModelSource) throws -> TreatmentPlan? {
+        try ConversionError.naming(source.path) {
+            try TreatmentPlan(source, statistics, pool: ThreadPool(threadCount: threadCount))
+        }
     }
 
-    /// A complete file before it has its name.
-    private struct NamelessFile {
+    /// A complete file before it has its name; its bytes last as long as the value.
+    struct NamelessFile {
         let writer: TillerFileWriter
-        var manifest: Manifest
+        private var manifest: Manifest
         var summary: ConversionSummary
         /// Writes what follows the weights, with a manifest.
-        let complete: (Manifest) throws -> Void
+        private let complete: (Manifest) throws -> Void
+
+        fileprivate init(
+            _ writer: TillerFileWriter, _ manifest: Manifest, _ summary: ConversionSummary,
+            complete: @escaping (Manifest) throws -> Void
+        ) throws {
+            (self.writer, self.manifest, self.summary) = (writer, manifest, summary)
+            self.complete = complete
+            try complete(manifest)
+        }
+
+        /// Says in the file how good it is.
+        mutating func setQuality(_ quality: JSON) throws {
+            summary.quality = quality
+            manifest.quality = quality
+            // A new file has one state: cut short, it must not pass for an older one. So nothing is appended.
+            try complete(manifest)
+        }
     }
 
-    private func nameless(
-        _ path: String, near output: String, feedback: (any FeedbackSource)?, progress: (Int, Int) -> Bool
+    /// Writes a source as a file that has no name yet, in the folder of `output`.
+    ///
+    /// - Parameter progress: called with (bytes of the source's tensors done, bytes in all), at last with all of them.
+    func nameless(
+        _ source: inout ModelSource, _ treatment: TreatmentPlan?, near output: String,
+        feedback: MomentFeedback? = nil, progress: (Int, Int) -> Bool
     ) throws -> NamelessFile {
-        var kept: CalibrationStatistics?
-        let (source, plan, headScaling) = try Self.namingSource(path) {
-            let source = try ModelSource(path: path, output: output)
-            let treatment = try TreatmentPlan(source, statistics, pool: ThreadPool(threadCount: threadCount))
-            if keepsStatistics { kept = treatment?.statistics }
-            let plan = try TensorPlan(
-                source, encodings: encodings, treatments: treatment?.treatments ?? [:])
-            let headScaling: HeadScaling? = treatment.map(\.headScaling) ?? source.headScaling
-            return (source, plan, headScaling)
+        let plan = try ConversionError.naming(source.path) {
+            try TensorPlan(source, encodings: encodings, treatments: treatment?.treatments ?? [:])
         }
+        let headScaling: HeadScaling? = treatment.map(\.headScaling) ?? source.headScaling
         var summary = ConversionSummary()
         summary.sourceByteCount = source.readByteCount
         let (profiles, remarks) = source.profiles(keptUnder: headScaling)
         summary.remarks = source.remarks + remarks + [plan.remark].compactMap(\.self)
 
         let writer = try TillerFileWriter(path: output, replaceExisting: replacesExisting)
-        try Self.namingSource(path) { try write(plan, feedback, with: writer, into: &summary, progress) }
+        try ConversionError.naming(source.path) {
+            try write(plan, feedback, with: writer, into: &summary, progress)
+        }
         let manifest = Manifest(
             name: source.name, architecture: source.architecture, license: source.license,
             source: source.manifestSource(), converter: program, created: WallClock.isoDate(),
@@ -101,17 +134,16 @@ package struct Converter: Sendable {
         let byteCount = plan.sourceByteCount
         guard progress(byteCount, byteCount) else { throw CancellationError() }
         let (tokenizer, chatTemplate) = (source.tokenizer, source.chatTemplate)
-        let file = NamelessFile(writer: writer, manifest: manifest, summary: summary) { [kept] manifest in
+        let kept = keepsStatistics ? treatment?.statistics : nil
+        return try NamelessFile(writer, manifest, summary) { manifest in
             try writer.complete(
                 manifest: manifest, tokenizer: tokenizer, chatTemplate: chatTemplate, profiles: profiles,
                 calibration: kept, headScaling: headScaling)
         }
-        try file.complete(manifest)
-        return file
     }
 
     private func write(
-        _ plan: TensorPlan, _ feedback: (any FeedbackSource)?, with writer: TillerFileWriter,
+        _ plan: TensorPlan, _ feedback: MomentFeedback?, with writer: TillerFileWriter,
         into summary: inout ConversionSummary,
         _ progress: (Int, Int) -> Bool
     ) throws {
@@ -141,17 +173,11 @@ package struct Converter: Sendable {
             if tensor.isWidened { summary.widened.append(source.name) }
         }
     }
+}
 
-    /// The weights of a source that must be converted before it can run; nil for a `.tiller` file, which runs as it is.
-    ///
-    /// - Throws: as `convert` does, where the source cannot be read or is `output` itself.
-    package static func weightCount(of path: String, output: String) throws -> Int? {
-        let source = try namingSource(path) { try ModelSource(path: path, output: output) }
-        return source.isRunnable ? nil : source.weightCount
-    }
-
+extension ConversionError {
     /// Adds the source's path to errors that do not name a file themselves.
-    private static func namingSource<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
+    fileprivate static func naming<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
         do {
             return try body()
         } catch let error as FormatError {

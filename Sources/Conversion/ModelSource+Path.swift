@@ -19,6 +19,7 @@ extension ModelSource {
             let folder = try ModelFolder(path: path)
             for file in folder.fileNames { try Self.requireOther(output, than: "\(path)/\(file)") }
             try self.init(folder: folder)
+            self.path = path
             return
         }
         let mapped = try MappedFile(path: path)
@@ -36,6 +37,7 @@ extension ModelSource {
                 "\(path) \(found), expected a GGUF file, which begins with 47 47 55 46, a .tiller file or the "
                     + "folder of a model with safetensors files")
         }
+        self.path = path
     }
 
     /// The source must survive, also under another of its names.

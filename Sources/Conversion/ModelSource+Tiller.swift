@@ -41,6 +41,7 @@ extension ModelSource {
             tokenizer: file.tokenizerBytes.map { Array($0) }, chatTemplate: file.chatTemplate,
             generation: manifest.generation, tensors: tensors, headScaling: file.headScaling,
             readByteCount: file.byteCount)
+        self.file = file
         // Damaged weights must not get a new digest that fits them.
         _ = try file.verify()
         for stored in file.profiles {

@@ -14,10 +14,14 @@ package struct ModelSource: Sendable {
     enum Hash: Sendable {
         /// SHA-256 of these bytes, one after the other.
         case bytes([ByteView])
-        /// Of a file that is not there any more.
+        /// Of bytes that were hashed before, or of a file that is not there any more.
         case known(SHA256.Digest)
     }
 
+    /// Where it was opened; errors name it.
+    var path = ""
+    /// The source itself where it runs as it is: a .tiller file.
+    var file: TillerFile?
     var name: String
     /// The source's own name of its architecture.
     var architecture: String
@@ -45,8 +49,8 @@ package struct ModelSource: Sendable {
     /// Bytes that are read, for the summary.
     var readByteCount: Int
 
-    /// The manifest's part about the source.
-    func manifestSource() -> Manifest.Source {
+    /// The manifest's part about the source, whose bytes are hashed only once.
+    mutating func manifestSource() -> Manifest.Source {
         let digest: SHA256.Digest
         switch hash {
         case .known(let known): digest = known
@@ -55,6 +59,7 @@ package struct ModelSource: Sendable {
             for part in parts { hash.update(part) }
             digest = hash.finalize()
         }
+        hash = .known(digest)
         return Manifest.Source(
             fileName: fileName, sha256: digest, format: format, byteCount: byteCount, types: types)
     }

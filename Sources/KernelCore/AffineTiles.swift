@@ -24,13 +24,14 @@ public enum AffineTile<Group: AffineGroupKernel>: TileKernel {
     where Block.Set == Set {
         let start = p.tiles + tile &* p.tileByteCount
         let groupCount = p.columnCount / groupColumns
-        var scales = start + 64
-        var codes = start + (64 &+ groupCount &* 32 &+ 63) / 64 &* 64
+        let layout = GroupLayout.affine(codeByteCount: Group.byteCount)
+        var scales = start + layout.factorByteCount
+        var codes = start + layout.codeOffset(groupCount: groupCount)
         var x = p.input.assumingMemoryBound(to: QuantizedGroup.self) + token &* p.inputStride
         let end = x + groupCount
         var block = Block()
         var read = start
-        let byteCount = 32 &+ Group.byteCount
+        let byteCount = layout.scaleByteCount &+ layout.codeByteCount
         while x < end {
             prefetch(Block.self, behind: read, byteCount: byteCount)
             let byteScales = Set.loadByteScales(scales)
@@ -39,8 +40,8 @@ public enum AffineTile<Group: AffineGroupKernel>: TileKernel {
             block.endNibbles(scaledBy: byteScales, x, stride: p.inputStride)
             block.addMinimum(Set.loadUnsignedBytes(scales + 16), x, stride: p.inputStride)
             read += byteCount
-            scales += 32
-            codes += Group.byteCount
+            scales += layout.scaleByteCount
+            codes += layout.codeByteCount
             x += 1
         }
         block.scale(by: Set.loadBrainFloats(start))

@@ -1,16 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// IEEE binary16 in plain integer arithmetic, for single values and for CPUs without the instructions.
-
-/// The value of an IEEE binary16 bit pattern.
-@inlinable @inline(__always)
-public func float(halfBits h: UInt16) -> Float {
-    let sign = UInt32(h & 0x8000) &<< 16
-    let magnitude = UInt32(h & 0x7FFF) &<< 13
-    // The exponent's bias differs by 112; the product also turns binary16 subnormals into normal numbers.
-    let value = (Float(bitPattern: magnitude) * 0x1p112).bitPattern
-    let infinite: UInt32 = magnitude >= 0x0F80_0000 ? 0x7F80_0000 : 0
-    return Float(bitPattern: value | infinite | sign)
-}
+// IEEE binary16 in plain integer arithmetic, for single values and for CPUs without the instructions: the same as
+// `Float16Bits.bits` of Quantization, which kernels cannot import.
 
 /// The IEEE binary16 bit pattern nearest to a value, ties to even.
 @inlinable @inline(__always)

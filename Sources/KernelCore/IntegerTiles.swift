@@ -7,22 +7,22 @@ public enum Int8Tile<Set: TileLanes>: TileKernel {
     public static func multiply<Block: TokenBlock>(_: Block.Type, _ p: TileProduct, tile: Int, token: Int)
     where Block.Set == Set {
         let start = p.tiles + tile &* p.tileByteCount
-        let groupCount = p.columnCount / groupColumns
-        var scales = start + 32
-        var codes = start + (32 &+ groupCount &* 16 &+ 63) / 64 &* 64
+        let groupCount = p.columnCount / groupColumns, layout = GroupLayout.int8
+        var scales = start + layout.factorByteCount
+        var codes = start + layout.codeOffset(groupCount: groupCount)
         var x = p.input.assumingMemoryBound(to: QuantizedGroup.self) + token &* p.inputStride
         let end = x + groupCount
         var block = Block()
         var read = start
-        let byteCount = 16 &+ 512
+        let byteCount = layout.scaleByteCount &+ layout.codeByteCount
         while x < end {
             prefetch(Block.self, behind: read, byteCount: byteCount)
             let byteScales = Set.loadByteScales(scales)
             addCodes(&block, codes, x, stride: p.inputStride, scaledBy: byteScales)
             block.endCodes(scaledBy: byteScales, x, stride: p.inputStride)
             read += byteCount
-            scales += 16
-            codes += 512
+            scales += layout.scaleByteCount
+            codes += layout.codeByteCount
             x += 1
         }
         block.scale(by: Set.loadBrainFloats(start))
@@ -55,22 +55,22 @@ public enum KeyTile<Set: TileLanes>: TileKernel {
     @inlinable @inline(__always)
     public static func multiply<Block: TokenBlock>(_: Block.Type, _ p: TileProduct, tile: Int, token: Int)
     where Block.Set == Set {
-        let groupCount = p.columnCount / groupColumns
+        let groupCount = p.columnCount / groupColumns, layout = GroupLayout.keys
         var read = p.tiles + tile &* p.tileByteCount
         var scales = read
-        var codes = scales + (groupCount &* 32 &+ 63) / 64 &* 64
+        var codes = scales + layout.codeOffset(groupCount: groupCount)
         var x = p.input.assumingMemoryBound(to: QuantizedGroup.self) + token &* p.inputStride
         let end = x + groupCount
         var block = Block()
-        let byteCount = 32 &+ 512
+        let byteCount = layout.scaleByteCount &+ layout.codeByteCount
         while x < end {
             prefetch(Block.self, behind: read, byteCount: byteCount)
             Int8Tile<Set>.addCodes(
                 &block, codes, x, stride: p.inputStride, scaledBy: Set.unitByteScales())
             block.endCodes(scale: Set.loadHalves(scales), x, stride: p.inputStride)
             read += byteCount
-            scales += 32
-            codes += 512
+            scales += layout.scaleByteCount
+            codes += layout.codeByteCount
             x += 1
         }
         block.store(

@@ -67,7 +67,7 @@ private enum Portable: InstructionSet {
         }
     }
     @inline(__always) static func loadHalves(_ p: UnsafeRawPointer) -> Floats {
-        // As in `float(halfBits:)`, for sixteen values.
+        // The exponent's bias differs by 112; the product also turns binary16 subnormals into normal numbers.
         let h = widen16(p)
         let magnitude = (h & 0x7FFF) &<< 13
         let value = unsafeBitCast(unsafeBitCast(magnitude, to: Floats.self) * 0x1p112, to: Words.self)

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 
-CALIBRATION = pathlib.Path(__file__).resolve().parents[2] / "Sources/Calibration/CalibrationText.swift"
+CALIBRATION = pathlib.Path(__file__).resolve().parents[2] / "Sources/Conversion/Calibration/CalibrationText.swift"
 CONTEXT = 512
 
 

@@ -82,12 +82,10 @@ struct TensorEncoder {
                     for slot in split(count, thread: thread, of: pool.threadCount) {
                         let firstRow = (first + slot) * TensorEncoding.tileRows
                         let validRows = min(TensorEncoding.tileRows, segment.rows.upperBound - firstRow)
-                        for row in 0..<validRows {
-                            source.decode(row: firstRow + row, tensor.treatment, into: own + row * columns)
-                        }
-                        outcomes[slot] = TileOutcome(
-                            encoding: own, validRows: validRows, columns: columns, as: segment.encoding,
-                            importance: tensor.treatment?.importance, feedback: feedback,
+                        outcomes[slot] = tensor.encodeTile(
+                            firstRow: firstRow, validRows: validRows, as: segment.encoding,
+                            feedback: feedback,
+                            rows: own,
                             into: UnsafeMutableRawPointer(encoded.baseAddress + slot * tileBytes))
                     }
                 }
@@ -127,32 +125,38 @@ struct TensorEncoder {
 struct TileOutcome {
     var error = QuantizationError()
     var failure: QuantizationFailure?
+}
 
-    init() {}
-
-    init(
-        encoding rows: UnsafePointer<Float>, validRows: Int, columns: Int, as encoding: TensorEncoding,
-        importance: [Float]?, feedback: ErrorFeedback?, into tile: UnsafeMutableRawPointer
-    ) {
+extension PlannedTensor {
+    /// Encodes the tile whose first row is `firstRow`; `rows` [16 × columns] gets what it is made of.
+    func encodeTile(
+        firstRow: Int, validRows: Int, as encoding: TensorEncoding, feedback: ErrorFeedback?,
+        rows: UnsafeMutablePointer<Float>, into tile: UnsafeMutableRawPointer
+    ) -> TileOutcome {
+        let columns = source.columns
+        for row in 0..<validRows {
+            source.decode(row: firstRow + row, treatment, into: rows + row * columns)
+        }
+        var outcome = TileOutcome()
         func encode(_ importance: UnsafePointer<Float>?) {
             do {
                 try TileCodec.encode(
                     rows: rows, validRows: validRows, columns: columns, encoding: encoding,
-                    importance: importance, feedback: feedback, into: tile, error: &error)
-            } catch { failure = error }
+                    importance: importance, feedback: feedback, into: tile, error: &outcome.error)
+            } catch { outcome.failure = error }
         }
-        if let importance {
+        if let importance = treatment?.importance {
             importance.withUnsafeBufferPointer { encode($0.baseAddress) }
         } else {
             encode(nil)
         }
-        guard failure == nil, error.clippedCount > 0 else { return }
+        guard outcome.failure == nil, outcome.error.clippedCount > 0 else { return outcome }
         // What is clamped is another model.
         let limit = TileCodec.magnitudeLimit(encoding)
-        for index in 0..<validRows * columns where abs(rows[index]) > limit {
-            failure = .clipped(
+        if let index = (0..<validRows * columns).first(where: { abs(rows[$0]) > limit }) {
+            outcome.failure = .clipped(
                 row: index / columns, column: index % columns, value: rows[index], limit: limit)
-            return
         }
+        return outcome
     }
 }

@@ -75,14 +75,8 @@ extension ModelSource {
         }
     }
 
-    /// Whether the source is a file that runs without conversion.
-    var isRunnable: Bool {
-        if case .known = hash { return true }
-        return false
-    }
-
     /// Weights in all tensors.
-    package var weightCount: Int { tensors.reduce(0) { $0 + $1.elementCount } }
+    var weightCount: Int { tensors.reduce(0) { $0 + $1.elementCount } }
 }
 
 extension SourceTensor {

@@ -23,7 +23,7 @@ package enum CacheEncoding: Sendable, CaseIterable {
         switch self {
         case .float32: headSize * laneCount * 4
         case .float16: headSize * laneCount * 2
-        case .int8: (headSize / groupColumns * 32 + 63) / 64 * 64 + headSize * laneCount
+        case .int8: GroupLayout.keys.byteCount(groupCount: headSize / groupColumns)
         }
     }
 

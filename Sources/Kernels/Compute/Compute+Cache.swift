@@ -58,7 +58,7 @@ extension TokenRows {
             }
         case .int8:
             let groupCount = cache.headSize / groupColumns
-            let codes = tile + (groupCount * 32 + 63) / 64 * 64
+            let codes = tile + GroupLayout.keys.codeOffset(groupCount: groupCount)
             forEachGroup(key, times: factor, groupCount) { g, group, scale in
                 tile.storeBytes(of: scale, toByteOffset: (g * laneCount + lane) * 2, as: UInt16.self)
                 for j in 0..<8 {

@@ -39,62 +39,9 @@ package struct WeightMatrix: @unchecked Sendable {
 
     /// output[c] = scale · w[row, c].
     func copyRow(_ row: Int, scale: Float, into output: UnsafeMutablePointer<Float>) {
-        let tile = baseAddress + row / laneCount * tileByteCount
-        let lane = row % laneCount
-        switch encoding {
-        case .vector: break
-        case .float32:
-            for c in 0..<columns {
-                output[c] = scale * tile.load(fromByteOffset: (c * laneCount + lane) * 4, as: Float.self)
-            }
-        case .float16:
-            for c in 0..<columns {
-                let half = tile.load(fromByteOffset: (c * laneCount + lane) * 2, as: UInt16.self)
-                output[c] = scale * float(halfBits: half)
-            }
-        case .int8: copyInt8Row(tile, lane, scale, output)
-        case .int5, .int4, .int3: copyAffineRow(tile, lane, scale, output)
-        }
-    }
-
-    /// A number of the block of bfloat16 that a tile of integers starts with.
-    private func rowFactor(_ tile: UnsafeRawPointer, _ index: Int) -> Float {
-        Float16Bits.float(brain: tile.load(fromByteOffset: index * 2, as: UInt16.self))
-    }
-
-    private func copyInt8Row(
-        _ tile: UnsafeRawPointer, _ lane: Int, _ scale: Float, _ output: UnsafeMutablePointer<Float>
-    ) {
-        let layout = TileLayout(.int8, columns: columns)
-        let rowScale = scale * rowFactor(tile, lane)
-        let scales = tile + layout.scaleByteOffset
-        let codes = tile + layout.codeByteOffset
-        for g in 0..<layout.groupCount {
-            let groupScale = rowScale * Float(scales.load(fromByteOffset: g * 16 + lane, as: UInt8.self))
-            for c in 0..<groupColumns {
-                let q = codes.load(fromByteOffset: g * 512 + c / 4 * 64 + lane * 4 + c % 4, as: UInt8.self)
-                output[g * groupColumns + c] = groupScale * Float(Int(q) - 128)
-            }
-        }
-    }
-
-    private func copyAffineRow(
-        _ tile: UnsafeRawPointer, _ lane: Int, _ scale: Float, _ output: UnsafeMutablePointer<Float>
-    ) {
-        let layout = TileLayout(encoding, columns: columns)
-        let places = AffineCodes(bitCount: layout.codeStride / 64)
-        let rowScale = scale * rowFactor(tile, lane)
-        let rowMinimum = scale * rowFactor(tile, laneCount + lane)
-        let scales = tile + layout.scaleByteOffset
-        let codes = tile + layout.codeByteOffset
-        for g in 0..<layout.groupCount {
-            let groupScale = rowScale * Float(scales.load(fromByteOffset: g * 32 + lane, as: UInt8.self))
-            let minimum = rowMinimum * Float(scales.load(fromByteOffset: g * 32 + 16 + lane, as: UInt8.self))
-            for c in 0..<groupColumns {
-                let q = places.code(codes + g * layout.codeStride, row: lane, column: c)
-                output[g * groupColumns + c] = groupScale * Float(q) - minimum
-            }
-        }
+        TileCodec.decodeRow(
+            row % laneCount, tile: baseAddress + row / laneCount * tileByteCount, columns: columns,
+            encoding: encoding, times: scale, into: output)
     }
 }
 

@@ -43,9 +43,7 @@ enum Blocks32 {
         let fifth = loadWord(block + 2)
         let codes = block + 6
         for j in 0..<16 {
-            let shift = UInt32(truncatingIfNeeded: j)
-            let low = Int32(codes[j] & 15) | Int32(truncatingIfNeeded: (fifth &>> shift) &<< 4 & 16)
-            let high = Int32(codes[j] >> 4) | Int32(truncatingIfNeeded: (fifth &>> (shift &+ 12)) & 16)
+            let (low, high) = fiveBits(codes[j], fifth, j)
             output[j] = Float(low &- 16) * d
             output[j &+ 16] = Float(high &- 16) * d
         }
@@ -61,12 +59,20 @@ enum Blocks32 {
         let fifth = loadWord(block + 4)
         let codes = block + 8
         for j in 0..<16 {
-            let shift = UInt32(truncatingIfNeeded: j)
-            let low = Int32(codes[j] & 15) | Int32(truncatingIfNeeded: (fifth &>> shift) &<< 4 & 16)
-            let high = Int32(codes[j] >> 4) | Int32(truncatingIfNeeded: (fifth &>> (shift &+ 12)) & 16)
+            let (low, high) = fiveBits(codes[j], fifth, j)
             output[j] = Float(low) * d + m
             output[j &+ 16] = Float(high) * d + m
         }
+    }
+
+    /// The codes of weights j and j + 16, with their highest bits.
+    @inline(__always)
+    private static func fiveBits(_ nibbles: UInt8, _ fifth: UInt32, _ j: Int) -> (low: Int32, high: Int32) {
+        let shift = UInt32(truncatingIfNeeded: j)
+        return (
+            Int32(nibbles & 15) | Int32(truncatingIfNeeded: (fifth &>> shift) &<< 4 & 16),
+            Int32(nibbles >> 4) | Int32(truncatingIfNeeded: (fifth &>> (shift &+ 12)) & 16)
+        )
     }
 
     /// w = d · q.

@@ -71,15 +71,11 @@ extension TensorEncoding {
     /// Bytes of one tile of 16 rows, or nil when `columns` is not acceptable or the size overflows.
     package func tileByteCount(columns: Int) -> Int? {
         guard accepts(columns: columns), columns <= Int(Int32.max) else { return nil }
-        let groups = columns / Self.groupSize
         return switch self {
         case .vector: nil
-        case .float32: columns * 64
-        case .float16: columns * 32
-        case .int8: (32 + groups * 16).roundedUp(to: 64) + groups * 512
-        case .int5: (64 + groups * 32).roundedUp(to: 64) + groups * 320
-        case .int4: (64 + groups * 32).roundedUp(to: 64) + groups * 256
-        case .int3: (64 + groups * 32).roundedUp(to: 64) + groups * 192
+        case .float32: columns * Self.tileRows * 4
+        case .float16: columns * Self.tileRows * 2
+        case .int8, .int5, .int4, .int3: TileLayout(self, columns: columns).byteCount
         }
     }
 

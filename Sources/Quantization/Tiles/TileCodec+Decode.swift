@@ -18,16 +18,17 @@ extension TileCodec {
         }
     }
 
-    /// Decodes one row of a tile.
+    /// Decodes one row of a tile: output[c] = factor · w[row, c].
     ///
     /// - Parameters:
     ///   - row: 0…15.
     ///   - tile: `tileByteCount(columns:)` bytes.
     ///   - columns: Of the matrix.
     ///   - encoding: Not `vector`.
+    ///   - factor: of integers it multiplies the row's own factors, which is one multiplication a row.
     ///   - output: [columns], written.
     package static func decodeRow(
-        _ row: Int, tile: UnsafeRawPointer, columns: Int, encoding: TensorEncoding,
+        _ row: Int, tile: UnsafeRawPointer, columns: Int, encoding: TensorEncoding, times factor: Float = 1,
         into output: UnsafeMutablePointer<Float>
     ) {
         precondition(row >= 0 && row < TensorEncoding.tileRows, "decodeRow: a tile has 16 rows")
@@ -37,17 +38,17 @@ extension TileCodec {
         case .vector: preconditionFailure("decodeRow: vectors are not stored in tiles")
         case .float32:
             for column in 0..<columns {
-                output[column] = tile.loadUnaligned(
-                    fromByteOffset: (column &* 16 &+ row) &* 4, as: Float.self)
+                let value = tile.loadUnaligned(fromByteOffset: (column &* 16 &+ row) &* 4, as: Float.self)
+                output[column] = factor * value
             }
         case .float16:
             for column in 0..<columns {
                 let bits = tile.loadUnaligned(fromByteOffset: (column &* 16 &+ row) &* 2, as: UInt16.self)
-                output[column] = Float16Bits.float(UInt16(littleEndian: bits))
+                output[column] = factor * Float16Bits.float(UInt16(littleEndian: bits))
             }
-        case .int8: decodeInt8Row(row, tile, TileLayout(.int8, columns: columns), output)
+        case .int8: decodeInt8Row(row, tile, TileLayout(.int8, columns: columns), factor, output)
         case .int5, .int4, .int3:
-            decodeAffineRow(row, tile, TileLayout(encoding, columns: columns), output)
+            decodeAffineRow(row, tile, TileLayout(encoding, columns: columns), factor, output)
         }
     }
 
@@ -59,10 +60,11 @@ extension TileCodec {
     }
 
     private static func decodeInt8Row(
-        _ row: Int, _ tile: UnsafeRawPointer, _ layout: TileLayout, _ output: UnsafeMutablePointer<Float>
+        _ row: Int, _ tile: UnsafeRawPointer, _ layout: TileLayout, _ factor: Float,
+        _ output: UnsafeMutablePointer<Float>
     ) {
         let bytes = tile.assumingMemoryBound(to: UInt8.self)
-        let rowScale = rowFactor(tile, row)
+        let rowScale = factor * rowFactor(tile, row)
         for group in 0..<layout.groupCount {
             let scale = rowScale * Float(Int32(bytes[layout.scaleOffset(group: group) &+ row]))
             let codes = bytes + (layout.codeOffset(group: group) &+ row &* 4)
@@ -76,11 +78,12 @@ extension TileCodec {
     }
 
     private static func decodeAffineRow(
-        _ row: Int, _ tile: UnsafeRawPointer, _ layout: TileLayout, _ output: UnsafeMutablePointer<Float>
+        _ row: Int, _ tile: UnsafeRawPointer, _ layout: TileLayout, _ factor: Float,
+        _ output: UnsafeMutablePointer<Float>
     ) {
         let bytes = tile.assumingMemoryBound(to: UInt8.self)
-        let rowScale = rowFactor(tile, row)
-        let rowMinimum = rowFactor(tile, row &+ TensorEncoding.tileRows)
+        let rowScale = factor * rowFactor(tile, row)
+        let rowMinimum = factor * rowFactor(tile, row &+ TensorEncoding.tileRows)
         let codes = AffineCodes(bitCount: layout.codeStride / 64)
         for group in 0..<layout.groupCount {
             let scales = bytes + (layout.scaleOffset(group: group) &+ row)

@@ -18,15 +18,16 @@ package struct TileLayout: Sendable {
 
     /// - Precondition: the encoding has integers and accepts `columns`.
     package init(_ encoding: TensorEncoding, columns: Int) {
-        guard let byteCount = encoding.tileByteCount(columns: columns), encoding.isInteger
-        else { preconditionFailure("TileLayout: \(encoding) has no groups, or not with \(columns) columns") }
+        guard encoding.isInteger, encoding.accepts(columns: columns) else {
+            preconditionFailure("TileLayout: \(encoding) has no groups, or not with \(columns) columns")
+        }
         let bits = encoding.affineBitCount
         groupCount = columns / TensorEncoding.groupSize
         scaleByteOffset = bits == nil ? 32 : 64
         scaleStride = bits == nil ? 16 : 32
+        codeByteOffset = (scaleByteOffset + groupCount * scaleStride).roundedUp(to: 64)
         codeStride = (bits ?? 8) * 64
-        codeByteOffset = byteCount - groupCount * codeStride
-        self.byteCount = byteCount
+        byteCount = codeByteOffset + groupCount * codeStride
     }
 
     /// Offset of row 0's group scale; that of row r is r bytes further, minimums 16 bytes after the scales.

@@ -2,7 +2,6 @@
 // tiller convert: a GGUF, a model folder or a .tiller file becomes one .tiller file.
 
 import ArgumentParser
-import Calibration
 import Conversion
 import Evaluation
 import Platform
@@ -108,7 +107,7 @@ struct ConvertCommand: ParsableCommand {
             throw TillerError.invalidOption(
                 "--calibration is for integers, the weights are to be \(body.name)")
         }
-        guard let effort = CalibratedConverter.Effort(rawValue: effort) else {
+        guard let effort = Calibration.Effort(rawValue: effort) else {
             throw TillerError.invalidOption("--effort is '\(effort)', expected normal or high")
         }
         if effort == .high,
@@ -117,48 +116,33 @@ struct ConvertCommand: ParsableCommand {
         {
             throw TillerError.invalidOption("--effort high is for calibrated weights of 3 to 5 bits")
         }
-        report(
-            try calibration == "none" || !isRounded
-                ? convertQuickly(encodings) : convertCalibrated(encodings, budget, effort))
-    }
-
-    private var threadCount: Int { threads ?? Processor.ownCoreCount }
-
-    private func convertQuickly(_ encodings: EncodingChoice) throws -> ConversionSummary {
-        let converter = Converter(
-            encodings: encodings, replacesExisting: force, threadCount: threadCount,
-            program: "tiller \(tillerVersion)")
-        let bar = ProgressBar(label: "convert", total: 1, unit: .bytes)
-        let summary = try converter.convert(source, to: output) { done, total in
-            bar.update(done, total: total)
-            return true
-        }
-        bar.finish()
-        return summary
-    }
-
-    private func convertCalibrated(
-        _ encodings: EncodingChoice, _ budget: Budget?, _ effort: CalibratedConverter.Effort
-    )
-        throws -> ConversionSummary
-    {
-        let text = try calibration.map { CalibrationSource.text(try readText(path: $0)) }
-        var converter = CalibratedConverter(
-            encodings: encodings, calibration: text, replacesExisting: force, threadCount: threadCount,
+        var converter = Converter(
+            encodings: encodings, replacesExisting: force, threadCount: threads ?? Processor.ownCoreCount,
             program: "tiller \(tillerVersion)")
         converter.keepsStatistics = keepStatistics
-        converter.budget = budget
-        converter.effort = effort
+        if calibration != "none", isRounded {
+            converter.calibration = Calibration(
+                try calibration.map { .text(try readText(path: $0)) }, budget: budget, effort: effort)
+        }
+        report(try convert(by: converter))
+    }
+
+    private func convert(by converter: Converter) throws -> ConversionSummary {
         let bar = ProgressBar(label: "convert", total: 1, unit: .bytes)
         var whole = PhasedProgress(converter.expectedPhases)
+        let hasPhases = converter.calibration != nil
         var byteCount = 0
         let summary = try converter.convert(source, to: output) { phase, done, total in
-            whole.update(phase, done: done, total: total)
             if phase == .convert { byteCount = total }
-            bar.update(
-                ProgressLine.Phase(
-                    phase.rawValue, done: done, total: total, unit: phase.countsBytes ? .bytes : .items,
-                    overall: whole.fraction))
+            whole.update(phase, done: done, total: total)
+            if hasPhases {
+                bar.update(
+                    ProgressLine.Phase(
+                        phase.rawValue, done: done, total: total, unit: phase.countsBytes ? .bytes : .items,
+                        overall: whole.fraction))
+            } else {
+                bar.update(done, total: total)
+            }
             return true
         }
         bar.finish(total: byteCount)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Calibrated conversions of tiny models: they compute the same, keep what they learnt and leave nothing half done.
 
-import Calibration
 import Conversion
 import Evaluation
 import Formats
@@ -13,14 +12,14 @@ import TestSupport
 import Testing
 import Tiller
 
-@Suite struct CalibratedConverterTests {
+@Suite struct CalibrationTests {
     private let folder = TemporaryFolder()
 
     private func converter(
         _ weights: TensorEncoding, _ calibration: CalibrationSource? = nil, replacing: Bool = false
-    ) -> CalibratedConverter {
-        var converter = CalibratedConverter(
-            encodings: EncodingChoice(weights: weights, head: weights), calibration: calibration,
+    ) -> Converter {
+        var converter = Converter(
+            encodings: EncodingChoice(weights: weights, head: weights), calibration: Calibration(calibration),
             replacesExisting: replacing, threadCount: 2, program: "test")
         converter.keepsStatistics = true
         return converter
@@ -75,7 +74,7 @@ import Tiller
         #expect(quality.reference == "f16" && quality.perplexity > 1)
         #expect(try file.verify())
         // Another encoding takes the same statistics: nothing is calibrated, and numbers on a grid stay there.
-        var phases: Set<CalibratedConverter.Phase> = []
+        var phases: Set<Converter.Phase> = []
         _ = try converter(.int4).convert(first, to: second) { phase, _, _ in
             phases.insert(phase)
             return true
@@ -104,11 +103,11 @@ import Tiller
         guard isSized || (try? LinearAlgebra.load()) != nil else { return }
         var converter = converter(.int4)
         if isSized {
-            converter.budget = .fileByteCount(1 << 40)
+            converter.calibration?.budget = .fileByteCount(1 << 40)
         } else {
-            converter.effort = .high
+            converter.calibration?.effort = .high
         }
-        var reports: [CalibratedConverter.Phase: [(done: Int, total: Int)]] = [:]
+        var reports: [Converter.Phase: [(done: Int, total: Int)]] = [:]
         _ = try converter.convert(source("llama"), to: "\(folder.path)/model.tiller") { phase, done, total in
             reports[phase, default: []].append((done, total))
             return true
@@ -130,7 +129,7 @@ import Tiller
 
     @Test func anInterruptedConversionLeavesNothing() throws {
         let output = "\(folder.path)/model.tiller"
-        for phase in [CalibratedConverter.Phase.reference, .calibrate, .convert, .measure] {
+        for phase in [Converter.Phase.reference, .calibrate, .convert, .measure] {
             #expect(throws: CancellationError.self) {
                 try converter(.int4).convert(source("llama"), to: output) { current, _, _ in current != phase
                 }

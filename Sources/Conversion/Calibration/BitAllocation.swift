@@ -3,7 +3,6 @@
 // where they spare most damage. Damages add up well enough, since each is small. A vocabulary's damage is shared out over
 // its rows by how likely their tokens are.
 
-import Conversion
 import Formats
 import Quantization
 import Tiller

@@ -1,31 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a converter asks how the errors of a matrix's columns go together.
+// What a matrix is asked before errors of its columns are passed on: what it reads, and how its rows are rounded.
 
 import Formats
 import Platform
 import Quantization
 
-/// Knows how errors of a matrix's columns are passed on.
-package protocol FeedbackSource: AnyObject {
-    /// - Parameter index: of a tensor of the plan; plans are asked for from the first to the last.
-    /// - Returns: nil where the tensor's weights are rounded for themselves.
-    func feedback(for index: Int, of plan: TensorPlan) throws -> ErrorFeedback?
-}
-
 extension PlannedTensor {
     /// What the matrix reads; nil for one that takes no feedback.
-    package func feedbackInput(in configuration: ModelConfiguration) -> MatrixInput? {
+    func feedbackInput(in configuration: ModelConfiguration) -> MatrixInput? {
         guard encoding.affineBitCount != nil, !isCopied else { return nil }
         return MatrixInput(of: source.role, layer: source.layer, in: configuration)
     }
 
     /// What each column is multiplied by before it is rounded.
-    package var columnFactors: [Float]? { treatment?.columnFactors }
+    var columnFactors: [Float]? { treatment?.columnFactors }
 
     /// The errors ŵ − w of a sample of rows, as they are rounded: [rows × columns].
     ///
     /// - Parameter tileCount: tiles of 16 rows, evenly spread.
-    package func sampledErrors(tileCount: Int, feedback: ErrorFeedback?, pool: ThreadPool) throws -> [Float] {
+    func sampledErrors(tileCount: Int, feedback: ErrorFeedback?, pool: ThreadPool) throws -> [Float] {
         let (columns, tileRows) = (source.columns, TensorEncoding.tileRows)
         let available = source.rows / tileRows
         let count = min(tileCount, available)
@@ -41,12 +34,8 @@ extension PlannedTensor {
                 let tile = tiles.baseAddress + thread * tileBytes
                 for sample in split(count, thread: thread, of: pool.threadCount) {
                     let first = available * sample / count * tileRows
-                    for row in 0..<tileRows {
-                        source.decode(row: first + row, treatment, into: rows + row * columns)
-                    }
-                    let outcome = TileOutcome(
-                        encoding: rows, validRows: tileRows, columns: columns, as: encoding,
-                        importance: treatment?.importance, feedback: feedback,
+                    let outcome = encodeTile(
+                        firstRow: first, validRows: tileRows, as: encoding, feedback: feedback, rows: rows,
                         into: UnsafeMutableRawPointer(tile))
                     // Encoding the whole tensor will say what is wrong with it.
                     guard outcome.failure == nil else { return }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a size that the user wants to an encoding for each matrix.
 
-import Conversion
 import Formats
 import Glibc
 import Quantization
@@ -80,8 +79,9 @@ extension Converter {
     ///   - progress: called with (steps done, steps in all), of about the same time each; false stops.
     /// - Throws: what `convert` throws, or `TillerError` where the budget is too small.
     func allocating(
-        _ budget: Budget, source: String, exact: Engine, output: String, lists: [[Int32]], texts: [[Int32]],
-        progress: (Int, Int) -> Bool
+        _ budget: Budget, _ source: inout ModelSource, _ treatment: TreatmentPlan?, exact: Engine,
+        output: String,
+        lists: [[Int32]], texts: [[Int32]], progress: (Int, Int) -> Bool
     ) throws -> EncodingChoice {
         let all = TensorGroup.all(layerCount: exact.model.configuration.layerCount)
         let textCount = min(texts.count, TokenShares.textCount)
@@ -90,7 +90,8 @@ extension Converter {
         var done = 0
         let total = 4 * copySteps + textCount + all.count
         func scratchCopy(_ encoding: TensorEncoding) throws -> Engine {
-            let engine = try copy(source, encoding, output) {
+            let encodings = EncodingChoice(weights: encoding, head: encoding)
+            let engine = try copy(&source, encodings, treatment, near: output) {
                 progress(done + Int(Double(copySteps) * Double($0) / Double(max($1, 1))), total)
             }
             done += copySteps
@@ -121,18 +122,6 @@ extension Converter {
         let vocabularyCount = best.file.tensorIndex.entries.count { $0.role.isVocabulary }
         let overhead = first.vocabularyExceptions.count * vocabularyCount * 96
         return EncodingChoice(allocation.choice(byteCount: size - overhead))
-    }
-
-    /// A conversion that runs but has no name.
-    private func copy(
-        _ source: String, _ encoding: TensorEncoding, _ output: String, _ progress: (Int, Int) -> Bool
-    ) throws -> Engine {
-        var converter = self
-        converter.encodings = EncodingChoice(weights: encoding, head: encoding)
-        var options = Engine.Options()
-        options.threads = threadCount
-        return try Engine(
-            file: converter.copy(source, near: output, progress: progress), path: output, options: options)
     }
 }
 

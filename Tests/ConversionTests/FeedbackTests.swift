@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Errors that are passed on do less damage where inputs go together, and none where they do not.
 
-import Calibration
 import Conversion
 import Evaluation
 import Formats
@@ -91,13 +90,13 @@ import Tiller
 
     @Test(.enabled(if: hasLibrary), arguments: TinyModel.names)
     func convertsWithHighEffort(name: String) throws {
-        var converter = CalibratedConverter(
-            encodings: EncodingChoice(weights: .int4, head: .int4), calibration: nil, replacesExisting: true,
-            threadCount: 2, program: "test")
+        var converter = Converter(
+            encodings: EncodingChoice(weights: .int4, head: .int4), calibration: Calibration(),
+            replacesExisting: true, threadCount: 2, program: "test")
         let source = "\(TinyModel.folder)/\(name).gguf", output = "\(folder.path)/\(name).tiller"
         var means: [Double] = []
-        for effort in [CalibratedConverter.Effort.normal, .high] {
-            converter.effort = effort
+        for effort in [Calibration.Effort.normal, .high] {
+            converter.calibration?.effort = effort
             let summary = try converter.convert(source, to: output)
             #expect(summary.remarks.contains { $0.contains("error feedback") } == (effort == .high))
             means.append(try #require(summary.quality.flatMap(ConversionQuality.init)).mean)
@@ -108,10 +107,9 @@ import Tiller
     }
 
     @Test(.enabled(if: hasLibrary)) func stopsWhileItLooksAtTheModel() throws {
-        var converter = CalibratedConverter(
-            encodings: EncodingChoice(weights: .int4, head: .int4), calibration: nil, replacesExisting: true,
-            threadCount: 2, program: "test")
-        converter.effort = .high
+        let converter = Converter(
+            encodings: EncodingChoice(weights: .int4, head: .int4), calibration: Calibration(effort: .high),
+            replacesExisting: true, threadCount: 2, program: "test")
         let output = "\(folder.path)/stopped.tiller"
         #expect(throws: CancellationError.self) {
             try converter.convert("\(TinyModel.folder)/llama.gguf", to: output) { phase, _, _ in phase != .fit

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Feedback for each 4-bit matrix of a conversion, where it helps on text that it was not fitted to.
 
-import Conversion
 import Formats
 import LinearAlgebra
 import Platform
@@ -12,7 +11,7 @@ import Tiller
 ///
 /// Its moments take a few megabytes for each matrix: those of the matrices that come next are taken together, as many as
 /// fit, and the texts run again for the next ones.
-final class MomentFeedback: FeedbackSource {
+final class MomentFeedback {
     /// What moments that exist at once may take.
     private static let largestByteCount = 640 << 20
     /// Wider inputs are rounded without feedback: their moments alone would be larger than many a model.
@@ -49,6 +48,9 @@ final class MomentFeedback: FeedbackSource {
         pool = ThreadPool(threadCount: threadCount)
     }
 
+    /// How errors of a matrix's columns are passed on; nil where its weights are rounded for themselves.
+    ///
+    /// - Parameter index: of a tensor of the plan; plans are asked for from the first to the last.
     func feedback(for index: Int, of plan: TensorPlan) throws -> ErrorFeedback? {
         let tensor = plan.tensors[index]
         guard let input = input(of: tensor) else { return nil }

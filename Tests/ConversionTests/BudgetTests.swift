@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sizes that were asked for, and what the bytes are spent on.
 
-import Calibration
 import Conversion
 import Formats
 import ModelFixtures
@@ -81,10 +80,10 @@ import Testing
 
     private func convert(_ budget: Budget?, _ weights: TensorEncoding = .int4) throws -> TillerFile {
         let output = "\(folder.path)/model.tiller"
-        var converter = CalibratedConverter(
-            encodings: EncodingChoice(weights: weights, head: weights), calibration: nil,
+        let converter = Converter(
+            encodings: EncodingChoice(weights: weights, head: weights),
+            calibration: Calibration(budget: budget),
             replacesExisting: true, threadCount: 2, program: "test")
-        converter.budget = budget
         _ = try converter.convert("\(TinyModel.folder)/llama.gguf", to: output)
         return try TillerFile(path: output)
     }
