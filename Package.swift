@@ -125,7 +125,7 @@ let package = Package(
 
         // Layer 8: the commands that run a model, without their parsing
         .target(
-            name: "Runtime",
+            name: "Commands",
             dependencies: [
                 "Evaluation", "Formats", "JSON", "Kernels", "Platform", "Quantization", "Steering",
                 "Terminal", "Tiller",
@@ -135,12 +135,14 @@ let package = Package(
         .executableTarget(
             name: "TillerCommand",
             dependencies: [
-                "Calibration", "Conversion", "Evaluation", "ExpertSteer", "ExpertTraining", "Formats", "JSON",
-                "LinearAlgebra", "Platform", "Quantization", "Runtime", "Signing", "Steering",
-                "Terminal", "Tiller", "Training",
+                "Calibration", "Commands", "Conversion", "Evaluation", "ExpertSteer", "ExpertTraining",
+                "Formats",
+                "JSON", "LinearAlgebra", "Platform", "Quantization", "Signing", "Steering", "Terminal",
+                "Tiller",
+                "Training",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
-        .executableTarget(name: "TillerRun", dependencies: ["Runtime", "Tiller"]),
+        .executableTarget(name: "TillerRun", dependencies: ["Commands", "Tiller"]),
 
         // Tests
         .target(name: "TestSupport", path: "Tests/TestSupport"),
@@ -212,7 +214,7 @@ let package = Package(
                 "Transformer",
                 "TestSupport",
             ]),
-        .testTarget(name: "RuntimeTests", dependencies: ["Platform", "Runtime", "TestSupport"]),
+        .testTarget(name: "CommandsTests", dependencies: ["Commands", "Platform", "TestSupport"]),
         .testTarget(
             name: "CommandTests",
             dependencies: [
@@ -248,7 +250,7 @@ if let library = Context.environment["TILLER_FUZZ"] {
     let readers = [
         "JSON", "Quantization", "Tokenization", "ChatTemplates", "Formats", "Signing", "Steering",
         "Conversion",
-        "Tiller", "Evaluation", "Terminal", "Platform", "Runtime",
+        "Tiller", "Evaluation", "Terminal", "Platform", "Commands",
     ]
     let sanitized = SwiftSetting.unsafeFlags(["-sanitize=fuzzer,address"])
     for target in package.targets {

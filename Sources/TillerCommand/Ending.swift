@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a command that did not succeed ends where the parser of arguments has a say; the rest is `Runtime`'s.
+// How a command that did not succeed ends where the parser of arguments has a say; the rest is `Commands`'.
 
 import ArgumentParser
 import Glibc
 import Platform
-import Runtime
+import Commands
 import Tiller
 
 /// Ends the program because of an error; those that carry --help's text are none.

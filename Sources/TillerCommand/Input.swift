@@ -4,7 +4,7 @@
 import Evaluation
 import Formats
 import Platform
-import Runtime
+import Commands
 import Tiller
 
 /// Runs work on a file of text: what it finds wrong there is the file's fault, not the command line's.

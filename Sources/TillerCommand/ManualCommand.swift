@@ -4,7 +4,7 @@
 import ArgumentParser
 import JSON
 import Platform
-import Runtime
+import Commands
 import Tiller
 
 struct ManualCommand: ParsableCommand {

@@ -3,7 +3,7 @@
 
 import Glibc
 import Platform
-import Runtime
+import Commands
 import Tiller
 
 /// A file that a command reads, and what its errors call it, such as "the model"; without a path nothing is read.

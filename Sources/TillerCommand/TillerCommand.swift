@@ -3,7 +3,7 @@
 
 import ArgumentParser
 import Glibc
-import Runtime
+import Commands
 import Tiller
 
 @main

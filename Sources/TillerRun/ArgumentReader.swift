@@ -2,7 +2,7 @@
 // Words of a command line to options and files, by the rules that `tiller` follows: an option's value is the next
 // word, whatever it begins with, or stands behind "="; "--" ends the options.
 
-import Runtime
+import Commands
 import Tiller
 
 /// What a command line gave.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The commands as data: what each accepts, and what it does with it.
 
-import Runtime
+import Commands
 
 /// A command of `tiller-run`.
 struct CommandDeclaration: Sendable {

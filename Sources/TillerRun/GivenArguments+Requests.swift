@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // From arguments to requests; ranges are checked where the requests are run.
 
-import Runtime
+import Commands
 import Tiller
 
 extension GivenArguments {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What --help prints, in the form of `tiller`'s.
 
-import Runtime
+import Commands
 
 enum HelpText {
     /// Columns before an option's explanation, and of the whole text.

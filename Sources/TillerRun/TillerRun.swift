@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The small program: it runs models and does nothing else, needs no library, and is what bundles are made of.
 
-import Runtime
+import Commands
 import Tiller
 
 @main

@@ -3,7 +3,7 @@
 
 import Glibc
 import Platform
-import Runtime
+import Commands
 import Terminal
 
 /// What one kind of input goes through.

@@ -6,7 +6,7 @@ import Conversion
 import Evaluation
 import Formats
 import JSON
-import Runtime
+import Commands
 import Terminal
 import Tokenization
 

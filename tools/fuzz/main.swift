@@ -6,7 +6,7 @@
 // TILLER_FUZZ_SEEDS names a folder into which the reader's valid inputs are written. All else is libFuzzer's.
 
 import Glibc
-import Runtime
+import Commands
 
 /// libFuzzer's loop (FuzzerInterface.h); `main` stays ours.
 @_silgen_name("LLVMFuzzerRunDriver")

@@ -4,7 +4,7 @@
 import ArgumentParser
 import Evaluation
 import JSON
-import Runtime
+import Commands
 import Terminal
 import Tiller
 

@@ -5,7 +5,7 @@ import ArgumentParser
 import Evaluation
 import JSON
 import Platform
-import Runtime
+import Commands
 import Terminal
 import Tiller
 

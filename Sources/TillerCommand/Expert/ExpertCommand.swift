@@ -6,7 +6,7 @@ import Evaluation
 import ExpertTraining
 import Formats
 import Platform
-import Runtime
+import Commands
 import Terminal
 import Tiller
 

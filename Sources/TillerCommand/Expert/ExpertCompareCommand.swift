@@ -6,7 +6,7 @@ import ExpertTraining
 import JSON
 import LinearAlgebra
 import Platform
-import Runtime
+import Commands
 import Tiller
 
 struct ExpertCompareCommand: ParsableCommand {

@@ -8,7 +8,7 @@ import ExpertTraining
 import Formats
 import JSON
 import LinearAlgebra
-import Runtime
+import Commands
 import Tiller
 
 struct ExpertExperimentCommand: ParsableCommand {

@@ -4,7 +4,7 @@
 import ExpertSteer
 import ExpertTraining
 import LinearAlgebra
-import Runtime
+import Commands
 
 /// The expertise gap, layer by layer, and what it means.
 func gapTable(_ gap: ExpertiseGap, _ states: SharedStates) -> String {

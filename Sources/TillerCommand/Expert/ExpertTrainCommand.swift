@@ -8,7 +8,7 @@ import Formats
 import JSON
 import LinearAlgebra
 import Platform
-import Runtime
+import Commands
 import Tiller
 
 struct ExpertTrainCommand: ParsableCommand {

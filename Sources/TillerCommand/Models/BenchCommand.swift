@@ -2,7 +2,7 @@
 // tiller bench: speed and memory of a model on this machine.
 
 import ArgumentParser
-import Runtime
+import Commands
 
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(.bench, usage: "tiller bench [<options>] [<file>]")

@@ -5,7 +5,7 @@ import ArgumentParser
 import Formats
 import Glibc
 import Platform
-import Runtime
+import Commands
 import Tiller
 
 struct BundleCommand: ParsableCommand {

@@ -7,7 +7,7 @@ import Conversion
 import Evaluation
 import Platform
 import Quantization
-import Runtime
+import Commands
 import Terminal
 import Tiller
 

@@ -2,7 +2,7 @@
 // tiller inspect: what a file holds, and what running it will cost.
 
 import ArgumentParser
-import Runtime
+import Commands
 
 struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(.inspect, usage: "tiller inspect [<options>] <file>")

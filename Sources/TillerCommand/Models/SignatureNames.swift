@@ -4,7 +4,7 @@
 import Formats
 import JSON
 import Platform
-import Runtime
+import Commands
 import Signing
 import Tiller
 

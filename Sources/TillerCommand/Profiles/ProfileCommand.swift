@@ -5,7 +5,7 @@ import ArgumentParser
 import Formats
 import JSON
 import Platform
-import Runtime
+import Commands
 import Steering
 import Tiller
 

@@ -3,7 +3,7 @@
 
 import ArgumentParser
 import JSON
-import Runtime
+import Commands
 import Tiller
 import Training
 

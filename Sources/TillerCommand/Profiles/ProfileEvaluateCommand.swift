@@ -6,7 +6,7 @@ import Evaluation
 import Formats
 import JSON
 import Platform
-import Runtime
+import Commands
 import Steering
 import Terminal
 import Tiller

@@ -4,7 +4,7 @@
 import ArgumentParser
 import Evaluation
 import Formats
-import Runtime
+import Commands
 import Steering
 import Terminal
 import Tiller

@@ -4,7 +4,7 @@
 import ArgumentParser
 import Formats
 import Platform
-import Runtime
+import Commands
 import Signing
 import Steering
 import Tiller

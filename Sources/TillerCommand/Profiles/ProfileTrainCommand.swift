@@ -6,7 +6,7 @@ import Evaluation
 import ExpertSteer
 import Formats
 import Platform
-import Runtime
+import Commands
 import Terminal
 import Tiller
 import Training

@@ -2,7 +2,7 @@
 // tiller chat: a steered conversation in the terminal, or over pipes.
 
 import ArgumentParser
-import Runtime
+import Commands
 import Tiller
 
 struct ChatCommand: ParsableCommand {

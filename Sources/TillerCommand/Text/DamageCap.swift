@@ -2,7 +2,7 @@
 // What steering may do to a token at most.
 
 import ArgumentParser
-import Runtime
+import Commands
 import Tiller
 
 struct DamageCapOptions: ParsableArguments {

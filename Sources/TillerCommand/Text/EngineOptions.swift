@@ -2,7 +2,7 @@
 // Options of every command that runs a model.
 
 import ArgumentParser
-import Runtime
+import Commands
 import Tiller
 
 struct EngineOptions: ParsableArguments {

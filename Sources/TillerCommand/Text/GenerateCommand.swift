@@ -2,7 +2,7 @@
 // tiller generate: one prompt, one text.
 
 import ArgumentParser
-import Runtime
+import Commands
 import Tiller
 
 struct GenerateCommand: ParsableCommand {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How text from elsewhere is shown: nothing in it is obeyed.
 
-import Runtime
+import Commands
 import Testing
 
 @Test(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a line of a chat is taken for.
 
-import Runtime
+import Commands
 import Testing
 
 private let lines: [(line: String, meaning: ChatLine)] = [

@@ -2,7 +2,7 @@
 // What the commands refuse before they begin, and what programs look like to them.
 
 import Platform
-import Runtime
+import Commands
 import TestSupport
 import Testing
 
