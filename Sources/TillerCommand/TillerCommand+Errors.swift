@@ -2,9 +2,9 @@
 // How a command that did not succeed ends where the parser of arguments has a say; the rest is `Commands`'.
 
 import ArgumentParser
+import Commands
 import Glibc
 import Platform
-import Commands
 import Tiller
 
 /// Ends the program because of an error; those that carry --help's text are none.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where a command writes: every command asks here, before its work, whether its output may be written.
 
+import Commands
 import Glibc
 import Platform
-import Commands
 import Tiller
 
 /// A file that a command reads, and what its errors call it, such as "the model"; without a path nothing is read.
