@@ -214,7 +214,7 @@ let package = Package(
                 "Transformer",
                 "TestSupport",
             ]),
-        .testTarget(name: "CommandsTests", dependencies: ["Commands", "Platform", "TestSupport"]),
+        .testTarget(name: "CommandsTests", dependencies: ["Commands", "Platform", "TestSupport", "Tiller"]),
         .testTarget(
             name: "CommandTests",
             dependencies: [

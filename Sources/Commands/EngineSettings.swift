@@ -17,14 +17,7 @@ package struct EngineSettings: Sendable {
     /// Megabytes of the weights that may be in memory at once; nil keeps all.
     package var resident: Double?
 
-    package init(
-        threads: Int? = nil, kernels: String? = nil, cache: Engine.CacheType? = nil, resident: Double? = nil
-    ) {
-        self.threads = threads
-        self.kernels = kernels
-        self.cache = cache
-        self.resident = resident
-    }
+    package init() {}
 
     /// What runs where no model is loaded.
     package func kernelSetAndThreads() throws -> (KernelSet, threads: Int) {
@@ -49,6 +42,27 @@ package struct EngineSettings: Sendable {
         try check(file)
         let engine = try Engine(file: file, path: path, options: options)
         return (engine, MonotonicClock.now() - start)
+    }
+
+    /// Loads a model for a conversation or a text, unless that will not fit in memory.
+    ///
+    /// - Parameters:
+    ///   - overcommits: whether to load it anyway.
+    ///   - signatures: what must let the file pass, whose every byte is read then; nil for nothing.
+    /// - Throws: `TillerError.invalidFile` with `memoryRefusal`, or what loading throws.
+    func load(
+        _ path: String, context: Int, overcommits: Bool, signatures: SignatureCheck?
+    ) throws -> (engine: Engine, seconds: Double) {
+        try load(path) { file in
+            if let signatures {
+                _ = try file.verify()
+                if let reason = try signatures(file).refusal {
+                    throw TillerError.invalidFile("\(path): \(reason)")
+                }
+            }
+            guard !overcommits, let refusal = try refusal(path, file, context: context) else { return }
+            throw TillerError.invalidFile(refusal)
+        }
     }
 }
 
@@ -105,28 +119,6 @@ extension SteeringProfile {
     package func warning(about strength: Float) -> String? {
         let isSafe = strength >= minimumStrength && strength <= maximumStrength
         return isSafe ? nil : "outside \(minimumStrength) … \(maximumStrength): text may fall apart"
-    }
-}
-
-extension SamplingOptions {
-    /// Takes the texts of `--logit-bias`, as in 42=-1.5.
-    package mutating func setLogitBias(parsing entries: [String]) throws(TillerError) {
-        for entry in entries {
-            let parts = entry.split(separator: "=", maxSplits: 1)
-            guard parts.count == 2, let token = Int32(parts[0]), let bias = Float(parts[1]) else {
-                throw .invalidOption(
-                    "logit bias '\(entry)' is not of the form TOKEN=BIAS, as in 42=-1.5")
-            }
-            logitBias[token] = bias
-        }
-    }
-
-    /// Takes the number of `--seed`.
-    package mutating func setSeed(_ number: UInt64?) throws(TillerError) {
-        if let number, number > UInt64(Int.max) {
-            throw .invalidOption("--seed is \(number), expected 0...\(Int.max)")
-        }
-        seed = number
     }
 }
 

@@ -27,44 +27,28 @@ package func memoryRefusal(
 }
 
 extension EngineSettings {
-    /// Loads a model for a conversation or a text, unless that will not fit in memory.
-    ///
-    /// - Parameters:
-    ///   - context: what was asked for; nil takes `usual`.
-    ///   - overcommits: whether to load it anyway.
-    ///   - signer: who must have signed it, where somebody must.
-    /// - Throws: `TillerError.invalidFile` with `memoryRefusal`, or what loading throws.
-    package func load(
-        _ path: String, context: Int?, usual: Int, overcommits: Bool, signer: RequiredSigner? = nil
-    ) throws -> (
-        engine: Engine, seconds: Double
-    ) {
-        try load(path) { file in
-            try signer?.check(file, path: path)
-            guard !overcommits else { return }
-            let available = SystemMemory.availableByteCount()
-            // What is out of range is for others to refuse.
-            let longest = min(file.manifest.configuration.contextLength, 1 << 20)
-            let context = min(max(context ?? usual, 1), longest)
-            let limit = try residentWeights(resident, of: file)
-            let encoding = try Engine.cacheEncoding(cache, for: file)
-            func needed(_ length: Int) -> Int {
-                MemoryPrediction(
-                    file: file, contextLength: length, cache: encoding, threadCount: threads,
-                    residentWeights: limit
-                ).total
-            }
-            func fittingResident() -> Int? {
-                let room = available - needed(context) + min(limit ?? .max, file.weights.count)
-                // Whole megabytes are given.
-                return room >= Engine.leastResidentWeights(of: file) + 1_000_000 ? room / 1_000_000 : nil
-            }
-            let lengths = [32768, 16384, 8192, 4096, 2048, 1024, 512]
-            let refusal = memoryRefusal(
-                path, needed: needed(context), available: available, context: context,
-                fittingContext: lengths.first { $0 < context && needed($0) <= available },
-                fittingResident: fittingResident())
-            if let refusal { throw TillerError.invalidFile(refusal) }
+    /// Why a model with a context will not run well in the memory that is available now; nil where it fits.
+    func refusal(_ path: String, _ file: TillerFile, context: Int) throws -> String? {
+        let available = SystemMemory.availableByteCount()
+        // What is out of range is for others to refuse.
+        let context = min(max(context, 1), min(file.manifest.configuration.contextLength, 1 << 20))
+        let limit = try residentWeights(resident, of: file)
+        let encoding = try Engine.cacheEncoding(cache, for: file)
+        func needed(_ length: Int) -> Int {
+            MemoryPrediction(
+                file: file, contextLength: length, cache: encoding, threadCount: threads,
+                residentWeights: limit
+            ).total
         }
+        func fittingResident() -> Int? {
+            let room = available - needed(context) + min(limit ?? .max, file.weights.count)
+            // Whole megabytes are given.
+            return room >= Engine.leastResidentWeights(of: file) + 1_000_000 ? room / 1_000_000 : nil
+        }
+        let lengths = [32768, 16384, 8192, 4096, 2048, 1024, 512]
+        return memoryRefusal(
+            path, needed: needed(context), available: available, context: context,
+            fittingContext: lengths.first { $0 < context && needed($0) <= available },
+            fittingResident: fittingResident())
     }
 }

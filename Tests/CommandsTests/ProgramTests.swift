@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the commands refuse before they begin, and what programs look like to them.
 
-import Platform
 import Commands
+import Platform
 import TestSupport
 import Testing
 

@@ -8,21 +8,48 @@ import Terminal
 import Tiller
 
 /// What `bench` is asked for.
-package struct BenchRequest {
+package struct BenchRequest: CommandRequest {
     /// Nil measures the kernels alone.
-    package var file: String?
-    package var options = BenchmarkOptions()
+    private var file: String?
+    private var benchmark = BenchmarkOptions()
     /// What each kind of steering costs, instead.
-    package var measuresOperations = false
-    package var printsJSON = false
-    package var engine = EngineSettings()
+    private var measuresOperations = false
+    private var printsJSON = false
+    private var steering = SteeringChoice()
+    private var engine = EngineSettings()
 
-    package init(file: String?) { self.file = file }
+    package init() {}
+
+    package static let summary = CommandSummary(
+        name: "bench", abstract: "Measure prefill, decoding, loading and memory.",
+        discussion:
+            "Without a model: what the kernels reach, one by one, on matrices of 2048 columns. With --steer all gates "
+            + "are open: what is timed is the most that a profile costs.")
+
+    package static var sections: [OptionSection<Self>] {
+        [OptionSection(\.steering), OptionSection(\.engine), OptionSection()]
+    }
+
+    package static let options: [CommandOption<Self>] = [
+        .file(\.file),
+        .value("prompt-tokens", "n", "Tokens of the prefill; 0 skips it.", \.benchmark.promptTokens),
+        .value("generated-tokens", "n", "Tokens to decode; 0 skips it.", \.benchmark.generatedTokens),
+        .value("depth", "n", "Tokens in the cache before each measurement.", \.benchmark.depth),
+        .value("repetitions", "n", "Repetitions; medians are reported.", \.benchmark.repetitions),
+        .flag(
+            "operations",
+            "Measure instead what each kind of steering costs, against the plain model by turns.",
+            \.measuresOperations),
+        .flag("json", "Print one JSON object.", \.printsJSON),
+    ]
+
+    package func check() throws { try steering.check() }
 
     /// Measures and prints.
-    ///
-    /// - Throws: `TillerError`.
-    package func run() throws {
+    package func run(_ signatures: SignatureChecks?) throws {
+        var options = benchmark
+        options.steering = steering.profiles
+        options.maximumDivergence = steering.maximumDivergence
         try require(options.promptTokens, in: 0...1 << 18, option: "--prompt-tokens")
         try require(options.generatedTokens, in: 0...1 << 18, option: "--generated-tokens")
         try require(options.depth, in: 0...1 << 18, option: "--depth")
@@ -65,7 +92,7 @@ package struct BenchRequest {
 
     private func measureOperations(_ engine: Engine) throws {
         let bar = ProgressBar(label: "operations", total: 1)
-        let costs = try OperationCostMeter(engine: engine, repetitions: options.repetitions).measure {
+        let costs = try OperationCostMeter(engine: engine, repetitions: benchmark.repetitions).measure {
             bar.update($0, total: $1)
         }
         bar.finish()

@@ -9,27 +9,35 @@ import Steering
 import Tiller
 
 /// What `inspect` is asked for.
-package struct InspectRequest {
-    package var file: String
+package struct InspectRequest: CommandRequest {
+    private var file = ""
     /// Tokens for the prediction of memory.
-    package var context = 2048
-    /// Megabytes of the weights, for the same; nil keeps all.
-    package var resident: Double?
-    package var listsTensors = false
-    package var printsJSON = false
+    private var context = 2048
+    private var engine = EngineSettings()
+    private var listsTensors = false
+    private var printsJSON = false
 
-    package init(file: String) { self.file = file }
+    package init() {}
+
+    package static let summary = CommandSummary(
+        name: "inspect", abstract: "Show what is in a file, and the memory it will need.")
+
+    package static let options: [CommandOption<Self>] = [
+        .file(\.file),
+        .value("context", "n", "Tokens of context for the prediction of memory.", \.context),
+        EngineSettings.resident.within(\.engine),
+        .flag("tensors", "Also list every tensor.", \.listsTensors),
+        .flag("json", "Print one JSON object.", \.printsJSON),
+    ]
 
     /// Prints the report.
-    ///
-    /// - Throws: `TillerError`.
-    package func run() throws {
+    package func run(_ signatures: SignatureChecks?) throws {
         try require(context, in: 1...1 << 20, option: "--context")
         let model = try openModelFile(file)
         let bundle = try Bundle(before: model)
         let memory = try MemoryPrediction(
             file: model, contextLength: context, wantedCache: nil,
-            residentWeights: try residentWeights(resident, of: model))
+            residentWeights: try residentWeights(engine.resident, of: model))
         if printsJSON {
             var object = report(model, memory)
             if let bundle { object["bundle"] = bundle.report }

@@ -8,21 +8,28 @@ import Terminal
 import Tiller
 
 /// What `verify` is asked for.
-package struct VerifyRequest {
-    package var file: String
-    package var printsJSON = false
-    /// Checks the signatures; nil where the program cannot, which it says.
-    package var checkSignatures: ((TillerFile) throws -> SignatureReport)?
+package struct VerifyRequest: CommandRequest {
+    private var file = ""
+    private var printsJSON = false
     /// The key that must have signed the file, where one must.
-    package var signer: RequiredSigner?
+    private var signer: String?
 
-    package init(file: String) { self.file = file }
+    package init() {}
 
-    /// Checks every byte and says so.
-    ///
-    /// - Throws: `TillerError` or `FormatError`.
-    package func run() throws {
-        try signer?.requireProgram()
+    package static let summary = CommandSummary(
+        name: "verify", abstract: "Check every byte of a file against its checksums.")
+
+    package static let options: [CommandOption<Self>] = [
+        .file(\.file), .flag("json", "Print one JSON object.", \.printsJSON),
+        .value(
+            "signed-by", "name",
+            "Refuse the file unless this key signed it, NAME.pub in the folder of keys; 'tiller' alone can tell.",
+            \.signer, kind: .word),
+    ]
+
+    /// Checks every byte and says so; a program that cannot check signatures says that.
+    package func run(_ signatures: SignatureChecks?) throws {
+        let checkSignatures = try signatureCheck(signatures, requiring: signer)
         let model = try openModelFile(file)
         try Bundle(before: model)?.verifyProgram()
         let bar = ProgressBar(label: "verify", total: model.byteCount, unit: .bytes)
@@ -60,19 +67,5 @@ package struct VerifyRequest {
             }
         }
         if let refusal { throw TillerError.invalidFile("\(file): \(refusal)") }
-    }
-}
-
-/// What is said of a file's signatures.
-package struct SignatureReport {
-    package let lines: [String]
-    package let json: JSON
-    /// Why the file must not pass; nil where it may.
-    package let refusal: String?
-
-    package init(lines: [String], json: JSON, refusal: String?) {
-        self.lines = lines
-        self.json = json
-        self.refusal = refusal
     }
 }

@@ -3,11 +3,11 @@
 
 import ArgumentParser
 import Calibration
+import Commands
 import Conversion
 import Evaluation
 import Platform
 import Quantization
-import Commands
 import Terminal
 import Tiller
 

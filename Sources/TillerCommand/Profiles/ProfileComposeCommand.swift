@@ -2,8 +2,8 @@
 // tiller profile compose: several profiles under one budget of damage.
 
 import ArgumentParser
-import JSON
 import Commands
+import JSON
 import Tiller
 import Training
 

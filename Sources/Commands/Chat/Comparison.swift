@@ -1,19 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What steering may do to a token at most, and how what it does is shown.
+// How what steering does to a text is shown.
 
 import JSON
 import Tiller
-
-/// The number of `--max-divergence`.
-/// - Throws: `TillerError.invalidOption` outside its range.
-package func damageCap(_ limit: Double?) throws(TillerError) -> Double? {
-    guard let limit else { return nil }
-    guard limit >= 0, limit <= GenerationOptions.largestDivergence else {
-        throw .invalidOption(
-            "--max-divergence is \(limit), expected 0...\(Int(GenerationOptions.largestDivergence)) nats")
-    }
-    return limit
-}
 
 extension DivergenceSummary {
     var json: JSON {
