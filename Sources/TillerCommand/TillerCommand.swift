@@ -38,8 +38,7 @@ struct TillerCommand: ParsableCommand {
         ])
 
     static func main() {
-        StandardDescriptors.openMissing()
-        Signals.install()
+        prepareProgram()
         do { try run(Array(textArguments().dropFirst())) } catch { end(with: error) }
     }
 

@@ -7,8 +7,7 @@ import Tiller
 @main
 enum TillerRun {
     static func main() {
-        StandardDescriptors.openMissing()
-        Signals.install()
+        prepareProgram()
         do { try run(textArguments()) } catch { endProgram(with: error) }
     }
 
