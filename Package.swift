@@ -123,7 +123,7 @@ let package = Package(
 
         // Layer 8: the commands that run a model, without their parsing
         .target(
-            name: "Runtime",
+            name: "Commands",
             dependencies: [
                 "Evaluation", "Formats", "JSON", "Kernels", "Platform", "Quantization", "Steering",
                 "Terminal", "Tiller",
@@ -133,12 +133,12 @@ let package = Package(
         .executableTarget(
             name: "TillerCommand",
             dependencies: [
-                "Conversion", "Evaluation", "ExpertSteer", "ExpertTraining", "Formats", "JSON",
-                "LinearAlgebra", "Models", "Platform", "Quantization", "Runtime", "Signing", "Steering",
-                "Terminal", "Tiller", "Training",
+                "Commands", "Conversion", "Evaluation", "ExpertSteer", "ExpertTraining", "Formats", "JSON",
+                "LinearAlgebra", "Models", "Platform", "Quantization", "Signing", "Steering", "Terminal",
+                "Tiller", "Training",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
-        .executableTarget(name: "TillerRun", dependencies: ["Runtime", "Tiller"]),
+        .executableTarget(name: "TillerRun", dependencies: ["Commands", "Tiller"]),
 
         // Tests
         .target(name: "TestSupport", path: "Tests/TestSupport"),
@@ -210,7 +210,7 @@ let package = Package(
                 "Transformer",
                 "TestSupport",
             ]),
-        .testTarget(name: "RuntimeTests", dependencies: ["Platform", "Runtime", "TestSupport"]),
+        .testTarget(name: "CommandsTests", dependencies: ["Commands", "Platform", "TestSupport", "Tiller"]),
         .testTarget(
             name: "CommandTests",
             dependencies: [
@@ -247,7 +247,7 @@ if let targets = names("TILLER_THREAD_SANITIZER") {
 if let library = Context.environment["TILLER_FUZZ"] {
     let readers = [
         "JSON", "Quantization", "Tokenization", "ChatTemplates", "Formats", "Signing", "Steering",
-        "Models", "Conversion", "Tiller", "Evaluation", "Terminal", "Platform", "Runtime",
+        "Models", "Conversion", "Tiller", "Evaluation", "Terminal", "Platform", "Commands",
     ]
     let sanitized = SwiftSetting.unsafeFlags(["-sanitize=fuzzer,address"])
     for target in package.targets {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keys, and what is done with them: signing digests, and checking who signed.
+// Keys, and what is done with them: signing digests, and checking who signed, with Ed25519 by swift-crypto. Whoever signs
+// vouches for sections by their digests; who is trusted is decided by the people who keep public keys, not here.
 
 import enum Crypto.Curve25519
 import Formats

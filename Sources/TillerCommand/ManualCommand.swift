@@ -2,9 +2,9 @@
 // Man pages of all commands, from what --help says: tools/install puts them where man looks.
 
 import ArgumentParser
+import Commands
 import JSON
 import Platform
-import Runtime
 import Tiller
 
 struct ManualCommand: ParsableCommand {
@@ -47,8 +47,9 @@ struct ManualPage {
 
     /// The page of the small program, whose commands are those of the large one.
     static var runner: ManualPage {
-        let commands: [CommandText] = [.chat, .generate, .inspect, .verify, .bench]
-        let list = commands.flatMap { [".TP", "\\fB\($0.name)\\fR", $0.abstract.escaped] }
+        let list = sharedCommands.map { $0.summary }.flatMap {
+            [".TP", "\\fB\($0.name)\\fR", $0.abstract.escaped]
+        }
         let lines =
             [
                 ".TH TILLER\\-RUN 1 \"\" \"tiller \(tillerVersion)\" \"Tiller\"", ".SH NAME",

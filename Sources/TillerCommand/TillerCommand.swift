@@ -2,8 +2,8 @@
 // The command line: each command is one file; `Ending` has what they share, the way out.
 
 import ArgumentParser
+import Commands
 import Glibc
-import Runtime
 import Tiller
 
 @main
@@ -26,32 +26,34 @@ struct TillerCommand: ParsableCommand {
                     ConvertCommand.self, ProfileCommand.self, ExpertCommand.self, CompactCommand.self,
                     BundleCommand.self, UnbundleCommand.self, KeysCommand.self, SignCommand.self,
                 ]),
-            CommandGroup(name: "Text", subcommands: [ChatCommand.self, GenerateCommand.self]),
+            CommandGroup(
+                name: "Text",
+                subcommands: [SharedCommand<ChatRequest>.self, SharedCommand<GenerateRequest>.self]),
             CommandGroup(
                 name: "Report",
                 subcommands: [
-                    InspectCommand.self, VerifyCommand.self, BenchCommand.self, EvaluateCommand.self,
+                    SharedCommand<InspectRequest>.self, SharedCommand<VerifyRequest>.self,
+                    SharedCommand<BenchRequest>.self, EvaluateCommand.self,
                 ]),
         ])
 
     static func main() {
-        StandardDescriptors.openMissing()
-        Signals.install()
-        do {
-            var command = try parse(Array(textArguments().dropFirst()))
-            try command.run()
-        } catch { end(with: error) }
+        prepareProgram()
+        do { try run(Array(textArguments().dropFirst())) } catch { end(with: error) }
     }
 
-    /// The command that arguments ask for, with their values.
-    ///
-    /// Those that somebody waits for are parsed by themselves: under the root the parser builds the options of every command
-    /// on the way several times, which takes 3 ms more.
-    private static func parse(_ arguments: [String]) throws -> any ParsableCommand {
-        let awaited: [any ParsableCommand.Type] = [GenerateCommand.self, ChatCommand.self]
-        guard let command = awaited.first(where: { $0.configuration.commandName == arguments.first }) else {
-            return try parseAsRoot(arguments)
+    private static func run(_ words: [String]) throws {
+        var words = words
+        if let shared = sharedCommands.first(where: { $0.summary.name == words.first }) {
+            switch try shared.read(
+                Array(words.dropFirst()), name: "tiller \(shared.summary.name)", bundle: nil)
+            {
+            case .request(let request): return try request.run(SignatureNames.check)
+            case .version: return printLine(tillerVersion)
+            case .help: words = [shared.summary.name, "--help"]
+            }
         }
-        return try command.parseAsRoot(Array(arguments.dropFirst()))
+        var command = try parseAsRoot(words)
+        try command.run()
     }
 }

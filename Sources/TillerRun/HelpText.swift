@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What --help prints, in the form of `tiller`'s.
 
-import Runtime
+import Commands
 
 enum HelpText {
     /// Columns before an option's explanation, and of the whole text.
@@ -23,37 +23,31 @@ enum HelpText {
         ]
         lines += line("--version", "Show the version.") + line("-h, --help", "Show help information.")
         lines += ["", "SUBCOMMANDS:"]
-        for command in CommandDeclaration.all { lines += line(command.text.name, command.text.abstract) }
+        for command in sharedCommands { lines += line(command.summary.name, command.summary.abstract) }
         lines += ["", "  See '\(name) <subcommand> --help' for detailed help."]
         return lines.joined(separator: "\n")
     }
 
-    static func command(_ command: CommandDeclaration, name: String, isBundle: Bool) -> String {
-        var lines = wrapped("OVERVIEW: " + command.text.abstract, width)
-        if !command.text.discussion.isEmpty { lines += [""] + wrapped(command.text.discussion, width) }
-        lines += [""] + wrapped("USAGE: " + usage(command, name: name, isBundle: isBundle), width)
-        if !isBundle { lines += ["", "ARGUMENTS:"] + line("<file>", OptionDeclaration.file.help) }
-        for group in command.groups {
-            lines += ["", group.title + ":"]
-            for option in group.options { lines += line(option.label, option.explanation) }
-            if group.title == "OPTIONS" {
-                if isBundle { lines += line(OptionDeclaration.model.label, OptionDeclaration.model.help) }
-                lines += line("--version", "Show the version.")
-                lines += line("-h, --help", "Show help information.")
+    static func command(_ command: any CommandRequest.Type, name: String, isBundle: Bool) -> String {
+        var lines = wrapped("OVERVIEW: " + command.summary.abstract, width)
+        if !command.summary.discussion.isEmpty { lines += [""] + wrapped(command.summary.discussion, width) }
+        let usage = command.usage(name, file: isBundle ? "[--model <file>]" : nil)
+        lines += [""] + wrapped("USAGE: " + usage, width)
+        let sections = command.declarations
+        for file in sections.flatMap(\.options) where file.kind == .file && !isBundle {
+            lines += ["", "ARGUMENTS:"] + line(file.label, file.help)
+        }
+        for section in sections {
+            lines += ["", section.title.uppercased() + ":"]
+            for option in section.options where option.kind != .file {
+                let usual = option.usualValue.map { " (default: \($0))" } ?? ""
+                lines += line(option.label, option.explanation + usual)
             }
         }
+        if isBundle { lines += line(OptionDeclaration.model.label, OptionDeclaration.model.help) }
+        lines += line("--version", "Show the version.")
+        lines += line("-h, --help", "Show help information.")
         return lines.joined(separator: "\n")
-    }
-
-    private static func usage(_ command: CommandDeclaration, name: String, isBundle: Bool) -> String {
-        let file = isBundle ? "[--model <file>]" : command.needsFile ? "<file>" : "[<file>]"
-        // More than three do not fit into a line.
-        guard command.options.count < 4, command.needsFile else {
-            let required = command.options.filter(\.isRequired).map(\.label)
-            return ([name, "[<options>]", file] + required).joined(separator: " ")
-        }
-        let options = command.options.map { $0.isRequired ? $0.label : "[\($0.label)]" }
-        return ([name, file] + options).joined(separator: " ")
     }
 
     private static func line(_ label: String, _ text: String) -> [String] {
@@ -76,17 +70,5 @@ enum HelpText {
             }
         }
         return lines
-    }
-}
-
-extension OptionDeclaration {
-    /// As in "--threads <n>".
-    var label: String { "--\(name)" + (valueName.map { " <\($0)>" } ?? "") }
-
-    fileprivate var explanation: String {
-        var notes: [String] = []
-        if !choices.isEmpty { notes.append("values: \(choices.joined(separator: ", "))") }
-        if let usualValue { notes.append("default: \(usualValue)") }
-        return help + (notes.isEmpty ? "" : " (\(notes.joined(separator: "; ")))")
     }
 }

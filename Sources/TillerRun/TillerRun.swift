@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The small program: it runs models and does nothing else, needs no library, and is what bundles are made of.
 
-import Runtime
+import Commands
 import Tiller
 
 @main
 enum TillerRun {
     static func main() {
-        StandardDescriptors.openMissing()
-        Signals.install()
-        do {
-            try run(textArguments())
-        } catch { endProgram(with: error) }
+        prepareProgram()
+        do { try run(textArguments()) } catch { endProgram(with: error) }
     }
 
     private static func run(_ words: [String]) throws {
@@ -27,16 +24,15 @@ enum TillerRun {
         }
         // A bundle is a conversation unless it is asked for something else.
         let word = bundle != nil && arguments.first?.hasPrefix("-") != false ? "chat" : rest.removeFirst()
-        guard let command = CommandDeclaration.all.first(where: { $0.text.name == word }) else {
+        guard let command = sharedCommands.first(where: { $0.summary.name == word }) else {
             let kind = word.hasPrefix("-") ? "unknown option" : "unknown command"
             throw TillerError.invalidOption("\(kind) '\(word)'; see '\(program) --help'")
         }
         let name = "\(program) \(word)"
-        let given = try ArgumentReader(command: command, name: name, bundle: bundle).read(Array(rest))
-        if given.wantsHelp {
-            return printLine(HelpText.command(command, name: name, isBundle: bundle != nil))
+        switch try command.read(Array(rest), name: name, bundle: bundle) {
+        case .request(let request): try request.run(nil)
+        case .help: printLine(HelpText.command(command, name: name, isBundle: bundle != nil))
+        case .version: printLine(tillerVersion)
         }
-        if given.wantsVersion { return printLine(tillerVersion) }
-        try command.run(given)
     }
 }

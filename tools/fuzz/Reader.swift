@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A reader under test, and how inputs of several parts are made of one row of bytes.
 
+import Commands
 import Glibc
 import Platform
-import Runtime
 import Terminal
 
 /// What one kind of input goes through.

@@ -2,11 +2,11 @@
 // Texts: JSON, data sets, templates, conversations, what is tokenized and what is typed.
 
 import ChatTemplates
+import Commands
 import Conversion
 import Evaluation
 import Formats
 import JSON
-import Runtime
 import Terminal
 import Tokenization
 

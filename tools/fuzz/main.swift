@@ -5,8 +5,8 @@
 // Started by tools/check/fuzz: the variable TILLER_FUZZ_READER names the reader, "list" lists all of them, and
 // TILLER_FUZZ_SEEDS names a folder into which the reader's valid inputs are written. All else is libFuzzer's.
 
+import Commands
 import Glibc
-import Runtime
 
 /// libFuzzer's loop (FuzzerInterface.h); `main` stays ours.
 @_silgen_name("LLVMFuzzerRunDriver")

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one place where this module touches memory: a bounds-checked window onto bytes that stay alive as
-// long as the window does. Slices know where they lie in the file, so that errors can say so.
+// long as the window does. Slices know where they lie in the file, so that errors can say so. Every number from a file is
+// checked before it is used, and a broken rule of `formats/` is reported by its number.
 
 import Platform
 

@@ -2,9 +2,9 @@
 // tiller evaluate choice: multiple-choice questions.
 
 import ArgumentParser
+import Commands
 import Evaluation
 import JSON
-import Runtime
 import Terminal
 import Tiller
 
@@ -32,20 +32,16 @@ struct ChoiceCommand: ParsableCommand {
     @Option(parsing: .unconditional, help: ArgumentHelp("Take the first items of each file.", valueName: "n"))
     var limit: Int?
 
-    @Flag(help: "Print one JSON object.")
-    var json = false
-
-    @OptionGroup(title: "Steering") var steering: SteeringOptions
-    @OptionGroup(title: "Machine") var engineOptions: EngineOptions
+    @OptionGroup var common: EvaluationOptions
 
     func validate() throws {
         if let limit, limit < 1 { throw ValidationError("--limit is \(limit), expected at least 1") }
     }
 
     func run() throws {
-        let steer = try steering.parsed()
+        let steer = try common.steering.parsed()
         let sets = try items.map { path in Array(try readItems(path: path).prefix(limit ?? Int.max)) }
-        let (engine, _) = try engineOptions.load(file)
+        let (engine, _) = try common.engineOptions.load(file)
         var parts: [ChoiceEvaluation] = []
         for (path, set) in zip(items, sets) {
             let bar = ProgressBar(label: path.fileName.printableLine, total: set.count)
@@ -57,29 +53,10 @@ struct ChoiceCommand: ParsableCommand {
                 })
             bar.finish()
         }
-        report(parts, together: ChoiceEvaluation(joining: parts))
-    }
-
-    private func report(_ parts: [ChoiceEvaluation], together: ChoiceEvaluation) {
-        guard !json else {
-            var object = together.json
-            object["sets"] = .array(
-                zip(items, parts).map { path, part in
-                    var object = part.json
-                    object["set"] = .string(path)
-                    return .object(object)
-                })
-            printLine(JSON.object(object).serialized())
-            return
-        }
-        if parts.count > 1 {
-            for (path, part) in zip(items, parts) {
-                printLine("\(path.printableLine):")
-                printLines(part)
-            }
-            printLine("together:")
-        }
-        printLines(together)
+        let together = ChoiceEvaluation(joining: parts)
+        common.report(
+            zip(items, parts), together, as: ("sets", "set"), object: together.json, json: \.json,
+            printLines: printLines)
     }
 
     private func printLines(_ result: ChoiceEvaluation) {

@@ -2,10 +2,10 @@
 // tiller evaluate: measurements on text.
 
 import ArgumentParser
+import Commands
 import Evaluation
 import JSON
 import Platform
-import Runtime
 import Terminal
 import Tiller
 
@@ -33,17 +33,13 @@ struct PerplexityCommand: ParsableCommand {
 
     @OptionGroup var division: ChunkOptions
 
-    @Flag(help: "Print one JSON object.")
-    var json = false
-
-    @OptionGroup(title: "Steering") var steering: SteeringOptions
-    @OptionGroup(title: "Machine") var engineOptions: EngineOptions
+    @OptionGroup var common: EvaluationOptions
 
     func run() throws {
-        let steer = try steering.parsed()
+        let steer = try common.steering.parsed()
         try division.check()
         let content = try readText(path: text)
-        let (engine, _) = try engineOptions.load(file)
+        let (engine, _) = try common.engineOptions.load(file)
         let bar = ProgressBar(label: "perplexity", total: division.chunks ?? 1)
         let result = try blaming(text) {
             try Perplexity.measure(
@@ -52,7 +48,7 @@ struct PerplexityCommand: ParsableCommand {
             ) { done, total, _ in bar.update(done, total: total) }
         }
         bar.finish()
-        if json {
+        if common.json {
             printLine(JSON.object(result.json).serialized())
         } else {
             printLine(
@@ -61,24 +57,6 @@ struct PerplexityCommand: ParsableCommand {
             printGates(result.hasOpenedGate)
         }
     }
-}
-
-/// How a text is divided into chunks, by llama-perplexity's protocol.
-struct ChunkOptions: ParsableArguments {
-    @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of a chunk.", valueName: "n"))
-    var context = 512
-
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp("Chunks of each text to score; all unless given.", valueName: "n"))
-    var chunks: Int?
-
-    func validate() throws {
-        if let chunks, chunks < 1 { throw ValidationError("--chunks is \(chunks), expected at least 1") }
-    }
-
-    /// - Throws: `TillerError.invalidOption` for a context that no chunk can have.
-    func check() throws { try require(context, in: 4...1 << 20, option: "--context") }
 }
 
 struct PairsCommand: ParsableCommand {
@@ -98,23 +76,19 @@ struct PairsCommand: ParsableCommand {
         help: ArgumentHelp("JSON lines with prompt (optional), positive and negative.", valueName: "path"))
     var items: String
 
-    @Flag(help: "Print one JSON object.")
-    var json = false
-
-    @OptionGroup(title: "Steering") var steering: SteeringOptions
-    @OptionGroup(title: "Machine") var engineOptions: EngineOptions
+    @OptionGroup var common: EvaluationOptions
 
     func run() throws {
-        let steer = try steering.parsed()
+        let steer = try common.steering.parsed()
         let pairs = try readPairs(path: items).pairs
-        let (engine, _) = try engineOptions.load(file)
+        let (engine, _) = try common.engineOptions.load(file)
         let bar = ProgressBar(label: "pairs", total: pairs.count)
         let result = try blaming(items) {
             try PairEvaluation.measure(pairs, engine: engine, steering: steer) { done, _ in bar.update(done) }
         }
         bar.finish()
         let report = result.json
-        if json {
+        if common.json {
             printLine(JSON.object(report).serialized())
             return
         }

@@ -2,9 +2,9 @@
 // tiller evaluate divergence: what quantization, or steering, changes of what a model says.
 
 import ArgumentParser
+import Commands
 import Evaluation
 import JSON
-import Runtime
 import Terminal
 import Tiller
 
@@ -31,18 +31,14 @@ struct DivergenceCommand: ParsableCommand {
 
     @OptionGroup var division: ChunkOptions
 
-    @Flag(help: "Print one JSON object.")
-    var json = false
-
-    @OptionGroup(title: "Steering") var steering: SteeringOptions
-    @OptionGroup(title: "Machine") var engineOptions: EngineOptions
+    @OptionGroup var common: EvaluationOptions
 
     func run() throws {
-        let steer = try steering.parsed()
+        let steer = try common.steering.parsed()
         try division.check()
         let contents = try text.map { try readText(path: $0) }
-        let (model, _) = try engineOptions.load(file)
-        let (other, _) = try engineOptions.load(reference)
+        let (model, _) = try common.engineOptions.load(file)
+        let (other, _) = try common.engineOptions.load(reference)
         let meter = try blaming(reference) {
             try DivergenceMeter(
                 engine: model, reference: other, steering: steer, contextLength: division.context)
@@ -56,31 +52,13 @@ struct DivergenceCommand: ParsableCommand {
                 })
             bar.finish()
         }
-        report(parts, together: Divergence(joining: parts), hasOpenedGate: meter.hasOpenedGate)
-    }
-
-    private func report(_ parts: [Divergence], together: Divergence, hasOpenedGate: Bool?) {
-        guard !json else {
-            var object = together.json
-            object["gates_opened"] = hasOpenedGate.map { .bool($0) }
-            object["texts"] = .array(
-                zip(text, parts).map { path, part in
-                    var object = part.json
-                    object["text"] = .string(path)
-                    return .object(object)
-                })
-            printLine(JSON.object(object).serialized())
-            return
-        }
-        if parts.count > 1 {
-            for (path, part) in zip(text, parts) {
-                printLine("\(path.printableLine):")
-                printLines(part)
-            }
-            printLine("together:")
-        }
-        printLines(together)
-        printGates(hasOpenedGate)
+        let together = Divergence(joining: parts)
+        var object = together.json
+        object["gates_opened"] = meter.hasOpenedGate.map { .bool($0) }
+        common.report(
+            zip(text, parts), together, as: ("texts", "text"), object: object, json: \.json,
+            printLines: printLines)
+        if !common.json { printGates(meter.hasOpenedGate) }
     }
 
     private func printLines(_ result: Divergence) {

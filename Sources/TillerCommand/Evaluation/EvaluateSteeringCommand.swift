@@ -2,9 +2,9 @@
 // tiller evaluate steering: what quantization leaves of a profile.
 
 import ArgumentParser
+import Commands
 import Evaluation
 import JSON
-import Runtime
 import Terminal
 import Tiller
 import Training

@@ -2,11 +2,11 @@
 // tiller expert: steering profiles that one model learns from another.
 
 import ArgumentParser
+import Commands
 import Evaluation
 import ExpertTraining
 import Formats
 import Platform
-import Runtime
 import Terminal
 import Tiller
 

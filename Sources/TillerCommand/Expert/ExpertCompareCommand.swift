@@ -2,11 +2,11 @@
 // tiller expert compare: what an expert adds to the target's own methods, and to chance.
 
 import ArgumentParser
+import Commands
 import ExpertTraining
 import JSON
 import LinearAlgebra
 import Platform
-import Runtime
 import Tiller
 
 struct ExpertCompareCommand: ParsableCommand {

@@ -2,13 +2,13 @@
 // tiller expert experiment: is it the expert's knowledge that helps? One task with all arms; tools/experiments runs many.
 
 import ArgumentParser
+import Commands
 import Evaluation
 import ExpertSteer
 import ExpertTraining
 import Formats
 import JSON
 import LinearAlgebra
-import Runtime
 import Tiller
 
 struct ExpertExperimentCommand: ParsableCommand {

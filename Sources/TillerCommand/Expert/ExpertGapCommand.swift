@@ -2,13 +2,13 @@
 // tiller expert gap: has the expert anything to teach?
 
 import ArgumentParser
+import Commands
 import ExpertSteer
 import ExpertTraining
 import Formats
 import JSON
 import LinearAlgebra
 import Platform
-import Runtime
 import Terminal
 import Tiller
 

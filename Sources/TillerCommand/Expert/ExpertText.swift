@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an expert's training found, as text for people.
 
+import Commands
 import ExpertSteer
 import ExpertTraining
 import LinearAlgebra
-import Runtime
 
 /// The expertise gap, layer by layer, and what it means.
 func gapTable(_ gap: ExpertiseGap, _ states: SharedStates) -> String {

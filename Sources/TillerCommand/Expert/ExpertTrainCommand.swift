@@ -2,13 +2,13 @@
 // tiller expert train: a profile for one model out of what another one knows.
 
 import ArgumentParser
+import Commands
 import ExpertSteer
 import ExpertTraining
 import Formats
 import JSON
 import LinearAlgebra
 import Platform
-import Runtime
 import Tiller
 
 struct ExpertTrainCommand: ParsableCommand {

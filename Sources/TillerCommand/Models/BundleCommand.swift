@@ -2,10 +2,10 @@
 // tiller bundle and tiller unbundle: the small program and a model in one executable, and back.
 
 import ArgumentParser
+import Commands
 import Formats
 import Glibc
 import Platform
-import Runtime
 import Tiller
 
 struct BundleCommand: ParsableCommand {

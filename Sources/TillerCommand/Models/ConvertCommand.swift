@@ -2,11 +2,11 @@
 // tiller convert: a GGUF, a model folder or a .tiller file becomes one .tiller file.
 
 import ArgumentParser
+import Commands
 import Conversion
 import Evaluation
 import Platform
 import Quantization
-import Runtime
 import Terminal
 import Tiller
 

@@ -2,10 +2,10 @@
 // tiller keys and tiller sign: who vouches for a file.
 
 import ArgumentParser
+import Commands
 import Formats
 import JSON
 import Platform
-import Runtime
 import Signing
 import Tiller
 

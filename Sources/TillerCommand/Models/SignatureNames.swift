@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Signatures as people are told of them: by whom, of what, and whether the file is still that.
 
+import Commands
 import Formats
 import JSON
 import Platform
-import Runtime
 import Signing
 import Tiller
 
@@ -45,15 +45,12 @@ struct SignatureNames {
 
     // MARK: - Whole files
 
-    /// What lets only files pass that a key has signed, after a look at every byte.
+    /// What tells of a file's signatures, and lets it pass only if the key has signed it, where one is named.
     /// - Throws: `TillerError.invalidFile` where no such key is known.
-    static func signer(_ name: String) throws -> RequiredSigner {
-        let key = try KeyFolder.usual().required(name)
+    static func check(signer: String?) throws -> SignatureCheck {
+        let key = try signer.map { try KeyFolder.usual().required($0) }
         let names = SignatureNames()
-        return RequiredSigner(name: name) { file in
-            _ = try file.verify()
-            return names.report(file, signedBy: key).refusal
-        }
+        return { names.report($0, signedBy: key) }
     }
 
     /// What is said of a file's signatures, and why it must not pass, if so.

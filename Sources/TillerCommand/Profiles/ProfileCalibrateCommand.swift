@@ -2,10 +2,10 @@
 // tiller profile calibrate: how strong a profile should be, and how strong it may be.
 
 import ArgumentParser
+import Commands
 import Formats
 import JSON
 import Platform
-import Runtime
 import Terminal
 import Tiller
 import Training

@@ -2,10 +2,10 @@
 // tiller profile: the steering profiles of a model file.
 
 import ArgumentParser
+import Commands
 import Formats
 import JSON
 import Platform
-import Runtime
 import Steering
 import Tiller
 

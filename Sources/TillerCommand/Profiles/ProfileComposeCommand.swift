@@ -2,8 +2,8 @@
 // tiller profile compose: several profiles under one budget of damage.
 
 import ArgumentParser
+import Commands
 import JSON
-import Runtime
 import Tiller
 import Training
 

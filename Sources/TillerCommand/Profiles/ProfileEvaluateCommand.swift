@@ -2,11 +2,11 @@
 // tiller profile evaluate and verify: a profile's proof, made and made again.
 
 import ArgumentParser
+import Commands
 import Evaluation
 import Formats
 import JSON
 import Platform
-import Runtime
 import Steering
 import Terminal
 import Tiller

@@ -2,9 +2,9 @@
 // tiller profile gate: a profile that acts only where another one's concept is found.
 
 import ArgumentParser
+import Commands
 import Evaluation
 import Formats
-import Runtime
 import Steering
 import Terminal
 import Tiller

@@ -2,9 +2,9 @@
 // tiller profile export and import: profiles as files of their own, in our format or as GGUF control vectors.
 
 import ArgumentParser
+import Commands
 import Formats
 import Platform
-import Runtime
 import Signing
 import Steering
 import Tiller

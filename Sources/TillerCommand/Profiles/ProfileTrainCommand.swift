@@ -2,11 +2,11 @@
 // tiller profile train: contrastive pairs become a profile in the model's own file.
 
 import ArgumentParser
+import Commands
 import Evaluation
 import ExpertSteer
 import Formats
 import Platform
-import Runtime
 import Terminal
 import Tiller
 import Training

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// A conversation: the model is loaded, then lines are answered until there are no more.
+
+import Formats
+import Glibc
+import Platform
+import Tiller
+
+/// What `chat` is asked for.
+package struct ChatRequest: TextRequest {
+    private var system: String?
+    var settings = TextSettings(maximumTokens: 1024, usualContext: 4096)
+
+    package init() {}
+
+    package static let summary = CommandSummary(
+        name: "chat", abstract: "Chat with a model; /help lists what can be typed.",
+        discussion: """
+            Ctrl-C stops an answer, Ctrl-D ends the chat. Lines can also come through a pipe, one message or \
+            command each; the first that fails ends the chat then. A message that begins with a slash is written \
+            with two, or after a space.
+            """)
+
+    package static let options: [CommandOption<Self>] = [
+        .file(\.settings.file),
+        .value("system", "text", "A system message.", \.system),
+        .value("context", "n", "Tokens of the whole conversation; 4096 unless given.", \.settings.context),
+        .value("max-tokens", "n", "The most tokens of an answer.", \.settings.generation.maximumTokens),
+        stop,
+        .value(
+            "session", "file", "Keep the conversation, and what was computed for it, in this file.",
+            \.settings.sessionFile, kind: .word),
+        overcommit, requiredSigner,
+    ]
+
+    package mutating func adopt(_ bundle: BundleSettings) {
+        settings.steering.adopt(bundle)
+        system = system ?? bundle.system
+    }
+
+    package func check() throws { try settings.check(leastTokens: 1) }
+
+    /// Holds the conversation.
+    ///
+    /// - Throws: `TillerError` where it cannot begin or, over a pipe, cannot go on; `Interruption`.
+    package func run(_ signatures: SignatureChecks?) throws {
+        let (session, seconds) = try settings.open(signatures)
+        let chat = Conversation(
+            session: session, system: nil,
+            generation: settings.options(of: session.engine, isConversation: true))
+        let sessionFile = settings.sessionFile
+        if let sessionFile { chat.replaceMessages(try session.resume(from: sessionFile)) }
+        if let system { chat.setSystem(system) }
+        let isTerminal = isatty(STDIN_FILENO) == 1
+        var loop = ChatLoop(conversation: chat, isTerminal: isTerminal)
+        if isTerminal { loop.greet(loadSeconds: seconds) }
+        // Ctrl-C stops an answer, or ends a conversation that is then kept; without either it ends the program.
+        if isTerminal || sessionFile != nil { Interrupt.install() }
+        guard let sessionFile else { return try loop.run() }
+        // The conversation is kept however it ends.
+        let ending = Result { try loop.run() }
+        Interrupt.reset()
+        Interrupt.uninstall()
+        if !session.tokens.isEmpty {
+            try session.save(to: sessionFile, conversation: Message.json(chat.messages))
+        }
+        try ending.get()
+    }
+}

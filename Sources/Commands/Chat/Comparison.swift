@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// How what steering does to a text is shown.
+
+import JSON
+import Tiller
+
+extension DivergenceSummary {
+    var json: JSON {
+        [
+            "mean": .number(mean), "largest": .number(largest), "steered_share": .number(meanShare),
+            "tokens": .integer(tokenCount),
+        ]
+    }
+}
+
+/// One question answered plain and steered, and how far apart.
+struct Comparison {
+    let plain: String
+    let steered: String
+    /// Tokens that both answers begin with.
+    let commonTokenCount: Int
+    /// Of each token of the steered answer, against what the plain model says behind the same tokens.
+    let divergences: [TokenDivergence]
+
+    /// Where the answers part, and a meter of the divergence with one bar for each few tokens.
+    var summary: String {
+        guard !divergences.isEmpty else { return "nothing was steered" }
+        let nats = divergences.map(\.nats)
+        let mean = nats.reduce(0, +) / Double(nats.count)
+        let parting =
+            commonTokenCount == 0
+            ? "they part at the first token" : "they part after \(commonTokenCount) tokens"
+        let share = divergences.map(\.share).reduce(0, +) / Double(divergences.count)
+        let shareText = share < 1 ? ", \(formatted(share * 100, digits: 0)) % steered" : ""
+        return (plain == steered ? "both are the same" : parting)
+            + "; KL by token \(Self.bars(nats)) mean \(formatted(mean, digits: 3)), largest "
+            + "\(formatted(nats.max() ?? 0, digits: 3)) nats\(shareText)"
+    }
+
+    /// At most 40 bars, each the largest of the values that it stands for; the height is by the square root, as small
+    /// strengths move the divergence with their square.
+    static func bars(_ values: [Double], count: Int = 40) -> String {
+        let scale = max(values.max() ?? 0, 1e-9).squareRoot()
+        let bars = Array("▁▂▃▄▅▆▇█")
+        let width = min(count, values.count)
+        return String(
+            (0..<width).map { index in
+                let part = values[index * values.count / width..<(index + 1) * values.count / width]
+                let height = max(part.max() ?? 0, 0).squareRoot() / scale
+                return bars[min(Int(height * 8), 7)]
+            })
+    }
+}

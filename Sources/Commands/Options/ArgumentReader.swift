@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// Words of a command line to a request: an option's value is the next word or stands after "="; "--" ends the options.
+
+import Formats
+import Tiller
+
+/// What the words ask for.
+package enum Reading {
+    case request(any CommandRequest)
+    case help
+    case version
+}
+
+extension OptionDeclaration {
+    /// What bundles have in the place of a file.
+    package static let model = Self(
+        name: "model", kind: .text, valueName: "file", help: "Another model than the one in this program.")
+}
+
+extension CommandRequest {
+    /// Reads the words behind a command's name.
+    ///
+    /// - Parameters:
+    ///   - name: the program and the command as they were called, for errors.
+    ///   - bundle: the model behind this program.
+    /// - Throws: `TillerError.invalidOption` that says which word was not expected, or is missing.
+    package static func read(_ words: [String], name: String, bundle: OwnBundle?) throws -> Reading {
+        do { return try reading(words, bundle) } catch let error as UsageError {
+            let text = error.text + (error.text.hasSuffix("?") ? "" : ";")
+            throw TillerError.invalidOption("\(text) see '\(name) --help'")
+        }
+    }
+
+    private static func reading(_ words: [String], _ bundle: OwnBundle?) throws -> Reading {
+        let options = sections.flatMap(\.options)
+        var reader = ArgumentReader(
+            options: options.map(\.declaration) + (bundle == nil ? [] : [.model]), hasOwnModel: bundle != nil)
+        if let asked = try reader.read(words) { return asked }
+        var request = Self()
+        let settings = bundle.map { reader.takeChoices(of: $0) }
+        for option in options {
+            if let values = reader.values[option.declaration.name] {
+                try option.store(values, &request)
+            } else if option.declaration.isRequired {
+                throw UsageError("missing expected argument '\(option.declaration.label)'")
+            }
+        }
+        if let settings { request.adopt(settings) }
+        try request.check()
+        return .request(request)
+    }
+}
+
+/// Collects values by the names of their options.
+private struct ArgumentReader {
+    let options: [OptionDeclaration]
+    /// Whether the program has a model, so that no file is expected.
+    let hasOwnModel: Bool
+    var values: [String: [String]] = [:]
+
+    /// Reads all words; returns what is asked for instead of the command, if so.
+    mutating func read(_ words: [String]) throws(UsageError) -> Reading? {
+        var rest = words[...]
+        while let word = rest.popFirst() {
+            switch word {
+            case "--help", "-h": return .help
+            case "--version": return .version
+            case "--":
+                for file in rest { try take(file: file) }
+                return nil
+            default:
+                if word.hasPrefix("-"), word != "-" {
+                    try readOption(word, &rest)
+                } else {
+                    try take(file: word)
+                }
+            }
+        }
+        return nil
+    }
+
+    /// What a bundle was made with, unless options say otherwise; "off" there means no steering.
+    mutating func takeChoices(of bundle: OwnBundle) -> BundleSettings {
+        var settings = bundle.settings
+        // A bundle's choice is one of its own model's profiles.
+        if values["steer"] != nil || values[OptionDeclaration.model.name] != nil { settings.steering = [] }
+        if values["steer"] == ["off"] { values["steer"] = nil }
+        values["file"] = values[OptionDeclaration.model.name] ?? [bundle.path]
+        return settings
+    }
+
+    private mutating func take(file: String) throws(UsageError) {
+        guard !hasOwnModel, values["file"] == nil else {
+            let hint = hasOwnModel ? ", this program has its model; --model takes another" : ""
+            throw UsageError("unexpected argument '\(file)'\(hint)")
+        }
+        values["file"] = [file]
+    }
+
+    private mutating func readOption(
+        _ word: String, _ rest: inout ArraySlice<String>
+    ) throws(UsageError) {
+        let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(
+            String.init)
+        guard let option = options.first(where: { $0.kind != .file && "--" + $0.name == parts[0] }) else {
+            throw UsageError("unknown option '\(parts[0])'" + suggestion(for: parts[0]))
+        }
+        guard option.kind != .flag else {
+            guard parts.count == 1 else {
+                throw UsageError("the option '\(parts[0])' takes no value, found '\(parts[1])'")
+            }
+            values[option.name] = []
+            return
+        }
+        let isNextTaken = option.kind == .text || rest.first?.hasPrefix("-") == false
+        guard let value = parts.count == 2 ? parts[1] : isNextTaken ? rest.popFirst() : nil else {
+            throw UsageError("missing value for '\(option.label)'")
+        }
+        guard option.choices.isEmpty || option.choices.contains(value) else { throw option.invalid(value) }
+        values[option.name, default: []].append(value)
+    }
+
+    /// The option that was probably meant.
+    private func suggestion(for word: String) -> String {
+        let names = options.filter { $0.kind != .file }.map { "--" + $0.name }
+        let nearest = names.min { editDistance(word, $0) < editDistance(word, $1) }
+        guard let nearest, editDistance(word, nearest) < 3 else { return "" }
+        return ". Did you mean '\(nearest)'?"
+    }
+}
+
+/// How many letters must be put in, left out or replaced (Levenshtein).
+private func editDistance(_ one: String, _ other: String) -> Int {
+    var row = Array(0...other.utf8.count)
+    for (index, letter) in one.utf8.enumerated() {
+        var diagonal = row[0]
+        row[0] = index + 1
+        for (column, otherLetter) in other.utf8.enumerated() {
+            let replaced = diagonal + (letter == otherLetter ? 0 : 1)
+            diagonal = row[column + 1]
+            row[column + 1] = min(replaced, diagonal + 1, row[column] + 1)
+        }
+    }
+    return row[other.utf8.count]
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// Options of several commands: sampling, steering, the machine.
+
+import Formats
+import Kernels
+import Tiller
+
+extension SamplingOptions: OptionTarget {
+    package static var title: String { "Sampling" }
+
+    package static let options: [CommandOption<Self>] = [
+        .value("temperature", "t", "Randomness; 0 always takes the most likely token.", \.temperature),
+        .value("top-k", "k", "Keep the k most likely tokens; 0 keeps all.", \.topK),
+        .value(
+            "top-p", "p", "Of what top-k and min-p leave, keep the most likely tokens up to this share.",
+            \.topP),
+        .value(
+            "min-p", "p", "Keep tokens at least this likely relative to the best; cuts before top-p.", \.minP),
+        .value(
+            "repetition-penalty", "x",
+            "Divide the logits of recent tokens, before the other penalties; 1 is off.", \.repetitionPenalty),
+        .value(
+            "presence-penalty", "x", "Subtract from the logits of recent tokens.", \.presencePenalty),
+        .value(
+            "frequency-penalty", "x", "Subtract from recent tokens' logits for each occurrence.",
+            \.frequencyPenalty),
+        .several("logit-bias", "token=bias", "Add to the logit of a token id, after the penalties.") {
+            try $1.setLogitBias(parsing: $0)
+        },
+        .value("seed", "n", "The same seed repeats the same text.", \.seed),
+    ]
+
+    /// Takes the texts of `--logit-bias`, as in 42=-1.5.
+    private mutating func setLogitBias(parsing entries: [String]) throws(TillerError) {
+        for entry in entries {
+            let parts = entry.split(separator: "=", maxSplits: 1)
+            guard parts.count == 2, let token = Int32(parts[0]), let bias = Float(parts[1]) else {
+                throw .invalidOption(
+                    "logit bias '\(entry)' is not of the form TOKEN=BIAS, as in 42=-1.5")
+            }
+            logitBias[token] = bias
+        }
+    }
+
+    /// Refuses what is out of range, a seed that no JSON could repeat included.
+    func check() throws(TillerError) {
+        if let seed, seed > UInt64(Int.max) {
+            throw .invalidOption("--seed is \(seed), expected 0...\(Int.max)")
+        }
+        try validate()
+    }
+}
+
+/// Which profiles steer, and how much they may.
+package struct SteeringChoice: OptionTarget, Sendable {
+    package var profiles: [Steer] = []
+    /// The number of `--max-divergence`; nil for no bound.
+    var maximumDivergence: Double?
+
+    package init() {}
+
+    package static var title: String { "Steering" }
+    package static let options: [CommandOption<Self>] = [
+        profiles,
+        .value(
+            "max-divergence", "nats",
+            "The most that steering may move the distribution of each token, as KL in nats; 0 leaves the unsteered text.",
+            \.maximumDivergence),
+    ]
+    package static let profiles = CommandOption<Self>.several(
+        "steer", "name[=strength]",
+        "Apply a profile, at its recommended strength unless given; several add up.",
+        kind: .word
+    ) { $1.profiles = try $0.map { try Steer(parsing: $0) } }
+
+    /// Takes the profiles that a bundle was made with, where none are chosen.
+    mutating func adopt(_ settings: BundleSettings) {
+        guard profiles.isEmpty else { return }
+        profiles = settings.steering.map { Steer($0.name, strength: $0.strength) }
+    }
+
+    /// Refuses a bound out of range.
+    func check() throws(TillerError) {
+        let largest = GenerationOptions.largestDivergence
+        guard let limit = maximumDivergence, !(limit >= 0 && limit <= largest) else { return }
+        throw .invalidOption("--max-divergence is \(limit), expected 0...\(Int(largest)) nats")
+    }
+}
+
+extension EngineSettings: OptionTarget {
+    package static var title: String { "Machine" }
+    package static let options = [threads, kernels, cache, resident]
+
+    package static let threads = CommandOption<Self>.value(
+        "threads", "n", "Threads; the physical cores allowed to the process unless given.", \.threads)
+    package static let kernels = CommandOption<Self>.value(
+        "kernels", "name",
+        "Instruction set, one of \(KernelSet.allNames.joined(separator: ", ")); the best one unless given.",
+        \.kernels, kind: .word)
+    package static let cache = CommandOption<Self>.value(
+        "cache", "type", "Cache of keys and values; int8, or f32 for a model of f32 weights, unless given.",
+        \.cache, kind: .word, choices: Engine.CacheType.allCases.map(\.rawValue))
+    package static let resident = CommandOption<Self>.value(
+        "resident", "mb",
+        "MB of the weights that may be in memory at once; layers beyond are mapped only while they are read. All unless given.",
+        \.resident)
+}
+
+extension Engine.CacheType: LosslessStringConvertible {
+    public init?(_ description: String) { self.init(rawValue: description) }
+    public var description: String { rawValue }
+}

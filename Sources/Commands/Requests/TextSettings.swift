@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `chat` and `generate` have in common: a model with a context, steered and sampled from.
+
+import Formats
+import Tiller
+
+/// A model to generate text with, and how.
+package struct TextSettings: Sendable {
+    var file = ""
+    /// Sampling, length, stops, and whether ln P is reported.
+    var generation = GenerationOptions()
+    var steering = SteeringChoice()
+    var engine = EngineSettings()
+    /// Tokens; nil takes the usual number.
+    var context: Int?
+    let usualContext: Int
+    /// Whether it is loaded also where memory will not suffice.
+    var overcommits = false
+    /// A file that keeps what was computed; nil for none.
+    var sessionFile: String?
+    /// The key that must have signed the model, where one must.
+    var signer: String?
+
+    init(maximumTokens: Int, usualContext: Int) {
+        generation.maximumTokens = maximumTokens
+        self.usualContext = usualContext
+    }
+
+    /// Refuses numbers out of range.
+    func check(leastTokens: Int) throws {
+        guard generation.maximumTokens >= leastTokens else {
+            throw UsageError("--max-tokens is \(generation.maximumTokens), expected \(leastTokens) or more")
+        }
+        try generation.sampling.check()
+        try steering.check()
+    }
+
+    /// Loads the model and steers it; returns a session without tokens, and the seconds that loading took.
+    func open(_ signatures: SignatureChecks?) throws -> (session: Session, loadSeconds: Double) {
+        let (engine, seconds) = try engine.load(
+            file, context: context ?? usualContext, overcommits: overcommits,
+            signatures: signer.flatMap { try signatureCheck(signatures, requiring: $0) })
+        let session = try engine.makeSession(contextLength: engine.context(context, usual: usualContext))
+        try session.steer(steering.profiles)
+        try engine.warn(about: steering.profiles)
+        return (session, seconds)
+    }
+
+    /// How to generate, bounded and stopped as asked and, in a conversation, where the model ends its turn.
+    func options(of engine: Engine, isConversation: Bool) -> GenerationOptions {
+        var options = generation
+        options.maximumDivergence = steering.maximumDivergence
+        options.stopStrings += isConversation ? engine.turnStops : []
+        return options
+    }
+}
+
+/// A command that generates text.
+protocol TextRequest: CommandRequest {
+    var settings: TextSettings { get set }
+}
+
+extension TextRequest {
+    package static var sections: [OptionSection<Self>] {
+        [
+            OptionSection(\.settings.generation.sampling), OptionSection(\.settings.steering),
+            OptionSection(\.settings.engine), OptionSection(),
+        ]
+    }
+
+    static var stop: CommandOption<Self> {
+        .several("stop", "text", "Stop before this text or special token; may be given several times.") {
+            $1.settings.generation.stopStrings = $0
+        }
+    }
+    static var overcommit: CommandOption<Self> {
+        .flag("overcommit", "Run also where memory will not suffice.", \.settings.overcommits)
+    }
+    static var requiredSigner: CommandOption<Self> {
+        .value(
+            "require-signed-by", "name",
+            "Run the file only if this key signed it and every byte is as signed; 'tiller' alone can tell.",
+            \.settings.signer, kind: .word)
+    }
+}

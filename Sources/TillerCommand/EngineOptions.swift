@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Options of every command that runs a model.
+
+import ArgumentParser
+import Commands
+import Tiller
+
+struct EngineOptions: ParsableArguments {
+    @Option(parsing: .unconditional, help: ArgumentHelp(EngineSettings.threads)) var threads: Int?
+    @Option(help: ArgumentHelp(EngineSettings.kernels)) var kernels: String?
+    @Option(help: ArgumentHelp(EngineSettings.cache)) var cache: Engine.CacheType?
+    @Option(parsing: .unconditional, help: ArgumentHelp(EngineSettings.resident)) var resident: Double?
+
+    /// Loads a model; returns it with the seconds that took.
+    func load(_ path: String) throws -> (engine: Engine, seconds: Double) {
+        var settings = EngineSettings()
+        settings.threads = threads
+        settings.kernels = kernels
+        settings.cache = cache
+        settings.resident = resident
+        return try settings.load(path)
+    }
+}
+
+extension ArgumentHelp {
+    /// What the shared commands say of an option.
+    init<Target>(_ option: CommandOption<Target>) {
+        self.init("\(option.declaration.help)", valueName: option.declaration.valueName)
+    }
+}
+
+extension Engine.CacheType: ExpressibleByArgument {}
+
+extension Engine {
+    /// Refuses a name that is taken, before work begins whose result would have to be thrown away.
+    func requireFree(profileName: String, force: Bool) throws(TillerError) {
+        guard force || !profileNames.contains(profileName) else {
+            throw .invalidProfile("there is a profile '\(profileName)' already; --force replaces it")
+        }
+    }
+}
+
+/// Options of commands that steer.
+struct SteeringOptions: ParsableArguments {
+    @Option(name: .customLong("steer"), help: ArgumentHelp(SteeringChoice.profiles)) var profiles: [String] =
+        []
+
+    func parsed() throws -> [Steer] { try profiles.map { try Steer(parsing: $0) } }
+
+    /// What commands that score texts say of steering.
+    static let scoring =
+        "A scored text has no answer that is generated, so profiles steer all of it, whatever their phase, and gates that "
+        + "a prompt opens are open; what each token opens stays as it is."
+}
+
+/// Says that steering waited in vain, where it did: no effect is then no measurement of what the profile does.
+func printGates(_ haveOpened: Bool?) {
+    if haveOpened == false { printLine("gates          none opened on these texts, so nothing was steered") }
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// tiller compact: the whole file written anew without dead bytes.
+
+import ArgumentParser
+import Commands
+import Formats
+import Tiller
+
+struct CompactCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "compact", abstract: "Rewrite a file without the bytes of removed profiles.",
+        discussion: "The new file takes the old one's place when it is whole.")
+
+    @Argument(help: "The model, a .tiller file.")
+    var file: String
+
+    func run() throws {
+        let before = try openModelFile(file).byteCount
+        try TillerStore.compact(file)
+        let freed = before - (try openModelFile(file).byteCount)
+        printLine("\(file.printableLine): \(formatted(bytes: freed)) given back")
+    }
+}
