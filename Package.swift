@@ -90,14 +90,14 @@ let package = Package(
             name: "Conversion",
             dependencies: ["Formats", "JSON", "Platform", "Quantization", "Tokenization"]),
 
-        // Layer 7: the public library; activations to profiles; measurements
+        // Layer 7: the public library; activations to directions; measurements
         .target(
             name: "Tiller",
             dependencies: [
                 "ChatTemplates", "Formats", "JSON", "Kernels", "Platform", "Quantization", "Steering",
                 "Tokenization", "Transformer",
             ]),
-        .target(name: "ExpertSteer", dependencies: ["LinearAlgebra", "Platform"]),
+        .target(name: "Directions", dependencies: ["LinearAlgebra", "Platform"]),
         .target(
             name: "Evaluation",
             dependencies: [
@@ -109,21 +109,24 @@ let package = Package(
                 "Conversion", "Evaluation", "Formats", "JSON", "Kernels", "LinearAlgebra", "Platform",
                 "Quantization", "Tiller", "Transformer",
             ]),
+
+        // Layer 8: profiles from pairs
         .target(
             name: "Training",
             dependencies: [
-                "Evaluation", "ExpertSteer", "Formats", "JSON", "Kernels", "LinearAlgebra", "Pictures",
+                "Directions", "Evaluation", "Formats", "JSON", "Kernels", "LinearAlgebra", "Pictures",
                 "Platform", "Steering", "Tiller", "Transformer",
             ]),
+
+        // Layer 9: what one model learns from another
         .target(
-            name: "ExpertTraining",
+            name: "ExpertSteer",
             dependencies: [
-                "Evaluation", "ExpertSteer", "Formats", "JSON", "LinearAlgebra", "Pictures", "Platform",
-                "Tiller",
-                "Tokenization", "Training", "Transformer",
+                "Directions", "Evaluation", "Formats", "JSON", "LinearAlgebra", "Pictures", "Platform",
+                "Tiller", "Tokenization", "Training", "Transformer",
             ]),
 
-        // Layer 8: the commands that run a model, without their parsing
+        // Layer 10: the commands that run a model, without their parsing
         .target(
             name: "Runtime",
             dependencies: [
@@ -131,11 +134,11 @@ let package = Package(
                 "Terminal", "Tiller",
             ]),
 
-        // Layer 9: the command line; the small program that bundles are made of
+        // Layer 11: the command line; the small program that bundles are made of
         .executableTarget(
             name: "TillerCommand",
             dependencies: [
-                "Calibration", "Conversion", "Evaluation", "ExpertSteer", "ExpertTraining", "Formats", "JSON",
+                "Calibration", "Conversion", "Directions", "Evaluation", "ExpertSteer", "Formats", "JSON",
                 "LinearAlgebra", "Platform", "Quantization", "Runtime", "Signing", "Steering",
                 "Terminal", "Tiller", "Training",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -172,8 +175,8 @@ let package = Package(
         .testTarget(
             name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "Platform", "TestSupport"]),
         .testTarget(
-            name: "ExpertSteerTests",
-            dependencies: ["ExpertSteer", "JSON", "LinearAlgebra", "TestSupport"]),
+            name: "DirectionsTests",
+            dependencies: ["Directions", "JSON", "LinearAlgebra", "TestSupport"]),
         .testTarget(
             name: "EvaluationTests",
             dependencies: [
@@ -201,16 +204,14 @@ let package = Package(
         .testTarget(
             name: "TrainingTests",
             dependencies: [
-                "Conversion", "Evaluation", "ExpertSteer", "Formats", "JSON", "Kernels", "ModelFixtures",
+                "Conversion", "Directions", "Evaluation", "Formats", "JSON", "Kernels", "ModelFixtures",
                 "Quantization", "Steering", "Tiller", "Training", "TestSupport",
             ]),
         .testTarget(
-            name: "ExpertTrainingTests",
+            name: "ExpertSteerTests",
             dependencies: [
-                "Evaluation", "ExpertSteer", "ExpertTraining", "Formats", "LinearAlgebra", "ModelFixtures",
-                "Platform", "Tiller",
-                "Transformer",
-                "TestSupport",
+                "Directions", "Evaluation", "ExpertSteer", "Formats", "JSON", "LinearAlgebra",
+                "ModelFixtures", "Platform", "TestSupport", "Tiller", "Transformer",
             ]),
         .testTarget(name: "RuntimeTests", dependencies: ["Platform", "Runtime", "TestSupport"]),
         .testTarget(

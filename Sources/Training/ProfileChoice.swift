@@ -4,8 +4,8 @@
 // in the statement and written early. So the trainer tries a few choices and keeps what works on pairs that it
 // was not fitted to, all at the same damage to neutral text.
 
+import Directions
 import Evaluation
-import ExpertSteer
 import Formats
 import Glibc
 import JSON

@@ -2,8 +2,8 @@
 // From contrastive pairs to a steering profile, on the very weights that will run: capture states, find a
 // direction for each layer, calibrate the strength against the damage it does to neutral text.
 
+import Directions
 import Evaluation
-import ExpertSteer
 import Formats
 import JSON
 import LinearAlgebra

@@ -3,7 +3,7 @@
 
 import ArgumentParser
 import Evaluation
-import ExpertTraining
+import ExpertSteer
 import Formats
 import Platform
 import Runtime

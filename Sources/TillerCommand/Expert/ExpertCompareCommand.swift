@@ -2,7 +2,7 @@
 // tiller expert compare: what an expert adds to the target's own methods, and to chance.
 
 import ArgumentParser
-import ExpertTraining
+import ExpertSteer
 import JSON
 import LinearAlgebra
 import Platform

@@ -4,7 +4,6 @@
 import ArgumentParser
 import Evaluation
 import ExpertSteer
-import ExpertTraining
 import Formats
 import JSON
 import LinearAlgebra

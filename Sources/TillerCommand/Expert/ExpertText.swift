@@ -2,7 +2,6 @@
 // What an expert's training found, as text for people.
 
 import ExpertSteer
-import ExpertTraining
 import LinearAlgebra
 import Runtime
 

@@ -3,7 +3,6 @@
 
 import ArgumentParser
 import ExpertSteer
-import ExpertTraining
 import Formats
 import JSON
 import LinearAlgebra

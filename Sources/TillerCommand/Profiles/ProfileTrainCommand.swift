@@ -2,6 +2,7 @@
 // tiller profile train: contrastive pairs become a profile in the model's own file.
 
 import ArgumentParser
+import Directions
 import Evaluation
 import ExpertSteer
 import Formats

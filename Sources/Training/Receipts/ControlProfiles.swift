@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a profile is held against: the same operations at the same layers with directions that cannot know the concept.
 
-import ExpertSteer
+import Directions
 import Formats
 import LinearAlgebra
 import Steering

@@ -2,8 +2,8 @@
 // What a profile does to items that it was not trained on, at what cost, and whether directions that know nothing do as
 // much at the same cost. All of it follows from the profile, the items, the weights and one seed.
 
+import Directions
 import Evaluation
-import ExpertSteer
 import Formats
 import Glibc
 import JSON

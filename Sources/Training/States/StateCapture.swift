@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads the residual stream over contrastive pairs.
 
+import Directions
 import Evaluation
-import ExpertSteer
 import LinearAlgebra
 import Tiller
 import Transformer

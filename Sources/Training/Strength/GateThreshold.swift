@@ -2,7 +2,6 @@
 // Where a gate should open: halfway between what both sides of pairs project on its condition.
 
 import Evaluation
-import ExpertSteer
 import Formats
 import LinearAlgebra
 import Tiller
