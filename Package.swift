@@ -88,7 +88,7 @@ let package = Package(
             name: "Transformer", dependencies: ["Formats", "Kernels", "Platform", "Quantization", "Steering"]),
         .target(
             name: "Conversion",
-            dependencies: ["Formats", "JSON", "Platform", "Quantization", "Tokenization"]),
+            dependencies: ["Formats", "JSON", "Platform", "Quantization", "Steering", "Tokenization"]),
 
         // Layer 7: the public library; activations to directions; measurements
         .target(
@@ -123,7 +123,7 @@ let package = Package(
             name: "ExpertSteer",
             dependencies: [
                 "Directions", "Evaluation", "Formats", "JSON", "LinearAlgebra", "Pictures", "Platform",
-                "Tiller", "Tokenization", "Training", "Transformer",
+                "Steering", "Tiller", "Tokenization", "Training", "Transformer",
             ]),
 
         // Layer 10: the commands that run a model, without their parsing
@@ -165,10 +165,12 @@ let package = Package(
         .testTarget(name: "ChatTemplatesTests", dependencies: ["ChatTemplates", "JSON", "TestSupport"]),
         .testTarget(
             name: "FormatsTests",
-            dependencies: ["Formats", "JSON", "Platform", "Quantization", "TestSupport"]),
+            dependencies: ["Formats", "JSON", "Platform", "Quantization", "Steering", "TestSupport"]),
         .testTarget(
             name: "SigningTests",
-            dependencies: ["Formats", "ModelFixtures", "Platform", "Quantization", "Signing", "TestSupport"]),
+            dependencies: [
+                "Formats", "ModelFixtures", "Platform", "Quantization", "Signing", "Steering", "TestSupport",
+            ]),
         .testTarget(
             name: "SteeringTests",
             dependencies: ["Formats", "Kernels", "Platform", "Steering", "TestSupport"]),
@@ -199,7 +201,7 @@ let package = Package(
             name: "CalibrationTests",
             dependencies: [
                 "Calibration", "Conversion", "Evaluation", "Formats", "LinearAlgebra", "ModelFixtures",
-                "Quantization", "Tiller", "TestSupport",
+                "Quantization", "Steering", "Tiller", "TestSupport",
             ]),
         .testTarget(
             name: "TrainingTests",
@@ -211,13 +213,13 @@ let package = Package(
             name: "ExpertSteerTests",
             dependencies: [
                 "Directions", "Evaluation", "ExpertSteer", "Formats", "JSON", "LinearAlgebra",
-                "ModelFixtures", "Platform", "TestSupport", "Tiller", "Transformer",
+                "ModelFixtures", "Platform", "Steering", "TestSupport", "Tiller", "Transformer",
             ]),
         .testTarget(name: "RuntimeTests", dependencies: ["Platform", "Runtime", "TestSupport"]),
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "Formats", "JSON", "LinearAlgebra", "TestSupport", "TillerCommand", "TillerRun",
+                "Formats", "JSON", "LinearAlgebra", "Steering", "TestSupport", "TillerCommand", "TillerRun",
             ]),
         .testTarget(
             name: "KernelsTests",

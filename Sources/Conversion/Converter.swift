@@ -100,9 +100,10 @@ package struct Converter: Sendable {
         let byteCount = plan.sourceByteCount
         guard progress(byteCount, byteCount) else { throw CancellationError() }
         let (tokenizer, chatTemplate) = (source.tokenizer, source.chatTemplate)
+        let encoded = try profiles.map { try $0.encoded(for: source.configuration) }
         let file = NamelessFile(writer: writer, manifest: manifest, summary: summary) { [kept] manifest in
             try writer.complete(
-                manifest: manifest, tokenizer: tokenizer, chatTemplate: chatTemplate, profiles: profiles,
+                manifest: manifest, tokenizer: tokenizer, chatTemplate: chatTemplate, profiles: encoded,
                 calibration: kept, headScaling: headScaling)
         }
         try file.complete(manifest)

@@ -6,6 +6,7 @@ import Formats
 import JSON
 import Platform
 import Quantization
+import Steering
 
 /// A model that can be converted, checked but for the numbers in its tensors.
 package struct ModelSource: Sendable {

@@ -9,6 +9,7 @@ import Evaluation
 import Formats
 import Glibc
 import JSON
+import Steering
 import Tiller
 
 /// Where a profile's directions are read and applied.

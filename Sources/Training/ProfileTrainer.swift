@@ -8,6 +8,7 @@ import Formats
 import JSON
 import LinearAlgebra
 import Platform
+import Steering
 import Tiller
 import Transformer
 

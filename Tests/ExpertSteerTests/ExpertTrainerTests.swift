@@ -9,6 +9,7 @@ import Formats
 import LinearAlgebra
 import ModelFixtures
 import Platform
+import Steering
 import TestSupport
 import Testing
 import Tiller

@@ -5,6 +5,7 @@ import Directions
 import Evaluation
 import Formats
 import LinearAlgebra
+import Steering
 import Training
 
 extension ExpertExperiment {

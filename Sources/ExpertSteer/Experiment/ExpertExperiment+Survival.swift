@@ -5,6 +5,7 @@
 import Evaluation
 import Formats
 import JSON
+import Steering
 import Tiller
 import Training
 

@@ -7,6 +7,7 @@ import Evaluation
 import Formats
 import JSON
 import LinearAlgebra
+import Steering
 import Tiller
 import Training
 

@@ -8,6 +8,7 @@ import Formats
 import JSON
 import LinearAlgebra
 import Runtime
+import Steering
 import Tiller
 
 struct ExpertExperimentCommand: ParsableCommand {

@@ -8,6 +8,7 @@ import JSON
 import LinearAlgebra
 import Platform
 import Runtime
+import Steering
 import Tiller
 
 struct ExpertTrainCommand: ParsableCommand {

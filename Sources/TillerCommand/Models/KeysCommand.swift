@@ -7,6 +7,7 @@ import JSON
 import Platform
 import Runtime
 import Signing
+import Steering
 import Tiller
 
 struct KeysCommand: ParsableCommand {

@@ -6,6 +6,7 @@ import JSON
 import Platform
 import Runtime
 import Signing
+import Steering
 import Tiller
 
 /// Says something on standard error that stops nothing.

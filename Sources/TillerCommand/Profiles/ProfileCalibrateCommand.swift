@@ -6,6 +6,7 @@ import Formats
 import JSON
 import Platform
 import Runtime
+import Steering
 import Terminal
 import Tiller
 import Training

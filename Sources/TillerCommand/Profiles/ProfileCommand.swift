@@ -154,7 +154,7 @@ struct ProfileRenameCommand: ParsableCommand {
 
 /// Refuses names that would not survive a shell or a file system.
 func requireValid(profileName name: String) throws(TillerError) {
-    guard SteeringProfile.isValidName(name) else {
+    guard StoredProfile.isValidName(name) else {
         throw .invalidOption("'\(name)' is no profile name, expected 1 to 64 of A-Z a-z 0-9 . _ -")
     }
 }

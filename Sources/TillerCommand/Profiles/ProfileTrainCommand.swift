@@ -8,6 +8,7 @@ import ExpertSteer
 import Formats
 import Platform
 import Runtime
+import Steering
 import Terminal
 import Tiller
 import Training

@@ -4,6 +4,7 @@
 import Evaluation
 import Formats
 import LinearAlgebra
+import Steering
 import Tiller
 
 /// A threshold with what it is worth.

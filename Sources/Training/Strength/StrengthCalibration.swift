@@ -4,6 +4,7 @@
 // text, and what it costs is told by another: on the text that chose it, every strength costs what it was chosen for.
 
 import Formats
+import Steering
 import Tiller
 
 /// Strengths found for a profile.

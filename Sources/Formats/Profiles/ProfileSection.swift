@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A profile as the bytes of a section (formats/tiller.md §7.1): a fixed part with the name, so that profiles
+// The bytes of a profile's section (formats/tiller.md §7.1): a fixed part with the name, so that profiles
 // are listed without parsing; JSON; the vectors on a 64-byte boundary.
 
-import JSON
 import Quantization
 
 /// The fixed part of a profile's section, checked against the section's size.
@@ -28,15 +27,15 @@ struct ProfileLayout {
         let reserved = try reader.integer(UInt32.self, "reserved")
 
         let length = field.lastIndex { $0 != 0 }.map { $0 + 1 } ?? 0
-        guard let name = field.slice(0, count: length)?.text, SteeringProfile.isValidName(name) else {
+        guard let name = field.slice(0, count: length)?.text, StoredProfile.isValidName(name) else {
             throw FormatError(
                 .tillerProfileName, found: "\"\(String(decoding: field.prefix(length), as: UTF8.self))\"",
                 expected: "1 to 64 of A-Z a-z 0-9 . _ -, padded with zeros", byteOffset: section.byteOffset)
         }
         self.name = name
         // Within these limits no product overflows.
-        guard textByteCount <= SteeringProfile.maximumTextByteCount, hiddenSize <= 65_536, hiddenSize > 0,
-            (1...SteeringProfile.maximumVectorCount).contains(vectorCount), reserved == 0,
+        guard textByteCount <= ProfileSection.maximumTextByteCount, hiddenSize <= 65_536, hiddenSize > 0,
+            (1...ProfileSection.maximumVectorCount).contains(vectorCount), reserved == 0,
             sectionByteCount == section.count
         else {
             throw FormatError(
@@ -49,13 +48,27 @@ struct ProfileLayout {
     }
 }
 
-extension SteeringProfile {
-    /// Reads a section's bytes.
-    /// - Throws: `FormatError` R30, R31, R33–R36.
+/// The parts of a profile's section.
+package struct ProfileSection {
+    // Limits of formats/tiller.md §5.
+    static let maximumTextByteCount = 256 << 10
+    static let maximumVectorCount = 4096
+
+    package let name: String
+    /// JSON.
+    package let text: ByteView
+    package let hiddenSize: Int
+    /// [count][hiddenSize].
+    package let vectors: [[Float]]
+    /// Where the vectors begin in the file.
+    package let vectorsByteOffset: Int
+
+    /// Takes a section apart.
+    /// - Throws: `FormatError` R30, R31.
     package init(_ section: ByteView) throws(FormatError) {
         let layout = try ProfileLayout(section)
         guard let text = section.slice(ProfileLayout.byteCount, count: layout.textByteCount) else {
-            preconditionFailure("SteeringProfile: the layout was checked")
+            preconditionFailure("ProfileSection: the layout was checked")
         }
         for position in (ProfileLayout.byteCount + text.count)..<layout.vectorsOffset
         where section[position] != 0 {
@@ -63,35 +76,35 @@ extension SteeringProfile {
                 .tillerProfileLayout, found: "byte \(section[position]) behind the JSON", expected: "0",
                 byteOffset: section.byteOffset + position)
         }
-        var vectors: [[Float]] = []
-        for index in 0..<layout.vectorCount {
+        name = layout.name
+        self.text = text
+        hiddenSize = layout.hiddenSize
+        vectors = (0..<layout.vectorCount).map { index in
             let start = layout.vectorsOffset + index * layout.hiddenSize * 4
-            vectors.append(
-                (0..<layout.hiddenSize).map {
-                    Float(bitPattern: section.load(UInt32.self, at: start + $0 * 4))
-                })
+            return (0..<layout.hiddenSize).map {
+                Float(bitPattern: section.load(UInt32.self, at: start + $0 * 4))
+            }
         }
-        let json = try JSON.parse(text, rule: .tillerProfileText)
-        try self.init(json, name: layout.name, hiddenSize: layout.hiddenSize, vectors: vectors)
-        try checkVectors(at: section.byteOffset + layout.vectorsOffset)
+        vectorsByteOffset = section.byteOffset + layout.vectorsOffset
     }
 
-    /// The section's bytes.
-    /// - Throws: `FormatError` R30, R31, R33–R36 when the profile breaks a rule, so that it is never written.
-    package func encoded() throws(FormatError) -> [UInt8] {
-        guard Self.isValidName(name) else {
+    /// Puts a section together.
+    /// - Throws: `FormatError` R11, R30, R31, so that what breaks them is never written.
+    package static func encode(
+        name: String, text: [UInt8], hiddenSize: Int, vectors: [[Float]]
+    ) throws(FormatError) -> [UInt8] {
+        guard StoredProfile.isValidName(name) else {
             throw FormatError(
                 .tillerProfileName, found: "\"\(name)\"", expected: "1 to 64 of A-Z a-z 0-9 . _ -")
         }
         guard vectors.allSatisfy({ $0.count == hiddenSize }), (1...65_536).contains(hiddenSize),
-            (1...Self.maximumVectorCount).contains(vectors.count)
+            (1...maximumVectorCount).contains(vectors.count)
         else {
             throw FormatError(
                 .tillerProfileLayout,
                 found: "\(vectors.count) vectors of sizes \(Set(vectors.map(\.count)).sorted())",
-                expected: "1 to \(Self.maximumVectorCount) of hiddenSize \(hiddenSize)")
+                expected: "1 to \(maximumVectorCount) of hiddenSize \(hiddenSize)")
         }
-        let text = json.serializedBytes()
         var bytes = Array(name.utf8)
         bytes.pad(to: 64)
         bytes.append(littleEndian: UInt32(clamping: text.count))
@@ -108,7 +121,6 @@ extension SteeringProfile {
                 .tillerSectionSize, found: "a profile of \(bytes.count) bytes",
                 expected: "at most \(SectionKind.steeringProfile.maximumByteCount)")
         }
-        _ = try SteeringProfile(ByteView(copying: bytes))
         return bytes
     }
 }

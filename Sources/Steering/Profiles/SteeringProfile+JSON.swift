@@ -2,6 +2,7 @@
 // The part of a steering profile that people read (formats/tiller.md §7.2). Its name, size and vectors
 // lie in the binary part, and are not repeated here.
 
+import Formats
 import JSON
 
 extension SteeringProfile {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A steering profile as a value: vectors, what is done with them where, and everything one must know to
-// use them safely. Applying it is the module Steering's.
+// use them safely.
 
+import Formats
 import JSON
 
 /// Directions in a model's residual stream and the operations that use them.
@@ -58,25 +59,9 @@ package struct SteeringProfile: Sendable, Equatable {
 
 extension SteeringProfile {
     // Limits of formats/tiller.md §5.
-    static let maximumTextByteCount = 256 << 10
-    static let maximumVectorCount = 4096
     static let maximumOperationCount = 4096
     /// Different ones: each takes memory by position of the context.
     static let maximumGateCount = 64
-
-    /// Whether `name` can be a profile's name: safe in a shell, a URL and a file name.
-    package static func isValidName(_ name: String) -> Bool {
-        (1...64).contains(name.utf8.count)
-            && name.utf8.allSatisfy { byte in
-                switch byte {
-                case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
-                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"),
-                    UInt8(ascii: "-"):
-                    true
-                default: false
-                }
-            }
-    }
 
     /// Checks that the profile fits a model's shape; without that it cannot be applied at all.
     /// - Throws: `FormatError` R37.

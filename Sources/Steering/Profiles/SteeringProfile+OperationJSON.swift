@@ -2,6 +2,7 @@
 // The operations of a profile as JSON (formats/tiller.md §7.2). Members that only some operations have are written only
 // for these; a reader that does not know one refuses the profile, since what is left would be another one.
 
+import Formats
 import JSON
 
 extension SteeringProfile.Operation {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the operations ask of their vectors, checked when a profile is read (formats/tiller.md R36).
 
+import Formats
+
 extension SteeringProfile {
     /// Values are finite; what is projected on must have norm 1, and planes right angles, or the formulas would not hold.
     ///
