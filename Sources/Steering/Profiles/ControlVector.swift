@@ -20,7 +20,7 @@ extension ControlVector {
     package init(profile: SteeringProfile, strength: Float) throws(SteeringError) {
         var directions: [Int: [Float]] = [:]
         for operation in profile.operations {
-            guard case .add = operation.kind, operation.site == .residual, !operation.keepsNorm,
+            guard operation.kind == .add, operation.site == .residual, !operation.keepsNorm,
                 operation.gate == nil, operation.firstPosition == 0, operation.endPosition == nil
             else {
                 throw SteeringError(

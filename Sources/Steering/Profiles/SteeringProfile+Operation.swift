@@ -25,21 +25,6 @@ extension SteeringProfile {
     /// When a clamp acts.
     package enum ClampCondition: String, Sendable, CaseIterable { case whenBelow, whenAbove, always }
 
-    /// What is done; h is the state, v the vector, w = strength · coefficient, r the layer's residual RMS.
-    package enum Kind: Sendable, Equatable {
-        /// h ← h + w · r · v
-        case add
-        /// h ← h − w · (v·h) · v; v has norm 1.
-        case projectOut
-        /// h ← h + w · (target · r − v·h) · v when v·h is below or above target · r; v has norm 1.
-        case clamp(target: Float, ClampCondition)
-        /// Turns the part of h in the plane of v and u, the vector `second`, orthonormal: without a target by w radians
-        /// from u towards v; with one by the share w of the way to that angle, in degrees from v towards u.
-        case rotate(second: Int, target: Float?)
-        /// h ← h + w · h ⊙ v; v is a mask.
-        case scale
-    }
-
     /// A condition on which an operation waits: p = v·h / r of the residual stream after `layer`, before operations
     /// there, lies beyond the threshold; v has norm 1.
     package struct Gate: Sendable, Hashable {

@@ -6,8 +6,6 @@ import Formats
 import JSON
 
 extension SteeringProfile.Operation {
-    private enum KindName: String, CaseIterable { case add, projectOut, clamp, rotate, scale }
-
     /// - Parameter profile: all but its operations is there.
     /// - Throws: `FormatError` R35.
     init(_ json: JSON, index: Int, in profile: SteeringProfile) throws(FormatError) {
@@ -38,9 +36,7 @@ extension SteeringProfile.Operation {
         let vectors = 0...(profile.vectors.count - rowCount)
         vector = try fields.integer("vector", in: vectors)
         // An operation that only a later version knows must not be skipped: the rest would be another profile.
-        switch try fields.choice("kind", KindName.self) {
-        case .add: break
-        case .projectOut: kind = .projectOut
+        switch try fields.choice("kind", SteeringOperation.self) {
         case .clamp:
             kind = .clamp(
                 target: try fields.float("target", in: -1e6...1e6),
@@ -49,7 +45,7 @@ extension SteeringProfile.Operation {
             kind = .rotate(
                 second: try fields.integer("second", in: vectors),
                 target: try fields.optionalFloat("target", in: -180...180))
-        case .scale: kind = .scale
+        case let plain: kind = SteeringProfile.Kind(plain)
         }
         if let value = fields.value("gate") {
             gate = try SteeringProfile.Gate(value, path: path + ".gate", in: profile)
@@ -84,19 +80,10 @@ extension SteeringProfile.Operation {
 
     var json: JSON {
         var object: JSON.Object = [:]
-        switch kind {
-        case .add: object["kind"] = "add"
-        case .projectOut: object["kind"] = "projectOut"
-        case .clamp(let target, let condition):
-            object["kind"] = "clamp"
-            object["target"] = .float(target)
-            object["condition"] = .string(condition.rawValue)
-        case .rotate(let second, let target):
-            object["kind"] = "rotate"
-            object["second"] = .integer(second)
-            if let target { object["target"] = .float(target) }
-        case .scale: object["kind"] = "scale"
-        }
+        object["kind"] = .string(kind.operation.rawValue)
+        if let second = kind.second { object["second"] = .integer(second) }
+        if let target = kind.target { object["target"] = .float(target) }
+        if let condition = kind.condition { object["condition"] = .string(condition.rawValue) }
         object["site"] = .string(site.rawValue)
         if let width { object["width"] = .integer(width) }
         if site == .headOutputs, basis != .file { object["basis"] = .string(basis.rawValue) }

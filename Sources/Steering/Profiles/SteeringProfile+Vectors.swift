@@ -31,20 +31,17 @@ extension SteeringProfile {
             if let gate = operation.gate {
                 try checkUnitNorm(gate.vector, Operation(.projectOut, layer: 0, vector: gate.vector))
             }
-            switch operation.kind {
-            case .add, .scale: break
-            case .projectOut, .clamp: try checkUnitNorm(operation.vector, operation)
-            case .rotate(let second, _):
-                try checkUnitNorm(operation.vector, operation)
-                try checkUnitNorm(second, operation)
-                guard checked.insert([operation.vector, operation.width ?? 0, second]).inserted else {
-                    continue
-                }
-                let cosine = Self.product(
-                    vector(operation.vector, of: operation), vector(second, of: operation))
-                guard abs(cosine) <= 1e-3 else {
-                    throw error(second, "cosine \(cosine) with vector \(operation.vector)", "0 ± 0.001")
-                }
+            guard operation.kind.operation.needsUnitNorm else { continue }
+            try checkUnitNorm(operation.vector, operation)
+            guard let second = operation.kind.second else { continue }
+            try checkUnitNorm(second, operation)
+            guard checked.insert([operation.vector, operation.width ?? 0, second]).inserted else {
+                continue
+            }
+            let cosine = Self.product(
+                vector(operation.vector, of: operation), vector(second, of: operation))
+            guard abs(cosine) <= 1e-3 else {
+                throw error(second, "cosine \(cosine) with vector \(operation.vector)", "0 ± 0.001")
             }
         }
     }
@@ -54,9 +51,7 @@ extension SteeringProfile {
         of operation: Operation, _ error: (Int, String, String) -> FormatError
     ) throws(FormatError) {
         guard let width = operation.width, width % hiddenSize != 0 else { return }
-        var starts = [operation.vector]
-        if case .rotate(let second, _) = operation.kind { starts.append(second) }
-        for start in starts {
+        for start in [operation.vector, operation.kind.second].compactMap(\.self) {
             let last = start + rowCount(of: operation) - 1
             guard vectors[last][(width % hiddenSize)...].allSatisfy({ $0 == 0 }) else {
                 throw error(last, "a value behind the last of \(width)", "zeros")

@@ -183,7 +183,7 @@ extension SteeringProfile {
     var operationNames: [String] {
         var names: [String] = []
         for operation in operations {
-            let name = "\(operation.kindName) at \(operation.site.rawValue)"
+            let name = "\(operation.kind.operation.displayName) at \(operation.site.rawValue)"
             if !names.contains(name) { names.append(name) }
         }
         return names
@@ -205,18 +205,6 @@ extension SteeringProfile {
             "provenance": provenance,
             "evaluation": evaluation,
         ]
-    }
-}
-
-extension SteeringProfile.Operation {
-    fileprivate var kindName: String {
-        switch kind {
-        case .add: "add"
-        case .projectOut: "project-out"
-        case .clamp: "clamp"
-        case .rotate: "rotate"
-        case .scale: "scale"
-        }
     }
 }
 

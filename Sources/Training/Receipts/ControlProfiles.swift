@@ -89,8 +89,7 @@ struct ControlMaker {
         var known: [[Int]: (Int, Int)] = [:]
         for index in profile.operations.indices {
             let operation = profile.operations[index]
-            var secondIndex: Int?
-            if case .rotate(let second, _) = operation.kind { secondIndex = second }
+            let secondIndex = operation.kind.second
             let key = [operation.vector, secondIndex ?? -1, operation.width ?? 0]
             var place = sharing ? known[key] : nil
             if place == nil {
@@ -105,9 +104,7 @@ struct ControlMaker {
             }
             guard let place else { continue }
             control.operations[index].vector = place.0
-            if case .rotate(_, let target) = operation.kind {
-                control.operations[index].kind = .rotate(second: place.1, target: target)
-            }
+            if secondIndex != nil { control.operations[index].kind.second = place.1 }
         }
         return control
     }
