@@ -83,7 +83,7 @@ extension ExpertExperiment {
                 try progress(.choosing, done, total)
                 done += 1
                 guard candidate.vectors.contains(where: { $0.vector.contains { $0 != 0 } }) else { continue }
-                let found = try measurement.exactShifts(
+                let found = try measurement.shifts(
                     of: trainer.profile(candidate.vectors), on: validation, costing: options.damage,
                     start: strength, over: .choosing)
                 strength = found.strength

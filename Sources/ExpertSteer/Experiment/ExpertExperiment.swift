@@ -63,7 +63,7 @@ package struct ExpertExperiment {
         }
         (self.engine, self.options, self.reading, self.measurement) = (engine, options, reading, measurement)
         self.progress = progress
-        let all = ProfileMeasurement.layerRanges(of: reading.states.target.layerCount)
+        let all = ProfileChoice.layerRanges(of: reading.states.target.layerCount)
         ranges = options.depths.compactMap { all.indices.contains($0) ? all[$0] : nil }
         guard !ranges.isEmpty else { throw .invalidOption("there is no depth to choose from") }
     }
@@ -140,7 +140,7 @@ package struct ExpertExperiment {
     func run(
         _ profile: SteeringProfile, name: String, kind: String, layers: [Int], start: Float = 0.25
     ) throws -> (arm: ExperimentArm, profile: SteeringProfile) {
-        let found = try measurement.exactShifts(of: profile, on: test, costing: options.damage, start: start)
+        let found = try measurement.shifts(of: profile, on: test, costing: options.damage, start: start)
         var strong = profile
         strong.recommendedStrength = found.strength
         (strong.minimumStrength, strong.maximumStrength) = (-found.strength, found.strength)

@@ -107,30 +107,16 @@ package struct ActivationCapture {
     /// A single call where it can be one: a token alone reads all weights, as a batch does.
     private func evaluate(_ row: ReadRow, isPromptCached: Bool) -> Recorders {
         let (first, end) = (row.positions.lowerBound, row.positions.upperBound)
-        let recorders = Recorders(before: recorder(row.start..<first), state: recorder(row.positions))
+        let recorders = Recorders(
+            before: engine.makeRecorder(row.start..<first), state: engine.makeRecorder(row.positions))
         let begin = isPromptCached ? row.start : 0
         if first == row.start {
-            evaluate(row.tokens, begin..<end, recorders.state)
+            session.record(row.tokens, begin..<end, with: recorders.state)
         } else {
-            evaluate(row.tokens, begin..<first, recorders.before)
-            evaluate(row.tokens, first..<end, recorders.state)
+            session.record(row.tokens, begin..<first, with: recorders.before)
+            session.record(row.tokens, first..<end, with: recorders.state)
         }
         return recorders
-    }
-
-    private func recorder(_ positions: Range<Int>) -> ResidualRecorder {
-        let configuration = engine.model.configuration
-        return ResidualRecorder(
-            layerCount: configuration.layerCount, hiddenSize: configuration.hiddenSize, positions: positions)
-    }
-
-    private func evaluate(_ tokens: [Int32], _ range: Range<Int>, _ recorder: ResidualRecorder) {
-        guard !range.isEmpty else { return }
-        tokens.withUnsafeBufferPointer { all in
-            engine.evaluate(
-                UnsafeBufferPointer(rebasing: all[range]), cache: session.cache,
-                Evaluation(firstPosition: range.lowerBound, recorder: recorder), request: .none)
-        }
     }
 
     private func requireFinite(_ states: [[Float]], row: Int) throws(TillerError) {

@@ -70,7 +70,7 @@ package struct ExpertComparison {
     ///
     /// - Parameter randomCount: random directions to compare with.
     package func arms(randomCount: Int) throws -> [ComparisonArm] {
-        let layers = options.layers ?? ProfileMeasurement.standardLayers(of: states.target.layerCount)
+        let layers = options.layers ?? ProfileChoice.standardLayers(of: states.target.layerCount)
         let own = layers.map { states.target.pairs(layer: $0) }
         var arms: [(name: String, vectors: [[Double]])] = []
         for method in DirectionMethod.allCases {

@@ -84,7 +84,7 @@ package struct ExpertReport: Sendable {
     package let information: MutualInformationMatrix
     package let pairs: [ExpertPairReport]
     package let trials: [ExpertTrial]
-    package let strengths: ProfileMeasurement.Strengths
+    package let strengths: CalibratedStrength
 
     /// What whoever trains should know before using the profile.
     package var warnings: [String] {

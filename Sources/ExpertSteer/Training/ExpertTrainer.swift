@@ -134,7 +134,7 @@ package struct ExpertTrainer {
     ) throws(PairingError) -> [[LayerPair]] {
         let layerCount = states.target.layerCount
         if options.pairing.needsInformation || options.layers != nil {
-            let standard = ProfileMeasurement.standardLayers(of: layerCount).count
+            let standard = ProfileChoice.standardLayers(of: layerCount).count
             return [
                 try LayerPairing.choose(
                     options.pairing, information: information.gaussian, grid: grid, targets: options.layers,
@@ -143,8 +143,8 @@ package struct ExpertTrainer {
         }
         let ranges =
             states.pairCount >= Self.leastDividedPairCount
-            ? ProfileMeasurement.layerRanges(of: layerCount)
-            : [ProfileMeasurement.standardLayers(of: layerCount)]
+            ? ProfileChoice.layerRanges(of: layerCount)
+            : [ProfileChoice.standardLayers(of: layerCount)]
         // One pairing for all ranges, so that a layer has the same expert layer in each.
         let all = try LayerPairing.choose(
             options.pairing, information: nil, grid: grid, targets: Set(ranges.joined()).sorted(),

@@ -111,9 +111,9 @@ package struct ReceiptMeasurement {
     private func measure(
         _ control: SteeringProfile, costing damage: Double, start: Float
     ) throws(TillerError) -> ControlFigure {
-        let (strength, found) = meter.strength(of: control, costing: damage, start: start)
-        let effect = RunningMean(try measurement.shifts(of: control, strength: strength, on: pairs)).mean
-        return ControlFigure(strength: strength, effect: effect, damage: found)
+        let found = try measurement.shifts(of: control, on: pairs, costing: damage, start: start)
+        return ControlFigure(
+            strength: found.strength, effect: RunningMean(found.shifts).mean, damage: found.damage)
     }
 
     private func controls(of profile: SteeringProfile) throws(TillerError) -> [(
