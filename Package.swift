@@ -273,3 +273,16 @@ if let library = Context.environment["TILLER_FUZZ"] {
                 .unsafeFlags(["-sanitize=address", "-use-ld=lld", library, "-lstdc++"])
             ]))
 }
+
+// For tools/experiments/expert-steer: what answers a question once is no part of the program.
+if Context.environment["TILLER_EXPERIMENT"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "ExpertExperiment",
+            dependencies: [
+                "Directions", "Evaluation", "ExpertSteer", "Formats", "JSON", "LinearAlgebra", "Platform",
+                "Runtime", "Steering", "Terminal", "Tiller", "Training",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "tools/experiments/ExpertExperiment"))
+}

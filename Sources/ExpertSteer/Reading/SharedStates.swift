@@ -42,7 +42,9 @@ package struct ModelStates: Sendable {
     }
 
     /// The pairs' states after a layer.
-    func pairs(layer: Int) -> PairedStates { PairedStates(rows: matrix(layer: layer), pairCount: pairCount) }
+    package func pairs(layer: Int) -> PairedStates {
+        PairedStates(rows: matrix(layer: layer), pairCount: pairCount)
+    }
 }
 
 extension PairedStates {

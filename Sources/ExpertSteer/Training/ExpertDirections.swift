@@ -6,10 +6,10 @@ import Directions
 import LinearAlgebra
 
 /// A direction for one target layer.
-struct ExpertDirection: Sendable {
-    let pair: LayerPair
+package struct ExpertDirection: Sendable {
+    package let pair: LayerPair
     /// Unit vector in the target's width; zeros where nothing was found.
-    let vector: [Double]
+    package let vector: [Double]
     /// Of the map, held out; nil for expert-score.
     var figures: AlignmentFigures?
     /// Of the feature machine on encoded states.
@@ -22,17 +22,23 @@ struct ExpertDirection: Sendable {
 }
 
 /// Fits directions.
-struct ExpertDirectionFit {
+package struct ExpertDirectionFit {
     let states: SharedStates
     let options: ExpertOptions
     let threadCount: Int
+
+    package init(states: SharedStates, options: ExpertOptions, threadCount: Int) {
+        self.states = states
+        self.options = options
+        self.threadCount = threadCount
+    }
 
     /// Directions of pairs of layers, in their order.
     ///
     /// - Parameters:
     ///   - part: the half of the pairs that they are fitted to; nil takes all.
     ///   - progress: called with (pairs of layers done, in all).
-    func directions(
+    package func directions(
         of pairs: [LayerPair], part: Int?, progress: (Int, Int) throws -> Void
     ) throws -> [ExpertDirection] {
         var scores: [Int: ExpertScores] = [:]

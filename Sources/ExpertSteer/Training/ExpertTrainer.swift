@@ -90,7 +90,7 @@ package struct ExpertTrainer {
     }
 
     /// One expert layer for each of some target layers, by the options' policy.
-    func pairs(ofTargets layers: [Int]) throws -> [LayerPair] {
+    package func pairs(ofTargets layers: [Int]) throws -> [LayerPair] {
         let information = try options.pairing.needsInformation ? sharedInformation().gaussian : nil
         let policy = options.pairing == .all ? .matchedDepth : options.pairing
         return try LayerPairing.choose(
@@ -210,7 +210,7 @@ package struct ExpertTrainer {
     }
 
     /// A profile that adds vectors, not yet calibrated.
-    func profile(_ vectors: [(layer: Int, vector: [Double])]) -> SteeringProfile {
+    package func profile(_ vectors: [(layer: Int, vector: [Double])]) -> SteeringProfile {
         // Two expert layers of one target layer share its strength.
         let counts = Dictionary(vectors.map { ($0.layer, 1) }, uniquingKeysWith: +)
         let operations = vectors.enumerated().map { index, entry in

@@ -32,9 +32,14 @@ package func shuffledSums(of differences: [Matrix], _ stream: inout RandomStream
 }
 
 /// Makes controls of one profile.
-struct ControlMaker {
+package struct ControlMaker {
     let profile: SteeringProfile
     let seed: UInt64
+
+    package init(profile: SteeringProfile, seed: UInt64) {
+        self.profile = profile
+        self.seed = seed
+    }
 
     /// The profile with random directions.
     func random(_ index: Int) -> SteeringProfile {
@@ -66,7 +71,7 @@ struct ControlMaker {
     }
 
     /// The profile with all directions of the stream's width turned by one rotation; wider ones get one of their own.
-    func rotated(_ index: Int) -> SteeringProfile {
+    package func rotated(_ index: Int) -> SteeringProfile {
         var stream = RandomStream(seed: seed, part: 3 * index + 1)
         // A rotation of the span is all that shows: an orthonormal basis goes to a random one.
         var frames: [Int: RotatedFrame] = [:]

@@ -13,7 +13,7 @@ package struct ProfileMeasurement {
     package static let budget = StrengthCalibration.budget
 
     let calibration: StrengthCalibration
-    let scorer: PairScorer
+    package let scorer: PairScorer
     private let layerCount: Int
 
     package init(engine: Engine) throws(TillerError) {
@@ -84,7 +84,7 @@ package struct ProfileMeasurement {
 
 /// Pairs with their log-odds under the plain model, in nats by token.
 package struct ScoredPairs: Sendable {
-    let tokens: [TokenizedPair]
+    package let tokens: [TokenizedPair]
     let plain: [Double]
     /// Where each stood among the pairs that were given; those without a token to score are left out.
     package let places: [Int]

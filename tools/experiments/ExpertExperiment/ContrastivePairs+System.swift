@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pairs behind words: what saying it does, to hold steering against.
 
+import Evaluation
 import Tiller
 
 extension ContrastivePair {

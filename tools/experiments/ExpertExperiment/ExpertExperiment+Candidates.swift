@@ -3,6 +3,7 @@
 
 import Directions
 import Evaluation
+import ExpertSteer
 import Tiller
 import Training
 

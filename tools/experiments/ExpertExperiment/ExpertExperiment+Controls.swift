@@ -3,6 +3,7 @@
 
 import Directions
 import Evaluation
+import ExpertSteer
 import Formats
 import LinearAlgebra
 import Steering
@@ -44,7 +45,7 @@ extension ExpertExperiment {
         if let paper = expert.first(where: { $0.candidate.name == ExpertAlignment.autoencoder.rawValue }) {
             let profile = trainer.profile(paper.candidate.vectors)
             for index in 0..<options.controlCount {
-                let rotated = ProfileMeasurement.rotated(profile, seed: options.seed, index: index)
+                let rotated = ControlMaker(profile: profile, seed: options.seed).rotated(index)
                 try add(
                     "rotated auto-encoder \(index + 1)", "rotated", rotated,
                     paper.candidate.vectors.map(\.layer))

@@ -4,6 +4,7 @@
 // at the same damage to neutral text.
 
 import Evaluation
+import ExpertSteer
 import Formats
 import JSON
 import LinearAlgebra

@@ -3,6 +3,7 @@
 // target's own and one of the expert, run again at the same strengths on the same model in other weights.
 
 import Evaluation
+import ExpertSteer
 import Formats
 import JSON
 import Steering

@@ -3,10 +3,9 @@
 // knows no context; what steering does beyond it is more than a matter of words.
 
 import Evaluation
-import Formats
 import Glibc
-import Steering
 import Tiller
+import Training
 
 /// A bias on the logits of the tokens seen in pairs, scaled to a damage.
 package struct UnigramBias {
@@ -100,11 +99,6 @@ package struct UnigramBias {
 }
 
 extension ProfileMeasurement {
-    /// The profile with all its directions turned by one random rotation, as a rotated encoder gives them.
-    package static func rotated(_ profile: SteeringProfile, seed: UInt64, index: Int) -> SteeringProfile {
-        ControlMaker(profile: profile, seed: seed).rotated(index)
-    }
-
     /// Changes of pairs' log-odds by a system message, or by the text before pairs that have no prompt.
     package func shifts(ofSystem text: String, on pairs: [ContrastivePair], tokenLimit: Int)
         throws(TillerError)
