@@ -88,14 +88,14 @@ let package = Package(
         .target(
             name: "Transformer", dependencies: ["Formats", "Kernels", "Platform", "Quantization", "Steering"]),
 
-        // Layer 7: the public library; activations to profiles; measurements; the way to a model
+        // Layer 7: the public library; activations to directions; measurements; the way to a model
         .target(
             name: "Tiller",
             dependencies: [
                 "ChatTemplates", "Formats", "JSON", "Kernels", "Platform", "Quantization", "Steering",
                 "Tokenization", "Transformer",
             ]),
-        .target(name: "ExpertSteer", dependencies: ["LinearAlgebra", "Platform"]),
+        .target(name: "Directions", dependencies: ["LinearAlgebra", "Platform"]),
         .target(
             name: "Evaluation",
             dependencies: [
@@ -105,23 +105,26 @@ let package = Package(
             name: "Conversion",
             dependencies: [
                 "Evaluation", "Formats", "JSON", "Kernels", "LinearAlgebra", "Models", "Platform",
-                "Quantization", "Tiller", "Tokenization", "Transformer",
+                "Quantization", "Steering", "Tiller", "Tokenization", "Transformer",
             ]),
+
+        // Layer 8: profiles from pairs
         .target(
             name: "Training",
             dependencies: [
-                "Evaluation", "ExpertSteer", "Formats", "JSON", "Kernels", "LinearAlgebra", "Pictures",
+                "Directions", "Evaluation", "Formats", "JSON", "Kernels", "LinearAlgebra", "Pictures",
                 "Platform", "Steering", "Tiller", "Transformer",
             ]),
+
+        // Layer 9: what one model learns from another
         .target(
-            name: "ExpertTraining",
+            name: "ExpertSteer",
             dependencies: [
-                "Evaluation", "ExpertSteer", "Formats", "JSON", "LinearAlgebra", "Pictures", "Platform",
-                "Tiller",
-                "Tokenization", "Training", "Transformer",
+                "Directions", "Evaluation", "Formats", "JSON", "LinearAlgebra", "Pictures", "Platform",
+                "Steering", "Tiller", "Tokenization", "Training", "Transformer",
             ]),
 
-        // Layer 8: the commands that run a model, without their parsing
+        // Layer 10: the commands that run a model, without their parsing
         .target(
             name: "Commands",
             dependencies: [
@@ -129,11 +132,11 @@ let package = Package(
                 "Terminal", "Tiller",
             ]),
 
-        // Layer 9: the command line; the small program that bundles are made of
+        // Layer 11: the command line; the small program that bundles are made of
         .executableTarget(
             name: "TillerCommand",
             dependencies: [
-                "Commands", "Conversion", "Evaluation", "ExpertSteer", "ExpertTraining", "Formats", "JSON",
+                "Commands", "Conversion", "Directions", "Evaluation", "ExpertSteer", "Formats", "JSON",
                 "LinearAlgebra", "Models", "Platform", "Quantization", "Signing", "Steering", "Terminal",
                 "Tiller", "Training",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -160,18 +163,20 @@ let package = Package(
         .testTarget(name: "ChatTemplatesTests", dependencies: ["ChatTemplates", "JSON", "TestSupport"]),
         .testTarget(
             name: "FormatsTests",
-            dependencies: ["Formats", "JSON", "Platform", "Quantization", "TestSupport"]),
+            dependencies: ["Formats", "JSON", "Platform", "Quantization", "Steering", "TestSupport"]),
         .testTarget(
             name: "SigningTests",
-            dependencies: ["Formats", "ModelFixtures", "Platform", "Quantization", "Signing", "TestSupport"]),
+            dependencies: [
+                "Formats", "ModelFixtures", "Platform", "Quantization", "Signing", "Steering", "TestSupport",
+            ]),
         .testTarget(
             name: "SteeringTests",
             dependencies: ["Formats", "Kernels", "Platform", "Steering", "TestSupport"]),
         .testTarget(
             name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "Platform", "TestSupport"]),
         .testTarget(
-            name: "ExpertSteerTests",
-            dependencies: ["ExpertSteer", "JSON", "LinearAlgebra", "TestSupport"]),
+            name: "DirectionsTests",
+            dependencies: ["Directions", "JSON", "LinearAlgebra", "TestSupport"]),
         .testTarget(
             name: "EvaluationTests",
             dependencies: [
@@ -194,27 +199,25 @@ let package = Package(
             name: "ConversionTests",
             dependencies: [
                 "Conversion", "Evaluation", "Formats", "LinearAlgebra", "ModelFixtures",
-                "Quantization", "Tiller", "TestSupport",
+                "Quantization", "Steering", "Tiller", "TestSupport",
             ]),
         .testTarget(
             name: "TrainingTests",
             dependencies: [
-                "Conversion", "Evaluation", "ExpertSteer", "Formats", "JSON", "Kernels", "ModelFixtures",
+                "Conversion", "Directions", "Evaluation", "Formats", "JSON", "Kernels", "ModelFixtures",
                 "Quantization", "Steering", "Tiller", "Training", "TestSupport",
             ]),
         .testTarget(
-            name: "ExpertTrainingTests",
+            name: "ExpertSteerTests",
             dependencies: [
-                "Evaluation", "ExpertSteer", "ExpertTraining", "Formats", "LinearAlgebra", "ModelFixtures",
-                "Platform", "Tiller",
-                "Transformer",
-                "TestSupport",
+                "Directions", "Evaluation", "ExpertSteer", "Formats", "JSON", "LinearAlgebra",
+                "ModelFixtures", "Platform", "Steering", "TestSupport", "Tiller", "Transformer",
             ]),
         .testTarget(name: "CommandsTests", dependencies: ["Commands", "Platform", "TestSupport", "Tiller"]),
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "Formats", "JSON", "LinearAlgebra", "TestSupport", "TillerCommand", "TillerRun",
+                "Formats", "JSON", "LinearAlgebra", "Steering", "TestSupport", "TillerCommand", "TillerRun",
             ]),
         .testTarget(
             name: "KernelsTests",
@@ -268,4 +271,17 @@ if let library = Context.environment["TILLER_FUZZ"] {
             linkerSettings: [
                 .unsafeFlags(["-sanitize=address", "-use-ld=lld", library, "-lstdc++"])
             ]))
+}
+
+// For tools/experiments/expert-steer: what answers a question once is no part of the program.
+if Context.environment["TILLER_EXPERIMENT"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "ExpertExperiment",
+            dependencies: [
+                "Directions", "Evaluation", "ExpertSteer", "Formats", "JSON", "LinearAlgebra", "Platform",
+                "Commands", "Steering", "Terminal", "Tiller", "Training",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "tools/experiments/ExpertExperiment"))
 }

@@ -135,9 +135,10 @@ package struct Converter: Sendable {
         guard progress(byteCount, byteCount) else { throw CancellationError() }
         let (tokenizer, chatTemplate) = (source.tokenizer, source.chatTemplate)
         let kept = keepsStatistics ? treatment?.statistics : nil
+        let encoded = try profiles.map { try $0.encoded(for: source.configuration) }
         return try NamelessFile(writer, manifest, summary) { manifest in
             try writer.complete(
-                manifest: manifest, tokenizer: tokenizer, chatTemplate: chatTemplate, profiles: profiles,
+                manifest: manifest, tokenizer: tokenizer, chatTemplate: chatTemplate, profiles: encoded,
                 calibration: kept, headScaling: headScaling)
         }
     }

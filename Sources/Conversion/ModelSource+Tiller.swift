@@ -3,6 +3,7 @@
 
 import Formats
 import Quantization
+import Steering
 import Tokenization
 
 extension ModelSource {

@@ -7,6 +7,7 @@ import JSON
 import Models
 import Platform
 import Quantization
+import Steering
 
 /// A model that can be converted, checked but for the numbers in its tensors.
 package struct ModelSource: Sendable {

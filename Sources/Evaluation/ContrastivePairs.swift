@@ -84,6 +84,12 @@ package struct TokenizedPair: Sendable {
     /// Where the side's own text begins; the tokens before it are the same in both where there is a prompt.
     package let start: Int
 
+    package init(positive: [Int32], negative: [Int32], start: Int) {
+        self.positive = positive
+        self.negative = negative
+        self.start = start
+    }
+
     /// The tokens that both sides answer.
     package var prompt: ArraySlice<Int32> { positive[..<start] }
 

@@ -66,7 +66,8 @@ package func bootstrapInterval(
 }
 
 /// The middle 95 % of values.
-private func middle(of values: [Double]) -> ClosedRange<Double> {
+/// - Precondition: there are values.
+package func middle(of values: [Double]) -> ClosedRange<Double> {
     let sorted = values.sorted()
     return sorted[sorted.count * 25 / 1000]...sorted[min(sorted.count * 975 / 1000, sorted.count - 1)]
 }

@@ -2,6 +2,8 @@
 // Does the expert read the concept better than the target? On a concept that both read equally well an expert has nothing
 // to teach, whatever the method.
 
+import Evaluation
+
 /// Readings of two models over the same pairs.
 package struct ExpertiseGap: Sendable {
     package enum Verdict: String, Sendable, CaseIterable {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // An expert's score in place of its states: one number for each text needs no alignment.
 
+import Directions
 import LinearAlgebra
 
 /// v = Cov(h_T, s) / Var(s): how the target's state moves when the expert's score s rises by 1.

@@ -49,7 +49,7 @@ package struct KeyFolder {
     ///
     /// - Throws: `FileError`, where there is a key of this name already too; `FormatError` R6 for an unfit name.
     package func makeKey(named name: String) throws -> SigningKey {
-        guard SteeringProfile.isValidName(name) else { throw unfitName(name) }
+        guard StoredProfile.isValidName(name) else { throw unfitName(name) }
         try makeFolders()
         let publicPath = "\(path)/\(name).pub"
         // Before the secret file is there, which would be of no use alone.
@@ -71,7 +71,7 @@ package struct KeyFolder {
     /// - Parameter warn: called with a line where others can read the file.
     /// - Throws: `FileError`, `FormatError` R6.
     package func key(named name: String, warn: (String) -> Void) throws -> SigningKey {
-        guard SteeringProfile.isValidName(name) else { throw unfitName(name) }
+        guard StoredProfile.isValidName(name) else { throw unfitName(name) }
         let (secret, permissions) = try read(secretPath(of: name), title: Self.secretTitle)
         let key = try SigningKey(name: name, secret: secret)
         if permissions & 0o077 != 0 { warn(Self.openSecret(secretPath(of: name))) }
@@ -81,7 +81,7 @@ package struct KeyFolder {
     /// The public key of a name: one's own, or somebody else's.
     /// - Throws: `FileError`, `FormatError` R6, R8.
     package func publicKey(named name: String) throws -> [UInt8] {
-        guard SteeringProfile.isValidName(name) else { throw unfitName(name) }
+        guard StoredProfile.isValidName(name) else { throw unfitName(name) }
         return try readPublicKey("\(path)/\(name).pub")
     }
 
@@ -92,7 +92,7 @@ package struct KeyFolder {
         for file in fileNames(&contents.warnings) where file.hasSuffix(".pub") {
             let name = String(file.dropLast(4))
             do {
-                guard SteeringProfile.isValidName(name) else { throw unfitName(name) }
+                guard StoredProfile.isValidName(name) else { throw unfitName(name) }
                 let publicKey = try readPublicKey("\(path)/\(file)")
                 var status = stat()
                 let hasSecret = stat(secretPath(of: name), &status) == 0

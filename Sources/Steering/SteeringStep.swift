@@ -7,22 +7,12 @@ import Kernels
 
 /// What steering does to a row x of the stream at one site of one layer.
 package struct SteeringStep: Sendable {
-    package enum Kind: Sendable {
-        /// x += amount · v
-        case add(amount: Float)
-        /// x −= amount · v (v·x), with v of unit norm.
-        case projectOut(amount: Float)
-        /// x += amount · (bound − v·x) v where v·x lies on the wrong side of the bound, with v of unit norm.
-        case clamp(bound: Float, SteeringProfile.ClampCondition, amount: Float)
-        /// Turns x in the plane of v and u from u towards v.
-        case turn(cosine: Float, sine: Float)
-        /// Turns x in the plane of v and u by a share of the way to the angle target, in radians from v towards u.
-        case turnTo(target: Float, share: Float)
-        /// x[i] += amount · v[i] · x[i]
-        case scale(amount: Float)
-    }
-
-    package let kind: Kind
+    let operation: SteeringOperation
+    /// w; of what is added w · r.
+    let amount: Float
+    /// The bound of a clamp; the angle that a rotation goes to, in radians.
+    let target: Float?
+    let clampCondition: SteeringProfile.ClampCondition?
     /// v [width of the site].
     package let direction: [Float]
     /// u of a rotation, orthonormal to v; empty elsewhere.
@@ -42,32 +32,18 @@ extension SteeringStep {
     /// - Returns: nil where the operation would do nothing at this strength.
     init?(_ operation: SteeringProfile.Operation, of entry: ActiveProfile) {
         let profile = entry.profile
-        let amount = entry.strength * operation.coefficient
+        let (kind, amount) = (operation.kind, entry.strength * operation.coefficient)
         guard amount != 0 else { return nil }
         let rms = profile.residualRMS[operation.layer]
         let vector = profile.vector(operation.vector, of: operation)
-        var second: [Float] = []
-        switch operation.kind {
-        case .add:
-            kind = .add(amount: amount * rms)
-            direction = vector
-        case .projectOut:
-            kind = .projectOut(amount: amount)
-            direction = vector.unitNorm
-        case .clamp(let target, let condition):
-            kind = .clamp(bound: target * rms, condition, amount: amount)
-            direction = vector.unitNorm
-        case .rotate(let other, let target):
-            kind =
-                target.map { .turnTo(target: $0 * .pi / 180, share: amount) }
-                ?? .turn(cosine: cosf(amount), sine: sinf(amount))
-            direction = vector.unitNorm
-            second = profile.vector(other, of: operation).unitNorm(orthogonalTo: direction)
-        case .scale:
-            kind = .scale(amount: amount)
-            direction = vector
-        }
-        self.second = second
+        let direction = kind.operation.needsUnitNorm ? vector.unitNorm : vector
+        self.operation = kind.operation
+        self.amount = kind.operation == .add ? amount * rms : amount
+        target = kind.target.map { kind.operation == .clamp ? $0 * rms : $0 * .pi / 180 }
+        clampCondition = kind.condition
+        self.direction = direction
+        second =
+            kind.second.map { profile.vector($0, of: operation).unitNorm(orthogonalTo: direction) } ?? []
         keepsNorm = operation.keepsNorm
         hasSourceBasis = operation.site == .headOutputs && operation.basis == .source
         phase = profile.phase
@@ -78,29 +54,25 @@ extension SteeringStep {
     func apply(to row: UnsafeMutablePointer<Float>, with compute: Compute) {
         let width = direction.count
         let squaredNorm = keepsNorm ? compute.dot(row, row, count: width) : 0
-        switch kind {
-        case .add(let amount):
+        switch operation {
+        case .add:
             compute.addScaled(direction, scale: amount, to: row, count: width)
-        case .projectOut(let amount):
+        case .projectOut:
             let projection = compute.dot(direction, row, count: width)
             compute.addScaled(direction, scale: -amount * projection, to: row, count: width)
-        case .clamp(let bound, let condition, let amount):
-            let projection = compute.dot(direction, row, count: width)
-            guard condition.holds(for: projection, bound: bound) else { return }
+        case .clamp:
+            let (projection, bound) = (compute.dot(direction, row, count: width), target ?? 0)
+            guard clampCondition?.holds(for: projection, bound: bound) ?? false else { return }
             compute.addScaled(direction, scale: amount * (bound - projection), to: row, count: width)
-        case .turn(let cosine, let sine):
-            let (p, q) = (
-                compute.dot(direction, row, count: width), compute.dot(second, row, count: width)
-            )
-            turn(row, p, q, cosine, sine, with: compute)
-        case .turnTo(let target, let share):
-            let (p, q) = (
-                compute.dot(direction, row, count: width), compute.dot(second, row, count: width)
-            )
-            // The shorter way round, in −π ... π; the step's own sense is the other one.
-            let angle = -share * remainderf(target - atan2f(q, p), 2 * .pi)
-            turn(row, p, q, cosf(angle), sinf(angle), with: compute)
-        case .scale(let amount):
+        case .rotate:
+            // The components p along v and q along u become p cos + q sin and q cos − p sin.
+            let p = compute.dot(direction, row, count: width), q = compute.dot(second, row, count: width)
+            // To a target the shorter way round, in −π ... π; the step's own sense is the other one.
+            let angle = target.map { -amount * remainderf($0 - atan2f(q, p), 2 * .pi) } ?? amount
+            let (cosine, sine) = (cosf(angle), sinf(angle))
+            compute.addScaled(direction, scale: p * cosine + q * sine - p, to: row, count: width)
+            compute.addScaled(second, scale: q * cosine - p * sine - q, to: row, count: width)
+        case .scale:
             direction.withUnsafeBufferPointer { mask in
                 for index in 0..<width { row[index] += amount * mask[index] * row[index] }
             }
@@ -111,16 +83,6 @@ extension SteeringStep {
         // row += (ratio − 1) · row
         compute.addScaled(
             row, scale: (squaredNorm / squaredNormAfter).squareRoot() - 1, to: row, count: width)
-    }
-
-    /// The components p along v and q along u become p cos + q sin and q cos − p sin.
-    private func turn(
-        _ row: UnsafeMutablePointer<Float>, _ p: Float, _ q: Float, _ cosine: Float, _ sine: Float,
-        with compute: Compute
-    ) {
-        let width = direction.count
-        compute.addScaled(direction, scale: p * cosine + q * sine - p, to: row, count: width)
-        compute.addScaled(second, scale: q * cosine - p * sine - q, to: row, count: width)
     }
 }
 

@@ -37,9 +37,10 @@ package struct MemoryPrediction: Sendable {
             ForwardPass.byteCount(
                 configuration: configuration, form: Self.form(of: file), contextLength: contextLength,
                 threadCount: threadCount ?? Processor.ownCoreCount,
-                separatesBiases: encoding != .float32 && configuration.layers.contains {
-                    $0.attention.hasBias && !$0.attention.hasQueryKeyNorm
-                })
+                separatesBiases: encoding != .float32
+                    && configuration.layers.contains {
+                        $0.attention.hasBias && !$0.attention.hasQueryKeyNorm
+                    })
             + Session.byteCount(
                 contextLength: contextLength, vocabularySize: configuration.vocabularySize)
             + Sampler.byteCount(vocabularySize: configuration.vocabularySize)

@@ -76,12 +76,9 @@ package struct ProfileCalibration: Sendable {
 
 /// Measures curves.
 package struct ProfileCalibrator {
-    private let calibration: StrengthCalibration
-    private let scorer: PairScorer
-    private let layerCount: Int
+    private let measurement: ProfileMeasurement
     private let budget: Double
-    private let pairs: [TokenizedPair]
-    private let plain: [Double]
+    private let pairs: ScoredPairs
 
     /// Tokens of a side that are scored.
     private static let tokenLimit = 160
@@ -100,19 +97,12 @@ package struct ProfileCalibrator {
         guard budget >= 0.001, budget <= 1 else {
             throw .invalidOption("a damage of \(budget) nats is no budget, expected 0.001...1")
         }
-        scorer = try PairScorer(engine: engine)
-        var usable: [TokenizedPair] = []
-        for pair in pairs.spread(maximumPairCount) {
-            if let tokens = try scorer.tokenized(pair) { usable.append(tokens.prefix(Self.tokenLimit)) }
-        }
-        guard !usable.isEmpty else {
+        measurement = try ProfileMeasurement(engine: engine)
+        self.pairs = try measurement.scored(pairs.spread(maximumPairCount), tokenLimit: Self.tokenLimit)
+        guard self.pairs.count > 0 else {
             throw .invalidOption("no pair has a token to score on both sides")
         }
-        self.pairs = usable
-        plain = try scorer.logOdds(of: usable, under: .none)
         self.budget = budget
-        layerCount = engine.model.configuration.layerCount
-        calibration = try StrengthCalibration(engine: engine)
     }
 
     /// Measures both signs of a profile.
@@ -121,6 +111,7 @@ package struct ProfileCalibrator {
     package func calibrate(_ profile: SteeringProfile, progress: (Int, Int) -> Void) throws(TillerError)
         -> ProfileCalibration
     {
+        let calibration = measurement.calibration
         var strengths: Set<Float> = []
         var ends: [Float] = []
         for sign: Float in [-1, 1] {
@@ -151,8 +142,8 @@ package struct ProfileCalibrator {
     private func measure(_ profile: SteeringProfile, _ strength: Float) throws(TillerError)
         -> CalibrationPoint
     {
-        let plan = profile.plan(strength: strength, layerCount: layerCount)
-        let shifts = try zip(scorer.logOdds(of: pairs, under: plan), plain).map { $0 - $1 }
+        let calibration = measurement.calibration
+        let shifts = try measurement.shifts(of: profile, strength: strength, on: pairs)
         let damage = calibration.measuring.damage(of: profile, strength: strength)
         return CalibrationPoint(
             strength: strength, effect: RunningMean(shifts).mean, interval: bootstrapInterval(of: shifts),

@@ -4,15 +4,16 @@
 // in the statement and written early. So the trainer tries a few choices and keeps what works on pairs that it
 // was not fitted to, all at the same damage to neutral text.
 
+import Directions
 import Evaluation
-import ExpertSteer
 import Formats
 import Glibc
 import JSON
+import Steering
 import Tiller
 
 /// Where a profile's directions are read and applied.
-struct ProfileChoice {
+package struct ProfileChoice {
     var source: StateSource
     var layers: [Int]
     /// Exchanges the sides: which of two groups of prompts is the positive one, only the effect tells.
@@ -23,7 +24,7 @@ struct ProfileChoice {
     private static let ranges = [(20, 40), (35, 65), (40, 80), (67, 87), (20, 80)]
 
     /// The ranges of layers to choose from; layer 0 is left out, since control vectors cannot hold it.
-    static func layerRanges(of layerCount: Int) -> [[Int]] {
+    package static func layerRanges(of layerCount: Int) -> [[Int]] {
         var found: [[Int]] = []
         for (low, high) in ranges {
             let first = max(min(1, layerCount - 1), layerCount * low / 100)
@@ -34,7 +35,7 @@ struct ProfileChoice {
     }
 
     /// The one for too few pairs to choose by: best, or close to it, for most pairs of texts.
-    static func standardLayers(of layerCount: Int) -> [Int] {
+    package static func standardLayers(of layerCount: Int) -> [Int] {
         let ranges = layerRanges(of: layerCount)
         return ranges[min(2, ranges.count - 1)]
     }
@@ -73,30 +74,23 @@ struct ChoiceMeasurement {
     /// Tokens of a side that are scored.
     private static let tokenLimit = 160
 
-    private let layerCount: Int
-    private let scorer: PairScorer
-    private let calibration: StrengthCalibration
-    private let pairs: [TokenizedPair]
-    private let plain: [Double]
+    private let measurement: ProfileMeasurement
+    private let pairs: ScoredPairs
 
     init(engine: Engine, set: TrainingSet, calibration: StrengthCalibration) throws(TillerError) {
-        layerCount = engine.model.configuration.layerCount
-        scorer = try PairScorer(engine: engine)
-        self.calibration = calibration
+        measurement = try ProfileMeasurement(engine: engine, calibration: calibration)
         // Couples of two, as the states are divided.
         let couples = stride(from: 2, to: set.pairs.count, by: 4).map { index in
             Array(set.pairs[index..<min(index + 2, set.pairs.count)])
         }
         let count = set.fixedAnswers == nil ? Self.scoredPairCount : Self.scoredFixedPairCount
-        pairs = couples.spread(count / 2).flatMap { $0 }.map { $0.prefix(Self.tokenLimit) }
-        plain = try scorer.logOdds(of: pairs, under: .none)
+        let chosen = couples.spread(count / 2).flatMap { $0 }.map { $0.prefix(Self.tokenLimit) }
+        pairs = try measurement.scored(chosen, places: Array(chosen.indices))
     }
 
     /// - Parameter profile: the choice's profile, fitted to part 0 of the states.
     func measure(_ choice: ProfileChoice, profile: SteeringProfile) throws(TillerError) -> MeasuredChoice {
-        let strength = calibration.strength(of: profile, costing: StrengthCalibration.budget)
-        let plan = profile.plan(strength: strength, layerCount: layerCount)
-        let shifts = try zip(scorer.logOdds(of: pairs, under: plan), plain).map { $0 - $1 }
-        return MeasuredChoice(choice: choice, effect: RunningMean(shifts))
+        let found = try measurement.effect(of: profile, on: pairs, start: 0.25)
+        return MeasuredChoice(choice: choice, effect: found.effect)
     }
 }

@@ -2,12 +2,13 @@
 // From contrastive pairs to a steering profile, on the very weights that will run: capture states, find a
 // direction for each layer, calibrate the strength against the damage it does to neutral text.
 
+import Directions
 import Evaluation
-import ExpertSteer
 import Formats
 import JSON
 import LinearAlgebra
 import Platform
+import Steering
 import Tiller
 import Transformer
 

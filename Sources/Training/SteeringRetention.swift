@@ -2,8 +2,8 @@
 // Does steering survive quantization? One profile on a model and on its reference: are the states that it moves the
 // same, would the same pairs teach the same directions, and how much of its effect is left?
 
+import Directions
 import Evaluation
-import ExpertSteer
 import Formats
 import JSON
 import Steering

@@ -2,7 +2,6 @@
 // What a trained direction is used for: the same contrast can be added, removed, held at a value, turned towards, or
 // found again in single elements and in the heads of the attention.
 
-import ExpertSteer
 import Formats
 import Steering
 import Tiller

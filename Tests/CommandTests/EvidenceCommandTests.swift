@@ -2,6 +2,7 @@
 // Caps, receipts, compositions and the experiment through the commands.
 
 import Formats
+import Glibc
 import JSON
 import TestSupport
 import Testing
@@ -97,7 +98,11 @@ import Testing
         expectRefusal(place.tiller("profile", "compose", model, "vowels"), code: 2, saying: "two or more")
     }
 
-    @Test func anExperimentHasEveryArm() throws {
+    /// The experiment's own program, which is built where `TILLER_EXPERIMENT` is set.
+    private static let experiment = String(Workplace.executable.dropLast(6)) + "ExpertExperiment"
+
+    @Test(.enabled(if: access(experiment, X_OK) == 0, "the experiment's program is not built"))
+    func anExperimentHasEveryArm() throws {
         var random = SeededGenerator(seed: 3)
         func pairs(_ count: Int) -> String {
             func text(_ letters: [String]) -> String {
@@ -115,9 +120,10 @@ import Testing
         )
         let inInt8 = place.convert("gemma3", to: "int8.tiller", "--weights", "int8")
         func run(otherWeights: String) -> Outcome {
-            place.tiller(
+            place.run(
+                Self.experiment,
                 [
-                    "expert", "experiment", target, "--expert", expert, "--pairs", place.path("train.jsonl"),
+                    target, "--expert", expert, "--pairs", place.path("train.jsonl"),
                     "--validation", place.path("validation.jsonl"), "--test", place.path("test.jsonl"),
                     "--wrong",
                     place.path("wrong.jsonl"), "--system", "Only vowels.", "--random", "20", "--controls",
@@ -125,8 +131,10 @@ import Testing
                     "--pairings", "matched-depth", "low", "--depths", "0", "2", "--weights", otherWeights,
                 ])
         }
-        expectRefusal(
-            run(otherWeights: expert), code: 2, saying: "expert.tiller", "the target in other weights")
+        let refusal = run(otherWeights: expert)
+        #expect(refusal.status != 0 && refusal.output == "")
+        #expect(
+            refusal.error.contains("expert.tiller") && refusal.error.contains("the target in other weights"))
         let outcome = run(otherWeights: inInt8)
         #expect(outcome.status == 0, "\(outcome.error)")
         let result = try outcome.json

@@ -3,6 +3,7 @@
 
 import Formats
 import JSON
+import Steering
 import TestSupport
 import Testing
 

@@ -8,6 +8,7 @@ import Glibc
 import LinearAlgebra
 import ModelFixtures
 import Quantization
+import Steering
 import TestSupport
 import Testing
 import Tiller

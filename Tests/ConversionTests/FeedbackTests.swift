@@ -7,6 +7,7 @@ import Formats
 import LinearAlgebra
 import ModelFixtures
 import Quantization
+import Steering
 import TestSupport
 import Testing
 import Tiller

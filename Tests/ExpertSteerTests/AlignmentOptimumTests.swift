@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Closed forms against what defines them: optima, limits, known rotations, and descent along the gradient.
 
+import Directions
 import ExpertSteer
 import LinearAlgebra
 import Testing

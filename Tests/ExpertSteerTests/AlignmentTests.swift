@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What every alignment does, between any two widths.
 
+import Directions
 import ExpertSteer
 import LinearAlgebra
 import Testing

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Areas under the curve, readings of layers, and what they say about an expert.
 
+import Directions
 import ExpertSteer
 import LinearAlgebra
 import Testing

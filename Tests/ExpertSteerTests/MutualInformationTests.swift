@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Estimates against distributions whose information is known.
 
+import Directions
 import ExpertSteer
 import Glibc
 import LinearAlgebra

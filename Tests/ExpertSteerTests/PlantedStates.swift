@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // States of an expert and a target that know the same things, each in a basis of its own.
 
+import Directions
 import ExpertSteer
 import LinearAlgebra
 import Testing

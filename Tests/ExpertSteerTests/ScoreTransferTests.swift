@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Directions
 import ExpertSteer
 import LinearAlgebra
 import Testing

@@ -3,6 +3,7 @@
 
 import Formats
 import Platform
+import Steering
 import TestSupport
 import Testing
 

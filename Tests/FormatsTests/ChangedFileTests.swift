@@ -2,6 +2,7 @@
 // Files that somebody writes over while they are open: what was checked is what is used.
 
 import Formats
+import Steering
 import Testing
 
 @Suite struct ChangedFileTests {

@@ -3,6 +3,7 @@
 // and profiles go only where their basis is known.
 
 import Formats
+import Steering
 import Testing
 
 extension TinyModel {

@@ -4,6 +4,7 @@
 
 import Formats
 import Quantization
+import Steering
 import TestSupport
 import Testing
 

@@ -4,6 +4,7 @@
 
 import Formats
 import Platform
+import Steering
 
 /// A container every field of which can be replaced before it is sealed.
 struct RawTiller {

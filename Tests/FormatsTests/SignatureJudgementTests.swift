@@ -3,6 +3,7 @@
 
 import Formats
 import Platform
+import Steering
 import Testing
 
 /// One way to change a signed file, and what each version of its signature makes of that.

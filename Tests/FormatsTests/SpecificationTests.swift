@@ -4,6 +4,7 @@
 
 import Formats
 import Glibc
+import Steering
 import Testing
 
 struct SpecificationTests {

@@ -4,6 +4,7 @@
 import Formats
 import JSON
 import Quantization
+import Steering
 import Testing
 
 struct TillerFileTests {
@@ -69,7 +70,7 @@ struct TillerFileTests {
         }
         try writer.finish(
             manifest: TinyModel.manifest, tokenizer: Array("tokens".utf8), chatTemplate: "{{ messages }}",
-            profiles: [TinyModel.profile("calm")])
+            profiles: [TinyModel.profile("calm").encoded(for: TinyModel.manifest.configuration)])
         #expect(try file == TinyModel.bytes())
     }
 

@@ -4,6 +4,7 @@
 import Formats
 import JSON
 import Quantization
+import Steering
 import Testing
 
 struct TillerRuleTests {

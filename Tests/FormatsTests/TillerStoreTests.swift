@@ -5,6 +5,7 @@ import Formats
 import Glibc
 import JSON
 import Platform
+import Steering
 import Testing
 
 struct TillerStoreTests {

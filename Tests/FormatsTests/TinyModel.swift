@@ -4,6 +4,7 @@
 import Formats
 import JSON
 import Quantization
+import Steering
 
 enum TinyModel {
     static let sourceHash = SHA256.digest(of: "the source model".utf8)
@@ -55,7 +56,8 @@ enum TinyModel {
             }
         }
         try writer.finish(
-            manifest: manifest, tokenizer: tokenizer, chatTemplate: chatTemplate, profiles: profiles,
+            manifest: manifest, tokenizer: tokenizer, chatTemplate: chatTemplate,
+            profiles: profiles.map { try $0.encoded(for: manifest.configuration) },
             calibration: calibration, headScaling: headScaling)
         return file
     }

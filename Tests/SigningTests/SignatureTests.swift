@@ -5,6 +5,7 @@ import Formats
 import Glibc
 import Platform
 import Signing
+import Steering
 import TestSupport
 import Testing
 

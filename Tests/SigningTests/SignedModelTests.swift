@@ -5,6 +5,7 @@ import Formats
 import ModelFixtures
 import Platform
 import Signing
+import Steering
 import TestSupport
 import Testing
 

@@ -4,6 +4,7 @@
 import Formats
 import ModelFixtures
 import Platform
+import Steering
 import TestSupport
 import Testing
 import Tiller

@@ -5,6 +5,7 @@ import Formats
 import Kernels
 import ModelFixtures
 import Platform
+import Steering
 import TestSupport
 import Testing
 import Tiller

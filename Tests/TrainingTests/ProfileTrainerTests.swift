@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Training on a random tiny model: that what is learned from some pairs holds for others, and what is refused.
 
+import Directions
 import Evaluation
-import ExpertSteer
 import Formats
 import Glibc
 import ModelFixtures

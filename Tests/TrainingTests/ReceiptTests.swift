@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Receipts: the same to the bit when they are made again, refused when anything is not what was measured.
 
+import Directions
 import Evaluation
-import ExpertSteer
 import Formats
 import JSON
 import Kernels

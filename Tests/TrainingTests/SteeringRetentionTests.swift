@@ -5,6 +5,7 @@ import Evaluation
 import Formats
 import ModelFixtures
 import Quantization
+import Steering
 import TestSupport
 import Testing
 import Tiller

@@ -2,7 +2,6 @@
 // Every operation that can be made of one contrast, and the curve by which its strength is chosen.
 
 import Evaluation
-import ExpertSteer
 import Formats
 import ModelFixtures
 import Steering

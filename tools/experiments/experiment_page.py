@@ -5,7 +5,7 @@ import statistics
 
 import experiment_pictures
 
-# The four hypotheses, as `tiller expert experiment` names them.
+# The four hypotheses, as `ExpertExperiment` names them.
 ABOVE_NONE, ABOVE_RANDOM = "expert above none", "expert above the 95th percentile of random"
 ABOVE_ROTATED, AGAINST_OWN = "expert above the rotated auto-encoder", "expert against the target's own"
 # Kinds of which only the spread is shown, not each arm.

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs of `expert-steer`: each one a command of tiller, its result a file that is whole or not there."""
+"""Runs of `expert-steer`: each one a call of its program, its result a file that is whole or not there."""
 import argparse
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -30,7 +31,7 @@ def run(options: argparse.Namespace, task: str, target: tuple[str, str], expert:
                                           "--max-test", "120", "--max-pairs", "128", *settings.get("options", [])])
     profiles = options.output / "profiles" / result.stem
     profiles.mkdir(parents=True, exist_ok=True)
-    command = ["expert", "experiment", target[1], "--expert", expert[1], "--threads", options.threads,
+    command = [target[1], "--expert", expert[1], "--threads", options.threads,
                "--pairs", str(files["train"]), "--validation", str(files["validation"]), "--test", str(files["test"]),
                "--wrong", str(files["wrong"]), "--system", settings["system"], "--seed", "1", "--profiles", str(profiles), *chance]
     if "texts" in files:
@@ -39,7 +40,7 @@ def run(options: argparse.Namespace, task: str, target: tuple[str, str], expert:
     if others:
         command += ["--weights", *others]
     start = time.monotonic()
-    found = tiller(options, *command)
+    found = output(options.experiment, *command)
     found |= {"task": task, "target_name": target[0], "expert_name": expert[0], "part": options.part, "command": command,
               "seconds": round(time.monotonic() - start)}
     save(result, found)
@@ -76,10 +77,22 @@ def do_no_harm(options: argparse.Namespace, result: pathlib.Path, models: dict[s
 
 
 def tiller(options: argparse.Namespace, *command: str) -> dict:
-    done = subprocess.run([str(options.tiller), *command], stdout=subprocess.PIPE, text=True, check=False)
+    return output(options.tiller, *command)
+
+
+def output(*command: str | pathlib.Path) -> dict:
+    """What a program prints as JSON."""
+    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
-        sys.exit(f"expert-steer: tiller {' '.join(command)} failed")
+        sys.exit(f"expert-steer: {' '.join(map(str, command))} failed")
     return json.loads(done.stdout)
+
+
+def build(root: pathlib.Path) -> pathlib.Path:
+    """The experiment's own program, which is built for it alone."""
+    command = ["swift", "build", "-c", "release", "--package-path", str(root), "--product", "ExpertExperiment"]
+    subprocess.run(command, env=os.environ | {"TILLER_EXPERIMENT": "1", "TILLER_TESTS": "none"}, stdout=sys.stderr, check=True)
+    return root / ".build/release/ExpertExperiment"
 
 
 def save(path: pathlib.Path, value: dict) -> None:

@@ -4,6 +4,7 @@
 import Formats
 import JSON
 import Platform
+import Steering
 import Terminal
 import Tiller
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Auto-encoders in closed form: principal components, and what becomes of them when the code is tied to the target.
 
+import Directions
 import LinearAlgebra
 
 extension AlignmentProblem {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Orthogonal Procrustes (Schönemann 1966) between any two widths.
 
+import Directions
 import LinearAlgebra
 
 extension AlignmentProblem {

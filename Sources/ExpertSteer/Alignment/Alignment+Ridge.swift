@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ridge regression for all penalties at once, and the choice among them.
 
+import Directions
 import LinearAlgebra
 
 /// X = P diag(s) Qᵀ; W(ρ) = Q diag(s / (s² + ρ)) Pᵀ T for every ρ.

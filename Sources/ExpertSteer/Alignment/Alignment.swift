@@ -3,6 +3,7 @@
 // standardised states X of the expert and T of the target; offsets are those of the means, where every loss below has
 // its optimum.
 
+import Directions
 import LinearAlgebra
 
 /// How the map is found.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Figures of an alignment on rows that it was not fitted to.
 
+import Directions
 import LinearAlgebra
 
 /// Standardised states of one fold: those that a map is fitted to, and those that were left out, in the units of the

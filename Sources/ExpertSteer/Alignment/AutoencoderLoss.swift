@@ -2,6 +2,7 @@
 // The loss of auto-encoders with its gradient. Only second moments of the states occur in it, so an evaluation costs
 // six products of the widths, however many texts there are.
 
+import Directions
 import LinearAlgebra
 
 /// J(W, U) = (‖X − X W U‖² + λ ‖X W − T‖²) / n, with C = XᵀX / n, D = XᵀT / n:

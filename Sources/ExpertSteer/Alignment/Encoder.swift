@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an alignment gives: an affine map from the expert's states to vectors of the target's width.
 
+import Directions
 import LinearAlgebra
 
 /// f(h) = (h − expertMean) W + targetMean.

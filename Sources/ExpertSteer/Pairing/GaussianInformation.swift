@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Mutual information of jointly normal vectors, through canonical correlations.
 
+import Directions
 import LinearAlgebra
 
 /// −½ Σ ln(1 − ρₖ²) = −½ ln det(I − K Kᵀ) in nats: ρ, the canonical correlations, are the singular values of K.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which layer of the expert steers which layer of the target.
 
+import Directions
 import LinearAlgebra
 
 package enum PairingPolicy: String, CaseIterable, Sendable {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // How well one layer of a model reads a concept: scores for pairs that the reader was not fitted to.
 
+import Directions
+import Evaluation
 import LinearAlgebra
 
 /// Held-out scores along the direction of a Recursive Feature Machine, cross-validated by pair: both sides of a pair are
@@ -106,11 +108,4 @@ struct PairFolds: Sendable {
         zip(values, pairs).reduce(0) { $0 + $1.0 * Double($1.1.count) }
             / Double(pairs.reduce(0) { $0 + $1.count })
     }
-}
-
-/// The middle 95 % of values.
-/// - Precondition: there are values.
-func middle(of values: [Double]) -> ClosedRange<Double> {
-    let sorted = values.sorted()
-    return sorted[sorted.count * 25 / 1000]...sorted[min(sorted.count * 975 / 1000, sorted.count - 1)]
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One layer as a few uncorrelated numbers for each text: all that mutual information needs to know of it.
 
+import Directions
 import LinearAlgebra
 
 /// Leading principal components of standardised states, each scaled to variance 1.

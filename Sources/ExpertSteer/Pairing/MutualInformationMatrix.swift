@@ -4,6 +4,7 @@
 // The estimator is our choice. Mutual information does not change under invertible maps of either side, so states
 // need no alignment before: an encoder that loses nothing would change nothing.
 
+import Directions
 import LinearAlgebra
 
 package struct MutualInformationOptions: Sendable {

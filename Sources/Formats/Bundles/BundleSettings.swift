@@ -48,7 +48,7 @@ package struct BundleSettings: Equatable, Sendable {
         }
         steering = []
         for entry in list {
-            guard let name = entry["name"]?.stringValue, SteeringProfile.isValidName(name) else {
+            guard let name = entry["name"]?.stringValue, StoredProfile.isValidName(name) else {
                 throw refuse("a profile without a valid name", "1 to 64 of A-Z a-z 0-9 . _ -")
             }
             var strength: Float?

@@ -52,7 +52,7 @@ package struct FormatError: Error, Equatable, Sendable, CustomStringConvertible 
 }
 
 /// Runs `body` and adds the file's path to the errors it throws.
-func namingFile<Result>(
+package func namingFile<Result>(
     _ path: String, _ body: () throws(FormatError) -> Result
 ) throws(FormatError) -> Result {
     do {

@@ -5,7 +5,7 @@
 import JSON
 
 /// Reads the members of one object, and remembers which were asked for.
-struct JSONFields {
+package struct JSONFields {
     private let object: JSON.Object
     private let path: String
     private let rule: FormatRule
@@ -18,7 +18,9 @@ struct JSONFields {
     ///   - rule: broken by a member that is missing, unknown or of the wrong type.
     ///   - rangeRule: broken by a value outside its range; nil for the same rule.
     /// - Throws: `FormatError` when `value` is no object.
-    init(_ value: JSON?, path: String, rule: FormatRule, rangeRule: FormatRule? = nil) throws(FormatError) {
+    package init(_ value: JSON?, path: String, rule: FormatRule, rangeRule: FormatRule? = nil)
+        throws(FormatError)
+    {
         self.path = path
         self.rule = rule
         self.rangeRule = rangeRule ?? rule
@@ -30,10 +32,10 @@ struct JSONFields {
         self.object = object
     }
 
-    func name(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
+    package func name(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
     /// A member as it is; nil when it is missing or null.
-    mutating func value(_ key: String) -> JSON? {
+    package mutating func value(_ key: String) -> JSON? {
         known.insert(key)
         guard let value = object[key], !value.isNull else { return nil }
         return value
@@ -44,7 +46,7 @@ struct JSONFields {
             rule, found: "\(value?.kindName ?? "nothing") at \"\(name(key))\"", expected: expected)
     }
 
-    mutating func integer(_ key: String, in range: ClosedRange<Int>) throws(FormatError) -> Int {
+    package mutating func integer(_ key: String, in range: ClosedRange<Int>) throws(FormatError) -> Int {
         let value = value(key)
         guard let integer = value?.intValue else { throw wrongType(key, value, "an integer") }
         guard range.contains(integer) else {
@@ -55,22 +57,26 @@ struct JSONFields {
         return integer
     }
 
-    mutating func optionalInteger(_ key: String, in range: ClosedRange<Int>) throws(FormatError) -> Int? {
+    package mutating func optionalInteger(_ key: String, in range: ClosedRange<Int>) throws(FormatError)
+        -> Int?
+    {
         value(key) == nil ? nil : try integer(key, in: range)
     }
 
     /// A number that is finite as a Float and lies in the range.
-    mutating func float(_ key: String, in range: ClosedRange<Float>) throws(FormatError) -> Float {
+    package mutating func float(_ key: String, in range: ClosedRange<Float>) throws(FormatError) -> Float {
         let value = value(key)
         guard let number = value?.doubleValue else { throw wrongType(key, value, "a number") }
         return try Self.float(number, in: range, name: name(key), rule: rangeRule)
     }
 
-    mutating func optionalFloat(_ key: String, in range: ClosedRange<Float>) throws(FormatError) -> Float? {
+    package mutating func optionalFloat(_ key: String, in range: ClosedRange<Float>) throws(FormatError)
+        -> Float?
+    {
         value(key) == nil ? nil : try float(key, in: range)
     }
 
-    mutating func floats(_ key: String, count: Int, in range: ClosedRange<Float>) throws(FormatError)
+    package mutating func floats(_ key: String, count: Int, in range: ClosedRange<Float>) throws(FormatError)
         -> [Float]
     {
         let value = value(key)
@@ -98,13 +104,13 @@ struct JSONFields {
         return float
     }
 
-    mutating func bool(_ key: String) throws(FormatError) -> Bool {
+    package mutating func bool(_ key: String) throws(FormatError) -> Bool {
         let value = value(key)
         guard let bool = value?.boolValue else { throw wrongType(key, value, "true or false") }
         return bool
     }
 
-    mutating func string(_ key: String, maximumByteCount: Int) throws(FormatError) -> String {
+    package mutating func string(_ key: String, maximumByteCount: Int) throws(FormatError) -> String {
         let value = value(key)
         guard let text = value?.stringValue else { throw wrongType(key, value, "a string") }
         guard text.utf8.count <= maximumByteCount else {
@@ -128,7 +134,7 @@ struct JSONFields {
     }
 
     /// One of the names of an enumeration.
-    mutating func choice<T: RawRepresentable<String> & CaseIterable>(
+    package mutating func choice<T: RawRepresentable<String> & CaseIterable>(
         _ key: String, _ type: T.Type
     ) throws(FormatError) -> T {
         let text = try string(key, maximumByteCount: 256)
@@ -140,7 +146,7 @@ struct JSONFields {
         return choice
     }
 
-    mutating func digest(_ key: String) throws(FormatError) -> SHA256.Digest {
+    package mutating func digest(_ key: String) throws(FormatError) -> SHA256.Digest {
         let text = try string(key, maximumByteCount: 256)
         guard let digest = SHA256.Digest(hexadecimal: text) else {
             throw FormatError(
@@ -150,14 +156,14 @@ struct JSONFields {
     }
 
     /// An object kept as it is, or null when it is missing.
-    mutating func openObject(_ key: String) throws(FormatError) -> JSON {
+    package mutating func openObject(_ key: String) throws(FormatError) -> JSON {
         guard let value = value(key) else { return .null }
         guard value.objectValue != nil else { throw wrongType(key, value, "an object") }
         return value
     }
 
     /// Refuses members that nobody asked for: they would change a meaning that this version does not know.
-    func refuseUnknown() throws(FormatError) {
+    package func refuseUnknown() throws(FormatError) {
         for key in object.keys where !known.contains(key) {
             throw FormatError(
                 rule, found: "the unknown member \"\(name(key))\"", expected: "only known members")
@@ -167,12 +173,12 @@ struct JSONFields {
 
 extension JSON {
     /// A Float with the fewest digits that read back as the same Float.
-    static func float(_ value: Float) -> JSON {
+    package static func float(_ value: Float) -> JSON {
         let shortest = Double("\(value)") ?? Double(value)
         return .number(Float(shortest) == value ? shortest : Double(value))
     }
 
-    static func float(_ value: Float?) -> JSON { value.map { .float($0) } ?? .null }
+    package static func float(_ value: Float?) -> JSON { value.map { .float($0) } ?? .null }
 
-    static func integer(_ value: Int?) -> JSON { value.map { JSON.integer($0) } ?? .null }
+    package static func integer(_ value: Int?) -> JSON { value.map { JSON.integer($0) } ?? .null }
 }

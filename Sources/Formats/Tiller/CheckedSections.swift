@@ -62,23 +62,6 @@ struct CheckedSections {
     }
 }
 
-/// A profile in a file: its name is known, the rest is read on demand.
-package struct StoredProfile: Sendable {
-    package let name: String
-    /// Of its section.
-    package var digest: SHA256.Digest { entry.digest }
-    /// Bytes of its section.
-    package var byteCount: Int { entry.byteCount }
-    let container: TillerContainer
-    let entry: SectionEntry
-
-    /// Reads and checks the profile.
-    /// - Throws: `FormatError` R12, R30–R36.
-    package func decoded() throws(FormatError) -> SteeringProfile {
-        try SteeringProfile(container.checkedCopy(of: entry))
-    }
-}
-
 extension TillerContainer {
     /// A section in memory of our own, compared with its digest.
     /// - Throws: `FormatError` R12.

@@ -137,7 +137,7 @@ extension Manifest.Source {
 
 extension JSON {
     /// Parses a section's text: strict, at most 32 levels deep, no key twice.
-    static func parse(_ view: ByteView, rule: FormatRule) throws(FormatError) -> JSON {
+    package static func parse(_ view: ByteView, rule: FormatRule) throws(FormatError) -> JSON {
         do {
             return try unsafe JSON.parse(view.bytes, maximumDepth: 32, duplicateKeys: .refused)
         } catch {

@@ -65,7 +65,7 @@ package struct TensorIndex: Sendable {
     /// Tensors begin on multiples of this.
     static let alignment = 64
     static let maximumCount = 65_536
-    static let maximumLayerCount = 1024
+    package static let maximumLayerCount = 1024
 
     /// An index of entries that are placed one behind the other.
     /// - Throws: `FormatError` R25 when one role occurs twice in a layer, but for segments of a vocabulary.

@@ -163,18 +163,12 @@ extension TillerFile {
         return try CalibrationStatistics(container.checkedCopy(of: entry), manifest.configuration)
     }
 
-    /// The profile of this name, nil if there is none.
-    package func profile(named name: String) throws(FormatError) -> SteeringProfile? {
-        guard let stored = profiles.first(where: { $0.name == name }) else { return nil }
-        return try stored.decoded()
-    }
-
-    /// Compares every section with its digest, the weights included, and decodes every profile.
+    /// Compares every section with its digest, the weights included.
     ///
     /// - Parameter progress: called with the bytes hashed so far and their total; returns false to stop.
     /// - Returns: false when it was stopped.
-    /// - Throws: `FormatError` R12 for damaged bytes, R39, or what `SteeringProfile` throws.
-    package func verify(progress: (Int, Int) -> Bool = { _, _ in true }) throws(FormatError) -> Bool {
+    /// - Throws: `FormatError` R12 for damaged bytes.
+    package func verifyDigests(progress: (Int, Int) -> Bool = { _, _ in true }) throws(FormatError) -> Bool {
         let chunk = 4 << 20
         let sections = container.entries.filter(\.hasDigest)
         let total = sections.reduce(0) { $0 + $1.byteCount }
@@ -190,22 +184,6 @@ extension TillerFile {
             }
             guard hash.finalize() == entry.digest else { throw container.digestError(entry) }
         }
-        for profile in profiles { _ = try profile.decoded() }
-        _ = try calibration()
         return true
-    }
-}
-
-extension StoredProfile {
-    /// Checks that a name stands for one profile.
-    /// - Throws: `FormatError` R32.
-    static func checkNames(_ profiles: [StoredProfile]) throws(FormatError) {
-        var names: Set<String> = []
-        for profile in profiles where !names.insert(profile.name).inserted {
-            throw FormatError(
-                .tillerDuplicateProfile, found: "\"\(profile.name)\" a second time",
-                expected: "each name once",
-                byteOffset: profile.container.origin + profile.entry.byteOffset)
-        }
     }
 }

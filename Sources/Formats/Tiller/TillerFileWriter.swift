@@ -103,7 +103,7 @@ package final class TillerFileWriter {
     /// - Precondition: what `opened` gave out is used no more.
     package func complete(
         manifest: Manifest, tokenizer: [UInt8]? = nil, chatTemplate: String? = nil,
-        profiles: [SteeringProfile] = [], calibration: CalibrationStatistics? = nil,
+        profiles: [EncodedProfile] = [], calibration: CalibrationStatistics? = nil,
         headScaling: HeadScaling? = nil
     ) throws {
         precondition(open == nil, "TillerFileWriter: a tensor is open")
@@ -132,8 +132,7 @@ package final class TillerFileWriter {
                 throw FormatError(
                     .tillerDuplicateProfile, found: "\"\(profile.name)\" twice", expected: "each name once")
             }
-            try profile.checkShape(of: manifest.configuration)
-            try container.add(.steeringProfile, profile.encoded())
+            try container.add(.steeringProfile, profile.bytes)
         }
         try container.finish()
     }
@@ -141,7 +140,7 @@ package final class TillerFileWriter {
     /// Writes the rest and puts the file in its place; see `complete`.
     package func finish(
         manifest: Manifest, tokenizer: [UInt8]? = nil, chatTemplate: String? = nil,
-        profiles: [SteeringProfile] = [], calibration: CalibrationStatistics? = nil,
+        profiles: [EncodedProfile] = [], calibration: CalibrationStatistics? = nil,
         headScaling: HeadScaling? = nil
     ) throws {
         try complete(

@@ -11,10 +11,15 @@ import Platform
 /// Appends to model files, and compacts them.
 package enum TillerStore {
     /// What an append changes.
-    struct Change {
+    package struct Change {
         /// Sections that die.
         var removed: [SectionEntry] = []
         var added: [(kind: SectionKind, bytes: [UInt8])] = []
+
+        package init(removed: [SectionEntry] = [], added: [(kind: SectionKind, bytes: [UInt8])] = []) {
+            self.removed = removed
+            self.added = added
+        }
     }
 
     /// Appends a change under the file's lock; other writers wait, readers see the old state or the new one.
@@ -24,7 +29,7 @@ package enum TillerStore {
     ///   - fault: what goes wrong, for tests.
     ///   - change: decides what to do, given the present state.
     /// - Throws: `FileError`, `FormatError`, or what `change` throws; the old state is valid then.
-    static func append(
+    package static func append(
         to path: String, fault: SimulatedFault? = nil, change: (TillerFile) throws -> Change
     ) throws {
         let target = try AppendFile(path: path, waitsForLock: true, fault: fault)

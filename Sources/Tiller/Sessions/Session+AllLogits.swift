@@ -22,14 +22,27 @@ extension Session {
         invalidateCache()
     }
 
-    /// Evaluates tokens from an empty timeline for the sake of their states alone.
-    package func record(_ tokens: [Int32], with recorder: ResidualRecorder) {
-        precondition(tokens.count <= contextLength, "record: the tokens do not fit the context")
+    /// Evaluates tokens of a text for the sake of their states alone.
+    ///
+    /// They do not stay in the session, but their keys and values do until it evaluates something else, so that a call may
+    /// go on where another ended.
+    /// - Parameters:
+    ///   - range: of the text's tokens, all before which were recorded; nil records the whole text.
+    ///   - ofHeads: takes what the attention's heads read instead of the residual stream.
+    /// - Precondition: the range fits the context.
+    package func record(
+        _ tokens: [Int32], _ range: Range<Int>? = nil, with recorder: ResidualRecorder, ofHeads: Bool = false
+    ) {
+        let range = range ?? tokens.indices
+        precondition(range.upperBound <= contextLength, "record: the tokens do not fit the context")
+        guard !range.isEmpty else { return }
         rewind(to: 0)
         tokens.withUnsafeBufferPointer { all in
             engine.evaluate(
-                all, cache: cache,
-                Evaluation(firstPosition: 0, steering: plan, gates: gates, recorder: recorder),
+                UnsafeBufferPointer(rebasing: all[range]), cache: cache,
+                Evaluation(
+                    firstPosition: range.lowerBound, steering: plan, gates: gates,
+                    recorder: ofHeads ? nil : recorder, headRecorder: ofHeads ? recorder : nil),
                 request: .none)
         }
         invalidateCache()
@@ -45,5 +58,17 @@ extension Session {
                 request: .none)
         }
         invalidateCache()
+    }
+}
+
+extension Engine {
+    /// A tap on the states at some positions.
+    package func makeRecorder(_ positions: Range<Int>, ofHeads: Bool = false) -> ResidualRecorder {
+        let configuration = model.configuration
+        return ResidualRecorder(
+            layerCount: configuration.layerCount,
+            hiddenSize: ofHeads
+                ? configuration.headCount * configuration.headSize : configuration.hiddenSize,
+            positions: positions)
     }
 }

@@ -81,13 +81,19 @@ extension Session {
     /// - Throws: `TillerError.invalidProfile` for unknown or unfit profiles, `.outOfMemory`; the steering then stays as it was.
     public func steer(_ selection: [Steer]) throws(TillerError) {
         guard selection != steering else { return }
-        let newPlan = try engine.plan(selection)
+        try steer(by: engine.plan(selection))
+        steering = selection
+    }
+
+    /// Steers by a plan that may be in no file.
+    ///
+    /// - Throws: `TillerError.outOfMemory`; the steering then stays as it was.
+    package func steer(by newPlan: SteeringPlan) throws(TillerError) {
         let newGates: SteeringGates?
         do {
             newGates =
                 newPlan.conditions.isEmpty ? nil : try SteeringGates(plan: newPlan, capacity: contextLength)
         } catch { throw TillerError(error) }
-        steering = selection
         setPlan(newPlan, gates: newGates)
     }
 

@@ -4,7 +4,7 @@
 import ArgumentParser
 import Commands
 import Evaluation
-import ExpertTraining
+import ExpertSteer
 import Formats
 import Platform
 import Terminal
@@ -15,7 +15,7 @@ struct ExpertCommand: ParsableCommand {
         commandName: "expert", abstract: "Steer a model by what another model knows (ExpertSteer).",
         subcommands: [
             ExpertTrainCommand.self, ExpertGapCommand.self, ExpertCompareCommand.self,
-            ExpertExperimentCommand.self, ExpertCaptureCommand.self,
+            ExpertCaptureCommand.self,
         ])
 }
 

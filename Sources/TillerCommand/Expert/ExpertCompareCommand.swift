@@ -3,7 +3,7 @@
 
 import ArgumentParser
 import Commands
-import ExpertTraining
+import ExpertSteer
 import JSON
 import LinearAlgebra
 import Platform

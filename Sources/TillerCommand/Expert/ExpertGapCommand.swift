@@ -4,7 +4,6 @@
 import ArgumentParser
 import Commands
 import ExpertSteer
-import ExpertTraining
 import Formats
 import JSON
 import LinearAlgebra

@@ -3,7 +3,6 @@
 
 import Commands
 import ExpertSteer
-import ExpertTraining
 import LinearAlgebra
 
 /// The expertise gap, layer by layer, and what it means.

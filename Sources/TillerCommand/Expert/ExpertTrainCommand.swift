@@ -4,11 +4,11 @@
 import ArgumentParser
 import Commands
 import ExpertSteer
-import ExpertTraining
 import Formats
 import JSON
 import LinearAlgebra
 import Platform
+import Steering
 import Tiller
 
 struct ExpertTrainCommand: ParsableCommand {

@@ -7,6 +7,7 @@ import Formats
 import JSON
 import Platform
 import Signing
+import Steering
 import Tiller
 
 struct KeysCommand: ParsableCommand {

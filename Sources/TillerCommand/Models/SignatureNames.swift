@@ -6,6 +6,7 @@ import Formats
 import JSON
 import Platform
 import Signing
+import Steering
 import Tiller
 
 /// Says something on standard error that stops nothing.

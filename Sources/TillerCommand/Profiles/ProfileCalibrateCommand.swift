@@ -6,6 +6,7 @@ import Commands
 import Formats
 import JSON
 import Platform
+import Steering
 import Terminal
 import Tiller
 import Training

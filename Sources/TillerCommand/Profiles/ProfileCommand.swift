@@ -154,7 +154,7 @@ struct ProfileRenameCommand: ParsableCommand {
 
 /// Refuses names that would not survive a shell or a file system.
 func requireValid(profileName name: String) throws(TillerError) {
-    guard SteeringProfile.isValidName(name) else {
+    guard StoredProfile.isValidName(name) else {
         throw .invalidOption("'\(name)' is no profile name, expected 1 to 64 of A-Z a-z 0-9 . _ -")
     }
 }
@@ -183,7 +183,7 @@ extension SteeringProfile {
     var operationNames: [String] {
         var names: [String] = []
         for operation in operations {
-            let name = "\(operation.kindName) at \(operation.site.rawValue)"
+            let name = "\(operation.kind.operation.displayName) at \(operation.site.rawValue)"
             if !names.contains(name) { names.append(name) }
         }
         return names
@@ -205,18 +205,6 @@ extension SteeringProfile {
             "provenance": provenance,
             "evaluation": evaluation,
         ]
-    }
-}
-
-extension SteeringProfile.Operation {
-    fileprivate var kindName: String {
-        switch kind {
-        case .add: "add"
-        case .projectOut: "project-out"
-        case .clamp: "clamp"
-        case .rotate: "rotate"
-        case .scale: "scale"
-        }
     }
 }
 

@@ -3,10 +3,11 @@
 
 import ArgumentParser
 import Commands
+import Directions
 import Evaluation
-import ExpertSteer
 import Formats
 import Platform
+import Steering
 import Terminal
 import Tiller
 import Training

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a profile is held against: the same operations at the same layers with directions that cannot know the concept.
 
-import ExpertSteer
+import Directions
 import Formats
 import LinearAlgebra
 import Steering
@@ -32,9 +32,14 @@ package func shuffledSums(of differences: [Matrix], _ stream: inout RandomStream
 }
 
 /// Makes controls of one profile.
-struct ControlMaker {
+package struct ControlMaker {
     let profile: SteeringProfile
     let seed: UInt64
+
+    package init(profile: SteeringProfile, seed: UInt64) {
+        self.profile = profile
+        self.seed = seed
+    }
 
     /// The profile with random directions.
     func random(_ index: Int) -> SteeringProfile {
@@ -66,7 +71,7 @@ struct ControlMaker {
     }
 
     /// The profile with all directions of the stream's width turned by one rotation; wider ones get one of their own.
-    func rotated(_ index: Int) -> SteeringProfile {
+    package func rotated(_ index: Int) -> SteeringProfile {
         var stream = RandomStream(seed: seed, part: 3 * index + 1)
         // A rotation of the span is all that shows: an orthonormal basis goes to a random one.
         var frames: [Int: RotatedFrame] = [:]
@@ -89,8 +94,7 @@ struct ControlMaker {
         var known: [[Int]: (Int, Int)] = [:]
         for index in profile.operations.indices {
             let operation = profile.operations[index]
-            var secondIndex: Int?
-            if case .rotate(let second, _) = operation.kind { secondIndex = second }
+            let secondIndex = operation.kind.second
             let key = [operation.vector, secondIndex ?? -1, operation.width ?? 0]
             var place = sharing ? known[key] : nil
             if place == nil {
@@ -105,9 +109,7 @@ struct ControlMaker {
             }
             guard let place else { continue }
             control.operations[index].vector = place.0
-            if case .rotate(_, let target) = operation.kind {
-                control.operations[index].kind = .rotate(second: place.1, target: target)
-            }
+            if secondIndex != nil { control.operations[index].kind.second = place.1 }
         }
         return control
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What other trainers of profiles need of this module: the strength that the damage allows, and what a profile does to
+// What every trainer of profiles asks: the strength that the damage allows, and what a profile does to
 // pairs at that strength.
 
 import Evaluation
@@ -9,31 +9,26 @@ import Tiller
 
 /// Measures profiles on the model that they are for.
 package struct ProfileMeasurement {
-    /// What a calibration found.
-    package struct Strengths: Sendable {
-        package let recommended, maximum: Float
-        /// Nats per token at the recommended strength, on text that had no part in choosing it.
-        package let damage: Double
-    }
-
     /// Nats by token that a profile may cost text which has nothing to do with it.
     package static let budget = StrengthCalibration.budget
 
     let calibration: StrengthCalibration
-    let scorer: PairScorer
+    package let scorer: PairScorer
     private let layerCount: Int
 
     package init(engine: Engine) throws(TillerError) {
-        calibration = try StrengthCalibration(engine: engine)
+        try self.init(engine: engine, calibration: StrengthCalibration(engine: engine))
+    }
+
+    init(engine: Engine, calibration: StrengthCalibration) throws(TillerError) {
+        self.calibration = calibration
         scorer = try PairScorer(engine: engine)
         layerCount = engine.model.configuration.layerCount
     }
 
     /// The strengths for everyday use and at the limit.
-    package func strengths(of profile: SteeringProfile) -> Strengths {
-        let found = calibration.calibrate(profile)
-        return Strengths(
-            recommended: found.recommended, maximum: found.maximum, damage: found.damage)
+    package func strengths(of profile: SteeringProfile) -> CalibratedStrength {
+        calibration.calibrate(profile)
     }
 
     /// Pairs as they are scored, with their log-odds under the plain model.
@@ -44,8 +39,11 @@ package struct ProfileMeasurement {
             tokens.append(pair)
             places.append(place)
         }
-        return ScoredPairs(
-            tokens: tokens, plain: try scorer.logOdds(of: tokens, under: .none), places: places)
+        return try scored(tokens, places: places)
+    }
+
+    func scored(_ tokens: [TokenizedPair], places: [Int]) throws(TillerError) -> ScoredPairs {
+        ScoredPairs(tokens: tokens, plain: try scorer.logOdds(of: tokens, under: .none), places: places)
     }
 
     /// Change of the pairs' log-odds in nats by token, at the strength that costs the budget.
@@ -56,14 +54,6 @@ package struct ProfileMeasurement {
     ) throws(TillerError) -> (strength: Float, effect: RunningMean) {
         let strength = calibration.strength(of: profile, costing: StrengthCalibration.budget, start: start)
         return (strength, RunningMean(try shifts(of: profile, strength: strength, on: pairs)))
-    }
-
-    /// The same pair by pair, at the strength that costs a divergence where damage is measured.
-    package func shifts(
-        of profile: SteeringProfile, on pairs: ScoredPairs, costing divergence: Double, start: Float
-    ) throws(TillerError) -> (strength: Float, shifts: [Double]) {
-        let found = try exactShifts(of: profile, on: pairs, costing: divergence, start: start)
-        return (found.strength, found.shifts)
     }
 
     /// KL on neutral text in nats per token.
@@ -82,7 +72,7 @@ package struct ProfileMeasurement {
     /// Changes of pairs' log-odds at the strength that costs a divergence to within 2 %.
     ///
     /// - Parameter text: where they cost it: `.choosing` while something is still to be chosen, `.measuring` for results.
-    package func exactShifts(
+    package func shifts(
         of profile: SteeringProfile, on pairs: ScoredPairs, costing divergence: Double, start: Float,
         over text: NeutralText = .measuring
     ) throws(TillerError) -> (strength: Float, damage: Double, shifts: [Double]) {
@@ -90,22 +80,11 @@ package struct ProfileMeasurement {
             of: profile, costing: divergence, start: start)
         return (strength, damage, try shifts(of: profile, strength: strength, on: pairs))
     }
-
-    /// Ranges of layers worth trying, as `profile train` tries them; the third is best, or close to it, for most
-    /// concepts.
-    package static func layerRanges(of layerCount: Int) -> [[Int]] {
-        ProfileChoice.layerRanges(of: layerCount)
-    }
-
-    /// The range for too few pairs to choose by.
-    package static func standardLayers(of layerCount: Int) -> [Int] {
-        ProfileChoice.standardLayers(of: layerCount)
-    }
 }
 
 /// Pairs with their log-odds under the plain model, in nats by token.
 package struct ScoredPairs: Sendable {
-    let tokens: [TokenizedPair]
+    package let tokens: [TokenizedPair]
     let plain: [Double]
     /// Where each stood among the pairs that were given; those without a token to score are left out.
     package let places: [Int]

@@ -2,8 +2,8 @@
 // What a profile does to items that it was not trained on, at what cost, and whether directions that know nothing do as
 // much at the same cost. All of it follows from the profile, the items, the weights and one seed.
 
+import Directions
 import Evaluation
-import ExpertSteer
 import Formats
 import Glibc
 import JSON
@@ -111,9 +111,9 @@ package struct ReceiptMeasurement {
     private func measure(
         _ control: SteeringProfile, costing damage: Double, start: Float
     ) throws(TillerError) -> ControlFigure {
-        let (strength, found) = meter.strength(of: control, costing: damage, start: start)
-        let effect = RunningMean(try measurement.shifts(of: control, strength: strength, on: pairs)).mean
-        return ControlFigure(strength: strength, effect: effect, damage: found)
+        let found = try measurement.shifts(of: control, on: pairs, costing: damage, start: start)
+        return ControlFigure(
+            strength: found.strength, effect: RunningMean(found.shifts).mean, damage: found.damage)
     }
 
     private func controls(of profile: SteeringProfile) throws(TillerError) -> [(

@@ -2,7 +2,7 @@
 // The directions of single layers. Ranges of layers overlap, so that most directions serve several choices: each is
 // found once, several at a time.
 
-import ExpertSteer
+import Directions
 import JSON
 import Tiller
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads the residual stream over contrastive pairs.
 
+import Directions
 import Evaluation
-import ExpertSteer
 import LinearAlgebra
 import Tiller
 import Transformer
@@ -79,8 +79,7 @@ struct StateCapture {
         let promptPositions = set.fixedAnswers == nil ? nil : set.promptPositions
         var earlierPrompt: ResidualRecorder?
         for (index, pair) in set.pairs.enumerated() {
-            let prompt = makeRecorder()
-            if let promptPositions { prompt.positions = promptPositions[index] }
+            let prompt = makeRecorder(promptPositions?[index] ?? 0..<0)
             // Cached for both sides; the first tokens of sides without a prompt may differ.
             let shared = pair.negative[..<pair.start] == pair.prompt ? pair.start : 0
             evaluate(pair.positive, 0..<shared, prompt)
@@ -129,26 +128,18 @@ struct StateCapture {
     ///   - first: the first position that is not cached.
     ///   - start: where the side's own tokens begin.
     private func record(_ tokens: [Int32], from first: Int, start: Int) -> Side {
-        let side = Side(before: makeRecorder(), last: makeRecorder())
-        side.before.positions = start..<tokens.count
-        side.last.positions = start..<tokens.count
+        let own = start..<tokens.count
+        let side = Side(before: makeRecorder(own), last: makeRecorder(own))
         evaluate(tokens, first..<tokens.count - 1, side.before)
         evaluate(tokens, tokens.count - 1..<tokens.count, side.last)
         return side
     }
 
-    private func makeRecorder() -> ResidualRecorder {
-        ResidualRecorder(layerCount: layerCount, hiddenSize: hiddenSize, positions: 0..<0)
+    private func makeRecorder(_ positions: Range<Int> = 0..<0) -> ResidualRecorder {
+        session.engine.makeRecorder(positions, ofHeads: readsHeads)
     }
 
     private func evaluate(_ tokens: [Int32], _ range: Range<Int>, _ recorder: ResidualRecorder) {
-        guard !range.isEmpty else { return }
-        tokens.withUnsafeBufferPointer { all in
-            session.engine.evaluate(
-                UnsafeBufferPointer(rebasing: all[range]), cache: session.cache,
-                Evaluation(
-                    firstPosition: range.lowerBound, recorder: readsHeads ? nil : recorder,
-                    headRecorder: readsHeads ? recorder : nil), request: .none)
-        }
+        session.record(tokens, range, with: recorder, ofHeads: readsHeads)
     }
 }

@@ -2,10 +2,8 @@
 // The residual streams of two models of one shape, position by position: how alike they are, and how alike is what
 // steering does to them.
 
-import Kernels
 import Steering
 import Tiller
-import Transformer
 
 /// Mean cosines over the positions of texts.
 package struct StateComparison: Sendable {
@@ -34,12 +32,17 @@ extension StateComparison {
         var done = 0
         for tokens in texts where !tokens.isEmpty {
             let length = tokens.count
-            let readers = [
-                try StateReader(engine, .none, length), try StateReader(reference, .none, length),
-                try StateReader(engine, plan, length), try StateReader(reference, plan, length),
+            let sessions = [
+                try session(engine, .none, length), try session(reference, .none, length),
+                try session(engine, plan, length), try session(reference, plan, length),
             ]
-            for (position, token) in tokens.enumerated() {
-                let recorders = readers.map { $0.read(token, at: position) }
+            for position in tokens.indices {
+                // A recorder keeps means, and of one position that is the state.
+                let recorders = sessions.map { session in
+                    let recorder = session.engine.makeRecorder(position..<position + 1)
+                    session.record(tokens, position..<position + 1, with: recorder)
+                    return recorder
+                }
                 for layer in 0..<layerCount where position > 0 {
                     let rows = recorders.map { $0.mean(layer: layer) }
                     if let cosine = cosine(rows[0], rows[1]) { states[layer].add(cosine) }
@@ -52,6 +55,14 @@ extension StateComparison {
         }
         return StateComparison(
             states: states.map { $0.value ?? 0 }, displacements: displacements.map(\.value))
+    }
+
+    private static func session(
+        _ engine: Engine, _ plan: SteeringPlan, _ length: Int
+    ) throws(TillerError) -> Session {
+        let session = try engine.makeSession(contextLength: length)
+        try session.steer(by: plan)
+        return session
     }
 
     private struct Mean {
@@ -68,35 +79,6 @@ extension StateComparison {
     }
 
     private static func difference(_ a: [Float], _ b: [Float]) -> [Float] { zip(a, b).map { $0 - $1 } }
-}
-
-/// Reads one model's states token by token: a recorder keeps means, and of one position that is the state.
-private struct StateReader {
-    let session: Session
-    let plan: SteeringPlan
-    let gates: SteeringGates
-
-    init(_ engine: Engine, _ plan: SteeringPlan, _ length: Int) throws(TillerError) {
-        session = try engine.makeSession(contextLength: length)
-        self.plan = plan
-        do { gates = try SteeringGates(plan: plan, capacity: length) } catch {
-            throw TillerError(error)
-        }
-    }
-
-    func read(_ token: Int32, at position: Int) -> ResidualRecorder {
-        let configuration = session.engine.model.configuration
-        let recorder = ResidualRecorder(
-            layerCount: configuration.layerCount, hiddenSize: configuration.hiddenSize,
-            positions: position..<position + 1)
-        withUnsafePointer(to: token) { pointer in
-            session.engine.evaluate(
-                UnsafeBufferPointer(start: pointer, count: 1), cache: session.cache,
-                Evaluation(firstPosition: position, steering: plan, gates: gates, recorder: recorder),
-                request: .none)
-        }
-        return recorder
-    }
 }
 
 /// a·b / (|a| |b|); nil where either vector is zero.

@@ -75,18 +75,9 @@ struct DamageMeter {
 }
 
 extension SteeringProfile {
-    /// Beyond this strength an operation does less of what it is for, or the same again: at 1 a direction is gone, a
-    /// bound reached, and after a quarter turn the direction is.
+    /// Beyond this strength one of its operations does less of what it is for, or the same again.
     var largestStrength: Float {
-        operations.reduce(64) { least, operation in
-            let own: Float =
-                switch operation.kind {
-                case .add, .scale: 64
-                case .projectOut, .clamp: 1
-                case .rotate(_, let target): target == nil ? .pi / 2 : 1
-                }
-            return min(least, own / max(abs(operation.coefficient), 1e-3))
-        }
+        operations.reduce(64) { min($0, $1.kind.largestAmount / max(abs($1.coefficient), 1e-3)) }
     }
 
     /// The plan that measures this profile.

@@ -2,9 +2,9 @@
 // Where a gate should open: halfway between what both sides of pairs project on its condition.
 
 import Evaluation
-import ExpertSteer
 import Formats
 import LinearAlgebra
+import Steering
 import Tiller
 
 /// A threshold with what it is worth.

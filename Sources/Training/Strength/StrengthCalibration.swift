@@ -4,16 +4,17 @@
 // text, and what it costs is told by another: on the text that chose it, every strength costs what it was chosen for.
 
 import Formats
+import Steering
 import Tiller
 
 /// Strengths found for a profile.
-struct CalibratedStrength {
+package struct CalibratedStrength: Sendable {
     /// Where the damage reaches the budget for everyday use.
-    let recommended: Float
+    package let recommended: Float
     /// Where it reaches the limit, beyond which text falls apart.
-    let maximum: Float
+    package let maximum: Float
     /// Damage at the recommended strength on text that had no part in choosing it, in nats per token.
-    let damage: Double
+    package let damage: Double
 }
 
 /// Chooses strengths, and measures what they cost.

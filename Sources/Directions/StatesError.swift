@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// What may be wrong with activations that somebody else captured, harvested or labelled.
+
+import LinearAlgebra
+
+/// Why nothing can be learned from states. A description is a whole clause; the caller adds the file and the layer.
+package enum StatesError: Error, Equatable, CustomStringConvertible {
+    /// Every row has the same label.
+    case oneClass(rowCount: Int)
+    case tooFewRows(found: Int, expected: Int)
+    case tooFewPairs(found: Int, expected: Int)
+    case tooFewTexts(found: Int, expected: Int)
+    /// All rows are the same.
+    case noVariance(rowCount: Int)
+    /// Rows differ, but not with the label.
+    case noContrast
+    case notFinite(row: Int, column: Int, value: Double)
+    /// A factorization failed, or there is no library for it.
+    case unsolvable(LinearAlgebraError)
+
+    package var description: String {
+        switch self {
+        case .oneClass(let count):
+            "all \(count) rows have the same label, expected rows of two classes"
+        case .tooFewRows(let found, let expected):
+            "there are \(found) rows with different labels, expected at least \(expected)"
+        case .tooFewPairs(let found, let expected):
+            "there are \(found) pairs, expected at least \(expected)"
+        case .tooFewTexts(let found, let expected):
+            "there are \(found) texts that may be told apart, expected at least \(expected)"
+        case .noVariance(let count):
+            "all \(count) rows are the same; there is nothing to tell apart"
+        case .noContrast:
+            "the rows do not differ between the classes; there is nothing to learn"
+        case .notFinite(let row, let column, let value):
+            "the activation in row \(row), column \(column) is \(value), expected a finite number"
+        case .unsolvable(let error):
+            error.description
+        }
+    }
+}
+
+/// Runs linear algebra; its errors become `StatesError.unsolvable`.
+package func solving<Result>(_ body: () throws(LinearAlgebraError) -> Result) throws(StatesError) -> Result {
+    do { return try body() } catch { throw .unsolvable(error) }
+}
+
+extension Matrix {
+    /// - Throws: `StatesError.notFinite` for the first element that is infinite or no number.
+    package func requireFiniteStates() throws(StatesError) {
+        guard let index = values.firstIndex(where: { !$0.isFinite }) else { return }
+        throw .notFinite(row: index / columns, column: index % columns, value: values[index])
+    }
+}

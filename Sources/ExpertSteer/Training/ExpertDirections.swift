@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// From the states of one pair of layers to a direction of the target: through a map of the expert's states, or by the
+// expert's scores.
+
+import Directions
+import LinearAlgebra
+
+/// A direction for one target layer.
+package struct ExpertDirection: Sendable {
+    package let pair: LayerPair
+    /// Unit vector in the target's width; zeros where nothing was found.
+    package let vector: [Double]
+    /// Of the map, held out; nil for expert-score.
+    var figures: AlignmentFigures?
+    /// Of the feature machine on encoded states.
+    var spectrum: RecursiveFeatureMachine.Spectrum?
+    /// Of expert-score: held-out correlation of the target's states along the direction with the scores.
+    var correlation: Double?
+    /// The control: the direction behind a random rotation of the code. If it steers as well, what steers is not what
+    /// the expert knows.
+    var rotated: [Double]?
+}
+
+/// Fits directions.
+package struct ExpertDirectionFit {
+    let states: SharedStates
+    let options: ExpertOptions
+    let threadCount: Int
+
+    package init(states: SharedStates, options: ExpertOptions, threadCount: Int) {
+        self.states = states
+        self.options = options
+        self.threadCount = threadCount
+    }
+
+    /// Directions of pairs of layers, in their order.
+    ///
+    /// - Parameters:
+    ///   - part: the half of the pairs that they are fitted to; nil takes all.
+    ///   - progress: called with (pairs of layers done, in all).
+    package func directions(
+        of pairs: [LayerPair], part: Int?, progress: (Int, Int) throws -> Void
+    ) throws -> [ExpertDirection] {
+        var scores: [Int: ExpertScores] = [:]
+        let experts = Set(pairs.map(\.expert)).sorted()
+        let total = pairs.count + (options.align == .expertScore ? experts.count : 0)
+        var done = 0
+        if options.align == .expertScore {
+            for chunk in chunks(experts) {
+                let found = try parallelMap(chunk.count, threadCount: threadCount) { index in
+                    try expertScores(layer: chunk[index], part: part)
+                }
+                for (layer, score) in zip(chunk, found) { scores[layer] = score }
+                done += chunk.count
+                try progress(done, total)
+            }
+        }
+        var directions: [ExpertDirection] = []
+        for chunk in chunks(pairs) {
+            directions += try parallelMap(chunk.count, threadCount: threadCount) { index in
+                let pair = chunk[index]
+                return try naming(pair) { try direction(of: pair, scores: scores[pair.expert], part: part) }
+            }
+            done += chunk.count
+            try progress(done, total)
+        }
+        return directions
+    }
+
+    private func chunks<Element>(_ all: [Element]) -> [[Element]] {
+        stride(from: 0, to: all.count, by: threadCount).map {
+            Array(all[$0..<min($0 + threadCount, all.count)])
+        }
+    }
+
+    private func expertScores(layer: Int, part: Int?) throws -> ExpertScores {
+        let (pairs, rows) = states.rows(part: part)
+        let matrix = states.expert.matrix(layer: layer).selectingRows(rows)
+        return try naming(LayerPair(expert: layer, target: -1)) {
+            try ExpertScores(rows: matrix, pairCount: pairs.count, vector: options.vector, seed: options.seed)
+        }
+    }
+
+    private func direction(of pair: LayerPair, scores: ExpertScores?, part: Int?) throws -> ExpertDirection {
+        let (pairs, rows) = states.rows(part: part)
+        let target = states.target.matrix(layer: pair.target).selectingRows(rows)
+        let groups = pairs.flatMap { [$0, $0] } + (0..<states.textCount).map { states.pairCount + $0 }
+        guard let method = options.align.method else {
+            guard let scores else {
+                preconditionFailure("ExpertDirectionFit: no scores of layer \(pair.expert)")
+            }
+            // What both sides of a pair share, its subject first of all, is no part of the concept.
+            let transfer = try ScoreTransfer(
+                scores: centred(Matrix(rows: rows.count, columns: 1, values: scores.values), pairs.count)
+                    .values,
+                target: centred(target, pairs.count), groups: groups, seed: options.seed)
+            return ExpertDirection(
+                pair: pair, vector: normalized(transfer.direction), correlation: transfer.correlation)
+        }
+        let expert = states.expert.matrix(layer: pair.expert).selectingRows(rows)
+        var alignment = AlignmentOptions()
+        alignment.groups = groups
+        alignment.seed = options.seed
+        let encoder = try Alignment.fit(method, expert: expert, target: target, options: alignment)
+        let found = try vector(encoder, expert, pairs.count)
+        var direction = ExpertDirection(pair: pair, vector: found.vector, figures: encoder.figures)
+        direction.spectrum = found.spectrum
+        guard options.fitsRotated else { return direction }
+        let seed = options.seed &+ 1 &+ UInt64(pair.target)
+        direction.rotated = try vector(encoder.rotated(seed: seed), expert, pairs.count).vector
+        return direction
+    }
+
+    /// The direction of encoded expert states.
+    private func vector(_ encoder: Encoder, _ expert: Matrix, _ pairCount: Int) throws -> FoundDirection {
+        let rows = expert.selectingRows(Array(0..<2 * pairCount))
+        return try options.vector.find(in: PairedStates(rows: encoder.encode(rows), pairCount: pairCount))
+    }
+
+    /// Rows less the mean of their pair; texts less the mean of all texts.
+    private func centred(_ rows: Matrix, _ pairCount: Int) -> Matrix {
+        var result = rows
+        let textCount = rows.rows - 2 * pairCount
+        for column in 0..<rows.columns {
+            for pair in 0..<pairCount {
+                let mean = (rows[2 * pair, column] + rows[2 * pair + 1, column]) / 2
+                result[2 * pair, column] -= mean
+                result[2 * pair + 1, column] -= mean
+            }
+            guard textCount > 0 else { continue }
+            var sum = 0.0
+            for row in 2 * pairCount..<rows.rows { sum += rows[row, column] }
+            for row in 2 * pairCount..<rows.rows { result[row, column] -= sum / Double(textCount) }
+        }
+        return result
+    }
+
+    /// Says which layers an error is about.
+    private func naming<Value>(_ pair: LayerPair, _ body: () throws -> Value) throws -> Value {
+        do { return try body() } catch let error as StatesError {
+            throw ExpertTrainingError.states(
+                "expert layer \(pair.expert)" + (pair.target >= 0 ? ", target layer \(pair.target)" : ""),
+                error)
+        }
+    }
+}

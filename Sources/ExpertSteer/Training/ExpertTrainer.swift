@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+// ExpertSteer, step by step: how well both read the concept, how much their layers have in common, which layers are
+// paired, what direction each pair gives, where that works best, and how strong it may be.
+
+import Directions
+import Evaluation
+import Formats
+import JSON
+import LinearAlgebra
+import Steering
+import Tiller
+import Training
+
+/// Trains a profile for a target from states that an expert and the target share.
+package struct ExpertTrainer {
+    private let engine: Engine
+    private let options: ExpertOptions
+    private let reading: SharedReading.Result
+    private let progress: ExpertProgressHandler
+    private var states: SharedStates { reading.states }
+
+    /// Pairs that are scored to choose layers, and tokens of a side that are.
+    private static let scoredPairCount = 40, scoredTokenLimit = 96
+    /// Fewer pairs are too few to be divided into some to learn from and some to choose by.
+    private static let leastDividedPairCount = 32
+
+    /// - Parameter engine: the target.
+    /// - Throws: `TillerError.invalidOption` for layers that the target does not have.
+    package init(
+        engine: Engine, options: ExpertOptions, reading: SharedReading.Result,
+        progress: @escaping ExpertProgressHandler
+    ) throws(TillerError) {
+        try Self.check(options, layerCount: engine.model.configuration.layerCount)
+        self.engine = engine
+        self.options = options
+        self.reading = reading
+        self.progress = progress
+    }
+
+    /// Checks what is known before anything is read.
+    package static func check(_ options: ExpertOptions, layerCount: Int) throws(TillerError) {
+        if let layers = options.layers {
+            guard let last = layers.max(), let first = layers.min(), first >= 0, last < layerCount else {
+                throw .invalidOption("layers \(layers) are not all in 0...\(layerCount - 1)")
+            }
+        }
+        guard options.maximumPairCount >= SharedStates.leastPairCount, options.maximumTextCount >= 0 else {
+            throw .invalidOption(
+                "at most \(options.maximumPairCount) pairs are to be used, expected \(SharedStates.leastPairCount) "
+                    + "or more")
+        }
+    }
+
+    /// Trains.
+    ///
+    /// - Parameter gap: what `ExpertiseGap.measure` found on the same states.
+    /// - Throws: `TillerError`, `ExpertTrainingError`, `LinearAlgebraError`, `PairingError`, and what the progress
+    ///   handler throws.
+    package func train(gap: ExpertiseGap) throws -> TrainedExpert {
+        let grid = grid
+        let information = try sharedInformation()
+        let measurement = try ProfileMeasurement(engine: engine)
+        let candidates = try candidates(grid, information)
+        let fit = ExpertDirectionFit(states: states, options: options, threadCount: engine.threadCount)
+        let (choice, trials) = try choose(among: candidates, fit, measurement)
+        let directions = try fit.directions(of: choice, part: nil) { try progress(.fitting, $0, $1) }
+        guard directions.contains(where: { $0.vector.contains { $0 != 0 } }) else {
+            throw TillerError.invalidOption(
+                "no layer of the expert gives a direction; there is nothing to learn")
+        }
+        var profile = profile(directions.map { ($0.pair.target, $0.vector) })
+        let strengths = measurement.strengths(of: profile)
+        profile.recommendedStrength = strengths.recommended
+        profile.maximumStrength = strengths.maximum
+        profile.minimumStrength = -strengths.maximum
+        let stability = try LayerPairing.stability(
+            of: choice, policy: options.pairing, information: information, grid: grid)
+        let report = ExpertReport(
+            options: options, states: states, gap: gap, grid: grid, information: information,
+            pairs: zip(directions, stability).map { pairReport($0, stability: $1, grid, information) },
+            trials: trials, strengths: strengths)
+        profile.evaluation = report.evaluation
+        return TrainedExpert(profile: profile, report: report)
+    }
+
+    private var grid: LayerGrid {
+        LayerGrid(
+            expertLayers: states.expert.layers, expertLayerCount: states.expert.layerCount,
+            targetLayers: states.target.layers, targetLayerCount: states.target.layerCount)
+    }
+
+    /// One expert layer for each of some target layers, by the options' policy.
+    package func pairs(ofTargets layers: [Int]) throws -> [LayerPair] {
+        let information = try options.pairing.needsInformation ? sharedInformation().gaussian : nil
+        let policy = options.pairing == .all ? .matchedDepth : options.pairing
+        return try LayerPairing.choose(
+            policy, information: information, grid: grid, targets: layers, seed: options.seed)
+    }
+
+    // MARK: - Steps
+
+    /// Information between all layers of both models.
+    private func sharedInformation() throws -> MutualInformationMatrix {
+        let models = [states.expert, states.target]
+        let layers = models.enumerated().flatMap { model, states in states.layers.map { (model, $0) } }
+        let threadCount = engine.threadCount
+        var scores: [[LayerScores]] = [[], []]
+        for first in stride(from: 0, to: layers.count, by: threadCount) {
+            let chunk = layers[first..<min(first + threadCount, layers.count)]
+            let found = try parallelMap(chunk.count, threadCount: threadCount) { index in
+                let (model, layer) = layers[first + index]
+                do { return try LayerScores(of: models[model].matrix(layer: layer)) } catch let error
+                    as StatesError
+                {
+                    throw ExpertTrainingError.states(
+                        "\(model == 0 ? "expert" : "target") layer \(layer)", error)
+                }
+            }
+            for (place, score) in zip(chunk, found) { scores[place.0].append(score) }
+            try progress(.comparing, chunk.endIndex, 2 * layers.count)
+        }
+        var information = MutualInformationOptions()
+        information.seed = options.seed
+        let matrix = try MutualInformationMatrix(
+            expert: scores[0], target: scores[1], options: information, threadCount: threadCount)
+        try progress(.comparing, 2 * layers.count, 2 * layers.count)
+        return matrix
+    }
+
+    /// Pairs of layers to choose among: those of the layers that are asked for; for pairings by information those that
+    /// it ranks first; otherwise those of a few ranges of layers.
+    private func candidates(
+        _ grid: LayerGrid, _ information: MutualInformationMatrix
+    ) throws(PairingError) -> [[LayerPair]] {
+        let layerCount = states.target.layerCount
+        if options.pairing.needsInformation || options.layers != nil {
+            let standard = ProfileChoice.standardLayers(of: layerCount).count
+            return [
+                try LayerPairing.choose(
+                    options.pairing, information: information.gaussian, grid: grid, targets: options.layers,
+                    count: options.layers == nil ? standard : nil, seed: options.seed)
+            ]
+        }
+        let ranges =
+            states.pairCount >= Self.leastDividedPairCount
+            ? ProfileChoice.layerRanges(of: layerCount)
+            : [ProfileChoice.standardLayers(of: layerCount)]
+        // One pairing for all ranges, so that a layer has the same expert layer in each.
+        let all = try LayerPairing.choose(
+            options.pairing, information: nil, grid: grid, targets: Set(ranges.joined()).sorted(),
+            seed: options.seed)
+        return ranges.map { range in all.filter { range.contains($0.target) } }
+    }
+
+    /// Fits candidates to one half of the pairs and tries them on the other, all at the same damage, beside the target's
+    /// own mean difference and the control behind a random rotation.
+    private func choose(
+        among candidates: [[LayerPair]], _ fit: ExpertDirectionFit, _ measurement: ProfileMeasurement
+    ) throws -> (choice: [LayerPair], trials: [ExpertTrial]) {
+        guard states.pairCount >= Self.leastDividedPairCount else { return (candidates[0], []) }
+        let layers = Set(candidates.joined()).sorted { ($0.target, $0.expert) < ($1.target, $1.expert) }
+        let found = try fit.directions(of: layers, part: 0) { try progress(.fitting, $0, $1) }
+        let directions = Dictionary(zip(layers, found), uniquingKeysWith: { a, _ in a })
+        let heldOut = (0..<states.pairCount).filter { $0 / 2 % 2 == 1 }.spread(Self.scoredPairCount)
+        let pairs = try measurement.scored(
+            heldOut.map { reading.list.pairs[states.pairNumbers[$0]] }, tokenLimit: Self.scoredTokenLimit)
+        guard pairs.count > 1 else { return (candidates[0], []) }
+        let total = candidates.count + 2
+        var trials: [ExpertTrial] = []
+        var strength: Float = 0.25
+        func measure(
+            _ kind: ExpertTrial.Kind, _ layers: [LayerPair], _ vector: (LayerPair) throws -> [Double]?
+        ) throws {
+            let vectors = try layers.compactMap { pair in try vector(pair).map { (pair.target, $0) } }
+            guard vectors.contains(where: { $0.1.contains { $0 != 0 } }) else { return }
+            let found = try measurement.effect(of: profile(vectors), on: pairs, start: strength)
+            strength = found.strength
+            trials.append(ExpertTrial(kind: kind, pairs: layers, effect: found.effect))
+        }
+        for (index, candidate) in candidates.enumerated() {
+            try progress(.choosing, index, total)
+            try measure(.candidate, candidate) { directions[$0]?.vector }
+        }
+        let best = trials.max { $0.score < $1.score }?.pairs ?? candidates[0]
+        try progress(.choosing, total - 2, total)
+        try measure(.rotated, best) { directions[$0]?.rotated }
+        try progress(.choosing, total - 1, total)
+        let rows = states.rows(part: 0).pairs
+        try measure(.meanDifference, best) { pair in
+            try DirectionMethod.meanDifference.direction(
+                of: states.target.pairs(layer: pair.target).selecting(rows))
+        }
+        try progress(.choosing, total, total)
+        return (best, trials)
+    }
+
+    // MARK: - Results
+
+    private func pairReport(
+        _ direction: ExpertDirection, stability: Double, _ grid: LayerGrid,
+        _ information: MutualInformationMatrix
+    ) -> ExpertPairReport {
+        let own = states.target.pairs(layer: direction.pair.target)
+        let row = grid.expertLayers.firstIndex(of: direction.pair.expert) ?? 0
+        let column = grid.targetLayers.firstIndex(of: direction.pair.target) ?? 0
+        return ExpertPairReport(
+            direction: direction, information: information.gaussian[row, column], stability: stability,
+            diagnostics: DirectionDiagnostics(of: direction.vector, on: own),
+            rotated: direction.rotated.map { DirectionDiagnostics(of: $0, on: own) })
+    }
+
+    /// A profile that adds vectors, not yet calibrated.
+    package func profile(_ vectors: [(layer: Int, vector: [Double])]) -> SteeringProfile {
+        // Two expert layers of one target layer share its strength.
+        let counts = Dictionary(vectors.map { ($0.layer, 1) }, uniquingKeysWith: +)
+        let operations = vectors.enumerated().map { index, entry in
+            SteeringProfile.Operation(
+                .add, layer: entry.layer, vector: index, coefficient: 1 / Float(counts[entry.layer] ?? 1))
+        }
+        return SteeringProfile(
+            name: options.name, description: options.description,
+            sourceHash: engine.file.manifest.source.sha256, hiddenSize: states.target.width,
+            layerCount: states.target.layerCount,
+            method: "expert-steer \(options.align.rawValue) \(options.vector.rawValue)",
+            operations: operations,
+            residualRMS: reading.residualRMS, recommendedStrength: 1, minimumStrength: -1, maximumStrength: 1,
+            provenance: provenance, vectors: vectors.map { $0.vector.map { Float($0) } })
+    }
+
+    /// Without a date: the same data, models, options and seed give the same bytes on any day.
+    private var provenance: JSON {
+        [
+            "program": .string("tiller \(tillerVersion)"), "pairs": .integer(states.pairCount),
+            "texts": .integer(states.textCount), "data_sha256": .string("\(reading.list.dataHash)"),
+            "weights": .string("\(engine.model.blocks[0].feedForward.up.encoding)"),
+            "expert": [
+                "model": .string(states.expert.name), "source_sha256": .string("\(states.expert.sourceHash)"),
+                "layers": .integer(states.expert.layerCount), "width": .integer(states.expert.width),
+            ],
+            "align": .string(options.align.rawValue), "pairing": .string(options.pairing.rawValue),
+            "vector": .string(options.vector.rawValue), "position": .string("\(reading.position)"),
+            "seed": .string("\(options.seed)"),
+            "linear_algebra": .string((try? LinearAlgebra.coreType()) ?? "none"),
+        ]
+    }
+}
+
+/// A profile and how it came about.
+package struct TrainedExpert: Sendable {
+    package let profile: SteeringProfile
+    package let report: ExpertReport
+}

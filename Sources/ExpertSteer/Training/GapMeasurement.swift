@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Before anything is trained: does the expert read the concept better than its target? By layer, held out, with
+// intervals.
+
+import Directions
+import JSON
+
+extension ExpertiseGap {
+    /// Reads every layer of both models.
+    package static func measure(
+        _ states: SharedStates, seed: UInt64, threadCount: Int, progress: ExpertProgressHandler
+    ) throws -> ExpertiseGap {
+        var options = LayerReading.Options()
+        options.seed = seed
+        let models = [states.expert, states.target]
+        let layers = models.enumerated().flatMap { model, states in states.layers.map { (model, $0) } }
+        var readings: [[LayerReading]] = [[], []]
+        for first in stride(from: 0, to: layers.count, by: threadCount) {
+            let chunk = layers[first..<min(first + threadCount, layers.count)]
+            let found = try parallelMap(chunk.count, threadCount: threadCount) { index in
+                let (model, layer) = layers[first + index]
+                do {
+                    return try LayerReading(
+                        layer: layer, states: models[model].pairs(layer: layer), options: options)
+                } catch let error as StatesError {
+                    throw ExpertTrainingError.states(
+                        "\(model == 0 ? "expert" : "target") layer \(layer)", error)
+                }
+            }
+            for (place, reading) in zip(chunk, found) { readings[place.0].append(reading) }
+            try progress(.reading, chunk.endIndex, layers.count)
+        }
+        return ExpertiseGap(expert: readings[0], target: readings[1])
+    }
+
+    /// The figures on record.
+    package var json: JSON {
+        func layers(_ readings: [LayerReading]) -> JSON {
+            .array(
+                readings.map { reading in
+                    [
+                        "layer": .integer(reading.layer), "auc": .number(reading.auc.rounded(4)),
+                        "interval": Self.json(reading.interval),
+                    ]
+                })
+        }
+        return [
+            "verdict": .string(verdict.rawValue), "expert_auc": .number(expertAUC.rounded(4)),
+            "expert_interval": Self.json(expertInterval), "target_auc": .number(targetAUC.rounded(4)),
+            "target_interval": Self.json(targetInterval), "difference": .number(difference.rounded(4)),
+            "interval": Self.json(interval), "expert": layers(expert), "target": layers(target),
+        ]
+    }
+
+    private static func json(_ interval: ClosedRange<Double>) -> JSON {
+        [.number(interval.lowerBound.rounded(4)), .number(interval.upperBound.rounded(4))]
+    }
+}
+
+extension Double {
+    /// With so many decimals: what is on record need not show the noise of the last digits.
+    func rounded(_ digits: Int) -> Double {
+        let scale = (0..<digits).reduce(1.0) { scale, _ in scale * 10 }
+        return (self * scale).rounded() / scale
+    }
+}
