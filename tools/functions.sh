@@ -39,3 +39,28 @@ libfuzzer() {
 read_only_constants() {
     echo 'SECTIONS { .data.constants : { INPUT_SECTION_FLAGS(SHF_WRITE) *(.rodata .rodata.*) } } INSERT BEFORE .data;' >"$1"
 }
+
+# What counts checks: the caller has the variables passed and failed, numbers, and skipped, an array.
+step() { printf '==> [%d s] %s\n' "$SECONDS" "$1"; }
+
+# verdict NAME STATUS: counts a check; 3 means that it could not run.
+verdict() {
+    case $2 in
+    0) passed=$((passed + 1)) ;;
+    3) skipped+=("$1") ;;
+    *) failed=$((failed + 1)) && echo "tools/${0##*/}: FAILED: $1" ;;
+    esac
+}
+
+# check NAME COMMAND…: a step that is one command.
+check() {
+    step "$1"
+    "${@:2}" </dev/null
+    verdict "$1" $?
+}
+
+finish() {
+    ((${#skipped[@]} == 0)) || printf "tools/${0##*/}: skipped: %s\n" "${skipped[@]}"
+    echo "tools/${0##*/}: $passed passed, $failed failed, ${#skipped[@]} skipped, $SECONDS s"
+    exit $((failed > 0))
+}
