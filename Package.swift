@@ -137,8 +137,8 @@ let package = Package(
             name: "TillerCommand",
             dependencies: [
                 "Commands", "Conversion", "Directions", "Evaluation", "ExpertSteer", "Formats", "JSON",
-                "LinearAlgebra", "Models", "Platform", "Quantization", "Signing", "Steering", "Terminal",
-                "Tiller", "Training",
+                "LinearAlgebra", "Platform", "Quantization", "Signing", "Steering", "Terminal", "Tiller",
+                "Training",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(name: "TillerRun", dependencies: ["Commands", "Tiller"]),
@@ -159,7 +159,7 @@ let package = Package(
         .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "TestSupport"]),
         .testTarget(
             name: "TokenizationTests",
-            dependencies: ["Tokenization", "Conversion", "Formats", "JSON", "TestSupport"]),
+            dependencies: ["Tokenization", "Conversion", "Formats", "JSON", "Models", "TestSupport"]),
         .testTarget(name: "ChatTemplatesTests", dependencies: ["ChatTemplates", "JSON", "TestSupport"]),
         .testTarget(
             name: "FormatsTests",
@@ -185,9 +185,8 @@ let package = Package(
         .testTarget(
             name: "TillerTests",
             dependencies: [
-                "ChatTemplates", "Conversion", "Formats", "JSON", "Kernels", "ModelFixtures", "Platform",
-                "Quantization",
-                "Steering", "Tiller", "TestSupport", "Tokenization",
+                "ChatTemplates", "Conversion", "Formats", "JSON", "Kernels", "ModelFixtures", "Models",
+                "Platform", "Quantization", "Steering", "Tiller", "TestSupport", "Tokenization",
             ]),
         .testTarget(
             name: "ConcurrencyTests",

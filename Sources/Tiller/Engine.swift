@@ -26,6 +26,15 @@ public final class Engine: Sendable {
     /// How keys and values are kept.
     public enum CacheType: String, Sendable, CaseIterable {
         case float32 = "f32", float16 = "f16", int8
+
+        /// What the cache's memory holds.
+        package var encoding: CacheEncoding {
+            switch self {
+            case .float32: .float32
+            case .float16: .float16
+            case .int8: .int8
+            }
+        }
     }
 
     /// Choices that a model leaves open.
@@ -126,19 +135,15 @@ public final class Engine: Sendable {
     {
         let headSize = file.manifest.configuration.headSize
         let hasGroups = headSize % TensorEncoding.groupSize == 0
-        switch wanted {
-        case .float32: return .float32
-        case .float16: return .float16
-        case .int8:
-            guard hasGroups else {
-                throw .invalidOption(
-                    "an int8 cache needs heads of a multiple of 32, these have \(headSize); take f16")
-            }
-            return .int8
-        case nil:
+        guard let wanted else {
             if file.tensorIndex[.query, 0]?.encoding == .float32 { return .float32 }
             return hasGroups ? .int8 : .float16
         }
+        guard wanted != .int8 || hasGroups else {
+            throw .invalidOption(
+                "an int8 cache needs heads of a multiple of 32, these have \(headSize); take f16")
+        }
+        return wanted.encoding
     }
 
     // MARK: - What the model is

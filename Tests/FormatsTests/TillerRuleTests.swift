@@ -246,7 +246,7 @@ struct TillerRuleTests {
     @Test func theTensorIndexIsChecked() throws {
         let huge = [UInt8](repeating: 0xFF, count: 8)
         expect(.tillerIndexSize, [changed { $0[.tensorIndex].bytes.removeLast() }])
-        expect(.tillerTensorRole, [index(0, 0, [4, 0]), index(0, 0, [0xFF, 0xFF])])
+        expect(.tillerTensorRole, [index(0, 0, [5, 0]), index(0, 0, [0xFF, 0xFF])])
         // The first entry is the token embedding, the fourth is the attention norm of layer 0.
         expect(.tillerTensorLayer, [index(0, 2, [0, 0]), index(3, 2, [0xFF, 0xFF]), index(3, 2, [0, 4])])
         expect(.tillerTensorEncoding, [index(0, 4, [7]), index(0, 4, [0xFF])])

@@ -104,7 +104,7 @@ package struct ReceiptVerification: Sendable {
     ) throws(TillerError) {
         let made = receipt.body["cache"]?.stringValue ?? ""
         guard made != "\(engine.cacheEncoding)" else { return }
-        let option = Engine.CacheType.allCases.first { "\($0)" == made }
+        let option = Engine.CacheType.allCases.first { "\($0.encoding)" == made }
         throw .invalidOption(
             "the receipt of '\(profile.name)' was made with a cache of \(made), here it is \(engine.cacheEncoding)"
                 + (option.map { "; take --cache \($0.rawValue)" } ?? ""))
