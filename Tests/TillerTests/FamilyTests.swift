@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Families whose golden values begin as folders by transformers: the same logits through the folder, and through the GGUF that
+// llama.cpp's converter makes of it.
+
+import Conversion
+import Formats
+import Glibc
+import JSON
+import Kernels
+import ModelFixtures
+import Models
+import Platform
+import Quantization
+import TestSupport
+import Testing
+import Tiller
+
+@Suite struct FamilyTests {
+    static let names: [String] = []
+    /// Of distributions: what Float32 leaves of logits by Float64.
+    private static let largestDivergence = 1e-9
+
+    private let folder = TemporaryFolder()
+
+    /// The model as a file of Float32 weights.
+    private func convert(_ source: String) throws -> String {
+        let output = folder.path + "/model.tiller"
+        let converter = Converter(
+            encodings: EncodingChoice(weights: .float32, head: .float32), replacesExisting: true,
+            threadCount: 2,
+            program: "test")
+        _ = try converter.convert(source, to: output)
+        return output
+    }
+
+    /// Both ways to the model.
+    private static func sources(_ name: String) -> [String] {
+        ["\(FolderCopy.fixtures)/\(name)", "\(FolderCopy.fixtures)/\(name)/model.gguf"]
+    }
+
+    private func expectLogits(_ name: String, _ golden: String, contextLength: Int) throws {
+        let path = "\(FolderCopy.fixtures)/\(name)/\(golden)"
+        let json = try JSON.parse(readFile(path: "\(path).json", limit: 1 << 20))
+        let expected = try readFile(path: "\(path).logits.bin", limit: 1 << 24).withUnsafeBytes { raw in
+            (0..<raw.count / 4).map { raw.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
+        }
+        let tokens = (json["tokens"]?.arrayValue ?? []).compactMap { $0.intValue.map { Int32($0) } }
+        let positions = (json["positions"]?.arrayValue ?? []).compactMap(\.intValue)
+        #expect(positions.count >= 8)
+        for source in Self.sources(name) {
+            let engine = try Engine(path: convert(source), options: Engine.Options())
+            let logits = try engine.makeSession(contextLength: contextLength).logits(
+                of: tokens, at: positions)
+            #expect(largestDifference(logits, expected) < ForwardPassTests.tolerance, "\(source)")
+            let size = expected.count / positions.count
+            for row in positions.indices {
+                let part = row * size..<(row + 1) * size
+                let divergence = divergence(
+                    expected[part].map { Double($0) }, logits[part].map { Double($0) })
+                #expect(divergence < Self.largestDivergence, "\(source), position \(positions[row])")
+            }
+        }
+    }
+
+    /// Σ p ln(p / q) of two distributions by their logits.
+    private func divergence(_ p: [Double], _ q: [Double]) -> Double {
+        func logProbabilities(_ row: [Double]) -> [Double] {
+            let top = row.max() ?? 0
+            let sum = row.reduce(0) { $0 + exp($1 - top) }
+            return row.map { $0 - top - log(sum) }
+        }
+        return zip(logProbabilities(p), logProbabilities(q)).reduce(0) { $0 + exp($1.0) * ($1.0 - $1.1) }
+    }
+
+    @Test(arguments: names) func logitsAreThoseOfTransformersOnBothWays(name: String) throws {
+        try expectLogits(name, "golden", contextLength: 64)
+    }
+
+    /// One configuration, whichever way it came, which the manifest keeps.
+    @Test(arguments: names) func bothWaysGiveOneConfiguration(name: String) throws {
+        var configurations = try Self.sources(name).map { try ModelSource(path: $0).configuration }
+        // The converter gives hybrids the context of their recurrent layers.
+        configurations[1].contextLength = configurations[0].contextLength
+        #expect(configurations[0] == configurations[1])
+        #expect(try ModelConfiguration(configurations[0].json) == configurations[0])
+    }
+
+    /// Decoding token by token gives what a prompt gives.
+    @Test(arguments: names) func generationAndPrefillAgree(name: String) throws {
+        let engine = try Engine(path: convert(Self.sources(name)[0]), options: Engine.Options())
+        let tokens = Array(engine.encode("There are three winds; the ferry brings bread.").prefix(24))
+        let together = try engine.makeSession(contextLength: 64).logits(of: tokens, at: [tokens.count - 1])
+        let session = try engine.makeSession(contextLength: 64)
+        for token in tokens { try session.evaluate([token]) }
+        #expect(session.currentLogits == together)
+    }
+}
