@@ -16,7 +16,7 @@ import Testing
 import Tiller
 
 @Suite struct FamilyTests {
-    static let names = ["smollm3"]
+    static let names = ["granite", "granite4", "smollm3"]
     /// Of distributions: what Float32 leaves of logits by Float64.
     private static let largestDivergence = 1e-9
 
