@@ -16,7 +16,7 @@ import Testing
 import Tiller
 
 @Suite struct FamilyTests {
-    static let names = ["granite", "granite4", "smollm3"]
+    static let names = ["granite", "granite4", "phi3", "smollm3"]
     /// Of distributions: what Float32 leaves of logits by Float64.
     private static let largestDivergence = 1e-9
 
@@ -74,6 +74,11 @@ import Tiller
 
     @Test(arguments: names) func logitsAreThoseOfTransformersOnBothWays(name: String) throws {
         try expectLogits(name, "golden", contextLength: 64)
+    }
+
+    /// LongRoPE has other factors for contexts beyond the original one, for all of their positions.
+    @Test func longContextsHaveFactorsOfTheirOwn() throws {
+        try expectLogits("phi3", "long", contextLength: 128)
     }
 
     /// One configuration, whichever way it came, which the manifest keeps.
