@@ -101,7 +101,7 @@ extension Engine {
     }
 
     /// Says on standard error which strengths are outside their profile's safe range.
-    package func warn(about steering: [Steer]) throws(TillerError) {
+    package func warn(about steering: [AppliedProfile]) throws(TillerError) {
         for steer in steering {
             let profile = try profile(named: steer.name)
             guard let warning = profile.warning(about: steer.strength ?? profile.recommendedStrength) else {

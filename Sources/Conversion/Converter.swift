@@ -65,7 +65,7 @@ package struct Converter: Sendable {
             if let calibration {
                 try calibrated(&source, by: calibration, near: output, progress)
             } else {
-                try nameless(&source, treatment(of: source), near: output) { progress(.convert, $0, $1) }
+                try nameless(&source, scaling(of: source), near: output) { progress(.convert, $0, $1) }
             }
         try file.writer.commit()
         file.summary.fileByteCount = file.writer.byteCount
@@ -74,9 +74,9 @@ package struct Converter: Sendable {
     }
 
     /// What the statistics say of a source's tensors; nil without any.
-    func treatment(of source: ModelSource) throws -> TreatmentPlan? {
+    func scaling(of source: ModelSource) throws -> ScalingPlan? {
         try ConversionError.naming(source.path) {
-            try TreatmentPlan(source, statistics, pool: ThreadPool(threadCount: threadCount))
+            try ScalingPlan(source, statistics, pool: ThreadPool(threadCount: threadCount))
         }
     }
 
@@ -110,13 +110,13 @@ package struct Converter: Sendable {
     ///
     /// - Parameter progress: called with (bytes of the source's tensors done, bytes in all), at last with all of them.
     func nameless(
-        _ source: inout ModelSource, _ treatment: TreatmentPlan?, near output: String,
-        feedback: MomentFeedback? = nil, progress: (Int, Int) -> Bool
+        _ source: inout ModelSource, _ scaling: ScalingPlan?, near output: String,
+        feedback: GPTQFeedback? = nil, progress: (Int, Int) -> Bool
     ) throws -> NamelessFile {
         let plan = try ConversionError.naming(source.path) {
-            try TensorPlan(source, encodings: encodings, treatments: treatment?.treatments ?? [:])
+            try TensorPlan(source, encodings: encodings, scalings: scaling?.scalings ?? [:])
         }
-        let headScaling: HeadScaling? = treatment.map(\.headScaling) ?? source.headScaling
+        let headScaling: HeadScaling? = scaling.map(\.headScaling) ?? source.headScaling
         var summary = ConversionSummary()
         summary.sourceByteCount = source.readByteCount
         let (profiles, remarks) = source.profiles(keptUnder: headScaling)
@@ -134,7 +134,7 @@ package struct Converter: Sendable {
         let byteCount = plan.sourceByteCount
         guard progress(byteCount, byteCount) else { throw CancellationError() }
         let (tokenizer, chatTemplate) = (source.tokenizer, source.chatTemplate)
-        let kept = keepsStatistics ? treatment?.statistics : nil
+        let kept = keepsStatistics ? scaling?.statistics : nil
         let encoded = try profiles.map { try $0.encoded(for: source.configuration) }
         return try NamelessFile(writer, manifest, summary) { manifest in
             try writer.complete(
@@ -144,7 +144,7 @@ package struct Converter: Sendable {
     }
 
     private func write(
-        _ plan: TensorPlan, _ feedback: MomentFeedback?, with writer: TillerFileWriter,
+        _ plan: TensorPlan, _ feedback: GPTQFeedback?, with writer: TillerFileWriter,
         into summary: inout ConversionSummary,
         _ progress: (Int, Int) -> Bool
     ) throws {

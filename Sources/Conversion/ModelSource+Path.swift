@@ -16,7 +16,7 @@ extension ModelSource {
     package init(path: String, output: String? = nil) throws {
         var status = stat()
         if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
-            let folder = try ModelFolder(path: path)
+            let folder = try HuggingFaceModel(path: path)
             for file in folder.fileNames { try Self.requireOther(output, than: "\(path)/\(file)") }
             try self.init(folder: folder)
             self.path = path

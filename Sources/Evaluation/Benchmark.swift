@@ -16,7 +16,7 @@ public struct BenchmarkOptions: Sendable {
     /// Tokens in the cache before either measurement.
     public var depth = 0
     public var repetitions = 5
-    public var steering: [Steer] = []
+    public var steering: [AppliedProfile] = []
     /// Bound on what steering does to each decoded token, see `GenerationOptions.maximumDivergence`.
     public var maximumDivergence: Double?
 
@@ -129,7 +129,7 @@ public struct Benchmark {
 
     /// What a token at a position reads: matrices once, and all positions that each layer sees.
     private func byteCountByToken(at position: Int, _ cache: KeyValueCache) -> Int {
-        engine.model.blocks.reduce(engine.model.bytesByToken) { sum, block in
+        engine.model.blocks.reduce(engine.model.bytesPerToken) { sum, block in
             sum + min(position, block.attention.plan.window ?? .max) * cache.bytesByPosition
         }
     }

@@ -91,7 +91,7 @@ extension ChoiceEvaluation {
     ///
     /// - Parameter onItems: called after some items with (items done, items in all).
     package static func measure(
-        _ items: [ChoiceItem], engine: Engine, steering: [Steer] = [],
+        _ items: [ChoiceItem], engine: Engine, steering: [AppliedProfile] = [],
         onItems: (Int, Int) -> Void = { _, _ in }
     ) throws(TillerError) -> ChoiceEvaluation {
         let scorer = try ChoiceScorer(engine: engine)

@@ -25,7 +25,7 @@ package struct DivergenceMeter {
     ///   - contextLength: tokens of a chunk.
     /// - Throws: `TillerError.invalidOption` where both have different vocabularies,
     ///   `.invalidProfile` where what steers begins after a chunk.
-    package init(engine: Engine, reference: Engine, steering: [Steer] = [], contextLength: Int = 512)
+    package init(engine: Engine, reference: Engine, steering: [AppliedProfile] = [], contextLength: Int = 512)
         throws(TillerError)
     {
         try engine.requireSameVocabulary(as: reference)

@@ -44,7 +44,7 @@ extension PairEvaluation {
     ///
     /// - Parameter onPairs: called after some pairs with (evaluations done, evaluations in all).
     package static func measure(
-        _ pairs: [ContrastivePair], engine: Engine, steering: [Steer],
+        _ pairs: [ContrastivePair], engine: Engine, steering: [AppliedProfile],
         onPairs: (Int, Int) -> Void = { _, _ in }
     ) throws(TillerError) -> PairEvaluation {
         try measure(pairs, engine: engine, plan: engine.scoringPlan(steering), onPairs: onPairs)

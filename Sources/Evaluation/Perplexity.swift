@@ -42,7 +42,7 @@ extension Perplexity {
     /// - Throws: `TillerError.invalidOption` where the text is shorter than one chunk,
     ///   `.invalidProfile` where what steers begins after it.
     public static func measure(
-        _ text: String, engine: Engine, steering: [Steer] = [], contextLength: Int = 512,
+        _ text: String, engine: Engine, steering: [AppliedProfile] = [], contextLength: Int = 512,
         chunkLimit: Int? = nil,
         onChunk: (Int, Int, Double) -> Void = { _, _, _ in }
     ) throws(TillerError) -> Perplexity {

@@ -14,7 +14,7 @@ package struct ExpertiseGap: Sendable {
     }
 
     /// By layer.
-    package let expert, target: [LayerReading]
+    package let expert, target: [LayerProbe]
     /// Held-out areas under the curve at a layer that is chosen on the other folds, so that the best of many layers
     /// owes nothing to chance; with 95 % intervals over pairs.
     package let expertAUC, targetAUC: Double
@@ -26,7 +26,7 @@ package struct ExpertiseGap: Sendable {
     package let verdict: Verdict
 
     /// - Precondition: both have readings, all of the same pairs under the same options.
-    package init(expert: [LayerReading], target: [LayerReading]) {
+    package init(expert: [LayerProbe], target: [LayerProbe]) {
         precondition(!expert.isEmpty && !target.isEmpty, "ExpertiseGap: a model without readings")
         let folds = expert[0].folds
         precondition(
@@ -62,19 +62,19 @@ package struct ExpertiseGap: Sendable {
     }
 
     /// The layers that read best, over all folds.
-    package var bestExpert: LayerReading { Self.best(of: expert) }
-    package var bestTarget: LayerReading { Self.best(of: target) }
+    package var bestExpert: LayerProbe { Self.best(of: expert) }
+    package var bestTarget: LayerProbe { Self.best(of: target) }
 
     package var expertHasSomethingToTeach: Bool { verdict == .expertReadsBetter }
 
-    private static func best(of readings: [LayerReading]) -> LayerReading {
+    private static func best(of readings: [LayerProbe]) -> LayerProbe {
         // The first of equals.
         readings.dropFirst().reduce(readings[0]) { $1.auc > $0.auc ? $1 : $0 }
     }
 
     /// The mean over folds of the area at the layer that is best on all other folds.
     private static func crossFitted(
-        _ readings: [LayerReading], _ weights: [[Double]], _ folds: PairFolds
+        _ readings: [LayerProbe], _ weights: [[Double]], _ folds: PairFolds
     ) -> Double {
         let areas = readings.map { $0.areas(weights) }
         let chosen = folds.pairs.indices.map { fold in

@@ -4,24 +4,24 @@
 
 /// How the codes of one encoding lie in a group, and how many of them 16-bit sums can take.
 public protocol AffineGroupKernel {
-    associatedtype Set: TileLanes
+    associatedtype ISA: TileLanes
     /// Bytes of a group's codes.
     static var byteCount: Int { get }
 
-    /// The integer sums of one group, less what `endNibbles` adds.
+    /// The integer sums of one group, less what `endLowBits` adds.
     static func add<Block: TokenBlock>(
         _ block: inout Block, _ codes: UnsafeRawPointer, _ x: UnsafePointer<QuantizedGroup>, stride: Int,
-        scaledBy scales: Set.ByteScales
-    ) where Block.Set == Set
+        scaledBy scales: ISA.ByteScales
+    ) where Block.ISA == ISA
 }
 
 /// Weights of an affine encoding.
 public enum AffineTile<Group: AffineGroupKernel>: TileKernel {
-    public typealias Set = Group.Set
+    public typealias ISA = Group.ISA
 
     @inlinable @inline(__always)
     public static func multiply<Block: TokenBlock>(_: Block.Type, _ p: TileProduct, tile: Int, token: Int)
-    where Block.Set == Set {
+    where Block.ISA == ISA {
         let start = p.tiles + tile &* p.tileByteCount
         let groupCount = p.columnCount / groupColumns
         let layout = GroupLayout.affine(codeByteCount: Group.byteCount)
@@ -34,18 +34,18 @@ public enum AffineTile<Group: AffineGroupKernel>: TileKernel {
         let byteCount = layout.scaleByteCount &+ layout.codeByteCount
         while x < end {
             prefetch(Block.self, behind: read, byteCount: byteCount)
-            let byteScales = Set.loadByteScales(scales)
+            let byteScales = ISA.loadByteScales(scales)
             block.beginNibbles()
             Group.add(&block, codes, x, stride: p.inputStride, scaledBy: byteScales)
-            block.endNibbles(scaledBy: byteScales, x, stride: p.inputStride)
-            block.addMinimum(Set.loadUnsignedBytes(scales + 16), x, stride: p.inputStride)
+            block.endLowBits(scaledBy: byteScales, x, stride: p.inputStride)
+            block.addMinimum(ISA.loadUnsignedBytes(scales + 16), x, stride: p.inputStride)
             read += byteCount
             scales += layout.scaleByteCount
             codes += layout.codeByteCount
             x += 1
         }
-        block.scale(by: Set.loadBrainFloats(start))
-        block.subtractMinimum(times: Set.loadBrainFloats(start + 32))
+        block.scale(by: ISA.loadBrainFloats(start))
+        block.subtractMinimum(times: ISA.loadBrainFloats(start + 32))
         block.store(
             to: p.output(tile: tile, token: token), stride: p.outputStride, rowCount: p.rowCount(ofTile: tile)
         )
@@ -53,18 +53,18 @@ public enum AffineTile<Group: AffineGroupKernel>: TileKernel {
 }
 
 /// Codes of `TensorEncoding.int4`.
-public enum FourBits<Set: TileLanes>: AffineGroupKernel {
+public enum FourBits<ISA: TileLanes>: AffineGroupKernel {
     @inlinable @inline(__always) public static var byteCount: Int { 256 }
 
     @inlinable @inline(__always)
     public static func add<Block: TokenBlock>(
         _ block: inout Block, _ codes: UnsafeRawPointer, _ x: UnsafePointer<QuantizedGroup>, stride: Int,
-        scaledBy scales: Set.ByteScales
-    ) where Block.Set == Set {
-        let turns = Set.turns(4)
+        scaledBy scales: ISA.ByteScales
+    ) where Block.ISA == ISA {
+        let turns = ISA.turns(4)
         var j = 0
         while j < turns {
-            let w = Set.loadNibbles(codes + j &* 64)
+            let w = ISA.loadNibbles(codes + j &* 64)
             block.add(w.low, times: x, stride: stride, 2 &* j)
             block.add(w.high, times: x, stride: stride, 2 &* j &+ 1)
             j &+= 1
@@ -75,50 +75,50 @@ public enum FourBits<Set: TileLanes>: AffineGroupKernel {
 /// Codes whose highest bit lies in 64 bytes of its own.
 public protocol SplitCodes: AffineGroupKernel {
     /// The columns 4s to 4s + 3; `s` is a constant where this is inlined.
-    static func quad(_ codes: UnsafeRawPointer, _ s: Int) -> Set.Nibbles
+    static func quad(_ codes: UnsafeRawPointer, _ s: Int) -> ISA.LowBitCodes
 }
 
 /// Codes of `TensorEncoding.int5`: their sums are twice as large, so each half of the group has its own.
-public enum FiveBits<Set: TileLanes>: SplitCodes {
+public enum FiveBits<ISA: TileLanes>: SplitCodes {
     @inlinable @inline(__always) public static var byteCount: Int { 320 }
 
     @inlinable @inline(__always)
     public static func add<Block: TokenBlock>(
         _ block: inout Block, _ codes: UnsafeRawPointer, _ x: UnsafePointer<QuantizedGroup>, stride: Int,
-        scaledBy scales: Set.ByteScales
-    ) where Block.Set == Set {
+        scaledBy scales: ISA.ByteScales
+    ) where Block.ISA == ISA {
         addHalf(&block, codes, x, stride: stride, 0)
-        block.endNibbles(scaledBy: scales, x, stride: stride)
+        block.endLowBits(scaledBy: scales, x, stride: stride)
         block.beginNibbles()
         addHalf(&block, codes, x, stride: stride, 4)
     }
 
     @inlinable @inline(__always)
-    public static func quad(_ codes: UnsafeRawPointer, _ s: Int) -> Set.Nibbles {
-        Set.join(
-            Set.loadFields(codes + s / 2 &* 64, first: s & 1 &* 4, mask: 15, place: 0),
-            Set.loadFields(codes + 256, first: s, mask: 1, place: 4))
+    public static func quad(_ codes: UnsafeRawPointer, _ s: Int) -> ISA.LowBitCodes {
+        ISA.join(
+            ISA.loadFields(codes + s / 2 &* 64, first: s & 1 &* 4, mask: 15, place: 0),
+            ISA.loadFields(codes + 256, first: s, mask: 1, place: 4))
     }
 }
 
 /// Codes of `TensorEncoding.int3`.
-public enum ThreeBits<Set: TileLanes>: SplitCodes {
+public enum ThreeBits<ISA: TileLanes>: SplitCodes {
     @inlinable @inline(__always) public static var byteCount: Int { 192 }
 
     @inlinable @inline(__always)
     public static func add<Block: TokenBlock>(
         _ block: inout Block, _ codes: UnsafeRawPointer, _ x: UnsafePointer<QuantizedGroup>, stride: Int,
-        scaledBy scales: Set.ByteScales
-    ) where Block.Set == Set {
+        scaledBy scales: ISA.ByteScales
+    ) where Block.ISA == ISA {
         addHalf(&block, codes, x, stride: stride, 0)
         addHalf(&block, codes, x, stride: stride, 4)
     }
 
     @inlinable @inline(__always)
-    public static func quad(_ codes: UnsafeRawPointer, _ s: Int) -> Set.Nibbles {
-        Set.join(
-            Set.loadFields(codes + s / 4 &* 64, first: s & 3 &* 2, mask: 3, place: 0),
-            Set.loadFields(codes + 128, first: s, mask: 1, place: 2))
+    public static func quad(_ codes: UnsafeRawPointer, _ s: Int) -> ISA.LowBitCodes {
+        ISA.join(
+            ISA.loadFields(codes + s / 4 &* 64, first: s & 3 &* 2, mask: 3, place: 0),
+            ISA.loadFields(codes + 128, first: s, mask: 1, place: 2))
     }
 }
 
@@ -128,7 +128,7 @@ extension SplitCodes {
     static func addHalf<Block: TokenBlock>(
         _ block: inout Block, _ codes: UnsafeRawPointer, _ x: UnsafePointer<QuantizedGroup>, stride: Int,
         _ first: Int
-    ) where Block.Set == Set {
+    ) where Block.ISA == ISA {
         block.add(quad(codes, first), times: x, stride: stride, first)
         block.add(quad(codes, first &+ 1), times: x, stride: stride, first &+ 1)
         block.add(quad(codes, first &+ 2), times: x, stride: stride, first &+ 2)

@@ -3,10 +3,10 @@
 
 /// Reads a tile column by column.
 public protocol ColumnReader {
-    associatedtype Set: InstructionSet
+    associatedtype ISA: InstructionSet
     init(_ p: TileProduct, tile: Int)
     /// The 16 rows of one column.
-    func load(column: Int) -> Set.Floats
+    func load(column: Int) -> ISA.Floats
     /// The first column.
     var firstColumn: UnsafeRawPointer { get }
     var columnByteCount: Int { get }
@@ -20,7 +20,7 @@ extension ColumnReader {
 }
 
 /// A column is 16 × Float32.
-public struct Float32Columns<Set: InstructionSet>: ColumnReader {
+public struct Float32Columns<ISA: InstructionSet>: ColumnReader {
     public let firstColumn: UnsafeRawPointer
     public let columnByteCount: Int
 
@@ -29,13 +29,13 @@ public struct Float32Columns<Set: InstructionSet>: ColumnReader {
         columnByteCount = p.columnByteCount
     }
 
-    @inlinable @inline(__always) public func load(column: Int) -> Set.Floats {
-        Set.load(address(column: column).assumingMemoryBound(to: Float.self))
+    @inlinable @inline(__always) public func load(column: Int) -> ISA.Floats {
+        ISA.load(address(column: column).assumingMemoryBound(to: Float.self))
     }
 }
 
 /// A column is 16 × binary16.
-public struct Float16Columns<Set: InstructionSet>: ColumnReader {
+public struct Float16Columns<ISA: InstructionSet>: ColumnReader {
     public let firstColumn: UnsafeRawPointer
     public let columnByteCount: Int
 
@@ -44,18 +44,18 @@ public struct Float16Columns<Set: InstructionSet>: ColumnReader {
         columnByteCount = p.columnByteCount
     }
 
-    @inlinable @inline(__always) public func load(column: Int) -> Set.Floats {
-        Set.loadHalves(address(column: column))
+    @inlinable @inline(__always) public func load(column: Int) -> ISA.Floats {
+        ISA.loadHalves(address(column: column))
     }
 }
 
 /// Products with floating-point columns: one multiply-add for each column, in the order of the columns.
 public enum FloatTile<Reader: ColumnReader>: TileKernel {
-    public typealias Set = Reader.Set
+    public typealias ISA = Reader.ISA
 
     @inlinable @inline(__always)
     public static func multiply<Block: TokenBlock>(_: Block.Type, _ p: TileProduct, tile: Int, token: Int)
-    where Block.Set == Set {
+    where Block.ISA == ISA {
         let reader = Reader(p, tile: tile)
         let x = p.input.assumingMemoryBound(to: Float.self) + token &* p.inputStride
         var block = Block()
@@ -72,13 +72,13 @@ public enum FloatTile<Reader: ColumnReader>: TileKernel {
 
     /// Two tiles keep the pipeline full where there are few tokens.
     @inlinable @inline(__always) public static func pairsTiles(tokenCount: Int) -> Bool {
-        tokenCount == 1 || 2 &* tokenCount &+ 4 <= Set.registerCount
+        tokenCount == 1 || 2 &* tokenCount &+ 4 <= ISA.registerCount
     }
 
     @inlinable @inline(__always)
     public static func multiplyPair<Block: TokenBlock>(
         _: Block.Type, _ p: TileProduct, tile: Int, token: Int
-    ) where Block.Set == Set {
+    ) where Block.ISA == ISA {
         let readers = (Reader(p, tile: tile), Reader(p, tile: tile &+ 1))
         let x = p.input.assumingMemoryBound(to: Float.self) + token &* p.inputStride
         var blocks = (Block(), Block())

@@ -10,9 +10,9 @@ public protocol TileLanes {
     /// A Float for each row.
     associatedtype Floats
     /// Unsigned 4-bit weights: for each row, four consecutive columns.
-    associatedtype Nibbles
+    associatedtype LowBitCodes
     /// Running sum of products of nibbles for each row, over at most one group of 32 columns.
-    associatedtype NibbleSum
+    associatedtype LowBitSum
     /// 8-bit weights q − 128: for each row, four consecutive columns.
     associatedtype Codes
     /// Signed bytes: for each row, four consecutive columns.
@@ -50,16 +50,16 @@ public protocol TileLanes {
     /// How often a loop is run through; unknown to the compiler where unrolling it would lose the order of its work.
     static func turns(_ count: Int) -> Int
     /// From 64 bytes: the low nibbles of each byte, and the high ones.
-    static func loadNibbles(_ p: UnsafeRawPointer) -> (low: Nibbles, high: Nibbles)
+    static func loadNibbles(_ p: UnsafeRawPointer) -> (low: LowBitCodes, high: LowBitCodes)
     /// From 64 bytes: of each the bits from `first` on that `mask` has, moved up to bit `place`; the result is less than 32.
-    static func loadFields(_ p: UnsafeRawPointer, first: Int, mask: UInt8, place: Int) -> Nibbles
+    static func loadFields(_ p: UnsafeRawPointer, first: Int, mask: UInt8, place: Int) -> LowBitCodes
     /// Fields of both, in different bits.
-    static func join(_ a: Nibbles, _ b: Nibbles) -> Nibbles
-    static func emptyNibbleSum() -> NibbleSum
+    static func join(_ a: LowBitCodes, _ b: LowBitCodes) -> LowBitCodes
+    static func emptyNibbleSum() -> LowBitSum
     /// sum[lane] + Σ w[lane][i] · a[i] over the four signed bytes (−127…127) of `a`.
-    static func add(_ sum: NibbleSum, _ w: Nibbles, times a: Int32) -> NibbleSum
+    static func add(_ sum: LowBitSum, _ w: LowBitCodes, times a: Int32) -> LowBitSum
     /// sum · scale
-    static func floats(_ sum: NibbleSum, scaledBy scales: ByteScales) -> Floats
+    static func floats(_ sum: LowBitSum, scaledBy scales: ByteScales) -> Floats
     /// From 64 bytes q: the weights q − 128.
     static func loadCodes(_ p: UnsafeRawPointer) -> Codes
     /// - correction: −128 · Σ a over all columns that this sum will cover, for instruction sets that

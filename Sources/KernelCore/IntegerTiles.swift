@@ -2,10 +2,10 @@
 // Tiles of 8-bit codes. Each group of 32 columns gives an exact integer sum; only then come scales and Float.
 
 /// Weights of `TensorEncoding.int8`: w = rowScale · scale · (q − 128).
-public enum Int8Tile<Set: TileLanes>: TileKernel {
+public enum Int8Tile<ISA: TileLanes>: TileKernel {
     @inlinable @inline(__always)
     public static func multiply<Block: TokenBlock>(_: Block.Type, _ p: TileProduct, tile: Int, token: Int)
-    where Block.Set == Set {
+    where Block.ISA == ISA {
         let start = p.tiles + tile &* p.tileByteCount
         let groupCount = p.columnCount / groupColumns, layout = GroupLayout.int8
         var scales = start + layout.factorByteCount
@@ -17,7 +17,7 @@ public enum Int8Tile<Set: TileLanes>: TileKernel {
         let byteCount = layout.scaleByteCount &+ layout.codeByteCount
         while x < end {
             prefetch(Block.self, behind: read, byteCount: byteCount)
-            let byteScales = Set.loadByteScales(scales)
+            let byteScales = ISA.loadByteScales(scales)
             addCodes(&block, codes, x, stride: p.inputStride, scaledBy: byteScales)
             block.endCodes(scaledBy: byteScales, x, stride: p.inputStride)
             read += byteCount
@@ -25,7 +25,7 @@ public enum Int8Tile<Set: TileLanes>: TileKernel {
             codes += layout.codeByteCount
             x += 1
         }
-        block.scale(by: Set.loadBrainFloats(start))
+        block.scale(by: ISA.loadBrainFloats(start))
         block.store(
             to: p.output(tile: tile, token: token), stride: p.outputStride, rowCount: p.rowCount(ofTile: tile)
         )
@@ -35,13 +35,13 @@ public enum Int8Tile<Set: TileLanes>: TileKernel {
     @inlinable @inline(__always)
     static func addCodes<Block: TokenBlock>(
         _ block: inout Block, _ codes: UnsafeRawPointer, _ x: UnsafePointer<QuantizedGroup>, stride: Int,
-        scaledBy scales: Set.ByteScales
-    ) where Block.Set == Set {
+        scaledBy scales: ISA.ByteScales
+    ) where Block.ISA == ISA {
         block.beginCodes(x, stride: stride)
-        let turns = Set.turns(8)
+        let turns = ISA.turns(8)
         var j = 0
         while j < turns {
-            block.add(Set.loadCodes(codes + j &* 64), times: x, stride: stride, j, scaledBy: scales)
+            block.add(ISA.loadCodes(codes + j &* 64), times: x, stride: stride, j, scaledBy: scales)
             j &+= 1
         }
     }
@@ -51,10 +51,10 @@ public enum Int8Tile<Set: TileLanes>: TileKernel {
 ///
 /// A tile is, for each group, 16 × binary16 scale (this block padded to
 /// a multiple of 64 bytes), then the codes as in `TensorEncoding.int8`.
-public enum KeyTile<Set: TileLanes>: TileKernel {
+public enum KeyTile<ISA: TileLanes>: TileKernel {
     @inlinable @inline(__always)
     public static func multiply<Block: TokenBlock>(_: Block.Type, _ p: TileProduct, tile: Int, token: Int)
-    where Block.Set == Set {
+    where Block.ISA == ISA {
         let groupCount = p.columnCount / groupColumns, layout = GroupLayout.keys
         var read = p.tiles + tile &* p.tileByteCount
         var scales = read
@@ -65,9 +65,9 @@ public enum KeyTile<Set: TileLanes>: TileKernel {
         let byteCount = layout.scaleByteCount &+ layout.codeByteCount
         while x < end {
             prefetch(Block.self, behind: read, byteCount: byteCount)
-            Int8Tile<Set>.addCodes(
-                &block, codes, x, stride: p.inputStride, scaledBy: Set.unitByteScales())
-            block.endCodes(scale: Set.loadHalves(scales), x, stride: p.inputStride)
+            Int8Tile<ISA>.addCodes(
+                &block, codes, x, stride: p.inputStride, scaledBy: ISA.unitByteScales())
+            block.endCodes(scale: ISA.loadHalves(scales), x, stride: p.inputStride)
             read += byteCount
             scales += layout.scaleByteCount
             codes += layout.codeByteCount
@@ -83,10 +83,10 @@ public enum KeyTile<Set: TileLanes>: TileKernel {
 ///
 /// Tiles are signed codes, ordered as in `TensorEncoding.int8`; their scales are in the input (`weigh`). A token's input has all its groups of positions for the first 32 channels, then
 /// for the next, with codes of 0…127.
-public enum ValueTile<Set: TileLanes>: TileKernel {
+public enum ValueTile<ISA: TileLanes>: TileKernel {
     @inlinable @inline(__always)
     public static func multiply<Block: TokenBlock>(_: Block.Type, _ p: TileProduct, tile: Int, token: Int)
-    where Block.Set == Set {
+    where Block.ISA == ISA {
         let groupCount = p.columnCount / groupColumns
         var codes = p.tiles + tile &* p.tileByteCount
         let channels = tile &* laneCount / groupColumns
@@ -97,14 +97,14 @@ public enum ValueTile<Set: TileLanes>: TileKernel {
         while x < end {
             prefetch(Block.self, behind: codes, byteCount: 512)
             block.beginCodes(x, stride: p.inputStride)
-            let turns = Set.turns(8)
+            let turns = ISA.turns(8)
             var j = 0
             while j < turns {
                 block.add(
-                    Set.loadSignedCodes(codes + j &* 64), timesUnsigned: x, stride: p.inputStride, j)
+                    ISA.loadSignedCodes(codes + j &* 64), timesUnsigned: x, stride: p.inputStride, j)
                 j &+= 1
             }
-            block.endCodes(scale: Set.broadcast(1), x, stride: p.inputStride)
+            block.endCodes(scale: ISA.broadcast(1), x, stride: p.inputStride)
             codes += 512
             x += 1
         }

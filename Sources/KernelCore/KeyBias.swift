@@ -46,7 +46,7 @@ public struct KeyBiasScores {
 ///
 /// Four rows share what is loaded of a tile; each is added up in the same order as a row alone.
 @inlinable @inline(__always)
-public func addKeyBias<Set: InstructionSet>(_: Set.Type, _ b: KeyBiasScores) {
+public func addKeyBias<ISA: InstructionSet>(_: ISA.Type, _ b: KeyBiasScores) {
     var tile = 0
     while tile < b.tileCount {
         let angles = b.angles + tile &* b.angleStride
@@ -54,46 +54,46 @@ public func addKeyBias<Set: InstructionSet>(_: Set.Type, _ b: KeyBiasScores) {
         while row &+ 4 <= b.rowCount {
             let scores = b.scores + (row &* b.stride &+ tile &* laneCount)
             let (second, third, fourth) = (scores + b.stride, scores + 2 &* b.stride, scores + 3 &* b.stride)
-            var s0 = Set.load(scores), s1 = Set.load(second), s2 = Set.load(third), s3 = Set.load(fourth)
+            var s0 = ISA.load(scores), s1 = ISA.load(second), s2 = ISA.load(third), s3 = ISA.load(fourth)
             var f0 = b.factors + row &* b.pairCount &* 2
             var f1 = f0 + b.pairCount &* 2, f2 = f0 + b.pairCount &* 4, f3 = f0 + b.pairCount &* 6
             var pair = 0
             while pair < b.pairCount {
                 let cosines = angles + Int(b.pairs[pair]) &* 2 &* laneCount
-                let cosine = Set.load(cosines), sine = Set.load(cosines + laneCount)
-                s0 = Set.multiplyAdd(Set.broadcast(f0[0]), cosine, s0)
-                s1 = Set.multiplyAdd(Set.broadcast(f1[0]), cosine, s1)
-                s2 = Set.multiplyAdd(Set.broadcast(f2[0]), cosine, s2)
-                s3 = Set.multiplyAdd(Set.broadcast(f3[0]), cosine, s3)
-                s0 = Set.multiplyAdd(Set.broadcast(f0[1]), sine, s0)
-                s1 = Set.multiplyAdd(Set.broadcast(f1[1]), sine, s1)
-                s2 = Set.multiplyAdd(Set.broadcast(f2[1]), sine, s2)
-                s3 = Set.multiplyAdd(Set.broadcast(f3[1]), sine, s3)
+                let cosine = ISA.load(cosines), sine = ISA.load(cosines + laneCount)
+                s0 = ISA.multiplyAdd(ISA.broadcast(f0[0]), cosine, s0)
+                s1 = ISA.multiplyAdd(ISA.broadcast(f1[0]), cosine, s1)
+                s2 = ISA.multiplyAdd(ISA.broadcast(f2[0]), cosine, s2)
+                s3 = ISA.multiplyAdd(ISA.broadcast(f3[0]), cosine, s3)
+                s0 = ISA.multiplyAdd(ISA.broadcast(f0[1]), sine, s0)
+                s1 = ISA.multiplyAdd(ISA.broadcast(f1[1]), sine, s1)
+                s2 = ISA.multiplyAdd(ISA.broadcast(f2[1]), sine, s2)
+                s3 = ISA.multiplyAdd(ISA.broadcast(f3[1]), sine, s3)
                 f0 += 2
                 f1 += 2
                 f2 += 2
                 f3 += 2
                 pair &+= 1
             }
-            Set.store(s0, to: scores)
-            Set.store(s1, to: second)
-            Set.store(s2, to: third)
-            Set.store(s3, to: fourth)
+            ISA.store(s0, to: scores)
+            ISA.store(s1, to: second)
+            ISA.store(s2, to: third)
+            ISA.store(s3, to: fourth)
             row &+= 4
         }
         while row < b.rowCount {
             let scores = b.scores + (row &* b.stride &+ tile &* laneCount)
-            var sum = Set.load(scores)
+            var sum = ISA.load(scores)
             var factors = b.factors + row &* b.pairCount &* 2
             var pair = 0
             while pair < b.pairCount {
                 let cosines = angles + Int(b.pairs[pair]) &* 2 &* laneCount
-                sum = Set.multiplyAdd(Set.broadcast(factors[0]), Set.load(cosines), sum)
-                sum = Set.multiplyAdd(Set.broadcast(factors[1]), Set.load(cosines + laneCount), sum)
+                sum = ISA.multiplyAdd(ISA.broadcast(factors[0]), ISA.load(cosines), sum)
+                sum = ISA.multiplyAdd(ISA.broadcast(factors[1]), ISA.load(cosines + laneCount), sum)
                 factors += 2
                 pair &+= 1
             }
-            Set.store(sum, to: scores)
+            ISA.store(sum, to: scores)
             row &+= 1
         }
         tile &+= 1

@@ -33,25 +33,25 @@ public struct QuantizedGroup: BitwiseCopyable, Sendable {
 /// - x: [32 · groupCount]
 /// - groups: [groupCount], must not alias x.
 @inlinable @inline(__always)
-public func quantize<Set: InstructionSet>(
-    _: Set.Type, _ x: UnsafePointer<Float>, _ groups: UnsafeMutablePointer<QuantizedGroup>, _ groupCount: Int
+public func quantize<ISA: InstructionSet>(
+    _: ISA.Type, _ x: UnsafePointer<Float>, _ groups: UnsafeMutablePointer<QuantizedGroup>, _ groupCount: Int
 ) {
-    let bias = Set.broadcast(roundingBias)
+    let bias = ISA.broadcast(roundingBias)
     var x = x
     var group = groups
     let end = groups + groupCount
     while group < end {
-        let low = Set.load(x), high = Set.load(x + 16)
-        let largest = Set.largest(Set.maximum(Set.magnitude(low), Set.magnitude(high)))
-        let inverse = Set.broadcast(codes(toLargest: largest))
+        let low = ISA.load(x), high = ISA.load(x + 16)
+        let largest = ISA.largest(ISA.maximum(ISA.magnitude(low), ISA.magnitude(high)))
+        let inverse = ISA.broadcast(codes(toLargest: largest))
         // No fused operation here: the codes must be the same on every instruction set.
-        let lowCodes = Set.add(Set.multiply(low, inverse), bias)
-        let highCodes = Set.add(Set.multiply(high, inverse), bias)
+        let lowCodes = ISA.add(ISA.multiply(low, inverse), bias)
+        let highCodes = ISA.add(ISA.multiply(high, inverse), bias)
         let raw = UnsafeMutableRawPointer(group)
-        Set.storeLowBytes(lowCodes, to: raw)
-        Set.storeLowBytes(highCodes, to: raw + 16)
+        ISA.storeLowBytes(lowCodes, to: raw)
+        ISA.storeLowBytes(highCodes, to: raw + 16)
         // Small integers: exact in Float, in any order.
-        let sum = Set.sum(Set.add(Set.subtract(lowCodes, bias), Set.subtract(highCodes, bias)))
+        let sum = ISA.sum(ISA.add(ISA.subtract(lowCodes, bias), ISA.subtract(highCodes, bias)))
         // A second division would take as long as everything else.
         let scale = largest * (1 / 127)
         group.pointee.scale = scale
@@ -84,13 +84,13 @@ public struct WeighedScores {
     public var channelGroupCount: Int
     /// [rowCount × channelGroupCount × groupCount]
     public var output: UnsafeMutablePointer<QuantizedGroup>
-    public var ahead: MemoryAhead
+    public var ahead: PrefetchCursor
 
     @inlinable @inline(__always)
     public init(
         scores: UnsafePointer<Float>, scoreStride: Int, rowCount: Int, groupCount: Int,
         scales: UnsafeRawPointer, scaleByteStride: Int, channelGroupCount: Int,
-        output: UnsafeMutablePointer<QuantizedGroup>, ahead: MemoryAhead
+        output: UnsafeMutablePointer<QuantizedGroup>, ahead: PrefetchCursor
     ) {
         self.scores = scores
         self.scoreStride = scoreStride
@@ -109,37 +109,37 @@ public struct WeighedScores {
 ///
 /// All channels share the codes' scale, which the largest product bounds; the sums of the codes are left at 0.
 @inlinable @inline(__always)
-public func weigh<Set: InstructionSet>(_: Set.Type, _ w: WeighedScores) {
-    let bias = Set.broadcast(roundingBias)
-    var ahead = StepsAhead<Set>(w.ahead, steps: w.rowCount &* w.groupCount)
+public func weigh<ISA: InstructionSet>(_: ISA.Type, _ w: WeighedScores) {
+    let bias = ISA.broadcast(roundingBias)
+    var ahead = PrefetchSteps<ISA>(w.ahead, steps: w.rowCount &* w.groupCount)
     var group = 0
     while group < w.groupCount {
         let scales = w.scales + group &* w.scaleByteStride
-        var largestLow = Set.loadHalves(scales), largestHigh = Set.loadHalves(scales + 32)
+        var largestLow = ISA.loadHalves(scales), largestHigh = ISA.loadHalves(scales + 32)
         var channels = 1
         while channels < w.channelGroupCount {
-            largestLow = Set.maximum(largestLow, Set.loadHalves(scales + channels &* 64))
-            largestHigh = Set.maximum(largestHigh, Set.loadHalves(scales + (channels &* 64 &+ 32)))
+            largestLow = ISA.maximum(largestLow, ISA.loadHalves(scales + channels &* 64))
+            largestHigh = ISA.maximum(largestHigh, ISA.loadHalves(scales + (channels &* 64 &+ 32)))
             channels &+= 1
         }
         var row = 0
         while row < w.rowCount {
             let scores = w.scores + (row &* w.scoreStride &+ group &* groupColumns)
-            let low = Set.load(scores), high = Set.load(scores + 16)
-            let largest = Set.largest(
-                Set.maximum(Set.multiply(low, largestLow), Set.multiply(high, largestHigh)))
-            let inverse = Set.broadcast(codes(toLargest: largest))
-            let scaledLow = Set.multiply(low, inverse), scaledHigh = Set.multiply(high, inverse)
+            let low = ISA.load(scores), high = ISA.load(scores + 16)
+            let largest = ISA.largest(
+                ISA.maximum(ISA.multiply(low, largestLow), ISA.multiply(high, largestHigh)))
+            let inverse = ISA.broadcast(codes(toLargest: largest))
+            let scaledLow = ISA.multiply(low, inverse), scaledHigh = ISA.multiply(high, inverse)
             var output = w.output + (row &* w.channelGroupCount &* w.groupCount &+ group)
             channels = 0
             while channels < w.channelGroupCount {
                 let scales = scales + channels &* 64
                 let raw = UnsafeMutableRawPointer(output)
                 // Not fused, as above.
-                Set.storeLowBytes(
-                    Set.add(Set.multiply(scaledLow, Set.loadHalves(scales)), bias), to: raw)
-                Set.storeLowBytes(
-                    Set.add(Set.multiply(scaledHigh, Set.loadHalves(scales + 32)), bias), to: raw + 16)
+                ISA.storeLowBytes(
+                    ISA.add(ISA.multiply(scaledLow, ISA.loadHalves(scales)), bias), to: raw)
+                ISA.storeLowBytes(
+                    ISA.add(ISA.multiply(scaledHigh, ISA.loadHalves(scales + 32)), bias), to: raw + 16)
                 output.pointee.scale = largest * (1 / 127)
                 output.pointee.scaledSum = 0
                 output.pointee.correction = 0

@@ -28,12 +28,12 @@ public struct ScoreRows {
     public var endVisible: Int
     /// [rowCount], written.
     public var states: UnsafeMutablePointer<SoftmaxState>
-    public var ahead: MemoryAhead
+    public var ahead: PrefetchCursor
 
     @inlinable @inline(__always)
     public init(
         scores: UnsafeMutablePointer<Float>, stride: Int, rowCount: Int, count: Int, firstVisible: Int,
-        endVisible: Int, states: UnsafeMutablePointer<SoftmaxState>, ahead: MemoryAhead
+        endVisible: Int, states: UnsafeMutablePointer<SoftmaxState>, ahead: PrefetchCursor
     ) {
         self.scores = scores
         self.stride = stride
@@ -48,7 +48,7 @@ public struct ScoreRows {
 
 /// Turns the scores of each row into e^(score − largest) in place, and into 0 outside of the visible range.
 @inlinable @inline(__always)
-public func softmax<Set: InstructionSet>(_: Set.Type, _ rows: ScoreRows) {
+public func softmax<ISA: InstructionSet>(_: ISA.Type, _ rows: ScoreRows) {
     // Rows are independent: with all maxima first, a row's exponentials need not wait for its maximum.
     var row = 0
     while row < rows.rowCount {
@@ -63,25 +63,25 @@ public func softmax<Set: InstructionSet>(_: Set.Type, _ rows: ScoreRows) {
             scores[i] = -.infinity
             i &+= 1
         }
-        rows.states[row].largest = largest(Set.self, scores, rows.count)
+        rows.states[row].largest = largest(ISA.self, scores, rows.count)
         row &+= 1
     }
-    var ahead = StepsAhead<Set>(rows.ahead, steps: rows.rowCount &* rows.count / laneCount)
+    var ahead = PrefetchSteps<ISA>(rows.ahead, steps: rows.rowCount &* rows.count / laneCount)
     row = 0
     while row < rows.rowCount {
         let scores = rows.scores + row &* rows.stride
         // With nothing visible every difference would be ∞ − ∞; subtracting a finite number leaves e^−∞ = 0.
-        let offset = Set.broadcast(rows.firstVisible < rows.endVisible ? rows.states[row].largest : 0)
-        var sum = Set.broadcast(0)
+        let offset = ISA.broadcast(rows.firstVisible < rows.endVisible ? rows.states[row].largest : 0)
+        var sum = ISA.broadcast(0)
         var i = 0
         while i < rows.count {
-            let e = exponential(Set.self, Set.subtract(Set.load(scores + i), offset))
-            Set.store(e, to: scores + i)
-            sum = Set.add(sum, e)
+            let e = exponential(ISA.self, ISA.subtract(ISA.load(scores + i), offset))
+            ISA.store(e, to: scores + i)
+            sum = ISA.add(sum, e)
             i &+= laneCount
             ahead.step()
         }
-        rows.states[row].sum = Set.sum(sum)
+        rows.states[row].sum = ISA.sum(sum)
         row &+= 1
     }
 }
@@ -91,20 +91,20 @@ public func softmax<Set: InstructionSet>(_: Set.Type, _ rows: ScoreRows) {
 /// - part, partState: the chunk's Σ e^(score − m) · value [count] and its softmax; must see something.
 /// - total, totalState: what came before, updated; a largest score of −∞ stands for nothing yet.
 @inlinable @inline(__always)
-public func mergeSoftmax<Set: InstructionSet>(
-    _: Set.Type, _ part: UnsafePointer<Float>, _ partState: UnsafePointer<SoftmaxState>,
+public func mergeSoftmax<ISA: InstructionSet>(
+    _: ISA.Type, _ part: UnsafePointer<Float>, _ partState: UnsafePointer<SoftmaxState>,
     _ total: UnsafeMutablePointer<Float>, _ totalState: UnsafeMutablePointer<SoftmaxState>, _ count: Int
 ) {
     let before = totalState.pointee, new = partState.pointee
     let largest = new.largest > before.largest ? new.largest : before.largest
-    let totalFactor = exponential(Set.self, Set.broadcast(before.largest - largest))
-    let partFactor = exponential(Set.self, Set.broadcast(new.largest - largest))
+    let totalFactor = exponential(ISA.self, ISA.broadcast(before.largest - largest))
+    let partFactor = exponential(ISA.self, ISA.broadcast(new.largest - largest))
     var i = 0
     while i < count {
-        let scaled = Set.multiply(Set.load(total + i), totalFactor)
-        Set.store(Set.multiplyAdd(Set.load(part + i), partFactor, scaled), to: total + i)
+        let scaled = ISA.multiply(ISA.load(total + i), totalFactor)
+        ISA.store(ISA.multiplyAdd(ISA.load(part + i), partFactor, scaled), to: total + i)
         i &+= laneCount
     }
-    let sum = before.sum * Set.first(totalFactor) + new.sum * Set.first(partFactor)
+    let sum = before.sum * ISA.first(totalFactor) + new.sum * ISA.first(partFactor)
     totalState.pointee = SoftmaxState(largest: largest, sum: sum)
 }

@@ -63,25 +63,25 @@ func prefetch<Block: TokenBlock>(
     guard isMemoryBound(Block.self) else { return }
     var offset = 0
     while offset < byteCount {
-        Block.Set.prefetch(p + (prefetchDistance &+ offset))
+        Block.ISA.prefetch(p + (prefetchDistance &+ offset))
         offset &+= 64
     }
 }
 
 /// How tiles are multiplied by one block of tokens.
 public protocol TileKernel {
-    associatedtype Set: TileLanes
+    associatedtype ISA: TileLanes
 
     /// Rows of `tile` × the tokens from `token` on that fill one block.
     static func multiply<Block: TokenBlock>(_: Block.Type, _ p: TileProduct, tile: Int, token: Int)
-    where Block.Set == Set
+    where Block.ISA == ISA
 
     /// Whether two tiles are better multiplied together with blocks of so many tokens.
     static func pairsTiles(tokenCount: Int) -> Bool
 
     /// Rows of `tile` and `tile + 1` × one block.
     static func multiplyPair<Block: TokenBlock>(_: Block.Type, _ p: TileProduct, tile: Int, token: Int)
-    where Block.Set == Set
+    where Block.ISA == ISA
 }
 
 extension TileKernel {
@@ -90,7 +90,7 @@ extension TileKernel {
     @inlinable @inline(__always)
     public static func multiplyPair<Block: TokenBlock>(
         _: Block.Type, _ p: TileProduct, tile: Int, token: Int
-    ) where Block.Set == Set {
+    ) where Block.ISA == ISA {
         multiply(Block.self, p, tile: tile, token: token)
         multiply(Block.self, p, tile: tile &+ 1, token: token)
     }
@@ -100,17 +100,17 @@ extension TileKernel {
 @inlinable @inline(__always)
 public func multiply<Kernel: TileKernel, Wide: TokenBlock>(
     _: Kernel.Type, _: Wide.Type, _ p: TileProduct, _ firstTile: Int, _ endTile: Int
-) where Wide.Set == Kernel.Set {
-    typealias Set = Kernel.Set
-    let step = p.beginTiles(Set.self, firstTile, endTile, blockTokens: min(Wide.tokenCount, 4))
+) where Wide.ISA == Kernel.ISA {
+    typealias ISA = Kernel.ISA
+    let step = p.beginTiles(ISA.self, firstTile, endTile, blockTokens: min(Wide.tokenCount, 4))
     var tile = firstTile
     while tile < endTile {
         let end = min(tile &+ step, endTile)
         var token = multiplyBlocks(Kernel.self, Wide.self, p, tile, end, 0)
-        if Wide.tokenCount > 4 { token = multiplyBlocks(Kernel.self, Four<Set>.self, p, tile, end, token) }
-        if Wide.tokenCount > 3 { token = multiplyBlocks(Kernel.self, Three<Set>.self, p, tile, end, token) }
-        if Wide.tokenCount > 2 { token = multiplyBlocks(Kernel.self, Two<Set>.self, p, tile, end, token) }
-        _ = multiplyBlocks(Kernel.self, One<Set>.self, p, tile, end, token)
+        if Wide.tokenCount > 4 { token = multiplyBlocks(Kernel.self, Four<ISA>.self, p, tile, end, token) }
+        if Wide.tokenCount > 3 { token = multiplyBlocks(Kernel.self, Three<ISA>.self, p, tile, end, token) }
+        if Wide.tokenCount > 2 { token = multiplyBlocks(Kernel.self, Two<ISA>.self, p, tile, end, token) }
+        _ = multiplyBlocks(Kernel.self, One<ISA>.self, p, tile, end, token)
         tile = end
     }
 }
@@ -123,16 +123,16 @@ public func multiply<Kernel: TileKernel, Wide: TokenBlock>(
 public func multiply<Kernel: TileKernel, Low: TileKernel, High: TileKernel>(
     _: Kernel.Type, halves _: Low.Type, _: High.Type, _ p: TileProduct, _ firstTile: Int, _ endTile: Int
 ) {
-    let step = p.beginTiles(Kernel.Set.self, firstTile, endTile, blockTokens: 4)
+    let step = p.beginTiles(Kernel.ISA.self, firstTile, endTile, blockTokens: 4)
     var tile = firstTile
     while tile < endTile {
         let end = min(tile &+ step, endTile)
-        _ = multiplyBlocks(Low.self, Eight<Low.Set>.self, p, tile, end, 0)
-        var token = multiplyBlocks(High.self, Eight<High.Set>.self, p, tile, end, 0)
-        token = multiplyBlocks(Kernel.self, Four<Kernel.Set>.self, p, tile, end, token)
-        token = multiplyBlocks(Kernel.self, Three<Kernel.Set>.self, p, tile, end, token)
-        token = multiplyBlocks(Kernel.self, Two<Kernel.Set>.self, p, tile, end, token)
-        _ = multiplyBlocks(Kernel.self, One<Kernel.Set>.self, p, tile, end, token)
+        _ = multiplyBlocks(Low.self, Eight<Low.ISA>.self, p, tile, end, 0)
+        var token = multiplyBlocks(High.self, Eight<High.ISA>.self, p, tile, end, 0)
+        token = multiplyBlocks(Kernel.self, Four<Kernel.ISA>.self, p, tile, end, token)
+        token = multiplyBlocks(Kernel.self, Three<Kernel.ISA>.self, p, tile, end, token)
+        token = multiplyBlocks(Kernel.self, Two<Kernel.ISA>.self, p, tile, end, token)
+        _ = multiplyBlocks(Kernel.self, One<Kernel.ISA>.self, p, tile, end, token)
         tile = end
     }
 }
@@ -142,10 +142,10 @@ public func multiply<Kernel: TileKernel, Low: TileKernel, High: TileKernel>(
 @inlinable @inline(__always)
 func multiplyBlocks<Kernel: TileKernel, Block: TokenBlock>(
     _: Kernel.Type, _: Block.Type, _ p: TileProduct, _ firstTile: Int, _ endTile: Int, _ first: Int
-) -> Int where Block.Set == Kernel.Set {
+) -> Int where Block.ISA == Kernel.ISA {
     let end = p.tokenCount &- Block.tokenCount
     guard first <= end else { return first }
-    var next = TilesAhead<Block>(p, from: endTile)
+    var next = PrefetchTiles<Block>(p, from: endTile)
     var tile = firstTile
     // One tile, or pair of tiles, after the other: it stays in the first cache while the tokens pass by.
     while tile < endTile {
@@ -168,7 +168,7 @@ func multiplyBlocks<Kernel: TileKernel, Block: TokenBlock>(
 /// The tiles after those that are multiplied, asked for bit by bit while wide blocks of tokens pass by: one that begins
 /// in memory would keep its first block waiting.
 @usableFromInline
-struct TilesAhead<Block: TokenBlock> {
+struct PrefetchTiles<Block: TokenBlock> {
     @usableFromInline var address: UnsafeRawPointer
     /// Cache lines of a tile for each block of tokens.
     @usableFromInline let lineCount: Int
@@ -186,7 +186,7 @@ struct TilesAhead<Block: TokenBlock> {
         guard !isMemoryBound(Block.self) else { return }
         let end = address + tileCount &* lineCount &* 64
         while address < end {
-            Block.Set.prefetchLater(address)
+            Block.ISA.prefetchLater(address)
             address += 64
         }
     }
@@ -196,8 +196,8 @@ extension TileProduct {
     /// How many tiles go through all blocks of tokens together: two, so that they stay in the first cache; all, where the tokens
     /// are one block. What is decided between two tiles keeps memory waiting: by pairs, decoding lost 4-10 %.
     @inlinable @inline(__always)
-    func beginTiles<Set: TileLanes>(
-        _: Set.Type, _ firstTile: Int, _ endTile: Int, blockTokens: Int
+    func beginTiles<ISA: TileLanes>(
+        _: ISA.Type, _ firstTile: Int, _ endTile: Int, blockTokens: Int
     ) -> Int {
         guard tokenCount <= blockTokens else { return 2 }
         let count = endTile &- firstTile
@@ -205,7 +205,7 @@ extension TileProduct {
         var address = tiles + firstTile &* tileByteCount
         let end = address + min(count &* tileByteCount, prefetchDistance)
         while address < end {
-            Set.prefetch(address)
+            ISA.prefetch(address)
             address += 64
         }
         return count

@@ -7,147 +7,148 @@
 ///
 /// Inputs are those of the block's first token; `stride` leads from one token to the next.
 public protocol TokenBlock {
-    associatedtype Set: TileLanes
+    associatedtype ISA: TileLanes
     static var tokenCount: Int { get }
     init()
 
     /// sum[t] += w · x[t · stride]
-    mutating func add(_ w: Set.Floats, times x: UnsafePointer<Float>, stride: Int)
+    mutating func add(_ w: ISA.Floats, times x: UnsafePointer<Float>, stride: Int)
 
     /// A group of 32 columns of 8-bit weights: begin, eight times add, end.
     mutating func beginCodes(_ x: UnsafePointer<QuantizedGroup>, stride: Int)
     /// Adds the columns 4j … 4j + 3 of the group.
     mutating func add(
-        _ w: Set.Codes, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int,
-        scaledBy scales: Set.ByteScales)
+        _ w: ISA.Codes, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int,
+        scaledBy scales: ISA.ByteScales)
     /// The same with codes that may be negative and inputs that may not.
     mutating func add(
-        _ w: Set.SignedCodes, timesUnsigned x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int)
+        _ w: ISA.SignedCodes, timesUnsigned x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int)
     /// sum[t] += scale · (integer sum) · x's scale
     mutating func endCodes(
-        scaledBy scales: Set.ByteScales, _ x: UnsafePointer<QuantizedGroup>, stride: Int)
+        scaledBy scales: ISA.ByteScales, _ x: UnsafePointer<QuantizedGroup>, stride: Int)
     /// The same with scales that are no bytes; the sum was built with scales of 1.
-    mutating func endCodes(scale: Set.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int)
+    mutating func endCodes(scale: ISA.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int)
 
     /// Columns with codes of few bits: begin, add up to eight times, end; 16-bit sums take eight times codes up to 15.
     mutating func beginNibbles()
-    mutating func add(_ w: Set.Nibbles, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int)
+    mutating func add(_ w: ISA.LowBitCodes, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int)
     /// sum[t] += scale · (integer sum) · x's scale
-    mutating func endNibbles(
-        scaledBy scales: Set.ByteScales, _ x: UnsafePointer<QuantizedGroup>, stride: Int)
+    mutating func endLowBits(
+        scaledBy scales: ISA.ByteScales, _ x: UnsafePointer<QuantizedGroup>, stride: Int)
     /// minimumSum[t] += minimum · x's scaled sum
-    mutating func addMinimum(_ minimum: Set.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int)
+    mutating func addMinimum(_ minimum: ISA.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int)
 
     /// sum[t] *= rowScale
-    mutating func scale(by rowScale: Set.Floats)
+    mutating func scale(by rowScale: ISA.Floats)
     /// sum[t] −= rowMinimum · minimumSum[t]
-    mutating func subtractMinimum(times rowMinimum: Set.Floats)
+    mutating func subtractMinimum(times rowMinimum: ISA.Floats)
     /// output[t · stride + lane] = sum[t][lane] for the first `rowCount` lanes.
     func store(to output: UnsafeMutablePointer<Float>, stride: Int, rowCount: Int)
 }
 
 /// The sums of one token.
-public struct One<Set: TileLanes>: TokenBlock {
-    public var sum: Set.Floats
-    public var minimumSum: Set.Floats
-    public var codeSum: Set.CodeSum
-    public var nibbleSum: Set.NibbleSum
+public struct One<ISA: TileLanes>: TokenBlock {
+    public var sum: ISA.Floats
+    public var minimumSum: ISA.Floats
+    public var codeSum: ISA.CodeSum
+    public var nibbleSum: ISA.LowBitSum
 
     @inlinable @inline(__always) public static var tokenCount: Int { 1 }
 
     @inlinable @inline(__always) public init() {
-        sum = Set.broadcast(0)
-        minimumSum = Set.broadcast(0)
-        codeSum = Set.emptyCodeSum(correction: 0)
-        nibbleSum = Set.emptyNibbleSum()
+        sum = ISA.broadcast(0)
+        minimumSum = ISA.broadcast(0)
+        codeSum = ISA.emptyCodeSum(correction: 0)
+        nibbleSum = ISA.emptyNibbleSum()
     }
 
     @inlinable @inline(__always)
-    public mutating func add(_ w: Set.Floats, times x: UnsafePointer<Float>, stride: Int) {
-        sum = Set.multiplyAdd(w, Set.broadcast(x.pointee), sum)
+    public mutating func add(_ w: ISA.Floats, times x: UnsafePointer<Float>, stride: Int) {
+        sum = ISA.multiplyAdd(w, ISA.broadcast(x.pointee), sum)
     }
 
     @inlinable @inline(__always)
     public mutating func beginCodes(_ x: UnsafePointer<QuantizedGroup>, stride: Int) {
-        codeSum = Set.emptyCodeSum(correction: x.pointee.correction)
+        codeSum = ISA.emptyCodeSum(correction: x.pointee.correction)
     }
 
     @inlinable @inline(__always)
     public mutating func add(
-        _ w: Set.Codes, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int,
-        scaledBy scales: Set.ByteScales
+        _ w: ISA.Codes, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int,
+        scaledBy scales: ISA.ByteScales
     ) {
         let a = UnsafeRawPointer(x).load(fromByteOffset: j &* 4, as: Int32.self)
-        codeSum = Set.add(codeSum, w, times: a, scaledBy: scales)
+        codeSum = ISA.add(codeSum, w, times: a, scaledBy: scales)
     }
 
     @inlinable @inline(__always)
     public mutating func add(
-        _ w: Set.SignedCodes, timesUnsigned x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int
+        _ w: ISA.SignedCodes, timesUnsigned x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int
     ) {
         let a = UnsafeRawPointer(x).load(fromByteOffset: j &* 4, as: Int32.self)
-        codeSum = Set.add(codeSum, w, timesUnsigned: a)
+        codeSum = ISA.add(codeSum, w, timesUnsigned: a)
     }
 
     @inlinable @inline(__always)
     public mutating func endCodes(
-        scaledBy scales: Set.ByteScales, _ x: UnsafePointer<QuantizedGroup>, stride: Int
+        scaledBy scales: ISA.ByteScales, _ x: UnsafePointer<QuantizedGroup>, stride: Int
     ) {
-        sum = Set.multiplyAdd(
-            Set.floats(codeSum, scaledBy: scales), Set.broadcast(x.pointee.scale), sum)
+        sum = ISA.multiplyAdd(
+            ISA.floats(codeSum, scaledBy: scales), ISA.broadcast(x.pointee.scale), sum)
     }
 
     @inlinable @inline(__always)
-    public mutating func endCodes(scale: Set.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int) {
-        let product = Set.multiply(Set.floats(codeSum, scaledBy: Set.unitByteScales()), scale)
-        sum = Set.multiplyAdd(product, Set.broadcast(x.pointee.scale), sum)
+    public mutating func endCodes(scale: ISA.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int) {
+        let product = ISA.multiply(ISA.floats(codeSum, scaledBy: ISA.unitByteScales()), scale)
+        sum = ISA.multiplyAdd(product, ISA.broadcast(x.pointee.scale), sum)
     }
 
-    @inlinable @inline(__always) public mutating func beginNibbles() { nibbleSum = Set.emptyNibbleSum() }
+    @inlinable @inline(__always) public mutating func beginNibbles() { nibbleSum = ISA.emptyNibbleSum() }
 
     @inlinable @inline(__always)
-    public mutating func add(_ w: Set.Nibbles, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int)
-    {
+    public mutating func add(
+        _ w: ISA.LowBitCodes, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int
+    ) {
         let a = UnsafeRawPointer(x).load(fromByteOffset: j &* 4, as: Int32.self)
-        nibbleSum = Set.add(nibbleSum, w, times: a)
+        nibbleSum = ISA.add(nibbleSum, w, times: a)
     }
 
     @inlinable @inline(__always)
-    public mutating func endNibbles(
-        scaledBy scales: Set.ByteScales, _ x: UnsafePointer<QuantizedGroup>, stride: Int
+    public mutating func endLowBits(
+        scaledBy scales: ISA.ByteScales, _ x: UnsafePointer<QuantizedGroup>, stride: Int
     ) {
-        sum = Set.multiplyAdd(
-            Set.floats(nibbleSum, scaledBy: scales), Set.broadcast(x.pointee.scale), sum)
+        sum = ISA.multiplyAdd(
+            ISA.floats(nibbleSum, scaledBy: scales), ISA.broadcast(x.pointee.scale), sum)
     }
 
     @inlinable @inline(__always)
     public mutating func addMinimum(
-        _ minimum: Set.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int
+        _ minimum: ISA.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int
     ) {
-        minimumSum = Set.multiplyAdd(minimum, Set.broadcast(x.pointee.scaledSum), minimumSum)
+        minimumSum = ISA.multiplyAdd(minimum, ISA.broadcast(x.pointee.scaledSum), minimumSum)
     }
 
     @inlinable @inline(__always)
-    public mutating func scale(by rowScale: Set.Floats) { sum = Set.multiply(sum, rowScale) }
+    public mutating func scale(by rowScale: ISA.Floats) { sum = ISA.multiply(sum, rowScale) }
 
     @inlinable @inline(__always)
-    public mutating func subtractMinimum(times rowMinimum: Set.Floats) {
-        sum = Set.subtractProduct(rowMinimum, minimumSum, from: sum)
+    public mutating func subtractMinimum(times rowMinimum: ISA.Floats) {
+        sum = ISA.subtractProduct(rowMinimum, minimumSum, from: sum)
     }
 
     @inlinable @inline(__always)
     public func store(to output: UnsafeMutablePointer<Float>, stride: Int, rowCount: Int) {
         if rowCount == laneCount {
-            Set.store(sum, to: output)
+            ISA.store(sum, to: output)
         } else {
-            Set.store(sum, to: output, count: rowCount)
+            ISA.store(sum, to: output, count: rowCount)
         }
     }
 }
 
 /// The sums of the tokens of two blocks, one after the other.
-public struct Both<First: TokenBlock, Second: TokenBlock>: TokenBlock where Second.Set == First.Set {
-    public typealias Set = First.Set
+public struct Both<First: TokenBlock, Second: TokenBlock>: TokenBlock where Second.ISA == First.ISA {
+    public typealias ISA = First.ISA
     public var first: First
     public var second: Second
 
@@ -159,7 +160,7 @@ public struct Both<First: TokenBlock, Second: TokenBlock>: TokenBlock where Seco
     }
 
     @inlinable @inline(__always)
-    public mutating func add(_ w: Set.Floats, times x: UnsafePointer<Float>, stride: Int) {
+    public mutating func add(_ w: ISA.Floats, times x: UnsafePointer<Float>, stride: Int) {
         first.add(w, times: x, stride: stride)
         second.add(w, times: x + First.tokenCount &* stride, stride: stride)
     }
@@ -172,8 +173,8 @@ public struct Both<First: TokenBlock, Second: TokenBlock>: TokenBlock where Seco
 
     @inlinable @inline(__always)
     public mutating func add(
-        _ w: Set.Codes, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int,
-        scaledBy scales: Set.ByteScales
+        _ w: ISA.Codes, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int,
+        scaledBy scales: ISA.ByteScales
     ) {
         first.add(w, times: x, stride: stride, j, scaledBy: scales)
         second.add(w, times: x + First.tokenCount &* stride, stride: stride, j, scaledBy: scales)
@@ -181,7 +182,7 @@ public struct Both<First: TokenBlock, Second: TokenBlock>: TokenBlock where Seco
 
     @inlinable @inline(__always)
     public mutating func add(
-        _ w: Set.SignedCodes, timesUnsigned x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int
+        _ w: ISA.SignedCodes, timesUnsigned x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int
     ) {
         first.add(w, timesUnsigned: x, stride: stride, j)
         second.add(w, timesUnsigned: x + First.tokenCount &* stride, stride: stride, j)
@@ -189,14 +190,14 @@ public struct Both<First: TokenBlock, Second: TokenBlock>: TokenBlock where Seco
 
     @inlinable @inline(__always)
     public mutating func endCodes(
-        scaledBy scales: Set.ByteScales, _ x: UnsafePointer<QuantizedGroup>, stride: Int
+        scaledBy scales: ISA.ByteScales, _ x: UnsafePointer<QuantizedGroup>, stride: Int
     ) {
         first.endCodes(scaledBy: scales, x, stride: stride)
         second.endCodes(scaledBy: scales, x + First.tokenCount &* stride, stride: stride)
     }
 
     @inlinable @inline(__always)
-    public mutating func endCodes(scale: Set.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int) {
+    public mutating func endCodes(scale: ISA.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int) {
         first.endCodes(scale: scale, x, stride: stride)
         second.endCodes(scale: scale, x + First.tokenCount &* stride, stride: stride)
     }
@@ -207,36 +208,37 @@ public struct Both<First: TokenBlock, Second: TokenBlock>: TokenBlock where Seco
     }
 
     @inlinable @inline(__always)
-    public mutating func add(_ w: Set.Nibbles, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int)
-    {
+    public mutating func add(
+        _ w: ISA.LowBitCodes, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int
+    ) {
         first.add(w, times: x, stride: stride, j)
         second.add(w, times: x + First.tokenCount &* stride, stride: stride, j)
     }
 
     @inlinable @inline(__always)
-    public mutating func endNibbles(
-        scaledBy scales: Set.ByteScales, _ x: UnsafePointer<QuantizedGroup>, stride: Int
+    public mutating func endLowBits(
+        scaledBy scales: ISA.ByteScales, _ x: UnsafePointer<QuantizedGroup>, stride: Int
     ) {
-        first.endNibbles(scaledBy: scales, x, stride: stride)
-        second.endNibbles(scaledBy: scales, x + First.tokenCount &* stride, stride: stride)
+        first.endLowBits(scaledBy: scales, x, stride: stride)
+        second.endLowBits(scaledBy: scales, x + First.tokenCount &* stride, stride: stride)
     }
 
     @inlinable @inline(__always)
     public mutating func addMinimum(
-        _ minimum: Set.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int
+        _ minimum: ISA.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int
     ) {
         first.addMinimum(minimum, x, stride: stride)
         second.addMinimum(minimum, x + First.tokenCount &* stride, stride: stride)
     }
 
     @inlinable @inline(__always)
-    public mutating func scale(by rowScale: Set.Floats) {
+    public mutating func scale(by rowScale: ISA.Floats) {
         first.scale(by: rowScale)
         second.scale(by: rowScale)
     }
 
     @inlinable @inline(__always)
-    public mutating func subtractMinimum(times rowMinimum: Set.Floats) {
+    public mutating func subtractMinimum(times rowMinimum: ISA.Floats) {
         first.subtractMinimum(times: rowMinimum)
         second.subtractMinimum(times: rowMinimum)
     }
@@ -249,7 +251,7 @@ public struct Both<First: TokenBlock, Second: TokenBlock>: TokenBlock where Seco
 }
 
 public typealias Twice<Half: TokenBlock> = Both<Half, Half>
-public typealias Two<Set: TileLanes> = Twice<One<Set>>
-public typealias Three<Set: TileLanes> = Both<Two<Set>, One<Set>>
-public typealias Four<Set: TileLanes> = Twice<Two<Set>>
-public typealias Eight<Set: TileLanes> = Twice<Four<Set>>
+public typealias Two<ISA: TileLanes> = Twice<One<ISA>>
+public typealias Three<ISA: TileLanes> = Both<Two<ISA>, One<ISA>>
+public typealias Four<ISA: TileLanes> = Twice<Two<ISA>>
+public typealias Eight<ISA: TileLanes> = Twice<Four<ISA>>

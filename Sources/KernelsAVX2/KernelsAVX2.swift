@@ -30,13 +30,13 @@ private enum High: Half { @inline(__always) static var index: Int { 1 } }
 /// Half of a tile's rows, one register.
 private enum AVX2Half<H: Half>: TileLanes {
     typealias Floats = __m256
-    typealias Nibbles = __m256i
+    typealias LowBitCodes = __m256i
     typealias SignedCodes = __m256i
     /// Each scale twice, in 16 bits: what adds pairs of products multiplies them too.
     typealias ByteScales = __m256i
 
     /// Sums of pairs of products, 16 bits each: at most 8 · (2 · 15 · 127) = 30480 or 4 · (2 · 31 · 127) = 31496 < 2¹⁵.
-    struct NibbleSum {
+    struct LowBitSum {
         var pairs: __m256i
         @inline(__always) init(_ pairs: __m256i) { self.pairs = pairs }
     }
@@ -123,11 +123,11 @@ private enum AVX2Half<H: Half>: TileLanes {
         return _mm256_and_si256(moved, mask)
     }
     @inline(__always) static func join(_ a: __m256i, _ b: __m256i) -> __m256i { _mm256_or_si256(a, b) }
-    @inline(__always) static func emptyNibbleSum() -> NibbleSum { NibbleSum(_mm256_setzero_si256()) }
-    @inline(__always) static func add(_ sum: NibbleSum, _ w: __m256i, times a: Int32) -> NibbleSum {
-        NibbleSum(_mm256_add_epi16(sum.pairs, _mm256_maddubs_epi16(w, _mm256_set1_epi32(a))))
+    @inline(__always) static func emptyNibbleSum() -> LowBitSum { LowBitSum(_mm256_setzero_si256()) }
+    @inline(__always) static func add(_ sum: LowBitSum, _ w: __m256i, times a: Int32) -> LowBitSum {
+        LowBitSum(_mm256_add_epi16(sum.pairs, _mm256_maddubs_epi16(w, _mm256_set1_epi32(a))))
     }
-    @inline(__always) static func floats(_ sum: NibbleSum, scaledBy scales: __m256i) -> __m256 {
+    @inline(__always) static func floats(_ sum: LowBitSum, scaledBy scales: __m256i) -> __m256 {
         _mm256_cvtepi32_ps(_mm256_madd_epi16(sum.pairs, scales))
     }
 
@@ -166,10 +166,10 @@ private enum AVX2: InstructionSet {
     typealias Lower = AVX2Half<Low>
     typealias Upper = AVX2Half<High>
     typealias Floats = Floats16
-    typealias Nibbles = Integers16
+    typealias LowBitCodes = Integers16
     typealias SignedCodes = Integers16
     typealias ByteScales = Integers16
-    typealias NibbleSum = Halves<Lower.NibbleSum, Upper.NibbleSum>
+    typealias LowBitSum = Halves<Lower.LowBitSum, Upper.LowBitSum>
     typealias Codes = Halves<Lower.Codes, Upper.Codes>
     typealias CodeSum = Halves<Lower.CodeSum, Upper.CodeSum>
 
@@ -297,13 +297,13 @@ private enum AVX2: InstructionSet {
     @inline(__always) static func join(_ x: Integers16, _ y: Integers16) -> Integers16 {
         Integers16(Lower.join(x.a, y.a), Upper.join(x.b, y.b))
     }
-    @inline(__always) static func emptyNibbleSum() -> NibbleSum {
-        NibbleSum(Lower.emptyNibbleSum(), Upper.emptyNibbleSum())
+    @inline(__always) static func emptyNibbleSum() -> LowBitSum {
+        LowBitSum(Lower.emptyNibbleSum(), Upper.emptyNibbleSum())
     }
-    @inline(__always) static func add(_ sum: NibbleSum, _ w: Integers16, times a: Int32) -> NibbleSum {
-        NibbleSum(Lower.add(sum.a, w.a, times: a), Upper.add(sum.b, w.b, times: a))
+    @inline(__always) static func add(_ sum: LowBitSum, _ w: Integers16, times a: Int32) -> LowBitSum {
+        LowBitSum(Lower.add(sum.a, w.a, times: a), Upper.add(sum.b, w.b, times: a))
     }
-    @inline(__always) static func floats(_ sum: NibbleSum, scaledBy scales: Integers16) -> Floats16 {
+    @inline(__always) static func floats(_ sum: LowBitSum, scaledBy scales: Integers16) -> Floats16 {
         Floats16(Lower.floats(sum.a, scaledBy: scales.a), Upper.floats(sum.b, scaledBy: scales.b))
     }
     @inline(__always) static func loadCodes(_ p: UnsafeRawPointer) -> Codes {

@@ -9,8 +9,8 @@ import KernelCore
 
 private enum AVX512: InstructionSet {
     typealias Floats = __m512
-    typealias Nibbles = __m512i
-    typealias NibbleSum = __m512i
+    typealias LowBitCodes = __m512i
+    typealias LowBitSum = __m512i
     typealias Codes = __m512i
     typealias SignedCodes = __m512i
     typealias ByteScales = __m512

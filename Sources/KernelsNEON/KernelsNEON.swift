@@ -9,7 +9,7 @@ import KernelCore
 
 private enum Plain: NEON {
     /// 16-bit sums, four for each row: at most 8 · 31 · 127 = 31496 < 2¹⁵.
-    struct NibbleSum {
+    struct LowBitSum {
         var a: Four16
         var b: Four16
         var c: Four16
@@ -36,19 +36,19 @@ private enum Plain: NEON {
         @inline(__always) init(_ lanes: Integers16) { self.lanes = lanes }
     }
 
-    @inline(__always) static func emptyNibbleSum() -> NibbleSum {
+    @inline(__always) static func emptyNibbleSum() -> LowBitSum {
         let zero = Four16(vdupq_n_s16(0), vdupq_n_s16(0))
-        return NibbleSum(zero, zero, zero, zero)
+        return LowBitSum(zero, zero, zero, zero)
     }
-    @inline(__always) static func add(_ sum: NibbleSum, _ w: Bytes64, times a: Int32) -> NibbleSum {
+    @inline(__always) static func add(_ sum: LowBitSum, _ w: Bytes64, times a: Int32) -> LowBitSum {
         let a = activations(a)
-        return NibbleSum(
+        return LowBitSum(
             add(sum.a, w.a, a), add(sum.b, w.b, a), add(sum.c, w.c, a), add(sum.d, w.d, a))
     }
     @inline(__always) private static func add(_ sum: Four16, _ w: int8x16_t, _ a: int8x16_t) -> Four16 {
         Four16(vmlal_s8(sum.low, vget_low_s8(w), vget_low_s8(a)), vmlal_high_s8(sum.high, w, a))
     }
-    @inline(__always) static func floats(_ sum: NibbleSum, scaledBy scales: Floats16) -> Floats16 {
+    @inline(__always) static func floats(_ sum: LowBitSum, scaledBy scales: Floats16) -> Floats16 {
         floats(Integers16(total(sum.a), total(sum.b), total(sum.c), total(sum.d)), scaledBy: scales)
     }
     @inline(__always) private static func total(_ sum: Four16) -> int32x4_t {

@@ -57,7 +57,9 @@ public struct Bytes64 {
 
 /// An instruction set whose floating-point operations, and forms of weights, are those of this file.
 public protocol NEON: InstructionSet
-where Floats == Floats16, Nibbles == Bytes64, Codes == Bytes64, SignedCodes == Bytes64, ByteScales == Floats16
+where
+    Floats == Floats16, LowBitCodes == Bytes64, Codes == Bytes64, SignedCodes == Bytes64,
+    ByteScales == Floats16
 {
     /// sum[lane] + Σ w[lane][i] · a[i] over four bytes.
     static func add(_ sum: CodeSum, _ w: Bytes64, times a: Int32) -> CodeSum

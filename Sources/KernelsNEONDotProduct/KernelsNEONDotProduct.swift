@@ -11,7 +11,7 @@ import KernelsNEON
 
 private enum DotProduct: NEON {
     // One type for both sums: each operation below stands for two of the protocol.
-    typealias NibbleSum = Integers16
+    typealias LowBitSum = Integers16
     typealias CodeSum = Integers16
 
     @inline(__always) static func emptyNibbleSum() -> Integers16 {

@@ -11,7 +11,7 @@ import KernelsNEON
 
 private enum MatrixProduct: NEON {
     // One type for both sums: each operation below stands for two of the protocol.
-    typealias NibbleSum = Integers16
+    typealias LowBitSum = Integers16
     typealias CodeSum = Integers16
 
     @inline(__always) static func emptyNibbleSum() -> Integers16 {
@@ -116,12 +116,12 @@ private struct Pair: TokenBlock {
         sums.endCodes(scale: scale, x, stride: stride)
     }
     @inline(__always)
-    mutating func endNibbles(
+    mutating func endLowBits(
         scaledBy scales: Floats16, _ x: UnsafePointer<QuantizedGroup>, stride: Int
     ) {
         sums.first.nibbleSum = Integers16(a.first, b.first, c.first, d.first)
         sums.second.nibbleSum = Integers16(a.second, b.second, c.second, d.second)
-        sums.endNibbles(scaledBy: scales, x, stride: stride)
+        sums.endLowBits(scaledBy: scales, x, stride: stride)
     }
     @inline(__always)
     mutating func addMinimum(_ minimum: Floats16, _ x: UnsafePointer<QuantizedGroup>, stride: Int) {

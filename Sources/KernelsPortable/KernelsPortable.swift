@@ -22,13 +22,13 @@ private enum Portable: InstructionSet {
             self.odd = odd
         }
     }
-    typealias Nibbles = Weights
+    typealias LowBitCodes = Weights
     typealias Codes = Weights
     typealias SignedCodes = Weights
     typealias ByteScales = Floats
 
     /// 16-bit sums, two for each row: at most 16 · 15 · 127 = 30480 or 8 · 31 · 127 = 31496 < 2¹⁵.
-    struct NibbleSum {
+    struct LowBitSum {
         var pairs: Halves
         @inline(__always) init(_ pairs: Halves) { self.pairs = pairs }
     }
@@ -222,12 +222,12 @@ private enum Portable: InstructionSet {
     @inline(__always) static func join(_ a: Weights, _ b: Weights) -> Weights {
         Weights(even: a.even | b.even, odd: a.odd | b.odd)
     }
-    @inline(__always) static func emptyNibbleSum() -> NibbleSum { NibbleSum(Halves(repeating: 0)) }
-    @inline(__always) static func add(_ sum: NibbleSum, _ w: Weights, times a: Int32) -> NibbleSum {
+    @inline(__always) static func emptyNibbleSum() -> LowBitSum { LowBitSum(Halves(repeating: 0)) }
+    @inline(__always) static func add(_ sum: LowBitSum, _ w: Weights, times a: Int32) -> LowBitSum {
         let a = signedHalves(Words(repeating: UInt32(bitPattern: a)))
-        return NibbleSum(sum.pairs &+ w.even &* a.even &+ w.odd &* a.odd)
+        return LowBitSum(sum.pairs &+ w.even &* a.even &+ w.odd &* a.odd)
     }
-    @inline(__always) static func floats(_ sum: NibbleSum, scaledBy scales: Floats) -> Floats {
+    @inline(__always) static func floats(_ sum: LowBitSum, scaledBy scales: Floats) -> Floats {
         floats(CodeSum(total(sum.pairs)), scaledBy: scales)
     }
 

@@ -25,7 +25,7 @@ package protocol ModelFamily: Sendable {
     /// - Throws: `ConversionError` for what is missing, of the wrong type, or not known to this family.
     static func configuration(gguf parameters: GGUFParameters) throws -> ModelConfiguration
     /// - Throws: as for GGUF.
-    static func configuration(folder parameters: FolderParameters) throws -> ModelConfiguration
+    static func configuration(folder parameters: HuggingFaceParameters) throws -> ModelConfiguration
 
     /// Where a tensor is stored.
     static func place(
@@ -79,7 +79,7 @@ package enum ModelFamilies {
     }
 
     /// - Throws: `ConversionError` where `config.json` names none.
-    package static func reading(_ text: Settings) throws -> any ModelFamily.Type {
+    package static func reading(_ text: JSONSection) throws -> any ModelFamily.Type {
         let name = try text.string("model_type")
         if let family = all.first(where: { $0.modelTypes.contains(name) }) { return family }
         let names = all.flatMap { $0.modelTypes }.sorted().joined(separator: ", ")

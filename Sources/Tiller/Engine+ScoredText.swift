@@ -6,7 +6,7 @@ import Steering
 extension Engine {
     /// Compiles a selection for scoring: profiles act on every token, whatever their phase, and gates that a prompt opens are
     /// open; otherwise half of all profiles would seem to do nothing.
-    package func scoringPlan(_ steering: [Steer]) throws(TillerError) -> SteeringPlan {
+    package func scoringPlan(_ steering: [AppliedProfile]) throws(TillerError) -> SteeringPlan {
         try plan(steering) { $0.actingOnScoredText }
     }
 }

@@ -18,7 +18,7 @@ import Transformer
 /// ```swift
 /// let engine = try Engine(path: "model.tiller")
 /// let session = try engine.makeSession()
-/// try session.steer([Steer("cheerful", strength: 1)])
+/// try session.steer([AppliedProfile("cheerful", strength: 1)])
 /// try session.evaluate(engine.encode("Hello"))
 /// let result = try session.generate(.init()) { print($0.text, terminator: ""); return true }
 /// ```
@@ -101,29 +101,29 @@ public final class Engine: Sendable {
         } catch { throw TillerError(error) }
         cacheEncoding = try Self.cacheEncoding(options.cache, for: file)
         residentWeights = options.residentWeights
-        let passing = try options.residentWeights.flatMap { limit throws(TillerError) in
-            try Self.passingLayers(of: file, limit: limit)
+        let streamed = try options.residentWeights.flatMap { limit throws(TillerError) in
+            try Self.streamedLayers(of: file, limit: limit)
         }
         do {
-            forwardPass = try ForwardPass(model: model, compute: compute, passing: passing)
+            forwardPass = try ForwardPass(model: model, compute: compute, streamed: streamed)
         } catch { throw TillerError(error) }
     }
 
     /// The least that `Options.residentWeights` may be.
     package static func leastResidentWeights(of file: TillerFile) -> Int {
-        PassingLayers.leastByteCount(of: file)
+        StreamedLayers.leastByteCount(of: file)
     }
 
-    private static func passingLayers(
+    private static func streamedLayers(
         of file: TillerFile, limit: Int
-    ) throws(TillerError) -> PassingLayers? {
+    ) throws(TillerError) -> StreamedLayers? {
         let least = leastResidentWeights(of: file)
         guard limit >= least else {
             throw .invalidOption(
                 "resident weights are limited to \(limit) bytes, expected \(least) or more for this model: its "
                     + "vocabulary and the layers in use stay in memory")
         }
-        return PassingLayers(of: file, limit: limit)
+        return StreamedLayers(of: file, limit: limit)
     }
 
     /// How keys and values of a model are kept. 8-bit caches need heads of whole groups; where nothing was asked for, others
@@ -268,7 +268,7 @@ public final class Engine: Sendable {
     /// - Returns: whether all was evaluated.
     @discardableResult
     package func evaluate(
-        _ tokens: UnsafeBufferPointer<Int32>, cache: KeyValueCache, _ evaluation: Evaluation,
+        _ tokens: UnsafeBufferPointer<Int32>, cache: KeyValueCache, _ evaluation: ForwardOptions,
         request: LogitsRequest, while shouldContinue: () -> Bool = { true }
     ) -> Bool {
         forwardPass.evaluate(tokens, cache: cache, evaluation, request: request, while: shouldContinue)
@@ -283,8 +283,8 @@ public final class Engine: Sendable {
 
     /// Runs one token of each of two timelines.
     package func evaluatePair(
-        _ tokens: UnsafeBufferPointer<Int32>, first: (cache: KeyValueCache, evaluation: Evaluation),
-        second: (cache: KeyValueCache, evaluation: Evaluation),
+        _ tokens: UnsafeBufferPointer<Int32>, first: (cache: KeyValueCache, evaluation: ForwardOptions),
+        second: (cache: KeyValueCache, evaluation: ForwardOptions),
         logits: (first: AlignedBuffer<Float>, second: AlignedBuffer<Float>)
     ) {
         forwardPass.evaluatePair(tokens, first: first, second: second) { timeline, row in

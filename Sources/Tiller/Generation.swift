@@ -111,7 +111,7 @@ extension Session {
 struct GenerationRun {
     let session: Session
     /// The same tokens without steering, where what steers is bounded or measured.
-    private let twin: Session?
+    private let unsteered: Session?
     let options: GenerationOptions
     var sampler: Sampler
     var decoder: TokenDecoder
@@ -128,9 +128,9 @@ struct GenerationRun {
     ) throws(TillerError) {
         self.session = session
         let isHeldAgainstTwin = options.maximumDivergence != nil || options.reportsDivergence
-        twin =
+        unsteered =
             isHeldAgainstTwin && !session.plan.isEmpty
-            ? try session.unsteered(while: shouldContinue) : nil
+            ? try session.makeUnsteered(while: shouldContinue) : nil
         self.options = options
         sampler = Sampler(options: options.sampling)
         decoder = TokenDecoder(
@@ -147,7 +147,7 @@ struct GenerationRun {
 
     mutating func execute(_ onToken: (GeneratedToken) -> Bool) throws(TillerError) -> GenerationResult {
         // Who stopped the reading of the prompt wants no token.
-        var reason: StopReason? = session.hasLogits && twin?.hasLogits ?? true ? nil : .cancelled
+        var reason: StopReason? = session.hasLogits && unsteered?.hasLogits ?? true ? nil : .cancelled
         while reason == nil {
             if tokens.count >= options.maximumTokens {
                 reason = .maximumTokens
@@ -160,7 +160,7 @@ struct GenerationRun {
         let stopReason = reason ?? .cancelled
         // The sampler writes penalties into the logits; who goes on from here needs the model's own.
         session.forgetLogits()
-        twin?.forgetLogits()
+        unsteered?.forgetLogits()
         finish(isStopped: stopReason == .stopString, onToken)
         return GenerationResult(
             text: text, tokens: tokens, stopReason: stopReason, seed: sampler.seed,
@@ -171,7 +171,7 @@ struct GenerationRun {
     /// Draws one token; returns why generation ends, if it does.
     private mutating func advance(_ onToken: (GeneratedToken) -> Bool) throws(TillerError) -> StopReason? {
         // Penalties change the logits in place, so the model's own are kept aside.
-        let own = options.reportsLogProbabilities ? OwnDistributions(session, twin) : nil
+        let own = options.reportsLogProbabilities ? OwnDistributions(session, unsteered) : nil
         let draw = drawToken()
         let token = draw.token
         let logProbability = own?.logProbability(of: token, share: draw.divergence?.share ?? 1)
@@ -207,9 +207,9 @@ struct GenerationRun {
         if isStopped || !goesOn || tokens.count >= options.maximumTokens {
             // Nobody may ever ask what follows: who wants the first token does not wait for the second one's logits.
             try session.appendUnread(token)
-            try twin?.appendUnread(token)
-        } else if let twin {
-            try session.step(token, beside: twin)
+            try unsteered?.appendUnread(token)
+        } else if let unsteered {
+            try session.step(token, beside: unsteered)
         } else {
             try session.step(token)
         }
@@ -229,17 +229,17 @@ struct GenerationRun {
 
     private mutating func drawToken() -> (token: Int32, divergence: TokenDivergence?) {
         let (logits, compute) = (session.logits.elements, session.engine.compute)
-        guard let twin else {
+        guard let unsteered else {
             return (sampler.sample(logits, history: session.tokens, with: compute), nil)
         }
         if let limit = options.maximumDivergence {
             let draw = sampler.sample(
-                twin.logits.elements, steered: logits, within: limit, history: session.tokens,
+                unsteered.logits.elements, steered: logits, within: limit, history: session.tokens,
                 with: compute)
             return (draw.token, draw.divergence)
         }
         let value = compute.divergence(
-            of: UnsafeBufferPointer(logits), from: UnsafeBufferPointer(twin.logits.elements))
+            of: UnsafeBufferPointer(logits), from: UnsafeBufferPointer(unsteered.logits.elements))
         let token = sampler.sample(logits, history: session.tokens, with: compute)
         return (token, TokenDivergence(nats: value, share: 1))
     }

@@ -45,7 +45,7 @@ struct SteeringOptions: ParsableArguments {
     @Option(name: .customLong("steer"), help: ArgumentHelp(SteeringChoice.profiles)) var profiles: [String] =
         []
 
-    func parsed() throws -> [Steer] { try profiles.map { try Steer(parsing: $0) } }
+    func parsed() throws -> [AppliedProfile] { try profiles.map { try AppliedProfile(parsing: $0) } }
 
     /// What commands that score texts say of steering.
     static let scoring =

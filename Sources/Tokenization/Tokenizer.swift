@@ -30,10 +30,10 @@ package struct Tokenizer: Sendable {
     /// The count of tokens. A model's output may be wider: ids from there on stand for nothing.
     package var vocabularySize: Int { tables.layout.tokenCount }
 
-    package var beginOfSequence: Int32? { id(inLane: 0) }
-    package var endOfSequence: Int32? { id(inLane: 1) }
-    package var unknown: Int32? { id(inLane: 2) }
-    package var padding: Int32? { id(inLane: 3) }
+    package var beginOfSequence: Int32? { specialToken(0) }
+    package var endOfSequence: Int32? { specialToken(1) }
+    package var unknown: Int32? { specialToken(2) }
+    package var padding: Int32? { specialToken(3) }
     package var addsBeginOfSequence: Bool { tables.layout.flags.contains(.addsBeginOfSequence) }
     package var addsEndOfSequence: Bool { tables.layout.flags.contains(.addsEndOfSequence) }
 
@@ -81,7 +81,7 @@ package struct Tokenizer: Sendable {
         return rules?.normalizedTokens.first { tables.text(of: $0).elementsEqual(bytes) }
     }
 
-    private func id(inLane lane: Int) -> Int32? {
+    private func specialToken(_ slot: Int) -> Int32? {
         let id = tables.layout.specialIds[lane]
         return id < 0 ? nil : id
     }

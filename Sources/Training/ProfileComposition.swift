@@ -46,7 +46,7 @@ extension ProfileComposition {
     /// - Parameter selection: profiles of the engine's file; a strength in it is taken for the profile's weight, in units of
     ///   the recommended one.
     /// - Throws: `TillerError.invalidOption` for fewer than two profiles or a budget that is none.
-    package init(_ selection: [Steer], engine: Engine, budget: Double) throws(TillerError) {
+    package init(_ selection: [AppliedProfile], engine: Engine, budget: Double) throws(TillerError) {
         guard selection.count >= 2, Set(selection.map(\.name)).count == selection.count else {
             throw .invalidOption("a composition needs two or more different profiles")
         }
@@ -61,7 +61,7 @@ extension ProfileComposition {
         }
         let calibration = try StrengthCalibration(engine: engine)
         let layerCount = engine.model.configuration.layerCount
-        func damage(_ scale: Float, _ indices: some Sequence<Int>, on meter: DamageMeter) -> Double {
+        func damage(_ scale: Float, _ indices: some Sequence<Int>, on meter: SideEffectMeter) -> Double {
             let active = indices.map {
                 ActiveProfile(profile: profiles[$0], strength: scale * weights[$0])
             }

@@ -120,7 +120,8 @@ package struct ProfileTrainer {
         }
         let maker = OperationMaker(engine: engine, options: options, choice: choice, captured: captured)
         var profile = try maker.shape(added) { () throws(TillerError) in
-            try StateCapture(engine: engine, layers: choice.layers, readsHeads: true).capture(set) { event in
+            try StateCapture(engine: engine, layers: choice.layers, capturesHeads: true).capture(set) {
+                event in
                 guard case .capturing(let pair, let count) = event else { return }
                 progress(.readingHeads(pair: pair, of: count))
             }

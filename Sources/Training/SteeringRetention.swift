@@ -83,7 +83,7 @@ package struct RetentionMeter {
     /// - Parameter steer: a profile of the reference, or else of the model; the same one steers both.
     /// - Throws: `TillerError.invalidOption` for two models that cannot be compared, `.invalidProfile` for a profile
     ///   that neither has.
-    package init(engine: Engine, reference: Engine, steer: Steer) throws(TillerError) {
+    package init(engine: Engine, reference: Engine, steer: AppliedProfile) throws(TillerError) {
         try engine.requireSameVocabulary(as: reference)
         let (own, other) = (engine.model.configuration, reference.model.configuration)
         guard own.layerCount == other.layerCount, own.hiddenSize == other.hiddenSize else {

@@ -8,7 +8,7 @@ import Steering
 /// One timeline's rows of a batch.
 struct BatchSegment {
     let cache: KeyValueCache
-    let evaluation: Evaluation
+    let evaluation: ForwardOptions
     let rows: Range<Int>
 
     var place: SteeringPlace {

@@ -22,7 +22,7 @@ package struct BlockWeights: Sendable {
         package let separateKeyBias: KeyBias?
 
         /// Whether a projection of the normalized stream reads its 8-bit form.
-        var readsCodes: Bool {
+        var takesCodes: Bool {
             query.inputForm == .codes || key.inputForm == .codes || value.inputForm == .codes
         }
     }
@@ -34,7 +34,7 @@ package struct BlockWeights: Sendable {
         let activation: GateActivation
 
         /// Whether a projection of the normalized stream reads its 8-bit form.
-        var readsCodes: Bool { gate.inputForm == .codes || up.inputForm == .codes }
+        var takesCodes: Bool { gate.inputForm == .codes || up.inputForm == .codes }
     }
 
     package let attention: Attention
@@ -88,7 +88,7 @@ extension BlockWeights {
     /// - Throws: `FormatError` where a required tensor is missing.
     init(
         _ layer: Int, of tensors: TensorViews, _ configuration: ModelConfiguration, _ rotaries: [Rotary],
-        next: UpcomingWeights?
+        next: PrefetchHint?
     ) throws(FormatError) {
         let plan = configuration.layers[layer]
         attention = try Attention(layer, of: tensors, configuration, rotaries)
@@ -99,22 +99,22 @@ extension BlockWeights {
             activation: plan.feedForward.activation.kernel)
         residualScale = plan.residualScale
         prefetch = PrefetchOrder(
-            attentionOutput: UpcomingWeights(attention.output), gate: UpcomingWeights(feedForward.gate),
-            down: UpcomingWeights(feedForward.down), next: next)
+            attentionOutput: PrefetchHint(attention.output), gate: PrefetchHint(feedForward.gate),
+            down: PrefetchHint(feedForward.down), next: next)
     }
 
     /// What the block reads first.
-    var first: UpcomingWeights { UpcomingWeights(attention.query, attention.key, attention.value) }
+    var first: PrefetchHint { PrefetchHint(attention.query, attention.key, attention.value) }
 }
 
 /// The weights that follow each product of a block: threads that wait ask memory for them meanwhile.
 struct PrefetchOrder: Sendable {
     /// After queries, keys and values, and after attention's scores.
-    let attentionOutput: UpcomingWeights
-    let gate: UpcomingWeights
-    let down: UpcomingWeights
+    let attentionOutput: PrefetchHint
+    let gate: PrefetchHint
+    let down: PrefetchHint
     /// Those of the next block; nil in the last one.
-    let next: UpcomingWeights?
+    let next: PrefetchHint?
 }
 
 extension LayerPlan.FeedForward.Activation {

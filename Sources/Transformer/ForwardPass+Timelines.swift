@@ -52,8 +52,8 @@ extension ForwardPass {
     ///   - visit: receives the logits of both, first and second, which are valid during the call.
     /// - Precondition: as for `evaluate`; nothing is recorded.
     package func evaluatePair(
-        _ tokens: UnsafeBufferPointer<Int32>, first: (cache: KeyValueCache, evaluation: Evaluation),
-        second: (cache: KeyValueCache, evaluation: Evaluation),
+        _ tokens: UnsafeBufferPointer<Int32>, first: (cache: KeyValueCache, evaluation: ForwardOptions),
+        second: (cache: KeyValueCache, evaluation: ForwardOptions),
         visit: (_ timeline: Int, _ logits: UnsafeBufferPointer<Float>) -> Void
     ) {
         precondition(tokens.count == 2 && batchSize >= 2, "evaluatePair: one token for each of two timelines")

@@ -18,22 +18,22 @@ package final class ForwardPass: @unchecked Sendable {
     package let batchSize: Int
 
     let scratch: Scratch
-    private let passing: PassingLayers?
+    private let streamed: StreamedLayers?
     /// Whether all rows of the scratch memory are resident.
     var hasFilledScratch = false
 
     /// Tokens of a batch unless told otherwise: twice as many prefill a few percent faster, but their memory would show.
     package static let defaultBatchSize = 128
 
-    /// - passing: layers that do not stay in memory; nil keeps all.
+    /// - streamed: layers that do not stay in memory; nil keeps all.
     /// - Throws: `AllocationError`.
     package init(
-        model: Model, compute: Compute, batchSize: Int = defaultBatchSize, passing: PassingLayers? = nil
+        model: Model, compute: Compute, batchSize: Int = defaultBatchSize, streamed: StreamedLayers? = nil
     ) throws(AllocationError) {
         self.model = model
         self.compute = compute
         self.batchSize = batchSize
-        self.passing = passing
+        self.streamed = streamed
         scratch = try Scratch(configuration: model.configuration, batchSize: batchSize)
     }
 
@@ -49,7 +49,7 @@ package final class ForwardPass: @unchecked Sendable {
     ///   grants it; what visits logits, or is asked whether to continue, evaluates nothing on the same compute.
     @discardableResult
     package func evaluate(
-        _ tokens: UnsafeBufferPointer<Int32>, cache: KeyValueCache, _ evaluation: Evaluation,
+        _ tokens: UnsafeBufferPointer<Int32>, cache: KeyValueCache, _ evaluation: ForwardOptions,
         request: LogitsRequest, while shouldContinue: () -> Bool = { true }
     ) -> Bool {
         var start = 0
@@ -89,7 +89,7 @@ package final class ForwardPass: @unchecked Sendable {
             attention(block, layer: layer, segments)
             feedForward(block, layer: layer, segments)
             tapStream(layer: layer, segments)
-            passing?.leave(layer: layer)
+            streamed?.evict(after: layer)
         }
         tapHeadInput(segments)
         if tokens.count == batchSize { hasFilledScratch = true }
@@ -99,17 +99,18 @@ package final class ForwardPass: @unchecked Sendable {
     /// hidden += scale · post(W_O · attend(W_Q · x, W_K · x, W_V · x)), x = RMSNorm(hidden)
     private func attention(_ block: BlockWeights, layer: Int, _ segments: BatchSegments) {
         let (weights, tokenCount) = (block.attention, segments.tokenCount)
-        normalize(weights.norm, tokenCount, quantizing: weights.readsCodes)
+        normalize(weights.norm, tokenCount, quantizing: weights.takesCodes)
         tap(.attention(layer), scratch.normalized, .values, segments)
         compute.multiply(
             Projection(weights.query, into: scratch.query), Projection(weights.key, into: scratch.key),
             Projection(weights.value, into: scratch.value), by: scratch.normalized, tokenCount: tokenCount,
-            before: block.prefetch.attentionOutput)
+            prefetching: block.prefetch.attentionOutput)
         segments.forEach { attend(block, layer: layer, $0) }
-        tap(.attended(layer), scratch.attended, weights.output.inputForm, segments)
+        tap(.outputProjection(layer), scratch.attentionOutput, weights.output.inputForm, segments)
         compute.multiply(
-            Projection(weights.output, into: scratch.update), by: scratch.attended, tokenCount: tokenCount,
-            before: block.prefetch.gate)
+            Projection(weights.output, into: scratch.update), by: scratch.attentionOutput,
+            tokenCount: tokenCount,
+            prefetching: block.prefetch.gate)
         addUpdate(
             bias: weights.outputBias, norm: weights.postNorm, scale: block.residualScale, .attentionOutput,
             layer: layer, segments)
@@ -135,8 +136,8 @@ package final class ForwardPass: @unchecked Sendable {
         compute.attend(
             query: scratch.query, cache: cache, layer: layer, firstPosition: position, tokenCount: count,
             headCount: model.configuration.headCount, scale: weights.plan.scale, window: weights.plan.window,
-            keyBias: separateBias, firstRow: firstRow, into: scratch.attended,
-            form: isTapped ? .values : weights.output.inputForm, before: block.prefetch.attentionOutput)
+            keyBias: separateBias, firstRow: firstRow, into: scratch.attentionOutput,
+            form: isTapped ? .values : weights.output.inputForm, prefetching: block.prefetch.attentionOutput)
         if isTapped { tapHeads(layer: layer, weights, segment) }
     }
 
@@ -165,16 +166,16 @@ package final class ForwardPass: @unchecked Sendable {
     /// hidden += scale · post(W_down · (act(W_gate · x) ⊙ W_up · x)), x = RMSNorm(hidden)
     private func feedForward(_ block: BlockWeights, layer: Int, _ segments: BatchSegments) {
         let (weights, tokenCount) = (block.feedForward, segments.tokenCount)
-        normalize(weights.norm, tokenCount, quantizing: weights.readsCodes)
+        normalize(weights.norm, tokenCount, quantizing: weights.takesCodes)
         tap(.feedForward(layer), scratch.normalized, .values, segments)
         compute.multiplyGated(
             gate: weights.gate, up: weights.up, activation: weights.activation, by: scratch.normalized,
-            tokenCount: tokenCount, into: scratch.gated, form: weights.down.inputForm,
-            before: block.prefetch.down)
-        tap(.gated(layer), scratch.gated, weights.down.inputForm, segments)
+            tokenCount: tokenCount, into: scratch.intermediate, form: weights.down.inputForm,
+            prefetching: block.prefetch.down)
+        tap(.downProjection(layer), scratch.intermediate, weights.down.inputForm, segments)
         compute.multiply(
-            Projection(weights.down, into: scratch.update), by: scratch.gated, tokenCount: tokenCount,
-            before: block.prefetch.next)
+            Projection(weights.down, into: scratch.update), by: scratch.intermediate, tokenCount: tokenCount,
+            prefetching: block.prefetch.next)
         addUpdate(
             bias: nil, norm: weights.postNorm, scale: block.residualScale, .feedForwardOutput, layer: layer,
             segments)

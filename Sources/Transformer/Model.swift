@@ -11,10 +11,10 @@ package final class Model: Sendable {
     /// Keeps the other file's weights mapped.
     private let substitute: TillerFile?
     package let configuration: ModelConfiguration
-    package let tokenEmbedding: WeightTable
+    package let tokenEmbedding: VocabularyMatrix
     package let outputNorm: WeightVector
     /// The head; the embedding itself where both are tied.
-    package let output: WeightTable
+    package let output: VocabularyMatrix
     package let blocks: [BlockWeights]
     private let rotaries: [Rotary]
 
@@ -53,7 +53,7 @@ package final class Model: Sendable {
                 ? Rotary(plan, factors: factors(.ropeFactors), longFactors: factors(.ropeLongFactors))
                 : Rotary(plan)
         }
-        var next: UpcomingWeights?
+        var next: PrefetchHint?
         var blocks: [BlockWeights] = []
         blocks.reserveCapacity(configuration.layerCount)
         for layer in configuration.layers.indices.reversed() {
@@ -66,7 +66,7 @@ package final class Model: Sendable {
     }
 
     /// Bytes of weights that one generated token reads.
-    package var bytesByToken: Int {
+    package var bytesPerToken: Int {
         blocks.flatMap(\.matrices).reduce(output.byteCount) { $0 + $1.byteCount }
     }
 

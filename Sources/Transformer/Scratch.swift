@@ -21,9 +21,9 @@ final class Scratch {
     var update: AlignedBuffer<Float> { normalized.values }
     let query, key, value: AlignedBuffer<Float>
     /// Attention's output before its projection [batch × headCount · headSize].
-    let attended: Activations
+    let attentionOutput: Activations
     /// act(W_gate · x) ⊙ W_up · x [batch × intermediateSize].
-    let gated: Activations
+    let intermediate: Activations
     let headInput: AlignedBuffer<Float>
     let headNormalized: Activations
     /// Logits of some rows [headRows × vocabularySize], for those who ask for all logits, which generation never does.
@@ -38,8 +38,8 @@ final class Scratch {
         query = try AlignedBuffer(count: batchSize * widths.query)
         key = try AlignedBuffer(count: batchSize * widths.key)
         value = try AlignedBuffer(count: batchSize * widths.key)
-        attended = try Activations(capacity: batchSize, columns: widths.query)
-        gated = try Activations(capacity: batchSize, columns: widths.intermediate)
+        attentionOutput = try Activations(capacity: batchSize, columns: widths.query)
+        intermediate = try Activations(capacity: batchSize, columns: widths.intermediate)
         headInput = try AlignedBuffer(count: Self.headRows * widths.hidden)
         headNormalized = try Activations(capacity: Self.headRows, columns: widths.hidden)
     }
@@ -77,8 +77,8 @@ final class Scratch {
         let codes = form == .codes
         return hidden.byteCount + query.byteCount + key.byteCount + value.byteCount + headInput.byteCount
             + normalized.byteCount(values: true, codes: codes)
-            + attended.byteCount(values: !codes, codes: codes)
-            + gated.byteCount(values: !codes, codes: codes)
+            + attentionOutput.byteCount(values: !codes, codes: codes)
+            + intermediate.byteCount(values: !codes, codes: codes)
             + headNormalized.byteCount(values: true, codes: codes)
     }
 
@@ -88,7 +88,7 @@ final class Scratch {
         query.release(behind: query.count / batchSize)
         key.release(behind: key.count / batchSize)
         value.release(behind: value.count / batchSize)
-        for activations in [normalized, attended, gated] { activations.release(behind: 1) }
+        for activations in [normalized, attentionOutput, intermediate] { activations.release(behind: 1) }
     }
 
     /// Room for the logits of some rows.

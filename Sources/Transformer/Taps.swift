@@ -35,16 +35,18 @@ extension ForwardPass {
     /// Steers what the heads give, in Float, and brings it into the form that the projection reads. Recorders see it as
     /// the source has it.
     func tapHeads(layer: Int, _ block: BlockWeights.Attention, _ segment: BatchSegment) {
-        let (attended, evaluation, place) = (scratch.attended, segment.evaluation, segment.place)
-        let work = 4 * attended.columns
+        let (attentionOutput, evaluation, place) = (
+            scratch.attentionOutput, segment.evaluation, segment.place
+        )
+        let work = 4 * attentionOutput.columns
         compute.forTokens(segment.rows.count, elementCount: work, firstRow: place.firstRow) { rows in
             evaluation.steering.apply(
-                .headOutputs, layer: layer, to: attended.values, tokens: rows.tokens,
+                .headOutputs, layer: layer, to: attentionOutput.values, tokens: rows.tokens,
                 sourceFactors: block.headFactors, place, with: compute)
-            if block.output.inputForm == .codes { rows.quantize(attended) }
+            if block.output.inputForm == .codes { rows.quantize(attentionOutput) }
         }
         evaluation.headRecorder?.record(
-            layer: layer, hidden: attended.values, scaledBy: block.headFactors,
+            layer: layer, hidden: attentionOutput.values, scaledBy: block.headFactors,
             tokenCount: segment.rows.count,
             firstPosition: evaluation.firstPosition)
     }

@@ -21,12 +21,12 @@ struct TensorViews {
     }
 
     /// The rows of a vocabulary, in the segments in which they are stored.
-    func table(_ role: TensorRole) throws(FormatError) -> WeightTable {
+    func table(_ role: TensorRole) throws(FormatError) -> VocabularyMatrix {
         if let substitute, substitute.takes(role, nil) {
             return try TensorViews(file: substitute.file).table(role)
         }
         _ = try entry(role, nil)
-        return WeightTable(
+        return VocabularyMatrix(
             file.tensorIndex.segments(role).map {
                 WeightMatrix(
                     encoding: $0.encoding, rows: $0.rows, columns: $0.columns, bytes: file.bytes(of: $0))

@@ -61,7 +61,7 @@ func addMadeUpProfile(to path: String) throws {
             options.sampling.repetitionPenalty = 1.3
             options.reportsLogProbabilities = true
         default:
-            try session.steer([Steer("made-up")])
+            try session.steer([AppliedProfile("made-up")])
             options.maximumDivergence = 0.2
         }
         try session.evaluate((0..<5 + 3 * index).map { Int32(($0 * 37 + 11 * index) % 280) })
@@ -114,7 +114,7 @@ func addMadeUpProfile(to path: String) throws {
             var logits: [Float] = []
             (0..<40).map { Int32($0 * 7) }.withUnsafeBufferPointer { tokens in
                 pass.evaluate(
-                    tokens, cache: cache, Evaluation(firstPosition: 0),
+                    tokens, cache: cache, ForwardOptions(firstPosition: 0),
                     request: .all { _, row in logits += row.prefix(3) })
             }
             return logits

@@ -137,7 +137,7 @@ import Tiller
         let count = 8_000
         let session = try engine.makeSession(contextLength: 2 * count)
         try session.evaluate((0..<count).map { Int32($0 * 31 % 280) })
-        try session.steer([Steer("made-up")])
+        try session.steer([AppliedProfile("made-up")])
         do { _ = session.stream(options(5)).makeAsyncIterator() }
         #expect(session.cachedTokenCount < count && session.tokens.count == count)
     }

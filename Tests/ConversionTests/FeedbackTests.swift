@@ -44,7 +44,7 @@ import Tiller
         return (0..<Self.rows * Self.columns).map { _ in generator.nextNormal() * 0.05 }
     }
 
-    private func encoded(_ weights: [Float], _ feedback: ErrorFeedback?) throws -> (
+    private func encoded(_ weights: [Float], _ feedback: GPTQRounding?) throws -> (
         tile: [UInt8], errors: Matrix
     ) {
         let byteCount = TensorEncoding.int4.tileByteCount(columns: Self.columns) ?? 0
@@ -67,7 +67,7 @@ import Tiller
     }
 
     @Test(.enabled(if: hasLibrary)) func correlatedInputsLoseLess() throws {
-        let feedback = try ErrorFeedback(moments: gram(inputs(2000, seed: 1)))
+        let feedback = try GPTQRounding(moments: gram(inputs(2000, seed: 1)))
         let others = inputs(2000, seed: 2)
         let weights = weights()
         let damages = try [nil, feedback].map { feedback in
@@ -78,14 +78,14 @@ import Tiller
     }
 
     @Test(.enabled(if: hasLibrary)) func independentInputsChangeNothing() throws {
-        let feedback = try ErrorFeedback(moments: .identity(Self.columns))
+        let feedback = try GPTQRounding(moments: .identity(Self.columns))
         let weights = weights()
         #expect(try encoded(weights, feedback).tile == encoded(weights, nil).tile)
     }
 
     @Test(.enabled(if: hasLibrary)) func momentsWithoutAFactorAreRefused() {
         #expect(throws: LinearAlgebraError.self) {
-            try ErrorFeedback(moments: Matrix(rows: Self.columns, columns: Self.columns))
+            try GPTQRounding(moments: Matrix(rows: Self.columns, columns: Self.columns))
         }
     }
 

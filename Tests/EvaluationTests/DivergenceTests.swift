@@ -18,7 +18,9 @@ import Tiller
         }
     }
 
-    private func measure(_ model: Engine, _ reference: Engine, steering: [Steer] = [], context: Int = 64)
+    private func measure(
+        _ model: Engine, _ reference: Engine, steering: [AppliedProfile] = [], context: Int = 64
+    )
         throws -> Divergence
     {
         try DivergenceMeter(engine: model, reference: reference, steering: steering, contextLength: context)

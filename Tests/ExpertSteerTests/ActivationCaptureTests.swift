@@ -20,8 +20,8 @@ struct ActivationCaptureTests {
         ContrastivePair(positive: "x", negative: ""),
     ]
 
-    private func list() throws -> ReadingList {
-        try ReadingList(pairs: pairs, texts: ["The plainest of texts.", "And another: one more."])
+    private func list() throws -> Corpus {
+        try Corpus(pairs: pairs, texts: ["The plainest of texts.", "And another: one more."])
     }
 
     private func capture(

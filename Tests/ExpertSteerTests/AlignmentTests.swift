@@ -88,8 +88,8 @@ struct AlignmentTests {
             for column in 0..<2 { expert[row, column] = 300 * random.nextNormal() + 2000 }
         }
         // A code of two has room for the two massive columns alone, and knows nothing of the other 58.
-        var figures: [Standardisation: Double] = [:]
-        for rule in Standardisation.allCases {
+        var figures: [Standardization: Double] = [:]
+        for rule in Standardization.allCases {
             var options = AlignmentOptions()
             options.standardisation = rule
             let encoder = try Alignment.fit(
@@ -102,8 +102,8 @@ struct AlignmentTests {
         #expect((figures[.columns] ?? 1) < 0.6)
     }
 
-    @Test(arguments: Standardisation.allCases)
-    func shiftsAndScalesOfTheExpertDoNotMatter(rule: Standardisation) throws {
+    @Test(arguments: Standardization.allCases)
+    func shiftsAndScalesOfTheExpertDoNotMatter(rule: Standardization) throws {
         let states = PlantedStates(
             rows: 80, expertWidth: 9, targetWidth: 7, shared: 3, noise: 0.2, seed: 7)
         var options = AlignmentOptions()
@@ -124,7 +124,7 @@ struct AlignmentTests {
         var expert = states.expert, target = states.target
         for row in 0..<40 { (expert[row, 2], target[row, 1]) = (0.1, 7) }
         for method in AlignmentMethod.allCases {
-            for rule in Standardisation.allCases {
+            for rule in Standardization.allCases {
                 var options = AlignmentOptions()
                 options.standardisation = rule
                 let encoder = try Alignment.fit(method, expert: expert, target: target, options: options)

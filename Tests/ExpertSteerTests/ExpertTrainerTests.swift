@@ -31,15 +31,15 @@ struct ExpertTrainerTests {
     }
 
     private func reading(
-        _ list: ReadingList, target: Engine, _ expert: ExpertSource, position: PositionRule = .mean,
+        _ list: Corpus, target: Engine, _ expert: ExpertSource, position: PositionRule = .mean,
         maximumPairCount: Int = 512
-    ) throws -> SharedReading.Result {
-        try SharedReading(list: list, position: position, progress: { _, _, _ in }).read(
+    ) throws -> PairedCapture.Result {
+        try PairedCapture(list: list, position: position, progress: { _, _, _ in }).read(
             target: target, maximumPairCount: maximumPairCount, maximumTextCount: 1024, expert: { expert })
     }
 
     private func train(
-        _ reading: SharedReading.Result, target: Engine, _ change: (inout ExpertOptions) -> Void = { _ in }
+        _ reading: PairedCapture.Result, target: Engine, _ change: (inout ExpertOptions) -> Void = { _ in }
     ) throws -> TrainedExpert {
         var options = ExpertOptions(name: "vowels")
         change(&options)
@@ -60,7 +60,7 @@ struct ExpertTrainerTests {
     @Test(arguments: ExpertAlignment.allCases)
     func everyAlignmentGivesAProfileThatSteers(align: ExpertAlignment) throws {
         let target = try target()
-        let list = try ReadingList(
+        let list = try Corpus(
             pairs: pairs(40), texts: pairs(24, seed: 5).map { "A text: \($0.positive), and \($0.negative)." })
         let reading = try reading(list, target: target, expert())
         let trained = try train(reading, target: target) { $0.align = align }
@@ -95,7 +95,7 @@ struct ExpertTrainerTests {
     @Test(arguments: PairingPolicy.allCases, [DirectionMethod.probe, .pca, .meanDifference])
     func everyPairingAndVectorIsThere(pairing: PairingPolicy, vector: DirectionMethod) throws {
         let target = try target()
-        let reading = try reading(ReadingList(pairs: pairs(24)), target: target, expert("qwen3"))
+        let reading = try reading(Corpus(pairs: pairs(24)), target: target, expert("qwen3"))
         let trained = try train(reading, target: target) {
             $0.pairing = pairing
             $0.vector = vector
@@ -106,7 +106,7 @@ struct ExpertTrainerTests {
     /// The same bytes, whatever computes them, whenever and from whichever shards.
     @Test(arguments: [ExpertAlignment.expertScore, .ridge, .autoencoder])
     func theSameSeedGivesTheSameBytes(align: ExpertAlignment) throws {
-        let list = try ReadingList(pairs: pairs(40))
+        let list = try Corpus(pairs: pairs(40))
         var found: [[UInt8]] = []
         for threads in [1, 2, 4] {
             let target = try target(threads: threads)
@@ -139,7 +139,7 @@ struct ExpertTrainerTests {
 
     @Test func theGapSaysWhenAnExpertHasNothingToTeach() throws {
         let target = try target()
-        let reading = try reading(ReadingList(pairs: pairs(40)), target: target, expert("gemma3"))
+        let reading = try reading(Corpus(pairs: pairs(40)), target: target, expert("gemma3"))
         let gap = try ExpertiseGap.measure(reading.states, seed: 0, threadCount: 2, progress: { _, _, _ in })
         #expect(!gap.expertHasSomethingToTeach && abs(gap.difference) < 1e-9)
         #expect(gap.json["verdict"]?.stringValue == gap.verdict.rawValue)
@@ -149,7 +149,7 @@ struct ExpertTrainerTests {
     @Test func fixedAnswersAreBalanced() throws {
         var pairs = (0..<12).map { ContrastivePair(prompt: "\($0)?", positive: "Yes", negative: "No") }
         pairs += (12..<30).map { ContrastivePair(prompt: "\($0)?", positive: "No", negative: "Yes") }
-        let list = try ReadingList(pairs: pairs)
+        let list = try Corpus(pairs: pairs)
         let read = try reading(list, target: target(), expert(), position: .last).list
         #expect(
             read.pairs.count { $0.positive == "Yes" } == 12 && read.pairs.count { $0.positive == "No" } == 12)
@@ -158,7 +158,7 @@ struct ExpertTrainerTests {
     @Test func whatCannotTeachIsRefused() throws {
         let target = try target()
         func refusal(_ pairs: [ContrastivePair], _ position: PositionRule = .mean) throws -> String {
-            let list = try ReadingList(pairs: pairs)
+            let list = try Corpus(pairs: pairs)
             let error = #expect(throws: TillerError.self) {
                 _ = try reading(list, target: target, expert(), position: position)
             }
@@ -170,14 +170,14 @@ struct ExpertTrainerTests {
         #expect(try refusal(same).contains("identical"))
 
         // States of other texts, or of another position.
-        let list = try ReadingList(pairs: pairs(20))
+        let list = try Corpus(pairs: pairs(20))
         let path = "\(folder.path)/other"
         try ActivationCapture(engine: TinyModel("llama").engine(in: folder), position: .last)
             .capture(list, to: path, replaceExisting: true)
         let harvested = ExpertSource.harvested(try ActivationSet(paths: [path]))
         for (other, word) in [(pairs(21), "other texts"), (pairs(20), "position 'last'")] {
             let error = #expect(throws: TillerError.self) {
-                _ = try reading(ReadingList(pairs: other), target: target, harvested)
+                _ = try reading(Corpus(pairs: other), target: target, harvested)
             }
             #expect(error?.description.contains(word) == true)
         }

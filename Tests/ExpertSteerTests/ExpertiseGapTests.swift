@@ -46,16 +46,16 @@ import Testing
         return PairedStates(positive: sides[0], negative: sides[1])
     }
 
-    private func readings(_ shifts: [Double], seed: UInt64) throws -> [LayerReading] {
+    private func readings(_ shifts: [Double], seed: UInt64) throws -> [LayerProbe] {
         try shifts.enumerated().map { layer, shift in
-            try LayerReading(layer: layer, states: states(shift: shift, seed: seed + UInt64(layer)))
+            try LayerProbe(layer: layer, states: states(shift: shift, seed: seed + UInt64(layer)))
         }
     }
 
     /// What pairs share must not help: both sides of a pair are in one fold.
     @Test func whatIsNotThereIsNotRead() throws {
         let readings = try (0..<8).map {
-            try LayerReading(layer: $0, states: states(shift: 0, seed: 40 + UInt64($0)))
+            try LayerProbe(layer: $0, states: states(shift: 0, seed: 40 + UInt64($0)))
         }
         // Single readings have a standard deviation of 0.036 (from 400 of them), their mean 0.013.
         #expect(abs(readings.reduce(0) { $0 + $1.auc } / 8 - 0.5) < 0.04)
@@ -98,17 +98,17 @@ import Testing
 
     @Test func theSameSeedGivesTheSameFigures() throws {
         let states = states(shift: 0.5, seed: 3)
-        let first = try LayerReading(layer: 0, states: states),
-            second = try LayerReading(layer: 0, states: states)
+        let first = try LayerProbe(layer: 0, states: states),
+            second = try LayerProbe(layer: 0, states: states)
         #expect(first.auc == second.auc && first.interval == second.interval)
-        var options = LayerReading.Options()
+        var options = LayerProbe.Options()
         options.seed = 1
-        #expect(try LayerReading(layer: 0, states: states, options: options).interval != first.interval)
+        #expect(try LayerProbe(layer: 0, states: states, options: options).interval != first.interval)
     }
 
     @Test func tooFewPairsAreRefused() {
         #expect(throws: StatesError.tooFewPairs(found: 5, expected: 6)) {
-            try LayerReading(layer: 0, states: states(shift: 1, pairs: 5, seed: 1))
+            try LayerProbe(layer: 0, states: states(shift: 1, pairs: 5, seed: 1))
         }
     }
 }

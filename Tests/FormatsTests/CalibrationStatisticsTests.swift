@@ -56,9 +56,9 @@ import Testing
 
     @Test func statisticsOfAnotherModelAreNotWritten() {
         var other = TinyModel.calibration
-        other.meanSquares[.gated(1)] = [1, 2, 3]
+        other.meanSquares[.downProjection(1)] = [1, 2, 3]
         #expect(throws: FormatError.self) { try TinyModel.bytes(calibration: other) }
-        other.meanSquares[.gated(1)] = nil
+        other.meanSquares[.downProjection(1)] = nil
         #expect(throws: FormatError.self) { try TinyModel.bytes(calibration: other) }
     }
 }

@@ -90,7 +90,7 @@ extension KernelVectors {
                         scores: scores.start, scoreStride: stride, rowCount: rowCount, groupCount: groupCount,
                         scales: scales.start, scaleByteStride: scaleByteStride,
                         channelGroupCount: channelGroupCount, output: output.start,
-                        ahead: MemoryAhead(scales.start, byteCount: groupCount * 100)))
+                        ahead: PrefetchCursor(scales.start, byteCount: groupCount * 100)))
                 output.add(to: &hash)
                 scores.free()
                 scales.free()
@@ -201,7 +201,7 @@ extension KernelVectors {
                     ScoreRows(
                         scores: x.start, stride: count, rowCount: rowCount, count: count,
                         firstVisible: min(first, end), endVisible: end, states: state.start,
-                        ahead: MemoryAhead(x.start, byteCount: first * 64)))
+                        ahead: PrefetchCursor(x.start, byteCount: first * 64)))
                 x.add(to: &hash)
                 state.add(to: &hash)
                 x.free()

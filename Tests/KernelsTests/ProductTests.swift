@@ -158,7 +158,7 @@ func embeddingsAreRowsOfTheTiles(encoding: TensorEncoding) {
     let hidden = AlignedBuffer<Float>.granted(count: tokens.count * columns)
     let compute = granted(try Compute(kernels: .best, threadCount: 2, smallWork: 0))
     tokens.withUnsafeBufferPointer {
-        compute.embed($0, from: WeightTable([matrix.weights]), scale: 3, into: hidden)
+        compute.embed($0, from: VocabularyMatrix([matrix.weights]), scale: 3, into: hidden)
     }
     for (t, token) in tokens.enumerated() {
         for c in 0..<columns {
@@ -175,7 +175,7 @@ func tablesInSegmentsAreWhatTheirSegmentsAre(kernels: KernelSet, tokens: Int) {
     let parts = [(TensorEncoding.int8, 32), (.int4, 48), (.int5, 16), (.int3, 21)].enumerated().map {
         TestMatrix($1.0, rows: $1.1, columns: columns, seed: UInt64($0))
     }
-    let table = WeightTable(parts.map(\.weights))
+    let table = VocabularyMatrix(parts.map(\.weights))
     let x = randomActivations(tokens: tokens, columns: columns)
     let hidden = AlignedBuffer<Float>.granted(count: 2 * columns)
     for threads in [1, 2, 5, 40] {

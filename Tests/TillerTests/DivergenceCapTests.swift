@@ -25,14 +25,14 @@ import Tiller
     func aBatchOfTwoIsTwoSessionsBitForBit(kind: String, name: String) throws {
         for (int8, threads) in [(false, 2), (true, 1), (true, 2)] {
             let (engine, model) = try models.engine(name, kind, int8: int8, threads: threads)
-            func session(_ steering: [Steer]) throws -> Session {
+            func session(_ steering: [AppliedProfile]) throws -> Session {
                 let session = try engine.makeSession()
                 try session.steer(steering)
                 try session.evaluate(Array(model.tokens.prefix(20)))
                 return session
             }
-            let (steered, plain) = (try session([Steer(kind)]), try session([]))
-            let (a, b) = (try session([Steer(kind)]), try session([]))
+            let (steered, plain) = (try session([AppliedProfile(kind)]), try session([]))
+            let (a, b) = (try session([AppliedProfile(kind)]), try session([]))
             for token in model.tokens.dropFirst(4).prefix(24) {
                 try steered.step(token)
                 try plain.step(token)
@@ -79,7 +79,7 @@ import Tiller
                 var options = GenerationOptions()
                 options.sampling = sampling(temperature: temperature, seed: UInt64(seed))
                 options.maximumTokens = 60
-                func text(_ steering: [Steer], _ limit: Double?) throws -> GenerationResult {
+                func text(_ steering: [AppliedProfile], _ limit: Double?) throws -> GenerationResult {
                     let session = try engine.makeSession()
                     try session.steer(steering)
                     try session.evaluate(Array(model.tokens.prefix(20)))
@@ -87,13 +87,14 @@ import Tiller
                     return try session.generate(options)
                 }
                 let plain = try text([], nil)
-                let capped = try text([Steer("add")], 0)
+                let capped = try text([AppliedProfile("add")], 0)
                 #expect(capped.tokens == plain.tokens && capped.stopReason == plain.stopReason)
                 #expect(capped.divergence.map { $0.largest } ?? 0 == 0)
                 #expect(plain.divergence == nil)
                 // A bound that nothing reaches is the steered text. Above 0 the same chance may fall on another token.
                 guard temperature == 0 else { continue }
-                #expect(try text([Steer("add")], 90).tokens == text([Steer("add")], nil).tokens)
+                #expect(
+                    try text([AppliedProfile("add")], 90).tokens == text([AppliedProfile("add")], nil).tokens)
             }
         }
     }
@@ -106,7 +107,7 @@ import Tiller
         options.ignoresEndOfGeneration = true
         func run(_ strength: Float) throws -> GenerationResult {
             let session = try engine.makeSession()
-            try session.steer([Steer("add", strength: strength)])
+            try session.steer([AppliedProfile("add", strength: strength)])
             try session.evaluate(Array(model.tokens.prefix(20)))
             return try session.generate(options)
         }
@@ -127,7 +128,7 @@ import Tiller
         options.maximumDivergence = 0.03
         let session = try engine.makeSession()
         for turn in 0..<4 {
-            try session.steer(turn == 2 ? [] : [Steer("add", strength: Float(turn) + 1)])
+            try session.steer(turn == 2 ? [] : [AppliedProfile("add", strength: Float(turn) + 1)])
             try session.evaluate(Array(model.tokens.dropFirst(turn).prefix(6)))
             let result = try session.generate(options)
             #expect((result.divergence == nil) == (turn == 2))
@@ -149,7 +150,7 @@ private struct CapCheck {
     /// - Returns: the steered share of each token.
     func run(engine: Engine, model: TinyModel, kind: String, count: Int) throws -> [Double] {
         let (steered, plain) = (try engine.makeSession(), try engine.makeSession())
-        try steered.steer([Steer(kind)])
+        try steered.steer([AppliedProfile(kind)])
         for session in [steered, plain] { try session.evaluate(Array(model.tokens.prefix(20))) }
         var sampler = Sampler(options: options)
         var shares: [Double] = []

@@ -38,8 +38,8 @@ import Tiller
         let session = try engine.makeSession(contextLength: 64)
         let question = Message(role: "user", content: "How was your day?")
         try session.evaluate(engine.encode(conversation: [question]))
-        // snippet: Steer
-        try session.steer([Steer("cheerful", strength: 0.8)])
+        // snippet: AppliedProfile
+        try session.steer([AppliedProfile("cheerful", strength: 0.8)])
         // snippet: Stream
         var generation = GenerationOptions()
         generation.maximumTokens = 8
@@ -52,7 +52,7 @@ import Tiller
         let outcome = try later.restore(from: file)
         // snippet: What goes wrong
         do {
-            try session.steer([Steer("nonsense")])
+            try session.steer([AppliedProfile("nonsense")])
         } catch TillerError.invalidProfile(let text) {
             print(text)
         }

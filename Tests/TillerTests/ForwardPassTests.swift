@@ -68,7 +68,7 @@ import Tiller
         try TillerProfileStore.add(profile, in: path)
 
         let session = try Engine(path: path).makeSession(contextLength: 64)
-        try session.steer([Steer("golden")])
+        try session.steer([AppliedProfile("golden")])
         let logits = session.logits(of: model.tokens, at: model.positions)
         #expect(largestDifference(logits, try model.goldenLogits("steered")) < Self.tolerance)
 

@@ -41,7 +41,7 @@ import Tiller
     }
 
     /// What a session that has seen nothing else says.
-    private func expected(_ engine: Engine, _ steering: [Steer], _ target: [Int32]) throws -> (
+    private func expected(_ engine: Engine, _ steering: [AppliedProfile], _ target: [Int32]) throws -> (
         logits: [Float], tokens: [Int32]
     ) {
         let fresh = try engine.makeSession(contextLength: 64)
@@ -63,7 +63,7 @@ import Tiller
                 case 0..<3:
                     let count = Int.random(in: 0...2, using: &generator)
                     let names = (0..<count).compactMap { _ in profiles.randomElement(using: &generator) }
-                    try session.steer(Set(names).sorted().map { Steer($0) })
+                    try session.steer(Set(names).sorted().map { AppliedProfile($0) })
                 case 3: session.rewind(to: Int.random(in: 0...session.tokens.count, using: &generator))
                 case 4: target.removeLast(Int.random(in: 0...target.count, using: &generator))
                 case 5: session = try session.fork()
@@ -99,7 +99,7 @@ import Tiller
     @Test(arguments: phases)
     func anAnswerThatIsHandedInAgainIsPrompt(phase: SteeringProfile.Phase) throws {
         let (engine, _) = try engine("llama", int8: true)
-        let steering = [Steer("add-\(phase)")]
+        let steering = [AppliedProfile("add-\(phase)")]
         let session = try engine.makeSession(contextLength: 64)
         try session.steer(steering)
         try session.advance(to: [5, 6, 7, 8])
@@ -114,7 +114,7 @@ import Tiller
     @Test func aProfileOfBothPhasesCostsNothingMore() throws {
         let (engine, _) = try engine("llama", int8: true)
         let session = try engine.makeSession(contextLength: 64)
-        try session.steer([Steer("add-both")])
+        try session.steer([AppliedProfile("add-both")])
         try session.advance(to: [5, 6, 7, 8])
         let target = try [5, 6, 7, 8] + session.generate(greedy).tokens
         #expect(session.keepBeginning(of: (target + [9])[...]) == [9])

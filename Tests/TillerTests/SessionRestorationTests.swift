@@ -79,22 +79,22 @@ import Tiller
             let file = try TillerFile(path: model)
             try TillerProfileStore.add(file.madeUpProfile(seed), in: model, replacesExisting: true)
         }
-        func session(_ steering: [Steer]) throws -> Session {
+        func session(_ steering: [AppliedProfile]) throws -> Session {
             let session = try Engine(path: model).makeSession(contextLength: 64)
             try session.steer(steering)
             return session
         }
         try add(1)
-        let first = try session([Steer("made-up", strength: 2)])
+        let first = try session([AppliedProfile("made-up", strength: 2)])
         try first.evaluate([1, 2, 3])
         try first.save(to: path)
-        let same = try session([Steer("made-up", strength: 2)])
+        let same = try session([AppliedProfile("made-up", strength: 2)])
         #expect(try same.restore(from: path) == .restored(tokenCount: 3))
-        for steering in [[], [Steer("made-up", strength: 1)], [Steer("made-up")]] {
+        for steering in [[], [AppliedProfile("made-up", strength: 1)], [AppliedProfile("made-up")]] {
             #expect(try session(steering).restore(from: path) == .other("another steering"))
         }
         try add(2)
-        let changed = try session([Steer("made-up", strength: 2)])
+        let changed = try session([AppliedProfile("made-up", strength: 2)])
         #expect(try changed.restore(from: path) == .other("another steering"))
     }
 

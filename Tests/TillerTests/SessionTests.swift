@@ -54,9 +54,9 @@ import Tiller
         let (engine, model) = try steeredEngine("llama", in: folder)
         let plain = try logits(engine.makeSession(), model.tokens)
         let session = try engine.makeSession()
-        try session.steer([Steer("everything", strength: 0), Steer("late", strength: 0)])
+        try session.steer([AppliedProfile("everything", strength: 0), AppliedProfile("late", strength: 0)])
         #expect(try logits(session, model.tokens) == plain)
-        try session.steer([Steer("everything", strength: 1)])
+        try session.steer([AppliedProfile("everything", strength: 1)])
         session.rewind(to: 0)
         #expect(try logits(session, model.tokens) != plain)
     }
@@ -65,12 +65,12 @@ import Tiller
         let folder = TemporaryFolder()
         let (engine, model) = try steeredEngine("gemma3", in: folder)
         let fresh = try engine.makeSession()
-        try fresh.steer([Steer("everything")])
+        try fresh.steer([AppliedProfile("everything")])
         let expected = try logits(fresh, model.tokens)
 
         let changed = try engine.makeSession()
         try changed.evaluate(Array(model.tokens.dropLast()))
-        try changed.steer([Steer("everything")])
+        try changed.steer([AppliedProfile("everything")])
         #expect(try logits(changed, model.tokens.suffix(1)) == expected)
     }
 
@@ -78,7 +78,7 @@ import Tiller
         let folder = TemporaryFolder()
         let (engine, model) = try steeredEngine("llama", in: folder)
         let session = try engine.makeSession()
-        try session.steer([Steer("late")])
+        try session.steer([AppliedProfile("late")])
         #expect(try logits(session, model.tokens) == logits(engine.makeSession(), model.tokens))
         var options = GenerationOptions()
         options.sampling = .greedy
@@ -138,7 +138,7 @@ import Tiller
         #expect(
             throws: TillerError.invalidProfile(
                 "there is no profile 'nothing' in this file; it has: everything, late")
-        ) { try session.steer([Steer("nothing")]) }
+        ) { try session.steer([AppliedProfile("nothing")]) }
         #expect(throws: TillerError.self) { try session.evaluate([100_000]) }
         #expect(throws: TillerError.self) { try session.evaluate([-1]) }
         #expect(session.tokens.isEmpty)

@@ -118,13 +118,13 @@ import Tiller
             let (engine, model) = try engine(name, kind, int8: int8)
             let plain = try converse(engine.makeSession(), model)
             let session = try engine.makeSession()
-            try session.steer([Steer(kind, strength: 0)])
+            try session.steer([AppliedProfile(kind, strength: 0)])
             let off = try converse(session, model)
             #expect(off.logits == plain.logits && off.tokens == plain.tokens)
             // Whether this prompt opens the gate is another question.
             if kind == "promptGate" { continue }
             let steered = try engine.makeSession()
-            try steered.steer([Steer(kind, strength: 1)])
+            try steered.steer([AppliedProfile(kind, strength: 1)])
             #expect(try converse(steered, model).logits != plain.logits)
         }
     }
@@ -138,11 +138,11 @@ import Tiller
         for (name, int8) in [("llama", false), ("mistral", true), ("gemma3", false), ("gemma3", true)] {
             let (engine, model) = try engine(name, kind, int8: int8, phase: phase)
             let session = try engine.makeSession()
-            try session.steer([Steer(kind)])
+            try session.steer([AppliedProfile(kind)])
             let cached = try converse(session, model)
             // Nothing is left of what was cached; phases of tokens stay.
             try session.steer([])
-            try session.steer([Steer(kind)])
+            try session.steer([AppliedProfile(kind)])
             try session.evaluate([])
             #expect(session.currentLogits == cached.logits)
 
@@ -166,16 +166,16 @@ import Tiller
         let changed = try engine.makeSession()
         try changed.evaluate(Array(model.tokens.prefix(20)))
         let answer = try changed.generate(greedy).tokens
-        try changed.steer([Steer(kind)])
+        try changed.steer([AppliedProfile(kind)])
         try changed.evaluate([5])
 
         let fresh = try engine.makeSession()
         try fresh.evaluate(Array(model.tokens.prefix(20)))
         // The same tokens, generated again without steering, then computed anew under it.
         #expect(try fresh.generate(greedy).tokens == answer)
-        try fresh.steer([Steer(kind, strength: 3)])
+        try fresh.steer([AppliedProfile(kind, strength: 3)])
         try fresh.evaluate([5])
-        try fresh.steer([Steer(kind)])
+        try fresh.steer([AppliedProfile(kind)])
         try fresh.evaluate([])
         #expect(fresh.currentLogits == changed.currentLogits)
         try changed.steer([])
@@ -196,7 +196,7 @@ import Tiller
             let session = try engine.makeSession()
             try session.evaluate(Array(model.tokens.prefix(20)))
             _ = try session.generate(greedy)
-            try session.steer([Steer(kind)])
+            try session.steer([AppliedProfile(kind)])
             #expect(session.cachedTokenCount == kept, "\(kind), \(phase)")
             try session.evaluate([1])
             try session.steer([])
@@ -214,13 +214,13 @@ import Tiller
         let (engine, model) = try engine("llama", "promptGate")
         let prompts = (0..<12).map { start in Array(model.tokens.dropFirst(start).prefix(6)) }
         let kept = try engine.makeSession()
-        try kept.steer([Steer("promptGate")])
+        try kept.steer([AppliedProfile("promptGate")])
         var differs = 0
         for prompt in prompts {
             kept.rewind(to: 0)
             try kept.evaluate(prompt)
             let fresh = try engine.makeSession()
-            try fresh.steer([Steer("promptGate")])
+            try fresh.steer([AppliedProfile("promptGate")])
             try fresh.evaluate(prompt)
             let plain = try engine.makeSession()
             try plain.evaluate(prompt)
@@ -242,7 +242,7 @@ import Tiller
                 let (engine, model) = try engine(name, kind, int8: int8, threads: threads)
                 for size in [1, 7, 20] {
                     let session = try engine.makeSession()
-                    try session.steer([Steer(kind)])
+                    try session.steer([AppliedProfile(kind)])
                     let prompt = Array(model.tokens.prefix(20))
                     for start in stride(from: 0, to: 20, by: size) {
                         try session.evaluate(Array(prompt[start..<min(start + size, 20)]))

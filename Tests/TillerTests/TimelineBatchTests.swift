@@ -14,7 +14,7 @@ import Tiller
     private func sessions(_ engine: Engine, _ kind: String, _ tokens: [Int32]) throws -> [Session] {
         try Self.lengths.indices.map { index in
             let session = try engine.makeSession()
-            try session.steer(index % 2 == 0 ? [Steer(kind)] : [])
+            try session.steer(index % 2 == 0 ? [AppliedProfile(kind)] : [])
             if index > 1 { try session.evaluate(Array(tokens.prefix(3 * index))) }
             return session
         }

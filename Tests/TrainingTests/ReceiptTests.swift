@@ -237,7 +237,7 @@ import Training
     @Test func severalProfilesKeepToOneBudget() throws {
         let engine = try Engine(path: path())
         let found = try ProfileComposition(
-            [Steer("vowels", strength: 2), Steer("noise")], engine: engine, budget: 0.05)
+            [AppliedProfile("vowels", strength: 2), AppliedProfile("noise")], engine: engine, budget: 0.05)
         #expect(abs(found.spent / 0.05 - 1) < 0.03)
         #expect(found.damage > 0.02 && found.damage < 0.12 && found.damage != found.spent)
         #expect(found.gram[0][0] == 1 && found.gram[1][1] == 1 && found.gram[0][1] == found.gram[1][0])
@@ -246,10 +246,11 @@ import Training
         let ratio = 2 * profile.recommendedStrength / noise.recommendedStrength
         #expect(abs(found.parts[0].strength / found.parts[1].strength - ratio) < 1e-4 * ratio)
         #expect(throws: TillerError.self) {
-            try ProfileComposition([Steer("vowels")], engine: engine, budget: 0.05)
+            try ProfileComposition([AppliedProfile("vowels")], engine: engine, budget: 0.05)
         }
         #expect(throws: TillerError.self) {
-            try ProfileComposition([Steer("vowels"), Steer("noise")], engine: engine, budget: 3)
+            try ProfileComposition(
+                [AppliedProfile("vowels"), AppliedProfile("noise")], engine: engine, budget: 3)
         }
     }
 }

@@ -33,7 +33,7 @@ import Training
     private func measure(_ engine: Engine, _ reference: Engine, pairs: [ContrastivePair]) throws
         -> SteeringRetention
     {
-        let meter = try RetentionMeter(engine: engine, reference: reference, steer: Steer("vowels"))
+        let meter = try RetentionMeter(engine: engine, reference: reference, steer: AppliedProfile("vowels"))
         let states = try meter.compareStates(progress: { _ in })
         return try meter.measure(on: pairs, states: states, progress: { _ in })
     }
@@ -92,7 +92,7 @@ import Training
         let other = try TinyModel("mistral").engine(in: folder)
         for (reference, name, word) in [(other, "vowels", "vocabularies"), (engine, "nothing", "'nothing'")] {
             do {
-                _ = try RetentionMeter(engine: engine, reference: reference, steer: Steer(name))
+                _ = try RetentionMeter(engine: engine, reference: reference, steer: AppliedProfile(name))
                 Issue.record("not refused: \(name)")
             } catch { #expect("\(error)".contains(word)) }
         }

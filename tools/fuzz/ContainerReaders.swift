@@ -111,7 +111,7 @@ private func readEngine(_ bytes: [UInt8]) throws {
     options.threads = 1
     let engine = try Engine(path: path, options: options)
     let session = try engine.makeSession(contextLength: 8)
-    if let name = engine.profileNames.first { try session.steer([Steer(name, strength: 1)]) }
+    if let name = engine.profileNames.first { try session.steer([AppliedProfile(name, strength: 1)]) }
     try session.evaluate(Array(engine.encode("ab a").prefix(4)) + [1])
     use(session.currentLogits.count)
 }

@@ -97,13 +97,15 @@ struct ChatCommands {
         }
     }
 
-    private func selection(_ argument: String) throws(TillerError) -> [Steer] {
-        var selection: [Steer] = []
-        for word in argument.split(separator: " ") { selection.append(try Steer(parsing: String(word))) }
+    private func selection(_ argument: String) throws(TillerError) -> [AppliedProfile] {
+        var selection: [AppliedProfile] = []
+        for word in argument.split(separator: " ") {
+            selection.append(try AppliedProfile(parsing: String(word)))
+        }
         return selection
     }
 
-    private func describe(_ steering: [Steer]) throws(TillerError) -> String {
+    private func describe(_ steering: [AppliedProfile]) throws(TillerError) -> String {
         var texts: [String] = []
         for steer in steering {
             let profile = try conversation.session.engine.profile(named: steer.name)

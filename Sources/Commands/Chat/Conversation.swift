@@ -74,7 +74,7 @@ final class Conversation {
     /// Answers the last question twice, plain and steered, with the same seed; the conversation stays as it is.
     ///
     /// The steered answer runs beside its own tokens without steering, which says how far each token was moved.
-    func compare(with steering: [Steer]) throws -> Comparison {
+    func compare(with steering: [AppliedProfile]) throws -> Comparison {
         guard let index = messages.lastIndex(where: { $0.role == "user" }) else {
             throw TillerError.invalidOption("ask something first; /compare answers it plain and steered")
         }
@@ -97,7 +97,9 @@ final class Conversation {
         let divergences: [TokenDivergence]
     }
 
-    private func answer(to tokens: [Int32], steering: [Steer], _ options: GenerationOptions, label: String)
+    private func answer(
+        to tokens: [Int32], steering: [AppliedProfile], _ options: GenerationOptions, label: String
+    )
         throws -> ComparedAnswer
     {
         let copy = try session.engine.makeSession(contextLength: session.contextLength)

@@ -53,7 +53,7 @@ extension SamplingOptions: OptionTarget {
 
 /// Which profiles steer, and how much they may.
 package struct SteeringChoice: OptionTarget, Sendable {
-    package var profiles: [Steer] = []
+    package var profiles: [AppliedProfile] = []
     /// The number of `--max-divergence`; nil for no bound.
     var maximumDivergence: Double?
 
@@ -71,12 +71,12 @@ package struct SteeringChoice: OptionTarget, Sendable {
         "steer", "name[=strength]",
         "Apply a profile, at its recommended strength unless given; several add up.",
         kind: .word
-    ) { $1.profiles = try $0.map { try Steer(parsing: $0) } }
+    ) { $1.profiles = try $0.map { try AppliedProfile(parsing: $0) } }
 
     /// Takes the profiles that a bundle was made with, where none are chosen.
     mutating func adopt(_ settings: BundleSettings) {
         guard profiles.isEmpty else { return }
-        profiles = settings.steering.map { Steer($0.name, strength: $0.strength) }
+        profiles = settings.steering.map { AppliedProfile($0.name, strength: $0.strength) }
     }
 
     /// Refuses a bound out of range.

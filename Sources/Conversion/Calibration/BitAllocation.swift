@@ -79,7 +79,7 @@ package struct BitAllocation {
         variants: (TensorGroup) -> ArraySlice<(encoding: TensorEncoding, file: TillerFile)>,
         progress: (Int, Int) -> Bool
     ) throws {
-        let probe = try DamageProbe(best, exact: exact, lists: lists)
+        let probe = try SensitivityProbe(best, exact: exact, lists: lists)
         let unavoidable = try probe.damage(of: best.model)
         var found: [(group: TensorGroup, costs: [EncodingCost])] = []
         for (index, group) in all.enumerated() {

@@ -79,7 +79,7 @@ extension Converter {
     ///   - progress: called with (steps done, steps in all), of about the same time each; false stops.
     /// - Throws: what `convert` throws, or `TillerError` where the budget is too small.
     func allocating(
-        _ budget: Budget, _ source: inout ModelSource, _ treatment: TreatmentPlan?, exact: Engine,
+        _ budget: Budget, _ source: inout ModelSource, _ scaling: ScalingPlan?, exact: Engine,
         output: String,
         lists: [[Int32]], texts: [[Int32]], progress: (Int, Int) -> Bool
     ) throws -> EncodingChoice {
@@ -91,7 +91,7 @@ extension Converter {
         let total = 4 * copySteps + textCount + all.count
         func scratchCopy(_ encoding: TensorEncoding) throws -> Engine {
             let encodings = EncodingChoice(weights: encoding, head: encoding)
-            let engine = try copy(&source, encodings, treatment, near: output) {
+            let engine = try copy(&source, encodings, scaling, near: output) {
                 progress(done + Int(Double(copySteps) * Double($0) / Double(max($1, 1))), total)
             }
             done += copySteps

@@ -54,19 +54,19 @@ extension Converter {
         let reference = try reference(&source, near: output) { progress(.reference, $0, $1) }
         var converter = self
         converter.statistics = try calibration.statistics(reference) { progress(.calibrate, $0, $1) }
-        let treatment = try converter.treatment(of: source)
+        let scaling = try converter.scaling(of: source)
         if let budget = calibration.budget {
             // A little of two kinds of text: every matrix is tried on it.
             let lists = CalibrationText.comparison.map { Array(reference.encode($0).prefix(80)) }
             converter.encodings = try converter.allocating(
-                budget, &source, treatment, exact: reference, output: output, lists: lists,
+                budget, &source, scaling, exact: reference, output: output, lists: lists,
                 texts: calibration.tokenLists(reference)
             ) { progress(.compare, $0, $1) }
         }
         let feedback =
             try calibration.effort == .high
             ? feedback(calibration.tokenLists(reference), reference) { progress(.fit, $0, $1) } : nil
-        var file = try converter.nameless(&source, treatment, near: output, feedback: feedback) {
+        var file = try converter.nameless(&source, scaling, near: output, feedback: feedback) {
             progress(.convert, $0, $1)
         }
         let quality = try quality(file.writer.opened(), output, reference) { progress(.measure, $0, $1) }
@@ -91,12 +91,12 @@ extension Converter {
 
     /// A conversion that runs but never has a name.
     func copy(
-        _ source: inout ModelSource, _ encodings: EncodingChoice, _ treatment: TreatmentPlan?,
+        _ source: inout ModelSource, _ encodings: EncodingChoice, _ scaling: ScalingPlan?,
         near output: String, progress: (Int, Int) -> Bool
     ) throws -> Engine {
         var converter = self
         converter.encodings = encodings
-        let file = try converter.nameless(&source, treatment, near: output, progress: progress)
+        let file = try converter.nameless(&source, scaling, near: output, progress: progress)
         return try Engine(file: file.writer.opened(), path: output, options: engineOptions)
     }
 
@@ -108,9 +108,9 @@ extension Converter {
 
     private func feedback(
         _ lists: [[Int32]], _ reference: Engine, progress: @escaping (Int, Int) -> Bool
-    ) -> MomentFeedback {
+    ) -> GPTQFeedback {
         let held = Set(stride(from: Self.heldPeriod / 2, to: lists.count, by: Self.heldPeriod))
-        return MomentFeedback(
+        return GPTQFeedback(
             reference, lists: lists.indices.filter { !held.contains($0) }.map { lists[$0] },
             heldLists: held.sorted().map { lists[$0] }, threadCount: threadCount, progress: progress)
     }

@@ -13,12 +13,12 @@ extension PlannedTensor {
     }
 
     /// What each column is multiplied by before it is rounded.
-    var columnFactors: [Float]? { treatment?.columnFactors }
+    var columnFactors: [Float]? { scaling?.columnFactors }
 
     /// The errors ŵ − w of a sample of rows, as they are rounded: [rows × columns].
     ///
     /// - Parameter tileCount: tiles of 16 rows, evenly spread.
-    func sampledErrors(tileCount: Int, feedback: ErrorFeedback?, pool: ThreadPool) throws -> [Float] {
+    func sampledErrors(tileCount: Int, feedback: GPTQRounding?, pool: ThreadPool) throws -> [Float] {
         let (columns, tileRows) = (source.columns, TensorEncoding.tileRows)
         let available = source.rows / tileRows
         let count = min(tileCount, available)

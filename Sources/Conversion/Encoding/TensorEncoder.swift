@@ -21,7 +21,7 @@ struct TensorEncoder {
     /// - Returns: the error made by the encoding.
     /// - Throws: `ConversionError` where the source holds numbers that are not finite, or that the encoding cannot hold.
     func encode(
-        _ segment: RowSegment, of tensor: PlannedTensor, feedback: ErrorFeedback? = nil,
+        _ segment: RowSegment, of tensor: PlannedTensor, feedback: GPTQRounding? = nil,
         write: (UnsafeRawBufferPointer) throws -> Void
     ) throws -> QuantizationError {
         if tensor.isCopied { return try copy(tensor.source.bytes(of: segment), write) }
@@ -50,7 +50,7 @@ struct TensorEncoder {
         let ordered = try AlignedBuffer<Float>(count: source.columns)
         source.decode(row: 0, into: values.baseAddress)
         for index in 0..<source.columns {
-            let value = values[source.sourceRow(index)] * (tensor.treatment?.columnFactors?[index] ?? 1)
+            let value = values[source.sourceRow(index)] * (tensor.scaling?.columnFactors?[index] ?? 1)
             guard value.isFinite else { throw notFinite(source, row: 0, column: index) }
             ordered[index] = value
         }
@@ -59,7 +59,7 @@ struct TensorEncoder {
     }
 
     private func encodeMatrix(
-        _ segment: RowSegment, of tensor: PlannedTensor, _ feedback: ErrorFeedback?,
+        _ segment: RowSegment, of tensor: PlannedTensor, _ feedback: GPTQRounding?,
         _ write: (UnsafeRawBufferPointer) throws -> Void
     ) throws -> QuantizationError {
         let source = tensor.source
@@ -130,12 +130,12 @@ struct TileOutcome {
 extension PlannedTensor {
     /// Encodes the tile whose first row is `firstRow`; `rows` [16 × columns] gets what it is made of.
     func encodeTile(
-        firstRow: Int, validRows: Int, as encoding: TensorEncoding, feedback: ErrorFeedback?,
+        firstRow: Int, validRows: Int, as encoding: TensorEncoding, feedback: GPTQRounding?,
         rows: UnsafeMutablePointer<Float>, into tile: UnsafeMutableRawPointer
     ) -> TileOutcome {
         let columns = source.columns
         for row in 0..<validRows {
-            source.decode(row: firstRow + row, treatment, into: rows + row * columns)
+            source.decode(row: firstRow + row, scaling, into: rows + row * columns)
         }
         var outcome = TileOutcome()
         func encode(_ importance: UnsafePointer<Float>?) {
@@ -145,7 +145,7 @@ extension PlannedTensor {
                     importance: importance, feedback: feedback, into: tile, error: &outcome.error)
             } catch { outcome.failure = error }
         }
-        if let importance = treatment?.importance {
+        if let importance = scaling?.importance {
             importance.withUnsafeBufferPointer { encode($0.baseAddress) }
         } else {
             encode(nil)

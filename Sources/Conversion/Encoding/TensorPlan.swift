@@ -52,18 +52,18 @@ package struct PlannedTensor: Sendable {
     package let segments: [RowSegment]
     /// Whether rows too odd or numbers too large for the encoding asked for take a wider one.
     package let isWidened: Bool
-    let treatment: Treatment?
+    let scaling: TensorScaling?
 
-    init(_ source: SourceTensor, _ encodings: EncodingChoice, _ treatment: Treatment?) {
+    init(_ source: SourceTensor, _ encodings: EncodingChoice, _ scaling: TensorScaling?) {
         let wanted = encodings.encoding(of: source)
         self.source = source
-        self.treatment = treatment
+        self.scaling = scaling
         if source.role.isVector {
             encoding = .vector
         } else {
             let narrow = wanted.accepts(columns: source.columns) ? wanted : .float16
             let mayBeWider = narrow == .float16 && (narrow != wanted || encodings.widensBeyondFloat16)
-            encoding = mayBeWider && !source.fitsFloat16(treatment) ? .float32 : narrow
+            encoding = mayBeWider && !source.fitsFloat16(scaling) ? .float32 : narrow
         }
         isWidened = !source.role.isVector && encoding != wanted
         let isWhole = !source.role.isVocabulary || isWidened || encodings.vocabularyExceptions.isEmpty
@@ -77,7 +77,7 @@ package struct PlannedTensor: Sendable {
     var isCopied: Bool {
         guard case .tiles(let stored) = source.storage else { return false }
         return stored == segments && source.addend == 0 && source.interleavedHeadSize == nil
-            && treatment?.changesNumbers != true
+            && scaling?.changesNumbers != true
     }
 }
 
@@ -103,13 +103,13 @@ package struct TensorPlan: Sendable {
 
     /// - Throws: `ConversionError` where a tensor has not the shape that the configuration asks for.
     package init(_ source: ModelSource, encodings: EncodingChoice) throws {
-        try self.init(source, encodings: encodings, treatments: [:])
+        try self.init(source, encodings: encodings, scalings: [:])
     }
 
-    init(_ source: ModelSource, encodings: EncodingChoice, treatments: [TensorKey: Treatment]) throws {
+    init(_ source: ModelSource, encodings: EncodingChoice, scalings: [TensorKey: TensorScaling]) throws {
         try Self.requireShapes(of: source.tensors, source.configuration)
         tensors = source.tensors.map {
-            PlannedTensor($0, encodings, treatments[TensorKey($0.role, $0.layer)])
+            PlannedTensor($0, encodings, scalings[TensorKey($0.role, $0.layer)])
         }
     }
 

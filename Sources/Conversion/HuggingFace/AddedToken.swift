@@ -15,7 +15,7 @@ struct AddedToken {
     /// Looked for in normalized text, by its own normalized text.
     let isNormalized: Bool
 
-    static func all(in file: Settings) throws -> [AddedToken] {
+    static func all(in file: JSONSection) throws -> [AddedToken] {
         try file.objects("added_tokens").map { token in
             let text = try token.string("content")
             let isSpecial = try token.optionalBool("special") ?? false

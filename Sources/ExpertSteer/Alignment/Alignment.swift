@@ -30,7 +30,7 @@ package enum AlignmentSolver: Sendable, Equatable {
 }
 
 package struct AlignmentOptions: Sendable {
-    package var standardisation = Standardisation.massive
+    package var standardisation = Standardization.massive
     /// λ of `.anchored`, for losses that are both in mean squares of standardised rows. 0 is the published
     /// auto-encoder, infinity is ridge regression.
     package var anchor = 1.0
@@ -123,7 +123,7 @@ struct AlignedStates {
     /// From X to T, where it is used.
     let ridge: RidgePath?
 
-    init(expert: Matrix, target: Matrix?, rule: Standardisation, usesRidge: Bool) throws(StatesError) {
+    init(expert: Matrix, target: Matrix?, rule: Standardization, usesRidge: Bool) throws(StatesError) {
         expertScaling = try ColumnScaling(of: expert, by: rule)
         self.expert = expertScaling.apply(to: expert)
         if let target {

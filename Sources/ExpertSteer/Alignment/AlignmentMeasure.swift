@@ -13,7 +13,7 @@ struct FoldStates {
     let testedTarget: Matrix?
 
     init(
-        fitted: [Int], tested: [Int], expert: Matrix, target: Matrix?, rule: Standardisation, usesRidge: Bool
+        fitted: [Int], tested: [Int], expert: Matrix, target: Matrix?, rule: Standardization, usesRidge: Bool
     ) throws(StatesError) {
         let states = try AlignedStates(
             expert: expert.selectingRows(fitted), target: target?.selectingRows(fitted), rule: rule,

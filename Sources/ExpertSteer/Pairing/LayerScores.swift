@@ -23,7 +23,7 @@ package struct LayerScores: Sendable, Equatable {
     ///   - components: how many at most; fewer where states have a smaller rank or texts are few.
     /// - Throws: `StatesError` for fewer than 32 rows, states that are not finite or do not vary.
     package init(
-        of states: Matrix, components: Int = 24, standardisation: Standardisation = .massive
+        of states: Matrix, components: Int = 24, standardisation: Standardization = .massive
     ) throws(StatesError) {
         precondition(components > 0, "LayerScores: no components")
         guard states.rows >= Self.leastRowCount else {

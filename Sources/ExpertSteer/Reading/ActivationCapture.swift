@@ -14,7 +14,7 @@ package struct ActivationCapture {
     private let position: PositionRule
     private let layers: [Int]
 
-    /// Longer rows are read up to here: what a side or a text of `ReadingList.scalarLimit` and a prompt usually take.
+    /// Longer rows are read up to here: what a side or a text of `Corpus.scalarLimit` and a prompt usually take.
     private static let tokenLimit = 1024
 
     /// What a capture found besides the states.
@@ -48,7 +48,7 @@ package struct ActivationCapture {
     ///   what `progress` throws; no file is left then.
     @discardableResult
     package func capture(
-        _ list: ReadingList, shard: ActivationShard = .whole, to path: String, replaceExisting: Bool,
+        _ list: Corpus, shard: ActivationShard = .whole, to path: String, replaceExisting: Bool,
         progress: (Int, Int) throws -> Void = { _, _ in }
     ) throws -> Result {
         let indices = list.rows.indices.filter { shard.contains(number: list.rows[$0].number) }

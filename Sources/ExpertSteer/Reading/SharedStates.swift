@@ -75,7 +75,7 @@ package struct SharedStates: Sendable {
     ///   - targetRows: places of the list's rows in the target's set; likewise of the expert.
     /// - Throws: `TillerError.invalidOption` where too little is left.
     init(
-        list: ReadingList, target: ActivationSet, targetRows: [Int], expert: ActivationSet, expertRows: [Int]
+        list: Corpus, target: ActivationSet, targetRows: [Int], expert: ActivationSet, expertRows: [Int]
     ) throws(TillerError) {
         func isRead(_ index: Int) -> Bool {
             target.tokenCounts[targetRows[index]] > 0 && expert.tokenCounts[expertRows[index]] > 0

@@ -49,7 +49,7 @@ package struct ExpertComparison {
     ///   - validation: pairs that are no part of the reading.
     ///   - damage: KL by token on neutral text, in nats.
     package init(
-        engine: Engine, options: ExpertOptions, reading: SharedReading.Result, validation: [ContrastivePair],
+        engine: Engine, options: ExpertOptions, reading: PairedCapture.Result, validation: [ContrastivePair],
         damage: Double, progress: @escaping ExpertProgressHandler
     ) throws(TillerError) {
         trainer = try ExpertTrainer(engine: engine, options: options, reading: reading, progress: progress)

@@ -72,7 +72,7 @@ extension ExpertiseGap {
     /// Held-out areas under the curve of both models over their depth.
     package func picture(expert: String, target: String) -> String {
         func series(
-            _ name: String, _ readings: [LayerReading], _ marker: SVG.Marker, _ dash: SVG.Dash
+            _ name: String, _ readings: [LayerProbe], _ marker: SVG.Marker, _ dash: SVG.Dash
         ) -> LineChart.Series {
             let count = Double((readings.map(\.layer).max() ?? 0) + 1)
             return LineChart.Series(

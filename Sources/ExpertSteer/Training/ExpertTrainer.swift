@@ -15,7 +15,7 @@ import Training
 package struct ExpertTrainer {
     private let engine: Engine
     private let options: ExpertOptions
-    private let reading: SharedReading.Result
+    private let reading: PairedCapture.Result
     private let progress: ExpertProgressHandler
     private var states: SharedStates { reading.states }
 
@@ -27,7 +27,7 @@ package struct ExpertTrainer {
     /// - Parameter engine: the target.
     /// - Throws: `TillerError.invalidOption` for layers that the target does not have.
     package init(
-        engine: Engine, options: ExpertOptions, reading: SharedReading.Result,
+        engine: Engine, options: ExpertOptions, reading: PairedCapture.Result,
         progress: @escaping ExpertProgressHandler
     ) throws(TillerError) {
         try Self.check(options, layerCount: engine.model.configuration.layerCount)

@@ -10,17 +10,17 @@ extension ExpertiseGap {
     package static func measure(
         _ states: SharedStates, seed: UInt64, threadCount: Int, progress: ExpertProgressHandler
     ) throws -> ExpertiseGap {
-        var options = LayerReading.Options()
+        var options = LayerProbe.Options()
         options.seed = seed
         let models = [states.expert, states.target]
         let layers = models.enumerated().flatMap { model, states in states.layers.map { (model, $0) } }
-        var readings: [[LayerReading]] = [[], []]
+        var readings: [[LayerProbe]] = [[], []]
         for first in stride(from: 0, to: layers.count, by: threadCount) {
             let chunk = layers[first..<min(first + threadCount, layers.count)]
             let found = try parallelMap(chunk.count, threadCount: threadCount) { index in
                 let (model, layer) = layers[first + index]
                 do {
-                    return try LayerReading(
+                    return try LayerProbe(
                         layer: layer, states: models[model].pairs(layer: layer), options: options)
                 } catch let error as StatesError {
                     throw ExpertTrainingError.states(
@@ -35,7 +35,7 @@ extension ExpertiseGap {
 
     /// The figures on record.
     package var json: JSON {
-        func layers(_ readings: [LayerReading]) -> JSON {
+        func layers(_ readings: [LayerProbe]) -> JSON {
             .array(
                 readings.map { reading in
                     [

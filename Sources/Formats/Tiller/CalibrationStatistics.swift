@@ -9,25 +9,25 @@ package enum MatrixInput: Hashable, Sendable {
     /// Of queries, keys and values: the normalized stream.
     case attention(Int)
     /// Of attention's output projection.
-    case attended(Int)
+    case outputProjection(Int)
     /// Of gate and up.
     case feedForward(Int)
     /// Of down.
-    case gated(Int)
+    case downProjection(Int)
     case head
 
     /// All inputs in the order in which the section holds them.
     package static func all(of configuration: ModelConfiguration) -> [MatrixInput] {
         (0..<configuration.layerCount).flatMap { layer -> [MatrixInput] in
-            [.attention(layer), .attended(layer), .feedForward(layer), .gated(layer)]
+            [.attention(layer), .outputProjection(layer), .feedForward(layer), .downProjection(layer)]
         } + [.head]
     }
 
     package func columns(in configuration: ModelConfiguration) -> Int {
         switch self {
         case .attention, .feedForward, .head: configuration.hiddenSize
-        case .attended: configuration.querySize
-        case .gated: configuration.intermediateSize
+        case .outputProjection: configuration.querySize
+        case .downProjection: configuration.intermediateSize
         }
     }
 
@@ -35,9 +35,9 @@ package enum MatrixInput: Hashable, Sendable {
     package init?(of role: TensorRole, layer: Int?, in configuration: ModelConfiguration) {
         switch (role, layer) {
         case (.query, let layer?), (.key, let layer?), (.value, let layer?): self = .attention(layer)
-        case (.attentionOutput, let layer?): self = .attended(layer)
+        case (.attentionOutput, let layer?): self = .outputProjection(layer)
         case (.gate, let layer?), (.up, let layer?): self = .feedForward(layer)
-        case (.down, let layer?): self = .gated(layer)
+        case (.down, let layer?): self = .downProjection(layer)
         case (.output, _): self = .head
         case (.tokenEmbedding, _):
             guard configuration.hasTiedEmbeddings else { return nil }

@@ -200,17 +200,17 @@ struct Attention {
     }
 
     /// The values that a single token reads next, to be asked for during softmax: about as many as arrive meanwhile.
-    private func values(ofChunkAt start: Int, head: Int) -> MemoryAhead {
+    private func values(ofChunkAt start: Int, head: Int) -> PrefetchCursor {
         let rows = cache.valueRows(layer: layer, head: head) + start * cache.valueByteCount
         let byteCount = min(Self.chunkSize * cache.valueByteCount, 8192)
-        return MemoryAhead(rows, byteCount: tokenCount == 1 ? byteCount : 0)
+        return PrefetchCursor(rows, byteCount: tokenCount == 1 ? byteCount : 0)
     }
 
     /// Those of the keys of the next chunk that the product of this one's has not asked for yet.
-    private func keys(behindChunkAt start: Int, head: Int) -> MemoryAhead {
+    private func keys(behindChunkAt start: Int, head: Int) -> PrefetchCursor {
         let next = (start + Self.chunkSize) / laneCount * cache.keyTileByteCount
         let byteCount = Self.chunkSize / laneCount * cache.keyTileByteCount - prefetchDistance
-        return MemoryAhead(
+        return PrefetchCursor(
             cache.keyTiles(layer: layer, head: head) + (next + prefetchDistance),
             byteCount: tokenCount == 1 ? min(max(byteCount, 0), 4096) : 0)
     }

@@ -72,7 +72,7 @@ struct AttentionScratch {
     private var parts: AlignedBuffer<Float>?
     private var partStates: AlignedBuffer<SoftmaxState>?
     /// Chunks that are missing of each block and head.
-    let unfinished = Countdowns()
+    let unfinished = CompletionCounters()
 
     mutating func reserve(
         threadCount: Int, rowCount: Int, headSize: Int, biasPairCount: Int

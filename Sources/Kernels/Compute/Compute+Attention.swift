@@ -23,7 +23,7 @@ extension Compute {
     package func attend(
         query: AlignedBuffer<Float>, cache: KeyValueCache, layer: Int, firstPosition: Int, tokenCount: Int,
         headCount: Int, scale: Float, window: Int?, keyBias: KeyBias? = nil, firstRow: Int = 0,
-        into output: Activations, form: ActivationForm, before upcoming: UpcomingWeights? = nil
+        into output: Activations, form: ActivationForm, prefetching upcoming: PrefetchHint? = nil
     ) {
         precondition(layer >= 0 && layer < cache.layerCount, "attend: no such layer")
         precondition(
@@ -69,7 +69,7 @@ extension Compute {
                 attendBlock(attention, unitCount - 1 - unit, attentionScratch.rows[thread])
             }
         } else {
-            attendChunks(attention, work: work, before: tokenCount == 1 ? upcoming : nil)
+            attendChunks(attention, work: work, prefetching: tokenCount == 1 ? upcoming : nil)
         }
         if form == .codes, !headsAreGroups {
             // A group of 32 columns belongs to two heads: only now are both there.
@@ -96,7 +96,7 @@ extension Compute {
     /// Few tokens: a unit is one chunk of one block and head of the cache; whoever ends the last of these merges them in order.
     ///
     /// - work: elements that all units read.
-    private func attendChunks(_ attention: Attention, work: Int, before upcoming: UpcomingWeights?) {
+    private func attendChunks(_ attention: Attention, work: Int, prefetching upcoming: PrefetchHint?) {
         let heads = attention.cache.keyValueHeadCount
         let chunks = attention.chunks(attention.visible(0..<attention.tokenCount))
         let shape = attention.shape
@@ -121,7 +121,7 @@ extension Compute {
             attention.finish(rows, tokens, head: index % heads)
         }
         // A thread takes chunks that follow each other in memory: what it asks for ahead is then its own.
-        split(indexCount * chunks.count, elementCount: work, before: upcoming) { units, thread in
+        split(indexCount * chunks.count, elementCount: work, prefetching: upcoming) { units, thread in
             let rows = all[thread]
             var first = units.lowerBound
             while first < units.upperBound {

@@ -36,7 +36,7 @@ extension Compute {
     /// - upcoming: as in `multiply`.
     package func multiplyGated(
         gate: WeightMatrix, up: WeightMatrix, activation: GateActivation, by x: Activations, tokenCount: Int,
-        into output: Activations, form: ActivationForm, before upcoming: UpcomingWeights? = nil
+        into output: Activations, form: ActivationForm, prefetching upcoming: PrefetchHint? = nil
     ) {
         precondition(
             gate.columns == x.columns && up.columns == x.columns,
@@ -52,7 +52,7 @@ extension Compute {
         let work = gate.tileCount * laneCount * x.columns * max(tokenCount, 1) / 2
         split(
             gate.tileCount, elementCount: work, granularity: Self.tileGranularity,
-            before: tokenCount == 1 ? upcoming : nil
+            prefetching: tokenCount == 1 ? upcoming : nil
         ) { part, thread in
             let scratch = gateScratch[thread]
             let blockTokens = min(tokenCount, 128)

@@ -25,7 +25,7 @@ extension Compute {
     /// - upcoming: what the product after this one reads; asked for with a single token, where that is what takes the time.
     package func multiply(
         _ a: Projection, _ b: Projection? = nil, _ c: Projection? = nil, by x: Activations, tokenCount: Int,
-        before upcoming: UpcomingWeights? = nil
+        prefetching upcoming: PrefetchHint? = nil
     ) {
         let tileCounts = (a.weights.tileCount, b?.weights.tileCount ?? 0, c?.weights.tileCount ?? 0)
         checkProduct(a, x, tokenCount)
@@ -37,7 +37,7 @@ extension Compute {
         let blockTokens = max(16, 192 * 1024 / x.columns / 16 * 16)
         split(
             tileCount, elementCount: work, granularity: Self.tileGranularity,
-            before: tokenCount == 1 ? upcoming : nil
+            prefetching: tokenCount == 1 ? upcoming : nil
         ) { part, _ in
             var token = 0
             while token < tokenCount {

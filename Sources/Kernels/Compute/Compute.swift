@@ -21,7 +21,7 @@ package final class Compute: @unchecked Sendable {
     let smallWork: Int
     private let turn = Locked<Void>(())
     /// Divides work among threads; belongs to the step whose turn it is.
-    private let shares: WorkShares
+    private let shares: WorkStealingRanges
     /// Hands out units of uneven cost.
     let nextUnit = Atomic<Int>(0)
     var attentionScratch = AttentionScratch()
@@ -44,7 +44,7 @@ package final class Compute: @unchecked Sendable {
         self.smallWork = smallWork
         table = kernels.table
         pool = ThreadPool(threadCount: threadCount)
-        shares = WorkShares(threadCount: threadCount)
+        shares = WorkStealingRanges(threadCount: threadCount)
         var gateScratch: [GateScratch] = []
         for _ in 0..<threadCount { gateScratch.append(try GateScratch()) }
         self.gateScratch = gateScratch
@@ -73,7 +73,7 @@ package final class Compute: @unchecked Sendable {
     ///
     /// - upcoming: what threads ask memory for when they have done their part.
     func split(
-        _ count: Int, elementCount: Int, granularity: Int = 1, before upcoming: UpcomingWeights? = nil,
+        _ count: Int, elementCount: Int, granularity: Int = 1, prefetching upcoming: PrefetchHint? = nil,
         _ body: (Range<Int>, _ thread: Int) -> Void
     ) {
         if elementCount < smallWork || threadCount == 1 || count < 2 {

@@ -41,7 +41,7 @@ enum Gemma3: ModelFamily {
         return configuration
     }
 
-    static func configuration(folder parameters: FolderParameters) throws -> ModelConfiguration {
+    static func configuration(folder parameters: HuggingFaceParameters) throws -> ModelConfiguration {
         let text = parameters.text
         // In a model with images settings leave out what is the default.
         let defaults = [
@@ -91,7 +91,7 @@ enum Gemma3: ModelFamily {
     }
 
     /// All but every n-th.
-    private static func usualSlidingLayers(_ text: Settings, layerCount: Int) throws -> [Bool] {
+    private static func usualSlidingLayers(_ text: JSONSection, layerCount: Int) throws -> [Bool] {
         let pattern = try text.optionalInteger("sliding_window_pattern") ?? 6
         guard pattern > 0 else {
             throw text.refusal("sliding_window_pattern", "\(pattern)", expected: "at least 1")
@@ -111,7 +111,7 @@ private struct GemmaRotary {
     let full: RotaryPlan
     let localTheta: Float
 
-    init(_ parameters: FolderParameters, _ defaults: [String: Int]) throws {
+    init(_ parameters: HuggingFaceParameters, _ defaults: [String: Int]) throws {
         let text = parameters.text
         let both = try text.optionalObject("rope_parameters")
         if let both, both["full_attention"] == nil, both["sliding_attention"] == nil, !both.object.isEmpty {

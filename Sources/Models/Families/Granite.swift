@@ -25,14 +25,15 @@ enum Granite: ModelFamily {
         return configuration
     }
 
-    static func configuration(folder parameters: FolderParameters) throws -> ModelConfiguration {
+    static func configuration(folder parameters: HuggingFaceParameters) throws -> ModelConfiguration {
         var configuration = try parameters.uniform(Self.self)
         try parameters.requireLayerTypes("full_attention")
         try setScalars(in: &configuration, parameters.text)
         return configuration
     }
 
-    fileprivate static func setScalars(in configuration: inout ModelConfiguration, _ text: Settings) throws {
+    fileprivate static func setScalars(in configuration: inout ModelConfiguration, _ text: JSONSection) throws
+    {
         try setScalars(
             in: &configuration, embedding: text.optionalFloat("embedding_multiplier") ?? 1,
             attention: text.optionalFloat("attention_multiplier") ?? 1,
@@ -64,7 +65,7 @@ enum Granite4: ModelFamily {
         try Granite.configuration(gguf: parameters)
     }
 
-    static func configuration(folder parameters: FolderParameters) throws -> ModelConfiguration {
+    static func configuration(folder parameters: HuggingFaceParameters) throws -> ModelConfiguration {
         let text = parameters.text
         if let experts = try text.optionalInteger("num_local_experts"), experts != 0 {
             throw text.refusal("num_local_experts", "\(experts)", expected: "0: mixtures are not supported")

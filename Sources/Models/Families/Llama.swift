@@ -14,7 +14,7 @@ enum Llama: ModelFamily {
         try parameters.uniform(Self.self, hasFactors: true)
     }
 
-    static func configuration(folder parameters: FolderParameters) throws -> ModelConfiguration {
+    static func configuration(folder parameters: HuggingFaceParameters) throws -> ModelConfiguration {
         let text = parameters.text
         guard parameters.modelType == "mistral" else {
             let configuration = try parameters.uniform(Self.self)

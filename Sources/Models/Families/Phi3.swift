@@ -15,7 +15,7 @@ enum Phi3: ModelFamily {
         return configuration
     }
 
-    static func configuration(folder parameters: FolderParameters) throws -> ModelConfiguration {
+    static func configuration(folder parameters: HuggingFaceParameters) throws -> ModelConfiguration {
         var configuration = try parameters.uniform(
             Self.self, epsilon: 1e-5,
             rotary: parameters.rotary(

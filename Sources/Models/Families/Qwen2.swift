@@ -12,7 +12,7 @@ enum Qwen2: ModelFamily {
         try parameters.uniform(Self.self)
     }
 
-    static func configuration(folder parameters: FolderParameters) throws -> ModelConfiguration {
+    static func configuration(folder parameters: HuggingFaceParameters) throws -> ModelConfiguration {
         var configuration = try parameters.uniform(Self.self, defaults: ["num_key_value_heads": 32])
         configuration.forEachLayer {
             $0.attention.hasBias = true

@@ -14,7 +14,7 @@ enum Qwen3: ModelFamily {
         return configuration
     }
 
-    static func configuration(folder parameters: FolderParameters) throws -> ModelConfiguration {
+    static func configuration(folder parameters: HuggingFaceParameters) throws -> ModelConfiguration {
         var configuration = try parameters.uniform(
             Self.self, defaults: ["num_key_value_heads": 32, "head_dim": 128])
         configuration.forEachLayer { $0.attention.hasQueryKeyNorm = true }

@@ -16,7 +16,7 @@ enum SmolLM3: ModelFamily {
         return configuration
     }
 
-    static func configuration(folder parameters: FolderParameters) throws -> ModelConfiguration {
+    static func configuration(folder parameters: HuggingFaceParameters) throws -> ModelConfiguration {
         let text = parameters.text
         var configuration = try parameters.uniform(
             Self.self, defaults: ["num_key_value_heads": 4], isTied: true,
@@ -51,7 +51,7 @@ enum SmolLM3: ModelFamily {
 
     /// Where windows are switched on, they are in the layers without RoPE unless `layer_types` says in which.
     private static func setWindows(
-        _ text: Settings, _ parameters: FolderParameters, in configuration: inout ModelConfiguration
+        _ text: JSONSection, _ parameters: HuggingFaceParameters, in configuration: inout ModelConfiguration
     ) throws {
         guard try text.optionalBool("use_sliding_window") == true, text["sliding_window"] != nil else {
             return try parameters.requireLayerTypes("full_attention")

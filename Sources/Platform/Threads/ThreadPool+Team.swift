@@ -51,7 +51,7 @@ extension ThreadPool {
             aheads = memory + 4 * Processor.linePairByteCount
             for member in 0...workerCount {
                 (aheads + member * Processor.linePairByteCount).initializeMemory(
-                    as: ReadAhead.self, to: ReadAhead(UnsafeRawBufferPointer(start: nil, count: 0)))
+                    as: PrefetchRange.self, to: PrefetchRange(UnsafeRawBufferPointer(start: nil, count: 0)))
             }
             mutex = .allocate(capacity: 1)
             pthread_mutex_init(mutex, nil)
@@ -76,8 +76,8 @@ extension ThreadPool {
         func unlock() { pthread_mutex_unlock(mutex) }
 
         /// What `member` asks memory for while it waits, in place of what was left of the last.
-        func ahead(of member: Int) -> UnsafeMutablePointer<ReadAhead> {
-            (aheads + member * Processor.linePairByteCount).assumingMemoryBound(to: ReadAhead.self)
+        func ahead(of member: Int) -> UnsafeMutablePointer<PrefetchRange> {
+            (aheads + member * Processor.linePairByteCount).assumingMemoryBound(to: PrefetchRange.self)
         }
 
         // MARK: - Fork and join

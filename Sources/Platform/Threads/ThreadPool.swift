@@ -72,7 +72,7 @@ package final class ThreadPool: Sendable {
     /// To be called from within a `body`, by that thread.
     /// - Parameter bytes: no more than a second cache holds beside what the run reads.
     package func willRead(_ bytes: UnsafeRawBufferPointer, thread: Int) {
-        team.ahead(of: thread % (workers.count + 1)).pointee = ReadAhead(bytes)
+        team.ahead(of: thread % (workers.count + 1)).pointee = PrefetchRange(bytes)
     }
 }
 

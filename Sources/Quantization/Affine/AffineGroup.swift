@@ -18,25 +18,25 @@ struct AffineGroup {
     /// What a pass over a group with given s and m finds; q are the codes nearest to the weights x.
     struct Pass {
         /// Σ w · (s q − m − x)².
-        var error = Lanes()
+        var error = Float8()
         /// Σ w q.
-        var q = Lanes()
+        var q = Float8()
         /// Σ w q².
-        var qq = Lanes()
+        var qq = Float8()
         /// Σ w q x.
-        var qx = Lanes()
+        var qx = Float8()
     }
 
     /// The codes of one column, as integers in Float.
     @inline(__always)
-    func code(_ x: Lanes, inverseScale: Lanes, minimum: Lanes) -> Lanes {
-        nearest(lower(upper((x + minimum) * inverseScale, Lanes()), Lanes(repeating: largest)))
+    func code(_ x: Float8, inverseScale: Float8, minimum: Float8) -> Float8 {
+        nearest(lower(upper((x + minimum) * inverseScale, Float8()), Float8(repeating: largest)))
     }
 
     /// As `pass`, without the error.
     @inline(__always)
     private func codes(
-        _ x: UnsafePointer<Lanes>, _ w: UnsafePointer<Float>, _ s: Lanes, _ m: Lanes
+        _ x: UnsafePointer<Float8>, _ w: UnsafePointer<Float>, _ s: Float8, _ m: Float8
     ) -> Pass {
         let inverseScale = inverseOrZero(s)
         var sums = Pass()
@@ -52,7 +52,7 @@ struct AffineGroup {
 
     /// Codes 32 columns x with s and m; w are the weights of the squared error.
     @inline(__always)
-    func pass(_ x: UnsafePointer<Lanes>, _ w: UnsafePointer<Float>, _ s: Lanes, _ m: Lanes) -> Pass {
+    func pass(_ x: UnsafePointer<Float8>, _ w: UnsafePointer<Float>, _ s: Float8, _ m: Float8) -> Pass {
         let inverseScale = inverseOrZero(s)
         var sums = Pass()
         for column in 0..<TensorEncoding.groupSize {
@@ -70,9 +70,9 @@ struct AffineGroup {
 
     /// Σ w and Σ w x of 32 columns.
     @inline(__always)
-    func sums(_ x: UnsafePointer<Lanes>, _ w: UnsafePointer<Float>) -> (weight: Float, value: Lanes) {
+    func sums(_ x: UnsafePointer<Float8>, _ w: UnsafePointer<Float>) -> (weight: Float, value: Float8) {
         var weight: Float = 0
-        var value = Lanes()
+        var value = Float8()
         for column in 0..<TensorEncoding.groupSize {
             weight += w[column]
             value += x[column] * w[column]
@@ -82,10 +82,10 @@ struct AffineGroup {
 
     /// The best s and m for given codes.
     private struct Fit {
-        var s = Lanes()
-        var m = Lanes()
+        var s = Float8()
+        var m = Float8()
         /// What is left of Σ w x² is Σ w x² less this.
-        var gain: Lanes
+        var gain: Float8
 
         @inline(__always)
         mutating func replace(withBetter other: Fit) {
@@ -98,16 +98,16 @@ struct AffineGroup {
 
     /// The s and m ≥ 0 with the least error for the codes of a pass over a group with these sums.
     @inline(__always)
-    private func fit(_ pass: Pass, _ sums: (weight: Float, value: Lanes)) -> Fit {
+    private func fit(_ pass: Pass, _ sums: (weight: Float, value: Float8)) -> Fit {
         let determinant = pass.qq * sums.weight - pass.q * pass.q
         let isSafe = determinant .> pass.qq * (sums.weight * 1e-5)
-        let divisor = Lanes(repeating: 1).replacing(with: determinant, where: isSafe)
+        let divisor = Float8(repeating: 1).replacing(with: determinant, where: isSafe)
         let freeS = (pass.qx * sums.weight - sums.value * pass.q) / divisor
         let freeM = (freeS * pass.q - sums.value) / sums.weight
         // Codes that are all alike, or a minimum on the wrong side: m = 0, or s = 0 where all codes are 0.
         let isFree = isSafe .& (freeM .>= 0) .& (freeS .> 0)
-        let onlyScale = upper(pass.qx * inverseOrZero(pass.qq), Lanes())
-        let onlyMinimum = upper(-sums.value / sums.weight, Lanes()).replacing(with: 0, where: pass.qq .> 0)
+        let onlyScale = upper(pass.qx * inverseOrZero(pass.qq), Float8())
+        let onlyMinimum = upper(-sums.value / sums.weight, Float8()).replacing(with: 0, where: pass.qq .> 0)
         let s = onlyScale.replacing(with: freeS, where: isFree)
         let m = onlyMinimum.replacing(with: freeM, where: isFree)
         // The residual is orthogonal to what was fitted, so the error needs no second pass.
@@ -116,22 +116,22 @@ struct AffineGroup {
 
     /// The best s and m of 32 columns x with the weights w.
     @inline(never)
-    func search(_ x: UnsafePointer<Lanes>, _ w: UnsafePointer<Float>) -> (s: Lanes, m: Lanes) {
+    func search(_ x: UnsafePointer<Float8>, _ w: UnsafePointer<Float>) -> (s: Float8, m: Float8) {
         let sums = sums(x, w)
-        var low = Lanes(), high = Lanes(repeating: -.infinity)
+        var low = Float8(), high = Float8(repeating: -.infinity)
         for column in 0..<TensorEncoding.groupSize {
             low = lower(low, x[column])
             high = upper(high, x[column])
         }
         let range = high - low
-        var best = Fit(gain: Lanes(repeating: -.infinity))
+        var best = Fit(gain: Float8(repeating: -.infinity))
         for start in gridStarts(low, high) {
             best.replace(withBetter: fit(codes(x, w, start.s, start.m), sums))
         }
         for lowPart in Self.narrowings {
             for highPart in Self.narrowings {
                 let s = range * ((1 - lowPart - highPart) / largest)
-                let m = upper(-low - range * lowPart, Lanes())
+                let m = upper(-low - range * lowPart, Float8())
                 best.replace(withBetter: fit(codes(x, w, s, m), sums))
             }
         }
@@ -143,8 +143,8 @@ struct AffineGroup {
 
     /// Σ w x².
     @inline(__always)
-    private func squares(_ x: UnsafePointer<Lanes>, _ w: UnsafePointer<Float>) -> Lanes {
-        var sum = Lanes()
+    private func squares(_ x: UnsafePointer<Float8>, _ w: UnsafePointer<Float>) -> Float8 {
+        var sum = Float8()
         for column in 0..<TensorEncoding.groupSize { sum += x[column] * x[column] * w[column] }
         return sum
     }
@@ -152,14 +152,14 @@ struct AffineGroup {
     /// As `search`, by errors that are summed and not inferred: twice as slow.
     @inline(never)
     private func searchByError(
-        _ x: UnsafePointer<Lanes>, _ w: UnsafePointer<Float>, _ sums: (weight: Float, value: Lanes),
-        _ low: Lanes, _ high: Lanes
-    ) -> (s: Lanes, m: Lanes) {
+        _ x: UnsafePointer<Float8>, _ w: UnsafePointer<Float>, _ sums: (weight: Float, value: Float8),
+        _ low: Float8, _ high: Float8
+    ) -> (s: Float8, m: Float8) {
         let range = high - low
         // Codes that leave room at both ends may be shifted: of ways that are as good, the first one.
         let tolerance = squares(x, w) * 1e-9
-        var bestError = Lanes(repeating: .infinity), bestS = Lanes(), bestM = Lanes()
-        func follow(_ start: (s: Lanes, m: Lanes), times: Int) {
+        var bestError = Float8(repeating: .infinity), bestS = Float8(), bestM = Float8()
+        func follow(_ start: (s: Float8, m: Float8), times: Int) {
             var (s, m) = start
             for _ in 0..<times {
                 let found = pass(x, w, s, m)
@@ -175,7 +175,7 @@ struct AffineGroup {
         for lowPart in Self.narrowings {
             for highPart in Self.narrowings {
                 follow(
-                    (range * ((1 - lowPart - highPart) / largest), upper(-low - range * lowPart, Lanes())),
+                    (range * ((1 - lowPart - highPart) / largest), upper(-low - range * lowPart, Float8())),
                     times: 2)
             }
         }
@@ -186,7 +186,7 @@ struct AffineGroup {
     /// Weights that lie on a grid of as many steps already shall stay there: on all of a range (Q4_1), or on half of them to
     /// the side of the largest magnitude and one less to the other (Q4_0: eight and seven).
     @inline(__always)
-    private func gridStarts(_ low: Lanes, _ high: Lanes) -> [(s: Lanes, m: Lanes)] {
+    private func gridStarts(_ low: Float8, _ high: Float8) -> [(s: Float8, m: Float8)] {
         let half = (largest + 1) / 2
         let step = upper(-low, high) / half
         return [

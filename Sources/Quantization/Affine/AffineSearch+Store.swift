@@ -5,7 +5,7 @@ extension AffineSearch {
     /// The codes nearest to the values, [columns].
     func roundToNearest(
         _ values: borrowing LaneRows, _ rows: borrowing Rows, groupCount: Int,
-        into codes: UnsafeMutablePointer<Lanes>
+        into codes: UnsafeMutablePointer<Float8>
     ) {
         for index in 0..<groupCount {
             let inverseScale = inverseOrZero(rows.rowScale * rows.groups[index].scale)
@@ -19,7 +19,7 @@ extension AffineSearch {
 
     /// Writes eight rows of a tile, the first of which is `firstRow`.
     func store(
-        _ rows: borrowing Rows, codes: UnsafePointer<Lanes>, _ values: borrowing LaneRows,
+        _ rows: borrowing Rows, codes: UnsafePointer<Float8>, _ values: borrowing LaneRows,
         _ layout: TileLayout,
         into tile: UnsafeMutableRawPointer, firstRow: Int
     ) {
@@ -40,18 +40,18 @@ extension AffineSearch {
 
     /// Writes the codes of 32 columns of eight rows; sums of Floats below 256 put bits where they belong.
     private func storeCodes(
-        _ q: UnsafePointer<Lanes>, _ places: AffineCodes, to bytes: UnsafeMutablePointer<UInt8>
+        _ q: UnsafePointer<Float8>, _ places: AffineCodes, to bytes: UnsafeMutablePointer<UInt8>
     ) {
         let top = Float(Int32(1 << places.fieldWidth))
-        let one = Lanes(repeating: 1)
+        let one = Float8(repeating: 1)
         for byte in 0..<4 {
-            var plane = Lanes()
+            var plane = Float8()
             for vector in 0..<places.vectorCount {
-                var fields = Lanes()
+                var fields = Float8()
                 for place in 0..<places.fieldCount {
                     let quad = vector &* places.fieldCount &+ place
                     let code = q[quad &* 4 &+ byte]
-                    let high = Lanes().replacing(with: one, where: code .>= top)
+                    let high = Float8().replacing(with: one, where: code .>= top)
                     fields += (code - high * top) * Float(Int32(1 << (place &* places.fieldWidth)))
                     plane += high * Float(Int32(1 << quad))
                 }

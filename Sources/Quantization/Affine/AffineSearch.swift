@@ -21,17 +21,17 @@ struct AffineSearch {
     /// One group of eight rows.
     struct Group {
         /// The real numbers that the search found.
-        var s = Lanes()
-        var m = Lanes()
+        var s = Float8()
+        var m = Float8()
         /// The 8-bit codes, as integers in Float.
-        var scale = Lanes()
-        var minimum = Lanes()
+        var scale = Float8()
+        var minimum = Float8()
     }
 
     /// The encoding of eight rows as it takes shape.
     struct Rows: ~Copyable {
-        var rowScale = Lanes()
-        var rowMinimum = Lanes()
+        var rowScale = Float8()
+        var rowMinimum = Float8()
         let groups: UnsafeMutablePointer<Group>
 
         init(groupCount: Int) {
@@ -45,7 +45,7 @@ struct AffineSearch {
     /// Encodes eight rows of a tile, the first of which is `firstRow`.
     func encode(
         _ values: borrowing LaneRows, _ weights: borrowing ColumnWeights, _ layout: TileLayout,
-        feedback: ErrorFeedback?, into tile: UnsafeMutableRawPointer, firstRow: Int
+        feedback: GPTQRounding?, into tile: UnsafeMutableRawPointer, firstRow: Int
     ) {
         var rows = Rows(groupCount: layout.groupCount)
         for group in 0..<layout.groupCount {
@@ -76,7 +76,7 @@ struct AffineSearch {
             rows.groups[group].scale.replace(with: refined.groups[group].scale, where: isBetter)
             rows.groups[group].minimum.replace(with: refined.groups[group].minimum, where: isBetter)
         }
-        let codes = UnsafeMutablePointer<Lanes>.allocate(
+        let codes = UnsafeMutablePointer<Float8>.allocate(
             capacity: layout.groupCount * TensorEncoding.groupSize)
         defer { codes.deallocate() }
         if let feedback {
@@ -90,17 +90,17 @@ struct AffineSearch {
     /// Sums over a row, w being the weights, S and M the 8-bit scale and minimum of each group.
     private struct RowSums {
         /// Σ w · (s q − m − x)².
-        var error = Lanes()
+        var error = Float8()
         /// Σ w S² q², Σ w S M q, Σ w M².
-        var ss = Lanes(), sm = Lanes(), mm = Lanes()
+        var ss = Float8(), sm = Float8(), mm = Float8()
         /// Σ w S q x, Σ w M x.
-        var sx = Lanes(), mx = Lanes()
+        var sx = Float8(), mx = Float8()
 
         /// The factors (a, b) with the least Σ w · (a S q − b M − x)², or the present ones where no positive pair is.
-        func factors(_ a: Lanes, _ b: Lanes) -> (Lanes, Lanes) {
+        func factors(_ a: Float8, _ b: Float8) -> (Float8, Float8) {
             let determinant = ss * mm - sm * sm
             let isSafe = determinant .> ss * mm * 1e-5
-            let divisor = Lanes(repeating: 1).replacing(with: determinant, where: isSafe)
+            let divisor = Float8(repeating: 1).replacing(with: determinant, where: isSafe)
             let newA = (sx * mm - sm * mx) / divisor
             let newB = (sm * sx - ss * mx) / divisor
             let isFree = isSafe .& (newA .> 0) .& (newB .> 0)
@@ -117,7 +117,7 @@ struct AffineSearch {
         _ groupCount: Int,
         isRefinement: Bool
     ) -> RowSums {
-        let limit = Lanes(repeating: 255)
+        let limit = Float8(repeating: 255)
         let rowScale = rows.rowScale, rowMinimum = rows.rowMinimum
         let inverseRowScale = inverseOrZero(rowScale), inverseRowMinimum = inverseOrZero(rowMinimum)
         var row = RowSums()
@@ -129,13 +129,13 @@ struct AffineSearch {
             let base = isRefinement ? group.scale : lower(nearest(group.s * inverseRowScale), limit)
             let start = isRefinement ? group.minimum * rowMinimum : group.m
             var best = AffineGroup.Pass()
-            best.error = Lanes(repeating: .infinity)
+            best.error = Float8(repeating: .infinity)
             for offset in -Self.reach...Self.reach {
-                let scale = upper(lower(base + Float(Int32(truncatingIfNeeded: offset)), limit), Lanes())
+                let scale = upper(lower(base + Float(Int32(truncatingIfNeeded: offset)), limit), Float8())
                 let s = rowScale * scale
                 // The best minimum for the codes that this scale gives, then the codes for that minimum.
                 let ideal = (s * self.group.pass(x, w, s, start).q - sums.value) / sums.weight
-                let minimum = nearest(upper(lower(ideal * inverseRowMinimum, limit), Lanes()))
+                let minimum = nearest(upper(lower(ideal * inverseRowMinimum, limit), Float8()))
                 let found = self.group.pass(x, w, s, rowMinimum * minimum)
                 let isBetter = found.error .< best.error
                 best.error.replace(with: found.error, where: isBetter)

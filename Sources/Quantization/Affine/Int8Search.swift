@@ -19,7 +19,7 @@ enum Int8Search {
     ) {
         let values = rows.values
         // The steps that clip nothing.
-        let steps = UnsafeMutablePointer<Lanes>.allocate(capacity: layout.groupCount)
+        let steps = UnsafeMutablePointer<Float8>.allocate(capacity: layout.groupCount)
         defer { steps.deallocate() }
         for group in 0..<layout.groupCount {
             (steps + group).initialize(to: largestMagnitude(values + group &* 32) / 127)
@@ -34,11 +34,11 @@ enum Int8Search {
             let w = weights.values + group &* 32
             let base = nearest(steps[group] * inverseRowScale)
 
-            var bestScale = Lanes()
-            var bestError = Lanes(repeating: .infinity)
+            var bestScale = Float8()
+            var bestError = Float8(repeating: .infinity)
             for candidate in 0..<candidateCount {
                 let offset = Float(Int32(truncatingIfNeeded: candidate &- 1))
-                let scale = upper(lower(base + offset, Lanes(repeating: 255)), Lanes(repeating: 1))
+                let scale = upper(lower(base + offset, Float8(repeating: 255)), Float8(repeating: 1))
                 let error = squaredError(x, w, rowScale * scale)
                 bestScale.replace(with: scale, where: error .< bestError)
                 bestError = lower(bestError, error)
@@ -50,24 +50,24 @@ enum Int8Search {
     }
 
     @inline(__always)
-    private static func largestMagnitude(_ x: UnsafePointer<Lanes>) -> Lanes {
-        var largest = Lanes()
+    private static func largestMagnitude(_ x: UnsafePointer<Float8>) -> Float8 {
+        var largest = Float8()
         for column in 0..<32 { largest = upper(largest, upper(x[column], -x[column])) }
         return largest
     }
 
     @inline(__always)
-    private static func code(_ x: Lanes, _ inverseStep: Lanes) -> Lanes {
-        lower(upper(nearest(x * inverseStep), Lanes(repeating: -127)), Lanes(repeating: 127))
+    private static func code(_ x: Float8, _ inverseStep: Float8) -> Float8 {
+        lower(upper(nearest(x * inverseStep), Float8(repeating: -127)), Float8(repeating: 127))
     }
 
     /// Σ w · (step · q − x)² over one group.
     @inline(__always)
     private static func squaredError(
-        _ x: UnsafePointer<Lanes>, _ w: UnsafePointer<Float>, _ step: Lanes
-    ) -> Lanes {
+        _ x: UnsafePointer<Float8>, _ w: UnsafePointer<Float>, _ step: Float8
+    ) -> Float8 {
         let inverseStep = inverseOrZero(step)
-        var sum = Lanes()
+        var sum = Float8()
         for column in 0..<32 {
             let difference = code(x[column], inverseStep) * step - x[column]
             sum += difference * difference * w[column]
@@ -76,7 +76,7 @@ enum Int8Search {
     }
 
     private static func store(
-        _ x: UnsafePointer<Lanes>, scale: Lanes, rowScale: Lanes, _ tile: UnsafeMutableRawPointer,
+        _ x: UnsafePointer<Float8>, scale: Float8, rowScale: Float8, _ tile: UnsafeMutableRawPointer,
         _ layout: TileLayout, group: Int, firstRow: Int
     ) {
         let bytes = tile.assumingMemoryBound(to: UInt8.self)

@@ -17,15 +17,15 @@ extension LaneRows {
     ///   - number: The number of each group, not negative.
     /// - Returns: The factor as it is stored.
     @inline(__always)
-    func bestFactor(groupCount: Int, largestMultiple: Float, _ number: (Int) -> Lanes) -> Lanes {
-        var largest = Lanes()
+    func bestFactor(groupCount: Int, largestMultiple: Float, _ number: (Int) -> Float8) -> Float8 {
+        var largest = Float8()
         for group in 0..<groupCount { largest = upper(largest, number(group)) }
         var factor = asStored(largest / largestMultiple)
-        var best = Lanes()
-        var bestError = Lanes(repeating: .infinity)
+        var best = Float8()
+        var bestError = Float8(repeating: .infinity)
         for _ in 0..<factorCount {
             let inverse = inverseOrZero(factor)
-            var error = Lanes()
+            var error = Float8()
             for group in 0..<groupCount {
                 let value = number(group)
                 let difference = value - nearest(value * inverse) * factor
@@ -43,27 +43,27 @@ extension LaneRows {
     ///
     /// - Precondition: finite and not negative.
     @inline(__always)
-    func asStored(_ factor: Lanes) -> Lanes {
+    func asStored(_ factor: Float8) -> Float8 {
         let bits = unsafeBitCast(factor * unscaling, to: SIMD8<UInt32>.self)
         let rounded = (bits &+ 0x7FFF &+ ((bits &>> 16) & 1)) & 0xFFFF_0000
-        return unsafeBitCast(rounded, to: Lanes.self) * scaling
+        return unsafeBitCast(rounded, to: Float8.self) * scaling
     }
 
     /// The next larger factor that can be stored.
     ///
     /// - Precondition: `factor` is as stored.
     @inline(__always)
-    private func nextStored(_ factor: Lanes) -> Lanes {
+    private func nextStored(_ factor: Float8) -> Float8 {
         let bits = unsafeBitCast(factor * unscaling, to: SIMD8<UInt32>.self)
-        return unsafeBitCast(bits &+ 0x1_0000, to: Lanes.self) * scaling
+        return unsafeBitCast(bits &+ 0x1_0000, to: Float8.self) * scaling
     }
 
     /// Writes the eight rows' factors to a tile, the first one as number `index` of those that the tile begins with.
     ///
     /// - Precondition: `factors` are as stored.
-    func storeFactors(_ factors: Lanes, to tile: UnsafeMutableRawPointer, index: Int) {
+    func storeFactors(_ factors: Float8, to tile: UnsafeMutableRawPointer, index: Int) {
         let unscaled = factors * unscaling
-        for lane in 0..<Lanes.scalarCount {
+        for lane in 0..<Float8.scalarCount {
             tile.storeBytes(
                 of: Float16Bits.brainBits(unscaled[lane]).littleEndian, toByteOffset: (index &+ lane) &* 2,
                 as: UInt16.self)

@@ -30,7 +30,7 @@ package enum TileCodec {
     /// - Precondition: the encoding is stored in tiles and accepts `columns`.
     package static func encode(
         rows: UnsafePointer<Float>, validRows: Int, columns: Int, encoding: TensorEncoding,
-        importance: UnsafePointer<Float>?, feedback: ErrorFeedback? = nil, into tile: UnsafeMutableRawPointer,
+        importance: UnsafePointer<Float>?, feedback: GPTQRounding? = nil, into tile: UnsafeMutableRawPointer,
         error: inout QuantizationError
     ) throws(QuantizationFailure) {
         precondition(
@@ -52,8 +52,8 @@ package enum TileCodec {
         case .float16: encodeFloat16(rows, validRows, columns, tile)
         case .int8, .int5, .int4, .int3:
             let layout = TileLayout(encoding, columns: columns)
-            for firstRow in stride(from: 0, to: TensorEncoding.tileRows, by: Lanes.scalarCount) {
-                let rowCount = max(0, min(Lanes.scalarCount, validRows - firstRow))
+            for firstRow in stride(from: 0, to: TensorEncoding.tileRows, by: Float8.scalarCount) {
+                let rowCount = max(0, min(Float8.scalarCount, validRows - firstRow))
                 let lanes = LaneRows(
                     rows: rows + min(firstRow, validRows) * columns, rowCount: rowCount, columns: columns,
                     limit: limit)

@@ -17,7 +17,7 @@ package struct Sampler {
     private var occurrences: [Int32] = []
 
     /// Where the logits of the current draw are large.
-    var peaks = LogitPeaks()
+    var peaks = BlockMaxima()
 
     /// The distributions between two, where steering is capped; see Sampler+Cap.
     var mixture = Mixture()
@@ -38,7 +38,7 @@ package struct Sampler {
     /// Bytes that drawing takes.
     static func byteCount(vocabularySize: Int) -> Int {
         usualCandidateCount * MemoryLayout<(token: Int32, logit: Float)>.stride
-            + LogitPeaks.byteCount(vocabularySize: vocabularySize)
+            + BlockMaxima.byteCount(vocabularySize: vocabularySize)
     }
 
     /// The same of what is allocated.

@@ -15,7 +15,7 @@ extension Session {
         withoutActuallyEscaping(visit) { visit in
             tokens.withUnsafeBufferPointer { all in
                 engine.evaluate(
-                    all, cache: cache, Evaluation(firstPosition: 0, steering: plan, gates: gates),
+                    all, cache: cache, ForwardOptions(firstPosition: 0, steering: plan, gates: gates),
                     request: .all(visit))
             }
         }
@@ -40,7 +40,7 @@ extension Session {
         tokens.withUnsafeBufferPointer { all in
             engine.evaluate(
                 UnsafeBufferPointer(rebasing: all[range]), cache: cache,
-                Evaluation(
+                ForwardOptions(
                     firstPosition: range.lowerBound, steering: plan, gates: gates,
                     recorder: ofHeads ? nil : recorder, headRecorder: ofHeads ? recorder : nil),
                 request: .none)
@@ -54,7 +54,8 @@ extension Session {
         rewind(to: 0)
         tokens.withUnsafeBufferPointer { all in
             engine.evaluate(
-                all, cache: cache, Evaluation(firstPosition: 0, steering: plan, gates: gates, inputs: inputs),
+                all, cache: cache,
+                ForwardOptions(firstPosition: 0, steering: plan, gates: gates, inputs: inputs),
                 request: .none)
         }
         invalidateCache()

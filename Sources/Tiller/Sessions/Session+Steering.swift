@@ -6,7 +6,7 @@ import Platform
 import Steering
 
 /// A profile of the model file by name, and how strongly it steers.
-public struct Steer: Sendable, Equatable {
+public struct AppliedProfile: Sendable, Equatable {
     public var name: String
     /// In units of each layer's residual RMS; nil takes the profile's recommended strength.
     public var strength: Float?
@@ -60,7 +60,7 @@ extension Engine {
     ///
     /// - Parameter change: what is made of each profile before.
     package func plan(
-        _ steering: [Steer], changing change: (SteeringProfile) -> SteeringProfile = { $0 }
+        _ steering: [AppliedProfile], changing change: (SteeringProfile) -> SteeringProfile = { $0 }
     ) throws(TillerError) -> SteeringPlan {
         var active: [ActiveProfile] = []
         for steer in steering {
@@ -79,7 +79,7 @@ extension Session {
     /// that the old or the new steering changes.
     ///
     /// - Throws: `TillerError.invalidProfile` for unknown or unfit profiles, `.outOfMemory`; the steering then stays as it was.
-    public func steer(_ selection: [Steer]) throws(TillerError) {
+    public func steer(_ selection: [AppliedProfile]) throws(TillerError) {
         guard selection != steering else { return }
         try steer(by: engine.plan(selection))
         steering = selection

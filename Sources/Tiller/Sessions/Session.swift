@@ -17,7 +17,7 @@ public final class Session {
     /// All tokens so far, evaluated or to be evaluated again.
     public private(set) var tokens: [Int32] = []
     /// The steering in force.
-    public internal(set) var steering: [Steer] = []
+    public internal(set) var steering: [AppliedProfile] = []
 
     package private(set) var cache: KeyValueCache
     var plan = SteeringPlan.none
@@ -30,8 +30,8 @@ public final class Session {
     /// Logits after the last token [vocabularySize]; valid while `hasLogits`.
     let logits: AlignedBuffer<Float>
     private(set) var hasLogits = false
-    /// The same tokens without steering, once something was held against them; see `unsteered`.
-    var twin: Session?
+    /// The same tokens without steering, once something was held against them; see `makeUnsteered`.
+    var unsteered: Session?
 
     init(engine: Engine, contextLength: Int) throws(AllocationError) {
         let configuration = engine.model.configuration
@@ -106,7 +106,7 @@ public final class Session {
             tokens.withUnsafeBufferPointer { all in
                 engine.evaluate(
                     UnsafeBufferPointer(rebasing: all[first...]), cache: cache,
-                    Evaluation(firstPosition: first, steering: plan, gates: gates),
+                    ForwardOptions(firstPosition: first, steering: plan, gates: gates),
                     request: .all { visit(first + $0, $1) })
             }
         }
@@ -131,7 +131,7 @@ public final class Session {
             timelines.append(
                 TimelinePart(
                     tokens: tokens, cache: session.cache,
-                    evaluation: Evaluation(
+                    evaluation: ForwardOptions(
                         firstPosition: session.validCount, steering: session.plan, gates: session.gates)))
             try session.append(tokens, isPrompt: true)
             session.gates?.forgetDecision()
@@ -275,9 +275,9 @@ public final class Session {
     }
 
     /// How the last token, a generated one, is evaluated behind a valid cache.
-    private func evaluationOfLast() -> Evaluation {
+    private func evaluationOfLast() -> ForwardOptions {
         gates?.decide(by: prompt(before: validCount))
-        return Evaluation(firstPosition: validCount, steering: plan, gates: gates, isPrompt: false)
+        return ForwardOptions(firstPosition: validCount, steering: plan, gates: gates, isPrompt: false)
     }
 
     private func lastIsEvaluated() {
@@ -310,7 +310,7 @@ public final class Session {
             let isLast = end == tokens.count
             let isPrompt = isPromptToken[validCount]
             if isPrompt { gates?.forgetDecision() } else { gates?.decide(by: prompt(before: validCount)) }
-            let evaluation = Evaluation(
+            let evaluation = ForwardOptions(
                 firstPosition: validCount, steering: plan, gates: gates, isPrompt: isPrompt)
             let isDone = tokens.withUnsafeBufferPointer { all in
                 engine.evaluate(

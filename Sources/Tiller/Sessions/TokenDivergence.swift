@@ -51,10 +51,14 @@ extension Session {
     /// generated beside it.
     ///
     /// - Parameter shouldContinue: asked between batches; after false there are no logits.
-    func unsteered(while shouldContinue: () -> Bool = { true }) throws(TillerError) -> Session {
+    func makeUnsteered(while shouldContinue: () -> Bool = { true }) throws(TillerError) -> Session {
         let session: Session
-        if let twin { session = twin } else { session = try engine.makeSession(contextLength: contextLength) }
-        twin = session
+        if let unsteered {
+            session = unsteered
+        } else {
+            session = try engine.makeSession(contextLength: contextLength)
+        }
+        unsteered = session
         // Both are evaluated in one pass.
         try engine.reserve(contextLength: contextLength, allLogits: true)
         try session.advance(to: tokens, while: shouldContinue)
@@ -83,8 +87,8 @@ struct OwnDistributions {
     private let steered: (logits: [Float], normalizer: Float)
     private let plain: (logits: [Float], normalizer: Float)?
 
-    /// - Parameter twin: the timeline without steering, where the sampled distribution may be a mixture with its own.
-    init(_ session: Session, _ twin: Session?) {
+    /// - Parameter unsteered: the timeline without steering, where the sampled distribution may be a mixture with its own.
+    init(_ session: Session, _ unsteered: Session?) {
         func distribution(_ session: Session) -> ([Float], Float) {
             let logits = session.logits
             return (
@@ -93,7 +97,7 @@ struct OwnDistributions {
             )
         }
         steered = distribution(session)
-        plain = twin.map(distribution)
+        plain = unsteered.map(distribution)
     }
 
     /// ln P of a token.

@@ -49,7 +49,7 @@ struct SteeringRetentionCommand: ParsableCommand {
     @OptionGroup(title: "Machine") var engineOptions: EngineOptions
 
     func run() throws {
-        let steer = try Steer(parsing: profile)
+        let steer = try AppliedProfile(parsing: profile)
         let rows = try pairs.map { try readPairs(path: $0).pairs } ?? []
         let content = try text.map { try readText(path: $0) }
         let (model, _) = try engineOptions.load(file)

@@ -12,7 +12,7 @@ import Tiller
 
 struct ExpertCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "expert", abstract: "Steer a model by what another model knows (ExpertSteer).",
+        commandName: "expert", abstract: "AppliedProfile a model by what another model knows (ExpertSteer).",
         subcommands: [
             ExpertTrainCommand.self, ExpertGapCommand.self, ExpertCompareCommand.self,
             ExpertCaptureCommand.self,
@@ -34,7 +34,7 @@ struct ReadingOptions: ParsableArguments {
     /// The file that is to blame for what is wrong with the rows.
     var blamed: String { pairs ?? texts ?? "the data" }
 
-    func list() throws -> ReadingList {
+    func list() throws -> Corpus {
         guard pairs != nil || texts != nil else {
             throw TillerError.invalidOption("there is nothing to read; give --pairs, --texts or both")
         }
@@ -45,7 +45,7 @@ struct ReadingOptions: ParsableArguments {
                 throw TillerError.invalidFile("\(error)")
             }
         }
-        return try blaming(blamed) { try ReadingList(pairs: rows, texts: plain ?? []) }
+        return try blaming(blamed) { try Corpus(pairs: rows, texts: plain ?? []) }
     }
 }
 

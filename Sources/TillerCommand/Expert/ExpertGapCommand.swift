@@ -95,14 +95,14 @@ struct SharedReadingOptions: ParsableArguments {
     /// Lets both models read.
     func read(
         target: Engine, engineOptions: EngineOptions, progress: ExpertProgressBars
-    ) throws -> SharedReading.Result {
+    ) throws -> PairedCapture.Result {
         let list = try reading.list()
         let harvested = try isModel(expert[0]) ? nil : ActivationSet(paths: expert)
         if harvested == nil, expert.count > 1 {
             throw TillerError.invalidOption("--expert names \(expert.count) files; one model is enough")
         }
         let rule = position ?? harvested?.header.position ?? .mean
-        let shared = SharedReading(list: list, position: rule, progress: progress.show)
+        let shared = PairedCapture(list: list, position: rule, progress: progress.show)
         return try blaming(reading.blamed) {
             try shared.read(target: target, maximumPairCount: maxPairs, maximumTextCount: maxTexts) {
                 if let harvested { return .harvested(harvested) }
@@ -113,7 +113,7 @@ struct SharedReadingOptions: ParsableArguments {
 
     /// How well both models read the concept.
     func gap(
-        _ reading: SharedReading.Result, target: Engine, progress: ExpertProgressBars
+        _ reading: PairedCapture.Result, target: Engine, progress: ExpertProgressBars
     ) throws -> ExpertiseGap {
         try ExpertiseGap.measure(
             reading.states, seed: seed, threadCount: target.threadCount, progress: progress.show)

@@ -7,7 +7,7 @@ import LinearAlgebra
 
 /// The expertise gap, layer by layer, and what it means.
 func gapTable(_ gap: ExpertiseGap, _ states: SharedStates) -> String {
-    func cell(_ readings: [LayerReading], _ row: Int) -> String {
+    func cell(_ readings: [LayerProbe], _ row: Int) -> String {
         guard row < readings.count else { return "" }
         let reading = readings[row]
         return "\(reading.layer)".leftPadded(to: 3) + "  \(formatted(reading.auc, digits: 3))  "

@@ -24,7 +24,7 @@ struct BundleCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Steer by this profile unless --steer says otherwise; several add up.",
+            "AppliedProfile by this profile unless --steer says otherwise; several add up.",
             valueName: "name[=strength]"))
     var defaultSteer: [String] = []
 
@@ -44,7 +44,7 @@ struct BundleCommand: ParsableCommand {
 
     func run() throws {
         let model = try openModelFile(file)
-        let steering = try defaultSteer.map { try Steer(parsing: $0) }
+        let steering = try defaultSteer.map { try AppliedProfile(parsing: $0) }
         for steer in steering { _ = try model.requireProfile(named: steer.name) }
         let program = try MappedFile(path: runtime ?? Self.usualRuntime())
         let kind = OwnBundle.kind(of: program)

@@ -35,7 +35,7 @@ struct ProfileComposeCommand: ParsableCommand {
     @OptionGroup(title: "Machine") var engineOptions: EngineOptions
 
     func run() throws {
-        let selection = try profiles.map { try Steer(parsing: $0) }
+        let selection = try profiles.map { try AppliedProfile(parsing: $0) }
         let (engine, _) = try engineOptions.load(file)
         let result = try ProfileComposition(selection, engine: engine, budget: damage)
         if json { return printLine(result.json.serialized()) }

@@ -42,9 +42,10 @@ struct ProfileExportCommand: ParsableCommand {
         let keys = KeyFolder.usual()
         let key = try sign.map { try keys.key(named: $0, warn: warn) }
         let names = SignatureNames()
-        if let strength, !(abs(strength) <= Steer.largestStrength) {
+        if let strength, !(abs(strength) <= AppliedProfile.largestStrength) {
             throw TillerError.invalidOption(
-                "--strength is \(strength), expected a number of at most ±\(Int(Steer.largestStrength))")
+                "--strength is \(strength), expected a number of at most ±\(Int(AppliedProfile.largestStrength))"
+            )
         }
         try requireOutput(
             output, force: force, apartFrom: InputFile("the model", file),

@@ -106,7 +106,7 @@ package struct ReceiptMeasurement {
     // MARK: - Measuring
 
     /// The profile's strength was chosen on another text. Controls get the strengths at which they cost as much on this one.
-    private var meter: DamageMeter { measurement.calibration.measuring }
+    private var meter: SideEffectMeter { measurement.calibration.measuring }
 
     private func measure(
         _ control: SteeringProfile, costing damage: Double, start: Float

@@ -60,18 +60,19 @@ struct StateCapture {
     private let session: Session
     private let layers: [Int]
     private let layerCount, hiddenSize: Int
-    private let readsHeads: Bool
+    private let capturesHeads: Bool
 
     /// - Parameters:
     ///   - layers: those whose states are kept.
-    ///   - readsHeads: takes what the attention's heads read instead of the residual stream.
-    init(engine: Engine, layers: [Int], readsHeads: Bool = false) throws(TillerError) {
+    ///   - capturesHeads: takes what the attention's heads read instead of the residual stream.
+    init(engine: Engine, layers: [Int], capturesHeads: Bool = false) throws(TillerError) {
         session = try engine.makeSession(contextLength: Self.tokenLimit)
         self.layers = layers
-        self.readsHeads = readsHeads
+        self.capturesHeads = capturesHeads
         let configuration = engine.model.configuration
         layerCount = configuration.layerCount
-        hiddenSize = readsHeads ? configuration.headCount * configuration.headSize : configuration.hiddenSize
+        hiddenSize =
+            capturesHeads ? configuration.headCount * configuration.headSize : configuration.hiddenSize
     }
 
     func capture(_ set: TrainingSet, progress: (TrainingProgress) -> Void) -> CapturedStates {
@@ -136,10 +137,10 @@ struct StateCapture {
     }
 
     private func makeRecorder(_ positions: Range<Int> = 0..<0) -> ResidualRecorder {
-        session.engine.makeRecorder(positions, ofHeads: readsHeads)
+        session.engine.makeRecorder(positions, ofHeads: capturesHeads)
     }
 
     private func evaluate(_ tokens: [Int32], _ range: Range<Int>, _ recorder: ResidualRecorder) {
-        session.record(tokens, range, with: recorder, ofHeads: readsHeads)
+        session.record(tokens, range, with: recorder, ofHeads: capturesHeads)
     }
 }

@@ -24,15 +24,15 @@ struct StrengthCalibration {
     static let limit = 0.4
 
     /// Where strengths are chosen, and where their side effects and those of controls are measured.
-    let choosing, measuring: DamageMeter
+    let choosing, measuring: SideEffectMeter
 
     init(engine: Engine) throws(TillerError) {
         let session = try engine.makeSession(contextLength: NeutralText.tokenLimit, forAllLogits: true)
-        choosing = DamageMeter(.choosing, session: session)
-        measuring = DamageMeter(.measuring, session: session)
+        choosing = SideEffectMeter(.choosing, session: session)
+        measuring = SideEffectMeter(.measuring, session: session)
     }
 
-    func meter(_ text: NeutralText) -> DamageMeter {
+    func meter(_ text: NeutralText) -> SideEffectMeter {
         switch text {
         case .choosing: choosing
         case .measuring: measuring

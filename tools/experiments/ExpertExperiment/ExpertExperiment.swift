@@ -33,7 +33,7 @@ package struct ExperimentOptions: Sendable {
 package struct ExpertExperiment {
     let engine: Engine
     let options: ExperimentOptions
-    let reading: SharedReading.Result
+    let reading: PairedCapture.Result
     let trainer: ExpertTrainer
     let measurement: ProfileMeasurement
     let validation: ScoredPairs
@@ -46,7 +46,7 @@ package struct ExpertExperiment {
 
     /// - Throws: `TillerError.invalidOption` where items cannot be scored.
     package init(
-        engine: Engine, options: ExperimentOptions, reading: SharedReading.Result,
+        engine: Engine, options: ExperimentOptions, reading: PairedCapture.Result,
         validation: [ContrastivePair],
         test: [EvaluationItem], progress: @escaping ExpertProgressHandler
     ) throws(TillerError) {

@@ -80,8 +80,8 @@ struct ExperimentCommand: ParsableCommand {
         let settings = EngineSettings(threads: threads)
         let target = try settings.load(file).engine
         let progress = Progress()
-        let reading = try SharedReading(
-            list: ReadingList(pairs: training, texts: plain ?? []), position: .mean, progress: progress.show
+        let reading = try PairedCapture(
+            list: Corpus(pairs: training, texts: plain ?? []), position: .mean, progress: progress.show
         ).read(
             target: target, maximumPairCount: maxPairs,
             maximumTextCount: ExpertOptions(name: "").maximumTextCount

@@ -13,7 +13,7 @@ enum Example {
         }
         let engine = try Engine(path: path)
         let session = try engine.makeSession()
-        try session.steer(arguments.dropFirst(2).map { try Steer(parsing: $0) })
+        try session.steer(arguments.dropFirst(2).map { try AppliedProfile(parsing: $0) })
         try session.evaluate(engine.encode(conversation: [Message(role: "user", content: question)]))
         var options = GenerationOptions()
         options.stopStrings = engine.turnStops

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+// Columns are rescaled so that weights that share a step are worth the same: what a column is multiplied by, the norm
+// gain or the rows that feed it are divided by. The model computes what it did, its weights are easier to round.
+//
+// Rounding 32 columns with one step costs Σ_c x_c² · step² with step ∝ √(Σ_c s_c² w_c²), where s_c is the factor, x_c the
+// root mean square of the input before it and w_c that of the weights: least for s_c = √(x_c / w_c).
+
+import Formats
+import Glibc
+import Platform
+import Quantization
+
+/// One layer's matrices by role.
+private typealias Tensors = [TensorRole: SourceTensor]
+
+/// Factors for columns, and their inverses for what makes the columns' inputs.
+struct ActivationAwareScaling {
+    let configuration: ModelConfiguration
+    let pool: ThreadPool
+    /// Tiles of a matrix by which factors are judged.
+    private static let sampledTileCount = 2
+    /// The statistics of the rescaled model.
+    private(set) var statistics: CalibrationStatistics
+    /// By (role, layer).
+    private(set) var scalings: [TensorKey: TensorScaling] = [:]
+    /// How the heads' outputs differ from the source's afterwards; nil where that is not known.
+    private(set) var headScaling: HeadScaling?
+
+    /// - Throws: `AllocationError`.
+    init(_ source: ModelSource, _ statistics: CalibrationStatistics, pool: ThreadPool) throws {
+        configuration = source.configuration
+        self.statistics = statistics
+        self.pool = pool
+        headScaling = source.headScaling
+        for layer in 0..<configuration.layerCount {
+            let tensors = Dictionary(
+                source.tensors.filter { $0.layer == layer }.map { ($0.role, $0) },
+                uniquingKeysWith: { first, _ in first })
+            try balance(
+                .attention(layer), layer, read: [.query, .key, .value], written: [.attentionNorm], tensors)
+            try balance(.feedForward(layer), layer, read: [.gate, .up], written: [.feedForwardNorm], tensors)
+            try balance(.downProjection(layer), layer, read: [.down], written: [.up], tensors)
+            // Profiles may have been learned from heads of a scaling that nobody noted: another one would break them.
+            guard headScaling != nil else { continue }
+            try balance(
+                .outputProjection(layer), layer, read: [.attentionOutput], written: [.value, .valueBias],
+                tensors)
+        }
+    }
+
+    /// Rescales the columns of the matrices that read an input, and what that input is made by.
+    private mutating func balance(
+        _ input: MatrixInput, _ layer: Int, read: [TensorRole], written: [TensorRole], _ tensors: Tensors
+    ) throws {
+        guard var squares = statistics.meanSquares[input] else { return }
+        let columns = squares.count
+        var weightSquares = [Double](repeating: 0, count: columns)
+        for role in read {
+            guard let tensor = tensors[role], tensor.columns == columns else { return }
+            let own = try columnSquares(tensor)
+            let mean = own.reduce(0, +) / Double(columns)
+            guard mean > 0, mean.isFinite else { return }
+            for column in 0..<columns { weightSquares[column] += own[column] / mean }
+        }
+        let perHead = shared(input, squares.map { Double($0) }, weightSquares)
+        let best = expanded(input, bestFactors(perHead.inputs, perHead.weights))
+        guard let factors = try chosen(best, squares, read.compactMap { tensors[$0] }) else { return }
+        let inverse = factors.map { 1 / $0 }
+        for role in read {
+            scalings[TensorKey(role, layer), default: TensorScaling()].columnFactors = factors
+        }
+        for role in written where tensors[role] != nil {
+            let key = TensorKey(role, layer)
+            if role.isVector {
+                scalings[key, default: TensorScaling()].columnFactors = narrowed(input, inverse)
+            } else {
+                scalings[key, default: TensorScaling()].rowFactors = narrowed(input, inverse)
+            }
+        }
+        if case .outputProjection = input {
+            let divisors = narrowed(input, factors)
+            headScaling?.divide(layer: layer, by: divisors)
+        }
+        for column in 0..<columns { squares[column] *= inverse[column] * inverse[column] }
+        statistics.meanSquares[input] = squares
+    }
+
+    /// √(x / w) with a geometric mean of 1 in each group, so that no group's scale moves away from the row's.
+    private func bestFactors(_ inputs: [Double], _ weights: [Double]) -> [Float] {
+        let inputFloor = 1e-4 * inputs.reduce(0, +) / Double(inputs.count)
+        let weightFloor = 1e-4 * weights.reduce(0, +) / Double(weights.count)
+        guard inputFloor > 0, weightFloor > 0 else { return inputs.map { _ in 1 } }
+        var logs = zip(inputs, weights).map { x, w in
+            0.25 * log(max(x, inputFloor) / max(w, weightFloor))
+        }
+        for start in stride(from: 0, to: logs.count, by: TensorEncoding.groupSize) {
+            let group = start..<min(start + TensorEncoding.groupSize, logs.count)
+            let mean = logs[group].reduce(0, +) / Double(group.count)
+            for index in group { logs[index] -= mean }
+        }
+        return logs.map { Float(exp(max(-3, min(3, $0)))) }
+    }
+
+    /// The factors, or their roots, if a sample of the rows is rounded better with them; nil if with none of them.
+    ///
+    /// Weights that lie on a grid already, as those of a quantized source, would lose it.
+    private func chosen(_ best: [Float], _ squares: [Float], _ tensors: [SourceTensor]) throws -> [Float]? {
+        let candidates: [[Float]?] = [nil, best.map { $0.squareRoot() }, best]
+        var errors = [Double](repeating: 0, count: candidates.count)
+        for tensor in tensors where tensor.columns % TensorEncoding.groupSize == 0 {
+            let found = try candidates.map { try sampledError(tensor, factors: $0, squares) }
+            // Relative, so that every matrix that reads the input counts.
+            guard found[0] > 0 else { continue }
+            for index in errors.indices { errors[index] += found[index] / found[0] }
+        }
+        let least = errors.indices.min { errors[$0] < errors[$1] } ?? 0
+        return candidates[least]
+    }
+
+    /// Σ x² · (ŵ − w)² over some tiles in int4, in units of the unscaled weights.
+    private func sampledError(_ tensor: SourceTensor, factors: [Float]?, _ squares: [Float]) throws -> Double
+    {
+        let columns = tensor.columns
+        let tileRows = TensorEncoding.tileRows
+        let tileCount = tensor.rows / tileRows
+        guard tileCount > 0, let tileBytes = TensorEncoding.int4.tileByteCount(columns: columns) else {
+            return 0
+        }
+        var scaling = scalings[TensorKey(tensor.role, tensor.layer)] ?? TensorScaling()
+        scaling.columnFactors = factors
+        let scaled = factors.map { zip(squares, $0).map { $0 / ($1 * $1) } } ?? squares
+        let mean = scaled.reduce(0, +) / Float(columns)
+        let importance = scaled.map {
+            (1 - ScalingPlan.uniformShare) * $0 + ScalingPlan.uniformShare * mean
+        }
+        let samples = min(Self.sampledTileCount, tileCount)
+        // A set for each thread.
+        let allRows = try AlignedBuffer<Float>(count: pool.threadCount * tileRows * columns)
+        let tiles = try AlignedBuffer<UInt8>(count: pool.threadCount * tileBytes)
+        let allDecoded = try AlignedBuffer<Float>(count: pool.threadCount * columns)
+        var errors = [Double](repeating: 0, count: samples)
+        errors.withUnsafeMutableBufferPointer { errors in
+            pool.run { thread in
+                let rows = allRows.baseAddress + thread * tileRows * columns
+                let tile = tiles.baseAddress + thread * tileBytes
+                let decoded = allDecoded.baseAddress + thread * columns
+                for sample in split(samples, thread: thread, of: pool.threadCount) {
+                    let first = tileCount * sample / samples * tileRows
+                    for row in 0..<tileRows {
+                        tensor.decode(row: first + row, scaling, into: rows + row * columns)
+                    }
+                    var error = QuantizationError()
+                    let isEncoded: Void? = try? importance.withUnsafeBufferPointer { importance in
+                        try TileCodec.encode(
+                            rows: rows, validRows: tileRows, columns: columns, encoding: .int4,
+                            importance: importance.baseAddress,
+                            into: UnsafeMutableRawPointer(tile), error: &error)
+                    }
+                    // Encoding the tensor will say what is wrong with it.
+                    guard isEncoded != nil else { return }
+                    for row in 0..<tileRows {
+                        TileCodec.decodeRow(
+                            row, tile: tile, columns: columns, encoding: .int4, into: decoded)
+                        let own = rows + row * columns
+                        for column in 0..<columns {
+                            let difference = decoded[column] - own[column]
+                            errors[sample] += Double(scaled[column] * difference * difference)
+                        }
+                    }
+                }
+            }
+        }
+        return errors.reduce(0, +)
+    }
+
+    /// Query heads that share a value head share its factors: sums over them.
+    private func shared(
+        _ input: MatrixInput, _ inputs: [Double], _ weights: [Double]
+    ) -> (inputs: [Double], weights: [Double]) {
+        guard case .outputProjection = input else { return (inputs, weights) }
+        var sums = (
+            inputs: [Double](repeating: 0, count: configuration.keyValueSize),
+            weights: [Double](repeating: 0, count: configuration.keyValueSize)
+        )
+        for column in inputs.indices {
+            sums.inputs[valueRow(column)] += inputs[column]
+            sums.weights[valueRow(column)] += weights[column]
+        }
+        return sums
+    }
+
+    private func expanded(_ input: MatrixInput, _ factors: [Float]) -> [Float] {
+        guard case .outputProjection = input else { return factors }
+        return (0..<configuration.querySize).map { factors[valueRow($0)] }
+    }
+
+    /// The inverse of `expanded`.
+    private func narrowed(_ input: MatrixInput, _ factors: [Float]) -> [Float] {
+        guard case .outputProjection = input else { return factors }
+        let (headSize, shared) = (
+            configuration.headSize, configuration.headCount / configuration.keyValueHeadCount
+        )
+        return (0..<configuration.keyValueSize).map {
+            factors[$0 / headSize * shared * headSize + $0 % headSize]
+        }
+    }
+
+    private func valueRow(_ column: Int) -> Int {
+        let (headSize, shared) = (
+            configuration.headSize, configuration.headCount / configuration.keyValueHeadCount
+        )
+        return column / headSize / shared * headSize + column % headSize
+    }
+
+    /// Mean squares of the columns, with the factors that the tensor has so far.
+    private func columnSquares(_ tensor: SourceTensor) throws -> [Double] {
+        let columns = tensor.columns
+        let scaling = scalings[TensorKey(tensor.role, tensor.layer)]
+        var sums = [Double](repeating: 0, count: pool.threadCount * columns)
+        let values = try AlignedBuffer<Float>(count: pool.threadCount * columns)
+        sums.withUnsafeMutableBufferPointer { sums in
+            pool.run { thread in
+                let own = values.baseAddress + thread * columns
+                for row in split(tensor.rows, thread: thread, of: pool.threadCount) {
+                    tensor.decode(row: row, scaling, into: own)
+                    for column in 0..<columns {
+                        sums[thread * columns + column] += Double(own[column] * own[column])
+                    }
+                }
+            }
+        }
+        return (0..<columns).map { column in
+            (0..<pool.threadCount).reduce(0) { $0 + sums[$1 * columns + column] } / Double(tensor.rows)
+        }
+    }
+}

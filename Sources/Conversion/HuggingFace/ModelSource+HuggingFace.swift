@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which tensor of a model folder is which tensor of the model. Hugging Face rotates halves of a head, as the
+// kernels do, so that no rows change places.
+
+import Formats
+import JSON
+import Models
+import Quantization
+import Tokenization
+
+extension ModelSource {
+    /// Reads everything of a folder but its tensors' numbers.
+    init(folder: HuggingFaceModel) throws {
+        let names = try HuggingFaceTensorNames(folder)
+        let family = try ModelFamilies.reading(folder.text)
+        let parameters = try HuggingFaceParameters(
+            config: folder.config, text: folder.text, hasHead: names.hasHead)
+        let configuration = try parameters.configuration(family)
+        try configuration.validate()
+        let (tensors, remarks) = try Self.tensors(
+            of: folder, names, family, configuration, factors: parameters.frequencyFactors(configuration))
+        try TensorPlan.requireShapes(of: tensors, configuration)
+        try Self.requireRows(forAddedTokensOf: folder, configuration, except: family.tokensWithoutRow)
+        let vocabulary = try importTokenizer(from: folder, vocabularySize: configuration.vocabularySize)
+        let architecture =
+            try folder.config["architectures"]?[0]?.stringValue ?? folder.text.string("model_type")
+        let byteCount = folder.weights.files.reduce(0) { $0 + $1.file.bytes.count }
+        let types = folder.weights.files.flatMap { $0.file.tensors.map(\.type.rawValue) }
+        self.init(
+            name: folder.name,
+            architecture: architecture,
+            license: folder.license, fileName: folder.name, format: "safetensors", byteCount: byteCount,
+            types: Set(types).sorted(), hash: .bytes(folder.weights.files.map(\.file.bytes)),
+            configuration: configuration, tokenizer: try TokenizerBuilder(vocabulary: vocabulary).build(),
+            chatTemplate: folder.chatTemplate, generation: try Self.sampling(folder.generation),
+            tensors: tensors, headScaling: HeadScaling(layerCount: configuration.layerCount),
+            remarks: remarks, readByteCount: byteCount)
+    }
+
+    /// What `generation_config.json` recommends.
+    private static func sampling(_ settings: JSONSection?) throws -> JSON {
+        var object = JSON.Object()
+        for key in ["temperature", "top_p", "top_k", "min_p", "repetition_penalty"] {
+            guard let settings, try settings.optionalFloat(key) != nil else { continue }
+            object[key] = settings[key]
+        }
+        return object.isEmpty ? .null : .object(object)
+    }
+
+    private static func tensors(
+        of folder: HuggingFaceModel, _ names: HuggingFaceTensorNames, _ family: any ModelFamily.Type,
+        _ configuration: ModelConfiguration, factors: [TensorRole: [Float]]
+    ) throws -> (tensors: [SourceTensor], remarks: [String]) {
+        var tensors: [SourceTensor] = []
+        var unused = Set(folder.weights.tensorNames)
+        // A tied matrix is stored once, under either name.
+        let isTied = configuration.hasTiedEmbeddings
+        let isUnderHead = isTied && names.stored(names.embedding) == nil && names.hasHead
+        for (role, layer) in TensorRole.written(for: configuration) {
+            if let factors = factors[role] {
+                tensors.append(SourceTensor(role, factors))
+                continue
+            }
+            var place = family.place(of: role, in: .folder, configuration)
+            if role == .tokenEmbedding, isUnderHead { place.name = names.head }
+            let name = place.fullName(layer: layer, in: .folder)
+            guard let stored = names.stored(name), let (tensor, bytes) = folder.weights.tensor(named: stored)
+            else { throw ConversionError("tensor \(names.expected(name)) is missing") }
+            unused.remove(stored)
+            var source = try SourceTensor(tensor, bytes, role, layer: layer)
+            if role.isNorm { source.addend = family.normOffsetInFolder }
+            tensors.append(try source.taking(place.rows))
+        }
+        if isTied, !isUnderHead, let stored = names.stored(names.head) {
+            guard let (_, head) = folder.weights.tensor(named: stored), head.elementsEqual(tensors[0].bytes)
+            else {
+                throw ConversionError(
+                    "\(stored) differs from \(tensors[0].name), but config.json says that both are tied")
+            }
+            unused.remove(stored)
+        }
+        let ignored = unused.filter(names.isIgnored)
+        unused.subtract(ignored)
+        try requireNone(of: unused)
+        let vision = ignored.count { !$0.hasSuffix("inv_freq") }
+        let remark = "\(vision) tensors for images are left out: the language model alone is converted"
+        return (tensors, vision > 0 ? [remark] : [])
+    }
+
+    /// Every token has a row of the embedding, except for those that nothing makes.
+    private static func requireRows(
+        forAddedTokensOf folder: HuggingFaceModel, _ configuration: ModelConfiguration,
+        except unmade: Set<String>
+    ) throws {
+        for token in try folder.tokenizer.objects("added_tokens") {
+            let (id, content) = (try token.integer("id"), try token.string("content"))
+            guard id < configuration.vocabularySize || unmade.contains(content) else {
+                throw token.refusal(
+                    "id", "\(id), of the token '\(content)'",
+                    expected: "less than \(configuration.vocabularySize), the rows of the embedding")
+            }
+        }
+    }
+}
+
+/// The names of a folder's tensors: transformers reads them with and without what a model around the language model puts
+/// before them.
+struct HuggingFaceTensorNames {
+    let embedding = "embed_tokens.weight", head = "lm_head.weight"
+    /// By the name inside of the language model.
+    private let storedNames: [String: String]
+    /// What most names begin with, for errors.
+    private let prefix: String
+    /// Whether the folder's model sees images as well.
+    private let seesImages: Bool
+
+    /// The longest first: what is left of a name must not begin with another one.
+    private static let prefixes = [
+        "model.language_model.", "language_model.model.", "model.model.", "language_model.", "model.",
+    ]
+
+    /// - Throws: `ConversionError` where two tensors have the same name but for a prefix.
+    init(_ folder: HuggingFaceModel) throws {
+        var storedNames: [String: String] = [:]
+        for name in folder.weights.tensorNames.sorted() {
+            let inner = String(name.dropFirst(Self.prefix(of: name).count))
+            if let other = storedNames.updateValue(name, forKey: inner) {
+                throw ConversionError("\(other) and \(name) are the same tensor under two names")
+            }
+        }
+        self.storedNames = storedNames
+        prefix = storedNames["norm.weight"].map { Self.prefix(of: $0) } ?? "model."
+        seesImages = folder.config["text_config"] != nil
+    }
+
+    private static func prefix(of name: String) -> String { prefixes.first { name.hasPrefix($0) } ?? "" }
+
+    /// The name in the file of a tensor of the language model; nil where there is none.
+    func stored(_ name: String) -> String? { storedNames[name] }
+
+    var hasHead: Bool { stored(head) != nil }
+
+    /// The name under which a tensor should be stored.
+    func expected(_ name: String) -> String { name == head ? name : prefix + name }
+
+    /// Whether the language model does without a tensor: the parts that see, and RoPE's frequencies, which old
+    /// versions saved.
+    func isIgnored(_ name: String) -> Bool {
+        if name.hasSuffix(".rotary_emb.inv_freq") { return true }
+        let seeing = ["vision_tower.", "multi_modal_projector."]
+        return seesImages && seeing.contains { name.hasPrefix($0) || name.hasPrefix("model.\($0)") }
+    }
+}
+
+extension SourceTensor {
+    /// Factors of RoPE's frequencies, which a folder has in `config.json`.
+    fileprivate init(_ role: TensorRole, _ factors: [Float]) {
+        self.init(
+            name: "\(role)", role: role, layer: nil, rows: 1, columns: factors.count, storage: .blocks(.f32),
+            bytes: factors.withUnsafeBytes { ByteView(copying: $0) })
+    }
+
+    /// - Throws: `ConversionError` for a type that is not read, and for more dimensions than two.
+    fileprivate init(
+        _ tensor: SafetensorsTensor, _ bytes: ByteView, _ role: TensorRole, layer: Int?
+    ) throws {
+        let types: [SafetensorsType: GGMLType] = [.f32: .f32, .f16: .f16, .bf16: .bf16]
+        guard let type = types[tensor.type] else {
+            throw ConversionError(
+                "tensor \(tensor.name) is of type \(tensor.type.rawValue), expected F32, F16 or BF16")
+        }
+        guard tensor.shape.count == (role.isVector ? 1 : 2) else {
+            throw ConversionError(
+                "tensor \(tensor.name) has the shape \(tensor.shape), expected \(role.isVector ? 1 : 2) dimensions"
+            )
+        }
+        self.init(
+            name: tensor.name, role: role, layer: layer, rows: role.isVector ? 1 : tensor.shape[0],
+            columns: tensor.shape.last ?? 0, storage: .blocks(type), bytes: bytes)
+    }
+}

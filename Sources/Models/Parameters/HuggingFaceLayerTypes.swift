@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which layers of a model folder see only the last tokens (`layer_types`, `sliding_window`).
+
+import Formats
+import JSON
+
+extension HuggingFaceParameters {
+    /// Whether each layer has a window, as `layer_types` says; nil where it says nothing.
+    package func slidingLayers(layerCount: Int) throws -> [Bool]? {
+        guard text["layer_types"] != nil else { return nil }
+        let names = try text.array("layer_types").map { $0.stringValue ?? $0.kindName }
+        let other = names.first { $0 != "full_attention" && $0 != "sliding_attention" }
+        guard names.count == layerCount, other == nil else {
+            throw text.refusal(
+                "layer_types", "\(names.count) of \(Set(names).sorted())",
+                expected: "full_attention or sliding_attention for each of \(layerCount) layers")
+        }
+        return names.map { $0 == "sliding_attention" }
+    }
+
+    /// Refuses a layer of another kind than the rest of the settings gives all of them.
+    package func requireLayerTypes(_ expected: String) throws {
+        let names = try text.optionalArray("layer_types") ?? []
+        if let other = names.first(where: { $0.stringValue != expected }) {
+            throw text.refusal(
+                "layer_types", other.stringValue.map { "'\($0)'" } ?? other.kindName,
+                expected: "'\(expected)' in every layer, as the other settings say")
+        }
+    }
+
+    /// Gives some layers a window.
+    package func setWindows(_ isSliding: [Bool], in configuration: inout ModelConfiguration) throws {
+        guard isSliding.contains(true) else { return }
+        let size = try text.optionalInteger("sliding_window") ?? 4096
+        for layer in isSliding.indices where isSliding[layer] {
+            configuration.layers[layer].attention.window = size
+        }
+    }
+
+    /// The windows of a family whose folders switch them on by `use_sliding_window`: in layers from `max_window_layers` on,
+    /// unless `layer_types` says in which.
+    package func setSwitchedWindows(in configuration: inout ModelConfiguration) throws {
+        guard try text.optionalBool("use_sliding_window") == true,
+            text["sliding_window"] != nil || !text.holds("sliding_window")
+        else { return try requireLayerTypes("full_attention") }
+        let layerCount = configuration.layerCount
+        let first = try text.optionalInteger("max_window_layers") ?? 28
+        let isSliding = try slidingLayers(layerCount: layerCount) ?? (0..<layerCount).map { $0 >= first }
+        try setWindows(isSliding, in: &configuration)
+    }
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// Hyper-parameters in `config.json`. What a file leaves out has the value that transformers gives it.
+
+import Formats
+import JSON
+
+/// The members of `config.json` that describe the language model.
+package struct HuggingFaceParameters {
+    /// The whole file.
+    package let config: JSONSection
+    /// The part about the language model: the whole, or one object of it.
+    package let text: JSONSection
+    /// `model_type`.
+    package let modelType: String
+    /// Whether the weights have an output matrix of their own.
+    let hasHead: Bool
+
+    package init(config: JSONSection, text: JSONSection, hasHead: Bool) throws {
+        (self.config, self.text, self.hasHead) = (config, text, hasHead)
+        modelType = try text.string("model_type")
+    }
+
+    /// The model's configuration, by its family.
+    ///
+    /// - Throws: `ConversionError` for members that are missing or of the wrong type, and for settings that the forward pass
+    ///   does not know.
+    package func configuration(_ family: any ModelFamily.Type) throws -> ModelConfiguration {
+        for settings in text.path.isEmpty ? [text] : [config, text] { try settings.refuseOtherAttention() }
+        return try family.configuration(folder: self)
+    }
+
+    /// What most families share: layers that are alike, RoPE, a feed-forward network with a gate.
+    ///
+    /// - Parameters:
+    ///   - defaults: integers that may be left out.
+    ///   - activation: the gate's function: its member, its names, and what it is.
+    ///   - isTied: whether head and embedding are one where nothing is said.
+    ///   - rotary: RoPE, unless it is written as most write it.
+    package func uniform(
+        _ family: any ModelFamily.Type, defaults: [String: Int] = [:], activation: GateActivation = .silu,
+        isTied: Bool = false, epsilon: Float = 1e-6, rotary: RotaryPlan? = nil
+    ) throws -> ModelConfiguration {
+        try refuseUnsupported(activation)
+        let hiddenSize = try integer("hidden_size", defaults)
+        let layerCount = try integer("num_hidden_layers", defaults)
+        guard layerCount > 0, layerCount <= 1024 else {
+            throw text.refusal("num_hidden_layers", "\(layerCount)", expected: "1 to 1024")
+        }
+        let headCount = try integer("num_attention_heads", defaults)
+        let headSize = try headSize(defaults)
+        let hasBias = try text.optionalBool("attention_bias") ?? false
+        let layer = LayerPlan(
+            attention: .init(
+                scale: 1 / Float(max(headSize, 1)).squareRoot(), hasBias: hasBias, hasOutputBias: hasBias),
+            feedForward: .init(activation: activation.function))
+        return ModelConfiguration(
+            family: family.name, vocabularySize: try integer("vocab_size", defaults), hiddenSize: hiddenSize,
+            intermediateSize: try integer("intermediate_size", defaults), headCount: headCount,
+            keyValueHeadCount: try keyValueHeadCount(headCount: headCount, defaults), headSize: headSize,
+            contextLength: try contextLength(defaults),
+            rmsNormEpsilon: try text.optionalFloat("rms_norm_eps") ?? epsilon,
+            // Of a model around the language model its own member counts. Without a matrix of its own there is nothing
+            // else that the head could be.
+            hasTiedEmbeddings: try config.optionalBool("tie_word_embeddings") ?? (isTied || !hasHead),
+            rotaries: [try rotary ?? self.rotary(headSize: headSize)],
+            layers: Array(repeating: layer, count: layerCount))
+    }
+
+    func integer(_ key: String, _ defaults: [String: Int]) throws -> Int {
+        if let usual = defaults[key] { return try text.optionalInteger(key) ?? usual }
+        return try text.integer(key)
+    }
+
+    /// Tokens, as trained.
+    package func contextLength(_ defaults: [String: Int] = [:]) throws -> Int {
+        try integer("max_position_embeddings", defaults)
+    }
+
+    /// Elements of a head.
+    package func headSize(_ defaults: [String: Int] = [:]) throws -> Int {
+        let headCount = try integer("num_attention_heads", defaults)
+        guard headCount > 0 else {
+            throw text.refusal("num_attention_heads", "\(headCount)", expected: "at least 1")
+        }
+        return try text.optionalInteger("head_dim") ?? defaults["head_dim"]
+            ?? integer("hidden_size", defaults) / headCount
+    }
+
+    private func keyValueHeadCount(headCount: Int, _ defaults: [String: Int]) throws -> Int {
+        if let count = try text.optionalInteger("num_key_value_heads") {
+            guard count > 0 else {
+                throw text.refusal("num_key_value_heads", "\(count)", expected: "at least 1")
+            }
+            return count
+        }
+        // Null is as many as queries have; what is left out has the family's default.
+        return text.holds("num_key_value_heads") ? headCount : defaults["num_key_value_heads"] ?? headCount
+    }
+
+    /// JSONSection that would change what is computed.
+    private func refuseUnsupported(_ activation: GateActivation) throws {
+        if let name = try text.optionalString(activation.key), !activation.names.contains(name) {
+            throw text.refusal(activation.key, "'\(name)'", expected: activation.names[0])
+        }
+        if try text.optionalBool("mlp_bias") == true {
+            throw text.refusal("mlp_bias", "true", expected: "false: nothing else is supported")
+        }
+        if let quantization = text["quantization_config"] ?? text["compression_config"] {
+            let method = quantization["quant_method"]?.stringValue ?? "unknown"
+            throw text.refusal("quantization_config", "of the method '\(method)'", expected: "none")
+        }
+    }
+}
+
+extension HuggingFaceParameters {
+    /// How a folder names the function of the gate.
+    package struct GateActivation: Sendable {
+        let key: String
+        let names: [String]
+        let function: LayerPlan.FeedForward.Activation
+
+        package static let silu = GateActivation(
+            key: "hidden_act", names: ["silu", "swish"], function: .silu)
+        package static let geluTanh = GateActivation(
+            key: "hidden_activation", names: ["gelu_pytorch_tanh"], function: .geluTanh)
+    }
+}
+
+extension JSONSection {
+    /// Refuses what lets tokens see others than those before them, and layers that differ from each other.
+    fileprivate func refuseOtherAttention() throws {
+        // Null is not the default here: transformers takes it for false.
+        if let isCausal = object["is_causal"], isCausal.boolValue != true {
+            throw refusal(
+                "is_causal", isCausal.boolValue == false ? "false" : isCausal.kindName,
+                expected: "true: every token sees those before it alone")
+        }
+        if try optionalBool("use_bidirectional_attention") == true {
+            throw refusal(
+                "use_bidirectional_attention", "true",
+                expected: "false: every token sees those before it alone")
+        }
+        if let layers = self["per_layer_config"], layers != [:] {
+            throw refusal("per_layer_config", layers.kindName, expected: "nothing: all layers are alike")
+        }
+    }
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// The JSON files of a model folder. People edit them, so every error names the file and the member.
+
+import Glibc
+import JSON
+import Platform
+
+/// An object in a JSON file.
+package struct JSONSection {
+    /// The file's name, such as "config.json".
+    package let file: String
+    /// Names of the objects around this one, each with a point behind it.
+    package let path: String
+    package let object: JSON.Object
+
+    /// Bytes and JSON values that a file may have (formats/safetensors.md §5). Vocabularies of a quarter of a million tokens take
+    /// some 35 MB, with two million values.
+    private static func limits(of file: String) -> (byteCount: Int, valueCount: Int) {
+        file == "tokenizer.json" ? (64 << 20, JSON.valueLimit) : (8 << 20, 1 << 18)
+    }
+
+    /// Reads a file of a folder; nil when there is none.
+    /// - Throws: `FileError`, or `ConversionError` when it holds no JSON object.
+    package init?(folder: String, file: String) throws {
+        let path = "\(folder)/\(file)"
+        guard access(path, F_OK) == 0 else { return nil }
+        let limits = Self.limits(of: file)
+        let bytes = try readFile(path: path, limit: limits.byteCount)
+        do {
+            try self.init(
+                file: file, path: "", JSON.parse(bytes, maximumDepth: 64, maximumCount: limits.valueCount))
+        } catch let error as JSONError {
+            throw ConversionError("\(file), \(error)")
+        }
+    }
+
+    private init(file: String, path: String, object: JSON.Object) {
+        self.file = file
+        self.path = path
+        self.object = object
+    }
+
+    package init(file: String, path: String, _ json: JSON) throws {
+        self.file = file
+        self.path = path
+        guard let object = json.objectValue else {
+            let place = path.isEmpty ? "" : ": \(path.dropLast())"
+            throw ConversionError("\(file)\(place) is \(json.kindName), expected an object")
+        }
+        self.object = object
+    }
+
+    /// A member; nil when it is missing or null.
+    package subscript(key: String) -> JSON? {
+        guard let value = object[key], !value.isNull else { return nil }
+        return value
+    }
+
+    /// Whether a member is there, be it null: some defaults are for members that are missing alone.
+    package func holds(_ key: String) -> Bool { object[key] != nil }
+
+    package func refusal(_ key: String, _ found: String, expected: String) -> ConversionError {
+        ConversionError("\(file): \(path)\(key) is \(found), expected \(expected)")
+    }
+
+    private func typed<Value>(_ key: String, _ expected: String, _ value: (JSON) -> Value?) throws -> Value? {
+        guard let json = self[key] else { return nil }
+        guard let value = value(json) else { throw refusal(key, json.kindName, expected: expected) }
+        return value
+    }
+
+    private func required<Value>(_ key: String, _ expected: String, _ value: Value?) throws -> Value {
+        guard let value else { throw refusal(key, "missing", expected: expected) }
+        return value
+    }
+
+    package func optionalInteger(_ key: String) throws -> Int? { try typed(key, "an integer", \.intValue) }
+    package func integer(_ key: String) throws -> Int {
+        try required(key, "an integer", optionalInteger(key))
+    }
+
+    /// A number that is finite as a Float.
+    package func optionalFloat(_ key: String) throws -> Float? {
+        try typed(key, "a number") { $0.doubleValue.map { Float($0) }.flatMap { $0.isFinite ? $0 : nil } }
+    }
+    package func float(_ key: String) throws -> Float { try required(key, "a number", optionalFloat(key)) }
+
+    package func optionalBool(_ key: String) throws -> Bool? { try typed(key, "true or false", \.boolValue) }
+    package func optionalString(_ key: String) throws -> String? { try typed(key, "a string", \.stringValue) }
+    package func string(_ key: String) throws -> String { try required(key, "a string", optionalString(key)) }
+    package func optionalArray(_ key: String) throws -> [JSON]? { try typed(key, "an array", \.arrayValue) }
+    package func array(_ key: String) throws -> [JSON] { try required(key, "an array", optionalArray(key)) }
+
+    package func optionalObject(_ key: String) throws -> JSONSection? {
+        try self[key].map { try JSONSection(file: file, path: "\(path)\(key).", $0) }
+    }
+    package func object(_ key: String) throws -> JSONSection {
+        try required(key, "an object", optionalObject(key))
+    }
+
+    /// These members, and those of another object that are not among them.
+    package func replacing(in other: JSON.Object) -> JSONSection {
+        var merged = other
+        for member in object { merged[member.key] = member.value }
+        return JSONSection(file: file, path: path, object: merged)
+    }
+
+    /// The elements of an array as objects.
+    package func objects(_ key: String) throws -> [JSONSection] {
+        try (optionalArray(key) ?? []).enumerated().map {
+            try JSONSection(file: file, path: "\(path)\(key)[\($0)].", $1)
+        }
+    }
+
+    /// One number or a list of them, as Hugging Face writes ends of generation.
+    package func integers(_ key: String) throws -> [Int] {
+        let expected = "an integer or an array of integers"
+        return try typed(key, expected) { json in
+            if let integer = json.intValue { return [integer] }
+            guard let elements = json.arrayValue else { return nil }
+            let integers = elements.compactMap(\.intValue)
+            return integers.count == elements.count ? integers : nil
+        } ?? []
+    }
+
+    /// The text of a token: a string, or an object with the string `content`.
+    package func tokenText(_ key: String) throws -> String? {
+        try typed(key, "a token: a string, or an object with a content") {
+            $0.stringValue ?? $0["content"]?.stringValue
+        }
+    }
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a matrix's output loses is not the sum of what its columns lose: inputs go together, so the error of one column can
+// be made up for by others. (w − ŵ) H (w − ŵ)ᵀ, with H = E[x xᵀ] over the inputs x, is least where each column is rounded
+// from its weight plus what the columns before it still owe (GPTQ).
+
+/// How errors of a row's columns are passed on, for one input of a model.
+package struct GPTQRounding: Sendable {
+    package let columns: Int
+    /// The column that is rounded first, second, …
+    let order: [Int]
+    /// [columns × columns], by place in the order: row k holds what place k adds for each unit of error of the places before.
+    let propagated: [Float]
+    /// [columns × columns], by place: H[k, l] / H[k, k], and 0 for l = k.
+    let coupling: [Float]
+
+    /// - Parameters:
+    ///   - order: every column once.
+    ///   - propagated: [columns × columns]; only what lies left of the diagonal is read.
+    ///   - coupling: [columns × columns] with zeros on the diagonal.
+    package init(order: [Int], propagated: [Float], coupling: [Float]) {
+        precondition(
+            propagated.count == order.count * order.count && coupling.count == propagated.count,
+            "GPTQRounding: sizes differ")
+        columns = order.count
+        self.order = order
+        self.propagated = propagated
+        self.coupling = coupling
+    }
+}
+
+extension GPTQRounding {
+    /// Times that all columns are rounded anew, each with all others as they are.
+    private static let refinementCount = 2
+
+    /// Rounds eight rows to the grid of their groups.
+    ///
+    /// - Parameter codes: [columns], written.
+    func round(
+        _ values: borrowing LaneRows, _ rows: borrowing AffineSearch.Rows, _ search: AffineSearch,
+        into codes: UnsafeMutablePointer<Float8>
+    ) {
+        let errors = UnsafeMutablePointer<Float8>.allocate(capacity: columns)
+        errors.initialize(repeating: Float8(), count: columns)
+        defer { errors.deallocate() }
+        propagated.withUnsafeBufferPointer { propagated in
+            coupling.withUnsafeBufferPointer { coupling in
+                guard let propagated = propagated.baseAddress, let coupling = coupling.baseAddress else {
+                    return
+                }
+                for sweep in 0...Self.refinementCount {
+                    for place in 0..<columns {
+                        let column = order[place]
+                        let group = rows.groups[column / TensorEncoding.groupSize]
+                        let s = rows.rowScale * group.scale
+                        let m = rows.rowMinimum * group.minimum
+                        let carriedError =
+                            sweep == 0
+                            ? combined(errors, propagated + place &* columns, count: place)
+                            : combined(errors, coupling + place &* columns, count: columns)
+                        let x = values.values[column]
+                        let q = search.group.code(
+                            x + carriedError, inverseScale: inverseOrZero(s), minimum: m)
+                        codes[column] = q
+                        errors[place] = x - (s * q - m)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Σ weights · errors.
+    @inline(__always)
+    private func combined(
+        _ errors: UnsafePointer<Float8>, _ weights: UnsafePointer<Float>, count: Int
+    ) -> Float8 {
+        var (a, b, c, d) = (Float8(), Float8(), Float8(), Float8())
+        var index = 0
+        while index &+ 4 <= count {
+            a += errors[index] * weights[index]
+            b += errors[index &+ 1] * weights[index &+ 1]
+            c += errors[index &+ 2] * weights[index &+ 2]
+            d += errors[index &+ 3] * weights[index &+ 3]
+            index &+= 4
+        }
+        while index < count {
+            a += errors[index] * weights[index]
+            index &+= 1
+        }
+        return (a + b) + (c + d)
+    }
+}
