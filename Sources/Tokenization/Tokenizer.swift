@@ -82,7 +82,7 @@ package struct Tokenizer: Sendable {
     }
 
     private func specialToken(_ slot: Int) -> Int32? {
-        let id = tables.layout.specialIds[lane]
+        let id = tables.layout.specialIds[slot]
         return id < 0 ? nil : id
     }
 }
