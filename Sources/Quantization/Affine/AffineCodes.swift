@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the bits of one code lie in a group of int3, int4 or int5: fields of two or four bits, then perhaps one bit more.
+// The bit layout of one code in a group of int3, int4 or int5: a field of two or four bits, and in some encodings one more bit.
 
 /// Reads single codes; kernels read 64 at once.
 package struct AffineCodes: Sendable {
-    /// Bits of a field, 2 or 4, and fields of a byte.
+    /// Bits per field, 2 or 4, and fields per byte.
     let fieldWidth: Int, fieldCount: Int
-    /// 64 bytes each, with the fields of all 32 columns of 16 rows.
+    /// Vectors of 64 bytes; each holds the fields of all 32 columns of 16 rows.
     let vectorCount: Int
-    /// Whether 64 bytes with one more bit of each code follow.
+    /// Whether 64 bytes follow that hold one more bit of each code.
     let hasPlane: Bool
 
     package init(bitCount: Int) {
@@ -18,7 +18,7 @@ package struct AffineCodes: Sendable {
     }
 
     /// - Parameters:
-    ///   - codes: of the group.
+    ///   - codes: The codes of the group.
     ///   - row: 0…15.
     ///   - column: 0…31.
     @inline(__always)

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // One group of an affine encoding: the real s and m ≥ 0 with the least Σ w · (s q − m − x)², q in 0…largest.
 //
-// The error has many local minimums in (s, m). A least-squares fit finds the nearest one, so fits start from many
-// ranges: the group's own, narrowed (outliers cut off) or widened at each end.
+// The error has many local minima in (s, m). A least-squares fit finds the nearest one, so fits start from many
+// ranges: the group's own range, narrowed (to cut off outliers) or widened at each end.
 
 struct AffineGroup {
     /// The largest code: 7, 15 or 31.
     let largest: Float
 
-    /// How far a starting range is narrowed at one end, as a part of the group's range.
+    /// Fractions of the group's range by which a starting range is narrowed at one end; negative values widen it.
     private static let narrowings: [Float] = [-0.05, -0.02, 0.01, 0.04, 0.07, 0.1, 0.13, 0.17]
-    /// Times that codes and (s, m) are fitted to each other, from each start and again from the best.
+    /// Alternations of codes and (s, m), from each start and again from the best.
     private static let fitCount = 3
-    /// The least part of Σ w x² that an inferred error may be: it is known to some 10⁻⁶ of that.
+    /// The smallest fraction of Σ w x² at which an inferred error is trusted: its own error is some 10⁻⁶ of Σ w x².
     private static let smallestShare: Float = 5e-4
 
-    /// What a pass over a group with given s and m finds; q are the codes nearest to the weights x.
+    /// The result of one pass over a group with given s and m; q are the codes nearest to the weights x.
     struct Pass {
         /// Σ w · (s q − m − x)².
         var error = Float8()
@@ -33,7 +33,7 @@ struct AffineGroup {
         nearest(lower(upper((x + minimum) * inverseScale, Float8()), Float8(repeating: largest)))
     }
 
-    /// As `pass`, without the error.
+    /// The same as `pass`, without the error.
     @inline(__always)
     private func codes(
         _ x: UnsafePointer<Float8>, _ w: UnsafePointer<Float>, _ s: Float8, _ m: Float8
@@ -50,7 +50,7 @@ struct AffineGroup {
         return sums
     }
 
-    /// Codes 32 columns x with s and m; w are the weights of the squared error.
+    /// Computes the codes of 32 columns x with s and m; w are the weights of the squared error.
     @inline(__always)
     func pass(_ x: UnsafePointer<Float8>, _ w: UnsafePointer<Float>, _ s: Float8, _ m: Float8) -> Pass {
         let inverseScale = inverseOrZero(s)
@@ -84,7 +84,7 @@ struct AffineGroup {
     private struct Fit {
         var s = Float8()
         var m = Float8()
-        /// What is left of Σ w x² is Σ w x² less this.
+        /// The weighted squared error is Σ w x² minus this.
         var gain: Float8
 
         @inline(__always)
@@ -104,13 +104,13 @@ struct AffineGroup {
         let divisor = Float8(repeating: 1).replacing(with: determinant, where: isSafe)
         let freeS = (pass.qx * sums.weight - sums.value * pass.q) / divisor
         let freeM = (freeS * pass.q - sums.value) / sums.weight
-        // Codes that are all alike, or a minimum on the wrong side: m = 0, or s = 0 where all codes are 0.
+        // If all codes are equal or the minimum is negative: m = 0, or s = 0 if all codes are 0.
         let isFree = isSafe .& (freeM .>= 0) .& (freeS .> 0)
         let onlyScale = upper(pass.qx * inverseOrZero(pass.qq), Float8())
         let onlyMinimum = upper(-sums.value / sums.weight, Float8()).replacing(with: 0, where: pass.qq .> 0)
         let s = onlyScale.replacing(with: freeS, where: isFree)
         let m = onlyMinimum.replacing(with: freeM, where: isFree)
-        // The residual is orthogonal to what was fitted, so the error needs no second pass.
+        // The residual is orthogonal to the fitted terms, so the error needs no second pass.
         return Fit(s: s, m: m, gain: s * pass.qx - m * sums.value)
     }
 
@@ -136,7 +136,7 @@ struct AffineGroup {
             }
         }
         for _ in 0..<Self.fitCount { best.replace(withBetter: fit(codes(x, w, best.s, best.m), sums)) }
-        // Where next to nothing is left, it is lost in the rounding of the sums that it was taken from.
+        // A very small error is lost in the rounding of the sums that it is inferred from.
         let isLost = pass(x, w, best.s, best.m).error .< squares(x, w) * Self.smallestShare
         return any(isLost) ? searchByError(x, w, sums, low, high) : (best.s, best.m)
     }
@@ -149,14 +149,14 @@ struct AffineGroup {
         return sum
     }
 
-    /// As `search`, by errors that are summed and not inferred: twice as slow.
+    /// Does the same as `search`, but sums errors instead of inferring them; twice as slow.
     @inline(never)
     private func searchByError(
         _ x: UnsafePointer<Float8>, _ w: UnsafePointer<Float>, _ sums: (weight: Float, value: Float8),
         _ low: Float8, _ high: Float8
     ) -> (s: Float8, m: Float8) {
         let range = high - low
-        // Codes that leave room at both ends may be shifted: of ways that are as good, the first one.
+        // Codes that leave room at both ends may be shifted; among equally good fits the first one wins.
         let tolerance = squares(x, w) * 1e-9
         var bestError = Float8(repeating: .infinity), bestS = Float8(), bestM = Float8()
         func follow(_ start: (s: Float8, m: Float8), times: Int) {
@@ -183,8 +183,8 @@ struct AffineGroup {
         return (bestS, bestM)
     }
 
-    /// Weights that lie on a grid of as many steps already shall stay there: on all of a range (Q4_1), or on half of them to
-    /// the side of the largest magnitude and one less to the other (Q4_0: eight and seven).
+    /// Weights that already lie on a grid with this number of steps keep it: a grid over the full range (Q4_1), or one with
+    /// half the steps toward the largest magnitude and one step less on the other side (Q4_0: eight and seven).
     @inline(__always)
     private func gridStarts(_ low: Float8, _ high: Float8) -> [(s: Float8, m: Float8)] {
         let half = (largest + 1) / 2

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// int3, int4 and int5: numbers in lanes to the bytes of a tile.
+// int3, int4 and int5: writes the codes and scales of eight SIMD lanes as the bytes of a tile.
 
 extension AffineSearch {
-    /// The codes nearest to the values, [columns].
+    /// Rounds values to the nearest codes, [columns].
     func roundToNearest(
         _ values: borrowing LaneRows, _ rows: borrowing Rows, groupCount: Int,
         into codes: UnsafeMutablePointer<Float8>
@@ -38,7 +38,7 @@ extension AffineSearch {
         }
     }
 
-    /// Writes the codes of 32 columns of eight rows; sums of Floats below 256 put bits where they belong.
+    /// Writes the codes of 32 columns of eight rows; sums of Floats below 256 place the bits.
     private func storeCodes(
         _ q: UnsafePointer<Float8>, _ places: AffineCodes, to bytes: UnsafeMutablePointer<UInt8>
     ) {

@@ -13,14 +13,14 @@ struct AffineSearch {
         group = AffineGroup(largest: Float(Int32(1 << bitCount - 1)))
     }
 
-    /// What the largest scale and minimum of a row become at most: room below 255, so that they too can be varied.
+    /// The limit of a row's initial scales and minimums: it leaves room below 255, so that the search can vary them too.
     private static let largestCode: Float = 253
-    /// A group's scale is varied by up to this many steps.
+    /// The search varies a group's scale by up to this many steps.
     private static let reach = 2
 
     /// One group of eight rows.
     struct Group {
-        /// The real numbers that the search found.
+        /// The real s and m that the search found.
         var s = Float8()
         var m = Float8()
         /// The 8-bit codes, as integers in Float.
@@ -28,7 +28,7 @@ struct AffineSearch {
         var minimum = Float8()
     }
 
-    /// The encoding of eight rows as it takes shape.
+    /// The partial encoding of eight rows.
     struct Rows: ~Copyable {
         var rowScale = Float8()
         var rowMinimum = Float8()
@@ -87,7 +87,7 @@ struct AffineSearch {
         store(rows, codes: codes, values, layout, into: tile, firstRow: firstRow)
     }
 
-    /// Sums over a row, w being the weights, S and M the 8-bit scale and minimum of each group.
+    /// Sums over a row; w are the weights, S and M the 8-bit scale and minimum of each group.
     private struct RowSums {
         /// Σ w · (s q − m − x)².
         var error = Float8()
@@ -96,7 +96,7 @@ struct AffineSearch {
         /// Σ w S q x, Σ w M x.
         var sx = Float8(), mx = Float8()
 
-        /// The factors (a, b) with the least Σ w · (a S q − b M − x)², or the present ones where no positive pair is.
+        /// The factors (a, b) with the least Σ w · (a S q − b M − x)², or the present ones if no positive pair exists.
         func factors(_ a: Float8, _ b: Float8) -> (Float8, Float8) {
             let determinant = ss * mm - sm * sm
             let isSafe = determinant .> ss * mm * 1e-5
@@ -110,7 +110,7 @@ struct AffineSearch {
 
     /// Chooses every group's 8-bit scale and minimum for the present row factors.
     ///
-    /// A refinement starts from the present codes, else they start from the real s and m.
+    /// A refinement starts from the present codes; otherwise the search starts from the real s and m.
     @inline(never)
     private func chooseCodes(
         _ rows: inout Rows, _ values: borrowing LaneRows, _ weights: borrowing ColumnWeights,
@@ -133,7 +133,7 @@ struct AffineSearch {
             for offset in -Self.reach...Self.reach {
                 let scale = upper(lower(base + Float(Int32(truncatingIfNeeded: offset)), limit), Float8())
                 let s = rowScale * scale
-                // The best minimum for the codes that this scale gives, then the codes for that minimum.
+                // The best minimum for this scale's codes, then the codes for that minimum.
                 let ideal = (s * self.group.pass(x, w, s, start).q - sums.value) / sums.weight
                 let minimum = nearest(upper(lower(ideal * inverseRowMinimum, limit), Float8()))
                 let found = self.group.pass(x, w, s, rowMinimum * minimum)

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The weights of the squared error, one for each column, made safe for sums in Float.
+// The weights of the squared error, one per column (the importance matrix, imatrix), made safe for sums in Float.
 
 /// Positive weights with mean about 1.
 struct ColumnWeights: ~Copyable {
     /// [columns].
     let values: UnsafeMutablePointer<Float>
 
-    /// A column that calibration never saw still gets a millionth of the mean: its weights are stored as well
-    /// as that costs nothing elsewhere, and no group has a sum of zero.
+    /// A column without calibration data still gets a millionth of the mean: no group's sum is zero, and its weights are
+    /// stored as accurately as is possible at no cost to other columns.
     init(_ importance: UnsafePointer<Float>?, columns: Int) throws(QuantizationFailure) {
         var mean = 0.0
         if let importance {

@@ -33,10 +33,10 @@ func storeIntegers(_ a: Float8, to bytes: UnsafeMutablePointer<UInt8>, stride: I
     }
 }
 
-/// Eight rows of a tile, transposed and each multiplied by a power of two that brings its largest magnitude
+/// Eight rows of a tile, transposed. Each is multiplied by a power of two that brings its largest magnitude
 /// near 1, so that no square overflows or underflows.
 struct LaneRows: ~Copyable {
-    /// [columns]: for each column the eight rows' values.
+    /// [columns]: the eight rows' values of each column.
     let values: UnsafeMutablePointer<Float8>
     /// The powers of two: row · scaling = lane.
     private(set) var scaling: Float8
@@ -53,7 +53,7 @@ struct LaneRows: ~Copyable {
             let row = rows + lane &* columns
             var largest: Float = 0
             for column in 0..<columns { largest = max(largest, abs(row[column])) }
-            // Both powers stay normal numbers.
+            // The limits keep both powers normal numbers.
             let exponent = largest == 0 ? 0 : max(-120, min(126, Int(largest.exponent)))
             let factor = Float(sign: .plus, exponent: -exponent, significand: 1)
             scaling[lane] = factor

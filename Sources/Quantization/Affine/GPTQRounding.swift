@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a matrix's output loses is not the sum of what its columns lose: inputs go together, so the error of one column can
-// be made up for by others. (w − ŵ) H (w − ŵ)ᵀ, with H = E[x xᵀ] over the inputs x, is least where each column is rounded
-// from its weight plus what the columns before it still owe (GPTQ).
+// Inputs are correlated, so the output error of a matrix is not the sum of its columns' errors: one column can compensate
+// for another. GPTQ (arXiv 2210.17323) minimizes (w − ŵ) H (w − ŵ)ᵀ with the Hessian H = E[x xᵀ] over the inputs x: it
+// rounds each column from its weight plus the error propagated from earlier columns.
 
-/// How errors of a row's columns are passed on, for one input of a model.
+/// GPTQ's error propagation between the columns of a row, for one input of a model.
 package struct GPTQRounding: Sendable {
     package let columns: Int
     /// The column that is rounded first, second, …
     let order: [Int]
-    /// [columns × columns], by place in the order: row k holds what place k adds for each unit of error of the places before.
+    /// [columns × columns], in rounding order: row k holds what place k adds per unit of error of each earlier place.
     let propagated: [Float]
-    /// [columns × columns], by place: H[k, l] / H[k, k], and 0 for l = k.
+    /// [columns × columns], in rounding order: H[k, l] / H[k, k], and 0 for l = k.
     let coupling: [Float]
 
     /// - Parameters:
     ///   - order: every column once.
-    ///   - propagated: [columns × columns]; only what lies left of the diagonal is read.
+    ///   - propagated: [columns × columns]; only elements left of the diagonal are read.
     ///   - coupling: [columns × columns] with zeros on the diagonal.
     package init(order: [Int], propagated: [Float], coupling: [Float]) {
         precondition(
@@ -29,7 +29,7 @@ package struct GPTQRounding: Sendable {
 }
 
 extension GPTQRounding {
-    /// Times that all columns are rounded anew, each with all others as they are.
+    /// Further sweeps that round every column again, with all other columns fixed.
     private static let refinementCount = 2
 
     /// Rounds eight rows to the grid of their groups.

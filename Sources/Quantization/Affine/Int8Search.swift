@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // int8: w ≈ rowScale · scale · q with q in −127…127 and scale in 0…255.
 //
-// The error of rounding 32 weights to a grid varies by some 15 % at random from one step size to the next, while
-// a step 1 % larger costs only 2 %. So it pays to try several scales from the smallest that clips nothing.
+// The error of rounding 32 weights to a grid varies at random by some 15 % from one step size to the next, while
+// a step 1 % larger costs only 2 %. So the search tries several scales, starting from the smallest that clips nothing.
 
 enum Int8Search {
     /// Scales tried for each group, from one below the smallest that clips nothing.
     private static let candidateCount = 16
-    /// The widest group's smallest scale at most: 14 more are left above it.
+    /// The limit of the widest group's smallest scale: it leaves 14 larger scales.
     private static let largestScale: Float = 241
 
     /// Encodes eight rows of a tile, the first of which is `firstRow`.
@@ -18,7 +18,7 @@ enum Int8Search {
         into tile: UnsafeMutableRawPointer, firstRow: Int
     ) {
         let values = rows.values
-        // The steps that clip nothing.
+        // The smallest steps that clip nothing.
         let steps = UnsafeMutablePointer<Float8>.allocate(capacity: layout.groupCount)
         defer { steps.deallocate() }
         for group in 0..<layout.groupCount {

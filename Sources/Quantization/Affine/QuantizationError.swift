@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What quantization cost: statistics that add up over rows, tiles, tensors and threads; and its refusals.
+// Statistics of quantization error that add up over rows, tiles, tensors and threads, and the reasons to refuse weights.
 
 import Glibc
 
@@ -54,7 +54,7 @@ package struct QuantizationError: Sendable, Equatable {
         maximumError = max(maximumError, largest.max())
     }
 
-    /// Adds what another accumulator saw.
+    /// Adds the sums of another accumulator.
     package mutating func merge(_ other: QuantizationError) {
         count += other.count
         squaredError += other.squaredError
@@ -73,11 +73,11 @@ package struct QuantizationError: Sendable, Equatable {
 
 /// Why weights cannot be quantized.
 package enum QuantizationFailure: Error, Equatable, CustomStringConvertible {
-    /// A weight is NaN or infinite; `row` counts from the first row that was handed over.
+    /// A weight is NaN or infinite; `row` counts from the first row of the call.
     case nonFinite(row: Int, column: Int, value: String)
-    /// A weight is beyond what the encoding holds, for callers that do not want it clamped.
+    /// A weight exceeds the encoding's range, for callers that do not want it clamped.
     case clipped(row: Int, column: Int, value: Float, limit: Float)
-    /// A weight of the squared error is negative, NaN or infinite.
+    /// A weight of the squared error (the importance) is negative, NaN or infinite.
     case invalidImportance(column: Int, value: String)
 
     package var description: String {

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// A row's factor is a bfloat16: 8 bits are enough, because everything below it (8-bit scales, codes) is chosen for the
-// factor as it is stored. What counts is that some integer times it comes close to the numbers of the widest groups.
+// A row's factor is a bfloat16. Its 8 bits are enough, because everything below it (8-bit scales, codes) is chosen for the
+// stored factor. Only one property matters: some integer multiple of it is close to the number of each wide group.
 
-/// Row factors tried; each is the next larger bfloat16, by 1/256 to 1/128.
+/// Row factors to try; each is the next larger bfloat16, larger by 1/256 to 1/128.
 private let factorCount = 24
 
 extension LaneRows {
     /// The row factor whose integer multiples come closest to one number of every group.
     ///
-    /// Only factors are tried that reach the largest number: cutting off the widest group never paid in squared error,
+    /// The search tries only factors that reach the largest number: cutting off the widest group never reduced the squared error,
     /// however narrow the others are.
     ///
     /// - Parameters:
     ///   - groupCount: Groups of the rows.
-    ///   - largestMultiple: Multiple that the largest number becomes with the smallest factor.
+    ///   - largestMultiple: The multiple that represents the largest number with the smallest factor.
     ///   - number: The number of each group, not negative.
-    /// - Returns: The factor as it is stored.
+    /// - Returns: The stored factor.
     @inline(__always)
     func bestFactor(groupCount: Int, largestMultiple: Float, _ number: (Int) -> Float8) -> Float8 {
         var largest = Float8()
@@ -39,7 +39,7 @@ extension LaneRows {
         return best
     }
 
-    /// What a row factor becomes when it is stored: the nearest bfloat16 of the row's own size, ties to even.
+    /// Rounds row factors to their stored value, the nearest bfloat16 of each row, ties to even.
     ///
     /// - Precondition: finite and not negative.
     @inline(__always)
@@ -49,18 +49,18 @@ extension LaneRows {
         return unsafeBitCast(rounded, to: Float8.self) * scaling
     }
 
-    /// The next larger factor that can be stored.
+    /// The next larger factor that a bfloat16 can store.
     ///
-    /// - Precondition: `factor` is as stored.
+    /// - Precondition: `factor` is a stored value.
     @inline(__always)
     private func nextStored(_ factor: Float8) -> Float8 {
         let bits = unsafeBitCast(factor * unscaling, to: SIMD8<UInt32>.self)
         return unsafeBitCast(bits &+ 0x1_0000, to: Float8.self) * scaling
     }
 
-    /// Writes the eight rows' factors to a tile, the first one as number `index` of those that the tile begins with.
+    /// Writes the eight rows' factors to a tile, the first one at position `index` of the factors at the tile's start.
     ///
-    /// - Precondition: `factors` are as stored.
+    /// - Precondition: `factors` are stored values.
     func storeFactors(_ factors: Float8, to tile: UnsafeMutableRawPointer, index: Int) {
         let unscaled = factors * unscaling
         for lane in 0..<Float8.scalarCount {

@@ -40,7 +40,7 @@ enum Blocks256 {
             let bit = UInt8(truncatingIfNeeded: part / 2)
             let values = output + part &* 16
             for j in 0..<16 {
-                // A third bit that is set means that 4 is not subtracted.
+                // If the third bit is set, 4 is not subtracted.
                 let third = Int32((thirds[j] &>> bit) & 1) &* 4
                 values[j] = scale * Float(Int32((codes[j] &>> shift) & 3) &+ third &- 4)
             }

@@ -54,7 +54,7 @@ package enum GGMLType: UInt32, Sendable, CaseIterable {
     /// ggml's own name, as in "Q4_K".
     package var name: String { Self.names[rawValue] ?? "type \(rawValue)" }
 
-    /// ggml's name of a raw id, of readable types and others; nil when the id is unknown.
+    /// ggml's name of a raw id, whether or not its type is readable; nil if the id is unknown.
     package static func name(ofRawValue rawValue: UInt32) -> String? { names[rawValue] }
 
     private static let names: [UInt32: String] = [

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The product that every kernel is measured against: plain, in Double.
+// The reference product for kernel tests: plain, in Double.
 
 /// Reference products of tiled matrices.
 package enum ReferenceMultiply {
     /// output[r] = Σ_c ŵ[r, c] · x[c] and magnitude[r] = Σ_c |ŵ[r, c] · x[c]|, accumulated in Double.
     ///
-    /// The second sum is what rounding bounds are multiples of.
+    /// Rounding bounds are multiples of the second sum.
     ///
     /// - Parameters:
     ///   - tiles: The matrix [rowCount × columns] in this encoding, `byteCount(rows:columns:)` bytes.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Consecutive rows of a matrix in one encoding. Most matrices are one segment; a vocabulary may be many, since a few tokens
-// make up most of all text.
+// Consecutive rows of a matrix in one encoding. Most matrices are one segment. A vocabulary may have many, since a few
+// tokens make up most of all text.
 
 /// Rows of a matrix that share an encoding.
 package struct RowSegment: Sendable, Hashable {
-    /// From the start of a tile.
+    /// The range of rows; it begins at the start of a tile.
     package let rows: Range<Int>
     package let encoding: TensorEncoding
 
@@ -19,7 +19,7 @@ package struct RowSegment: Sendable, Hashable {
         return rows.lowerBound / size..<(rows.upperBound + size - 1) / size
     }
 
-    /// nil where the encoding does not hold such rows.
+    /// Bytes of these rows; nil if the encoding cannot store them.
     package func byteCount(columns: Int) -> Int? {
         encoding.byteCount(rows: rows.count, columns: columns)
     }

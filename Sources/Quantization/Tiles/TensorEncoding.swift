@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// How weights lie in the file and in memory. The same bytes on every CPU: lanes are rows, so the
-// widest and the narrowest kernel read the same tiles, and nothing is repacked at load.
+// The layout of weights in the file and in memory. It is the same on every CPU: SIMD lanes are rows, so the
+// widest and the narrowest kernel read the same tiles, and loading repacks nothing.
 
 /// The encoding of one tensor; raw values are those of `formats/tiller.md`.
 ///
-/// A matrix is [rows × columns]. All but `vector` cut it into tiles of 16 consecutive rows
-/// (the last one padded with zero rows) and store tile after tile, each tile holding all columns. A bfloat16 is the
+/// A matrix is [rows × columns]. All encodings but `vector` divide it into tiles of 16 consecutive rows
+/// (the last one padded with zero rows) and store tile after tile; each tile holds all columns. A bfloat16 is the
 /// upper half of a Float32: row factors need its range, but no more than its 8 bits, because the scales below them are
-/// chosen for the factor as it is stored.
+/// chosen for the stored factor.
 package enum TensorEncoding: UInt8, Sendable, CaseIterable {
     /// Plain row-major Float32: norm gains, biases, RoPE factors.
     case vector = 0
@@ -28,7 +28,7 @@ package enum TensorEncoding: UInt8, Sendable, CaseIterable {
     /// nibbles: for each j in 0..<4, 16 rows × 4 bytes whose low nibbles hold the columns 32g + 8j … + 3 and whose
     /// high nibbles hold the columns 32g + 8j + 4 … + 7.
     case int4 = 4
-    /// As int4 with q in 0…31: behind a group's nibbles are 64 bytes of fifth bits. For each of 16 rows × 4 bytes, bit s of
+    /// As int4 with q in 0…31: 64 bytes of fifth bits follow a group's nibbles. For each of 16 rows × 4 bytes, bit s of
     /// byte k belongs to column 32g + 4s + k.
     case int5 = 5
     /// As int4 with q in 0…7; for each group 128 bytes of pairs of bits: for each j in 0..<2, 16 rows × 4 bytes, whose bits 2i
@@ -50,7 +50,7 @@ extension TensorEncoding {
         }
     }
 
-    /// Bits of a code whose group has a scale and a minimum, w = s · q − m; nil for other encodings.
+    /// Bits per code if each group has a scale and a minimum, w = s · q − m; nil for other encodings.
     package var affineBitCount: Int? {
         switch self {
         case .vector, .float32, .float16, .int8: nil
@@ -82,7 +82,7 @@ extension TensorEncoding {
     /// Bytes of a tensor [rows × columns], or nil when it cannot be stored or the size overflows.
     package func byteCount(rows: Int, columns: Int) -> Int? {
         guard rows > 0, columns > 0, rows <= Int(Int32.max), columns <= Int(Int32.max) else { return nil }
-        // A vector is rows one after the other, all else tiles of rows.
+        // A vector stores its rows one after the other; all other encodings store tiles of rows.
         let isVector = self == .vector
         guard let unit = isVector ? columns * 4 : tileByteCount(columns: columns) else { return nil }
         let count = isVector ? rows : (rows + Self.tileRows - 1) / Self.tileRows

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tiles to Float32: the definition of what every kernel computes with.
+// Tiles to Float32: the values that every kernel computes with.
 
 extension TileCodec {
     /// Decodes all 16 rows of a tile.
     ///
     /// - Parameters:
     ///   - tile: `tileByteCount(columns:)` bytes on any alignment.
-    ///   - columns: Of the matrix.
+    ///   - columns: Columns of the matrix.
     ///   - encoding: Not `vector`.
     ///   - rows: [16 × columns], row-major, written.
     /// - Precondition: the encoding is stored in tiles and accepts `columns`.
@@ -23,9 +23,9 @@ extension TileCodec {
     /// - Parameters:
     ///   - row: 0…15.
     ///   - tile: `tileByteCount(columns:)` bytes.
-    ///   - columns: Of the matrix.
+    ///   - columns: Columns of the matrix.
     ///   - encoding: Not `vector`.
-    ///   - factor: of integers it multiplies the row's own factors, which is one multiplication a row.
+    ///   - factor: For integer encodings it scales the row's own factors, which costs one multiplication per row.
     ///   - output: [columns], written.
     package static func decodeRow(
         _ row: Int, tile: UnsafeRawPointer, columns: Int, encoding: TensorEncoding, times factor: Float = 1,
@@ -52,7 +52,7 @@ extension TileCodec {
         }
     }
 
-    /// A number of the block of bfloat16 that a tile starts with.
+    /// One number of the bfloat16 block at the start of a tile.
     @inline(__always)
     private static func rowFactor(_ tile: UnsafeRawPointer, _ index: Int) -> Float {
         let bits = tile.loadUnaligned(fromByteOffset: index &* 2, as: UInt16.self)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rows of Float32 to tiles of 16 rows and back. Encoding searches for the scales with the least squared
-// error; what it reports is measured on the decoded tile.
+// error; the reported error is measured on the decoded tile.
 
 /// Encodes and decodes tiles as `TensorEncoding` describes them.
 package enum TileCodec {
@@ -20,10 +20,10 @@ package enum TileCodec {
     /// - Parameters:
     ///   - rows: [validRows × columns], row-major.
     ///   - validRows: 1…16.
-    ///   - columns: Of the matrix.
+    ///   - columns: Columns of the matrix.
     ///   - encoding: Not `vector`.
-    ///   - importance: [columns], weights of the squared error that integers minimize; nil means all equal.
-    ///   - feedback: for the same columns, passes the errors of affine codes on; nil rounds every weight for itself.
+    ///   - importance: [columns], the weights of the squared error that integer encodings minimize; nil means all equal.
+    ///   - feedback: GPTQ's error propagation for affine codes, for the same columns; nil rounds every weight by itself.
     ///   - tile: `tileByteCount(columns:)` bytes, 4-byte aligned, all written.
     ///   - error: Receives the unweighted error of the valid rows.
     /// - Throws: `nonFinite` or `invalidImportance`; the tile is not written then.
@@ -79,7 +79,7 @@ package enum TileCodec {
     private static func requireFinite(
         _ rows: UnsafePointer<Float>, _ validRows: Int, _ columns: Int
     ) throws(QuantizationFailure) {
-        // One sum over all exponents first: almost always there is nothing to find.
+        // One sum over all exponents first: it almost always shows that every weight is finite.
         var anyNonFinite: UInt32 = 0
         for index in 0..<(validRows * columns) {
             let magnitude = rows[index].bitPattern & 0x7FFF_FFFF

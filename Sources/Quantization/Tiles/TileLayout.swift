@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where things lie inside a tile of integer weights: the offsets behind `TensorEncoding`'s description.
+// Byte offsets inside a tile of integer weights, as `TensorEncoding` describes it.
 
 /// Byte offsets in one tile of 16 rows; the tile starts with 16 × bfloat16 row scales (affine encodings: then 16 row minimums).
 package struct TileLayout: Sendable {
@@ -30,7 +30,7 @@ package struct TileLayout: Sendable {
         byteCount = codeByteOffset + groupCount * codeStride
     }
 
-    /// Offset of row 0's group scale; that of row r is r bytes further, minimums 16 bytes after the scales.
+    /// The offset of row 0's group scale. The scale of row r is r bytes further; minimums are 16 bytes after the scales.
     @inline(__always)
     package func scaleOffset(group: Int) -> Int { scaleByteOffset &+ group &* scaleStride }
 
