@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What calls of LAPACK share: checks before, outcomes after, the rule for signs.
+// Checks that calls of LAPACK share: inputs before, the status after, and the rule for signs.
 
 /// - Throws: `.notConverged` for a status of LAPACK other than 0.
 func requireConverged(_ status: Int32, _ what: @autoclosure () -> String) throws(LinearAlgebraError) {
@@ -9,9 +9,9 @@ func requireConverged(_ status: Int32, _ what: @autoclosure () -> String) throws
 }
 
 extension Matrix {
-    /// LAPACK may run for ever on NaN.
+    /// LAPACK may loop forever on NaN.
     ///
-    /// - Throws: `.notFinite` with the place of the first such element.
+    /// - Throws: `.notFinite` with the position of the first non-finite element.
     func requireFinite() throws(LinearAlgebraError) {
         guard !isFinite else { return }
         let index = values.firstIndex { !$0.isFinite } ?? 0

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Symmetric positive definite matrices as L Lᵀ, and what their inverses do.
+// The factorization L Lᵀ of symmetric positive definite matrices, and products with the inverse.
 
 import Glibc
 
 /// A = L Lᵀ with a lower triangle L.
 package struct CholeskyFactor: Sendable {
-    /// L in and below the diagonal; what is above it means nothing.
+    /// L in and below the diagonal; elements above the diagonal are undefined.
     package let factor: Matrix
 
     package var size: Int { factor.rows }
@@ -13,7 +13,7 @@ package struct CholeskyFactor: Sendable {
     /// ln det A = 2 Σ ln Lᵢᵢ.
     package let logDeterminant: Double
 
-    /// Factors a symmetric matrix, of which it reads the lower triangle.
+    /// Factors a symmetric matrix; reads its lower triangle only.
     ///
     /// - Throws: `.notFinite`, `.notPositiveDefinite`, `.libraryMissing`.
     /// - Precondition: the matrix is square.
@@ -48,7 +48,7 @@ package struct CholeskyFactor: Sendable {
         solve(Matrix(rows: b.count, columns: 1, values: b)).values
     }
 
-    /// L⁻¹ B for B [size × n]: what has covariance A becomes uncorrelated with variance 1.
+    /// L⁻¹ B for B [size × n]: whitens variables with covariance A, so that they are uncorrelated with variance 1.
     package func solveLower(_ b: Matrix) -> Matrix { solve(b, transposed: "N") }
 
     /// (Lᵀ)⁻¹ B for B [size × n].

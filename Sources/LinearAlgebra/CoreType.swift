@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which of OpenBLAS's kernels compute. Builds for many processors (DYNAMIC_ARCH, as distributions have them) choose kernels by
-// the processor they find, and every choice adds in an order of its own. Here the choice is made before the library is
-// opened, and it is the same for all processors of a kind, so that results are too.
+// The choice of OpenBLAS's kernels. Builds for many processors (DYNAMIC_ARCH, as distributions ship them) choose kernels by
+// the detected processor, and each kernel adds in its own order. This code makes the choice before the library is opened,
+// the same one for all processors of a kind, so that their results are equal too.
 
 import Glibc
 import Platform
 
 /// A family of processors, by OpenBLAS's name of it.
 package enum CoreType {
-    /// What OpenBLAS reads the name from when it is opened. A name that is already there stays: it is the user's.
+    /// OpenBLAS reads the name from this environment variable when it is opened. A value that the user has set stays.
     package static let variable = "OPENBLAS_CORETYPE"
 
-    /// The kernels that every processor of this one's kind can run: x86-64 with AVX2 and FMA, any other x86-64, 64-bit
-    /// ARM; nil where OpenBLAS is left to choose.
+    /// The kernels that every processor of this kind can run: x86-64 with AVX2 and FMA, any other x86-64, 64-bit
+    /// ARM; nil where OpenBLAS chooses.
     package static func common(to features: CPUFeatures = .current) -> String? {
         #if arch(x86_64)
         features.hasAVX2FMA ? "Haswell" : "Prescott"
@@ -23,7 +23,7 @@ package enum CoreType {
         #endif
     }
 
-    /// Whether a processor has the instructions of these kernels, as far as they are known to need any.
+    /// Whether a processor has the instructions that these kernels are known to need.
     package static func canRun(_ name: String, on features: CPUFeatures = .current) -> Bool {
         switch name.lowercased() {
         case "skylakex", "cooperlake", "sapphirerapids": features.hasAVX512
@@ -32,7 +32,7 @@ package enum CoreType {
         }
     }
 
-    /// Runs `body`, which opens the library, with the name in the environment where the user has set none.
+    /// Runs `body`, which opens the library, with the name in the environment unless the user has set one.
     static func whileChosen<Value, Failure: Error>(_ body: () throws(Failure) -> Value) throws(Failure)
         -> Value
     {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A matrix of float64 values, row after row.
+// A matrix of float64 values, row-major.
 
 /// values[row · columns + column]; either size may be 0.
 package struct Matrix: Sendable, Equatable {
@@ -7,7 +7,7 @@ package struct Matrix: Sendable, Equatable {
     /// [rows × columns], row-major.
     package var values: [Double]
 
-    /// Zeros.
+    /// Creates a matrix of zeros.
     package init(rows: Int, columns: Int) {
         precondition(rows >= 0 && columns >= 0, "Matrix: negative size")
         self.init(rows: rows, columns: columns, values: [Double](repeating: 0, count: rows * columns))
@@ -40,7 +40,7 @@ package struct Matrix: Sendable, Equatable {
         }
     }
 
-    /// Its indices begin at index · columns.
+    /// A row as a slice, whose indices begin at index · columns.
     package func row(_ index: Int) -> ArraySlice<Double> { values[index * columns..<(index + 1) * columns] }
 
     package func column(_ index: Int) -> [Double] { (0..<rows).map { self[$0, index] } }
@@ -49,13 +49,13 @@ package struct Matrix: Sendable, Equatable {
 
     /// Whether no element is infinite or NaN.
     package var isFinite: Bool {
-        // 0 · x is 0 for every finite x, and the sum of zeros takes no branch by element.
+        // 0 · x is 0 for every finite x, and this sum needs no branch per element.
         values.reduce(0) { $0 + 0 * $1 } == 0
     }
 
     package var transposed: Matrix {
         var result = [Double](repeating: 0, count: values.count)
-        // Tiles, so that neither side is walked with a long stride for long.
+        // Tiles limit the long strides on either side.
         let tile = 32
         for firstRow in stride(from: 0, to: rows, by: tile) {
             for firstColumn in stride(from: 0, to: columns, by: tile) {
@@ -78,10 +78,10 @@ package struct Matrix: Sendable, Equatable {
         return rows == 0 ? sums : sums.map { $0 / Double(rows) }
     }
 
-    /// Every column less its mean.
+    /// The matrix with each column's mean subtracted.
     package func centred() -> Matrix { subtractingFromRows(columnMeans) }
 
-    /// Every row less `vector` [columns].
+    /// The matrix with `vector` [columns] subtracted from each row.
     package func subtractingFromRows(_ vector: [Double]) -> Matrix {
         precondition(vector.count == columns, "Matrix: a vector of \(vector.count) for \(columns) columns")
         var result = self
@@ -91,7 +91,7 @@ package struct Matrix: Sendable, Equatable {
         return result
     }
 
-    /// Column j times `factors[j]`: A diag(factors).
+    /// The matrix with column j multiplied by `factors[j]`: A diag(factors).
     package func scalingColumns(_ factors: [Double]) -> Matrix {
         precondition(factors.count == columns, "Matrix: \(factors.count) factors for \(columns) columns")
         var result = self
@@ -110,7 +110,7 @@ package struct Matrix: Sendable, Equatable {
         return result
     }
 
-    /// The given rows in the given order; a row may come several times.
+    /// The given rows in the given order; an index may repeat.
     package func selectingRows(_ indices: [Int]) -> Matrix {
         var selected: [Double] = []
         selected.reserveCapacity(indices.count * columns)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The functions of BLAS and LAPACK under their Fortran names. Every argument is a pointer; matrices are
-// column-major, so a row-major matrix is read as its transpose; lengths of strings follow behind all arguments.
+// The functions of BLAS and LAPACK under their Fortran names. Every argument is a pointer. Matrices are
+// column-major, so a row-major matrix is read as its transpose. Lengths of strings follow after all other arguments.
 
 import Glibc
 
@@ -34,12 +34,12 @@ struct OpenBLAS: Sendable {
         ) -> Void
     /// A = L Lᵀ.
     let dpotrf: @convention(c) (Text, Count, Output, Count, CountOutput, Int) -> Void
-    /// All eigenvalues and vectors of a symmetric matrix, by divide and conquer.
+    /// All eigenvalues and eigenvectors of a symmetric matrix, by divide and conquer.
     let dsyevd:
         @convention(c) (
             Text, Text, Count, Output, Count, Output, Output, Count, CountOutput, Count, CountOutput, Int, Int
         ) -> Void
-    /// Some of them, by relatively robust representations.
+    /// Some eigenvalues and eigenvectors, by relatively robust representations.
     let dsyevr:
         @convention(c) (
             Text, Text, Text, Count, Output, Count, Number, Number, Count, Count, Number, CountOutput, Output,
@@ -51,20 +51,20 @@ struct OpenBLAS: Sendable {
             Text, Count, Count, Output, Count, Output, Output, Count, Output, Count, Output, Count,
             CountOutput, CountOutput, Int
         ) -> Void
-    /// The same by implicit QR iteration.
+    /// The same, by implicit QR iteration.
     let dgesvd:
         @convention(c) (
             Text, Text, Count, Count, Output, Count, Output, Output, Count, Output, Count, Output, Count,
             CountOutput, Int, Int
         ) -> Void
 
-    /// The kernels in use, by the name of their core type; nil where the library does not say.
+    /// The core type that names the kernels in use; nil where the library does not report it.
     let coreType: String?
 
-    /// The library, opened at first use.
+    /// The library, opened on first use.
     static let shared = Result { () throws(LinearAlgebraError) in try OpenBLAS() }
 
-    /// The library for functions that have no other failure.
+    /// The library, for functions that cannot fail otherwise.
     /// - Precondition: `LinearAlgebra.load()` succeeds.
     static var loaded: OpenBLAS {
         switch shared {
@@ -114,7 +114,7 @@ struct OpenBLAS: Sendable {
     }
 }
 
-/// A size as BLAS counts; an array, because Swift passes its address for the length of a call.
+/// A size as a BLAS integer. It is an array because Swift passes an array's address for the duration of a call.
 /// - Precondition: it has at most 31 bits.
 func asCount(_ value: Int) -> [Int32] {
     guard let count = Int32(exactly: value) else {

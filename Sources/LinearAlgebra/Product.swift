@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products. BLAS sees a row-major matrix as its transpose, so C = A B is asked for as Cᵀ = Bᵀ Aᵀ.
+// Products. BLAS sees a row-major matrix as its transpose, so C = A B is computed as Cᵀ = Bᵀ Aᵀ.
 
 package enum Transposition: Sendable {
     case none, first, second

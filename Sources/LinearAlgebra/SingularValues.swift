@@ -10,7 +10,7 @@ package struct SingularValues: Sendable {
     /// Vᵀ [k × n]; the largest component of each row is positive.
     package let rightTransposed: Matrix
 
-    /// - Parameter methods: tried in this order until one converges.
+    /// - Parameter methods: The methods to try, in this order, until one converges.
     /// - Throws: `.notFinite`, `.notConverged`, `.libraryMissing`.
     package init(of matrix: Matrix, by methods: [Method] = Method.allCases) throws(LinearAlgebraError) {
         let (rows, columns) = (matrix.rows, matrix.columns), count = min(rows, columns)
@@ -25,7 +25,7 @@ package struct SingularValues: Sendable {
         rightTransposed = right
     }
 
-    /// The values alone, descending: a fraction of the work.
+    /// The values alone, descending; this takes a fraction of the work.
     ///
     /// - Throws: as the decomposition.
     package static func values(of matrix: Matrix) throws(LinearAlgebraError) -> [Double] {
@@ -33,7 +33,7 @@ package struct SingularValues: Sendable {
         return try decompose(matrix, job: "N", by: Method.allCases, first: &none, second: &alsoNone)
     }
 
-    /// How LAPACK finds them.
+    /// LAPACK's algorithm for the decomposition.
     package enum Method: CaseIterable, Sendable {
         /// Several times faster; does not converge for a few matrices of low rank.
         case divideAndConquer
@@ -53,7 +53,7 @@ private func decompose(
     var values = [Double](repeating: 0, count: count), status: Int32 = 0
     let m = asCount(matrix.columns), n = asCount(matrix.rows), k = asCount(count)
     for method in methods {
-        // LAPACK works in it.
+        // LAPACK overwrites its input.
         var copy = matrix.values, counts = [Int32](repeating: 0, count: 8 * count)
         func call(_ work: inout [Double], asking: Bool) {
             let length = asking ? [-1] : asCount(work.count)

@@ -5,10 +5,10 @@
 package struct SymmetricEigen: Sendable {
     /// Descending.
     package let values: [Double]
-    /// [size × count]: column k belongs to `values[k]`, has length 1, and its largest component is positive.
+    /// [size × count]: column k belongs to `values[k]`; its length is 1 and its largest component is positive.
     package let vectors: Matrix
 
-    /// All eigenvalues, of a matrix of which the lower triangle is read.
+    /// Computes all eigenvalues; reads the lower triangle only.
     ///
     /// - Throws: `.notFinite`, `.notConverged`, `.libraryMissing`.
     /// - Precondition: the matrix is square.
@@ -37,9 +37,9 @@ package struct SymmetricEigen: Sendable {
         self.init(ascending: values, vectorRows: vectors)
     }
 
-    /// The `count` largest eigenvalues: a fraction of the work where few are wanted.
+    /// Computes the `count` largest eigenvalues; a few of them take a fraction of the work.
     ///
-    /// - Throws: as for all of them.
+    /// - Throws: The errors of `init(of:)`.
     /// - Precondition: the matrix is square, and `count` is in 1...rows.
     package init(of matrix: Matrix, largest count: Int) throws(LinearAlgebraError) {
         precondition(matrix.isSquare, "SymmetricEigen: \(matrix.rows) × \(matrix.columns) is not square")
@@ -54,7 +54,7 @@ package struct SymmetricEigen: Sendable {
         var found: Int32 = 0, status: Int32 = 0
         func call(_ work: inout [Double], _ counts: inout [Int32], asking: Bool) {
             let lengths = asking ? ([-1], [-1]) : (asCount(work.count), asCount(counts.count))
-            // No bounds by value; for a tolerance of 0 LAPACK takes the smallest that makes sense.
+            // Values are not bounded; for a tolerance of 0 LAPACK uses the smallest sensible one.
             library.dsyevr(
                 "V", "I", "U", size, &copy.values, size, [0], [0], first, size, [0], &found, &values,
                 &vectors.values, size, &support, &work, lengths.0, &counts, lengths.1, &status, 1, 1, 1)
@@ -69,7 +69,7 @@ package struct SymmetricEigen: Sendable {
         self.init(ascending: Array(values.prefix(count)), vectorRows: vectors)
     }
 
-    /// From LAPACK's order, with one eigenvector in each row.
+    /// Converts from LAPACK's ascending order, with one eigenvector per row.
     private init(ascending: [Double], vectorRows: Matrix) {
         values = ascending.reversed()
         var rows = vectorRows.selectingRows((0..<vectorRows.rows).reversed())
