@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Objects keep the order of their members: what is read is written back in the same order, and
-// chat templates print tools as the user wrote them. Large ones carry a hash index.
+// Objects keep the order of their members: the writer emits the order that the parser read, and
+// chat templates print tools as the user wrote them. Large objects carry a hash index.
 
 extension JSON {
     /// The members of a JSON object in insertion order, found by key.
@@ -14,12 +14,12 @@ extension JSON {
         /// The members in insertion order.
         package private(set) var members: [Member] = []
 
-        /// Open addressing with linear probing: each place holds the index of a member or -1.
+        /// Open addressing with linear probing: each slot holds the index of a member or -1.
         ///
-        /// The count of places is a power of two. Empty while the object is small and a scan is faster.
+        /// The number of slots is a power of two. The array is empty while the object is small and a scan is faster.
         private var slots: [Int32] = []
 
-        /// Up to this many members are searched one after the other.
+        /// Objects with up to this many members are searched linearly.
         private static let scanLimit = 8
 
         package init() {}
@@ -103,7 +103,7 @@ extension JSON.Object {
             slots = []
             return
         }
-        // At most half full after growing, so that probing stays short.
+        // The table is at most half full after growing, so that probing stays short.
         var capacity = 32
         while capacity < members.count * 3 { capacity *= 2 }
         slots = [Int32](repeating: -1, count: capacity)

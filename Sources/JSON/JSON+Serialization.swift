@@ -2,13 +2,13 @@
 // Values to text. Doubles are written with the fewest digits that read back as the same value.
 
 extension JSON {
-    /// The value as JSON text, members in their order.
+    /// The value as JSON text, with members in insertion order.
     ///
     /// Non-finite numbers have no JSON form and become `null`.
     ///
     /// - Parameters:
-    ///   - pretty: One member or element a line, indented by two spaces; otherwise no white space.
-    ///   - escapeNonASCII: Writes scalars beyond ASCII as `\u` escapes.
+    ///   - pretty: Writes one member or element per line, indented by two spaces; otherwise no white space.
+    ///   - escapeNonASCII: Writes non-ASCII scalars as `\u` escapes.
     ///   - escapeSlashes: Writes `/` as `\/`, for text inside HTML.
     /// - Returns: The text.
     package func serialized(

@@ -80,7 +80,7 @@ extension JSON {
         return elements[index]
     }
 
-    /// The kind of value in words, for messages about what was found.
+    /// The kind of value in words, for error messages.
     package var kindName: String {
         switch self {
         case .null: "null"

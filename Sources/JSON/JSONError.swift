@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// What was wrong with a JSON text, and where.
+// A syntax error in a JSON text: its position, what was found and what was expected.
 
 /// A text that is not valid JSON.
 package struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// What stands at the position, in words.
+    /// A description of the text at the position.
     package let found: String
-    /// What would have been right there, in words.
+    /// A description of the valid text at that position.
     package let expected: String
     /// Bytes from the start of the text.
     package let byteOffset: Int
-    /// Line, from 1; in JSON lines the number of the row.
+    /// Line, from 1; in JSON lines, the line of the row.
     package let line: Int
     /// Unicode scalars from the start of the line, from 1.
     package let column: Int
@@ -18,7 +18,7 @@ package struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
         "line \(line), column \(column) (byte \(byteOffset)): found \(found), expected \(expected)"
     }
 
-    /// Lines and columns are counted here, once, so that parsing need not keep them.
+    /// Counts lines and columns only when an error occurs, so that parsing need not track them.
     init(found: String, expected: String, in text: UnsafeRawBufferPointer, at byteOffset: Int) {
         self.found = found
         self.expected = expected

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// JSON lines: one value a line, as data sets are stored. Blank lines are skipped.
+// JSON lines: one value per line, the usual form of data sets. Blank lines are skipped.
 
 import Glibc
 
@@ -10,7 +10,7 @@ import Glibc
 package struct JSONLines: Sendable {
     /// One row.
     package struct Row: Sendable {
-        /// The line of the text, from 1, blank lines counted.
+        /// The line of the text, from 1, counting blank lines.
         package let line: Int
         package let value: JSON
     }
@@ -27,7 +27,7 @@ package struct JSONLines: Sendable {
 
     /// Reads the next row, or returns nil at the end.
     ///
-    /// After an error the row after it comes next.
+    /// After an error, the next call reads the following row.
     ///
     /// - Throws: The error of a row, whose `line` is the row's and whose `byteOffset` counts from
     ///   the start of the whole text.

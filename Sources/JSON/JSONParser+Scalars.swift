@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Strings and numbers: the two tokens that take work. Both have a fast path for what is common
+// Strings and numbers, the two tokens that take work. Both have a fast path for the common case
 // (no escapes; few digits) and a complete one for the rest.
 
 // MARK: - Strings
 
 extension JSONParser {
-    /// - Precondition: A quotation mark stands at the position.
+    /// - Precondition: The text has a quotation mark at the position.
     mutating func parseString() throws(JSONError) -> String {
         position += 1
         let start = position
@@ -80,7 +80,7 @@ extension JSONParser {
 
     /// Reads `uXXXX`, or a surrogate pair `uD8XX\uDCXX`.
     ///
-    /// - Precondition: The u of the first stands at the position.
+    /// - Precondition: The text has the first `u` at the position.
     private mutating func parseUnicodeEscape() throws(JSONError) -> Unicode.Scalar {
         let start = position - 1
         let first = try parseHexDigits()
@@ -136,7 +136,7 @@ extension JSONParser {
     ///
     /// number = [ "-" ] ( "0" / digit1-9 *digit ) [ "." 1*digit ] [ ( "e" / "E" ) [ "+" / "-" ] 1*digit ]
     ///
-    /// - Precondition: A minus sign or a digit stands at the position.
+    /// - Precondition: The text has a minus sign or a digit at the position.
     mutating func parseNumber() throws(JSONError) -> JSON {
         let start = position
         let isNegative = text[position] == UInt8(ascii: "-")
@@ -189,7 +189,7 @@ extension JSONParser {
         let start = position
         var value = 0
         while position < end, isDigit(text[position]) {
-            // Beyond this the exact conversion decides; the cap only prevents overflow.
+            // Beyond this limit the exact conversion decides; the cap only prevents overflow.
             if value < 100_000 { value = value * 10 + Int(text[position] - UInt8(ascii: "0")) }
             position += 1
         }
@@ -197,7 +197,7 @@ extension JSONParser {
         digits.exponent += isNegative ? -value : value
     }
 
-    /// The correctly rounded value of a number that the fast path leaves over.
+    /// The correctly rounded value of a number that the fast path cannot convert.
     private func convert(_ range: Range<Int>) throws(JSONError) -> Double {
         let literal = String(decoding: UnsafeRawBufferPointer(rebasing: text[range]), as: UTF8.self)
         guard let value = Double(literal), value.isFinite else {
@@ -210,7 +210,7 @@ extension JSONParser {
     }
 }
 
-/// The digits of a number while it is read: value = significand · 10^exponent.
+/// The digits read so far: value = significand · 10^exponent.
 private struct Digits {
     var significand: UInt64 = 0
     var exponent = 0
@@ -232,7 +232,7 @@ private struct Digits {
         return Int(exactly: significand)
     }
 
-    /// The value where significand and power of ten are both exact doubles: one operation then
+    /// The value if significand and power of ten are both exact doubles: one operation then
     /// rounds correctly (Clinger 1990).
     var exactDouble: Double? {
         guard !isOverflown, significand <= 1 << 53, abs(exponent) <= 22 else { return nil }

@@ -1,32 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 // Recursive descent over bytes, strict RFC 8259. Every read is preceded by a comparison with the
-// end; depth is limited, so no text can exhaust the stack.
+// end. Depth is limited, so no text can exhaust the stack.
 
 extension JSON {
-    /// What to do with a key that occurs twice in one object.
+    /// The treatment of a key that occurs twice in one object.
     package enum DuplicateKeys: Sendable {
-        /// The last value stands, at the place of the first.
+        /// The last value wins and takes the position of the first.
         case lastWins
         /// The text is refused.
         case refused
     }
 
-    /// The deepest nesting that can be asked for.
+    /// The largest permitted maximum depth.
     package static let depthLimit = 1024
 
-    /// The most values of one text, all levels counted. A value takes some 70 bytes of memory and may take 2 of the text, so a limit
-    /// of bytes alone would allow 35 times as many. The largest known vocabulary of a tokenizer.json has 2 million.
+    /// The limit of values per text, over all levels. A value takes some 70 bytes of memory and as few as 2 bytes of text, so a
+    /// limit on bytes alone would allow 35 times as much memory. The largest known vocabulary of a tokenizer.json has 2 million.
     package static let valueLimit = 1 << 22
 
     /// Reads one value; nothing but white space may surround it (a leading byte order mark is skipped).
     ///
     /// - Parameters:
     ///   - bytes: The text in UTF-8.
-    ///   - maximumDepth: How deep arrays and objects may nest, at most `depthLimit`.
-    ///   - maximumCount: How many values there may be.
-    ///   - duplicateKeys: What to do with a key that occurs twice in one object.
+    ///   - maximumDepth: The maximum nesting of arrays and objects, at most `depthLimit`.
+    ///   - maximumCount: The maximum number of values.
+    ///   - duplicateKeys: The treatment of a key that occurs twice in one object.
     /// - Returns: The value.
-    /// - Throws: What was found, what was expected, and where. Lone surrogates, bytes that are not
+    /// - Throws: A `JSONError` that says what was found, what was expected, and where. Lone surrogates, bytes that are not
     ///   UTF-8 and numbers beyond the range of `Double` are refused.
     package static func parse(
         _ bytes: UnsafeRawBufferPointer, maximumDepth: Int = 128, maximumCount: Int = valueLimit,
@@ -62,22 +62,22 @@ extension JSON {
     }
 }
 
-/// The state of one pass over a text that it does not own.
+/// The state of one pass over a borrowed text.
 struct JSONParser {
     /// The whole text: errors are located in it.
     let text: UnsafeRawBufferPointer
     /// The next byte to read.
     var position: Int
-    /// Where the part to read ends.
+    /// The end of the range to read.
     let end: Int
     private let maximumDepth: Int
     private var countLeft: Int
     private let maximumCount: Int
     private let duplicateKeys: JSON.DuplicateKeys
-    /// Bytes of a string with escapes, kept between strings.
+    /// A buffer for strings with escapes, reused between strings.
     var unescaped: [UInt8] = []
 
-    /// - Precondition: `range` lies in `text`, `maximumDepth` is in `1...JSON.depthLimit`.
+    /// - Precondition: `range` is within `text`, and `maximumDepth` is in `1...JSON.depthLimit`.
     init(
         text: UnsafeRawBufferPointer, range: Range<Int>, maximumDepth: Int,
         maximumCount: Int = JSON.valueLimit, duplicateKeys: JSON.DuplicateKeys
