@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the kernels reach on this machine: a token is bound by the speed at which weights are read, a prompt by that of
+// The speed of the kernels on this machine: decoding is bound by the speed of reading weights, a prompt by that of
 // multiplication.
 
 import KernelCore
 import Platform
 import Quantization
 
-/// Speeds of one kernel set on some threads.
+/// Speeds of one kernel set on a number of threads.
 package struct KernelBenchmark: Sendable {
-    /// Plain reading of memory, GB/s: what a matrix × vector product can at best reach.
+    /// Plain reading of memory, GB/s: the upper bound of a matrix × vector product.
     package let readBandwidth: Double
     /// Matrix × vector with weights in memory, GB/s of weights.
     package let int8VectorBandwidth: Double
@@ -17,17 +17,17 @@ package struct KernelBenchmark: Sendable {
     package let int8MatrixRate: Double
     package let int4MatrixRate: Double
 
-    /// Takes about two seconds, and up to 384 MB.
-    /// - columns: of the matrices; a multiple of 32.
+    /// Measures the speeds; takes about two seconds, and up to 384 MB.
+    /// - columns: Columns of the matrices; a multiple of 32.
     /// - Throws: `AllocationError`.
     /// - Precondition: `threadCount` is positive, `columns` a positive multiple of 32.
     package init(kernels: KernelSet, threadCount: Int, columns: Int = 2048) throws(AllocationError) {
         precondition(columns > 0 && columns % groupColumns == 0, "KernelBenchmark: columns in groups of 32")
         let compute = try Compute(kernels: kernels, threadCount: threadCount)
-        // Larger than the last cache of most processors.
+        // The buffer is larger than the last-level cache of most processors.
         let memory = try AlignedBuffer<UInt32>(count: 32 << 20)
         compute.pool.run { thread in
-            // Every byte in 0x10...0x3F: ordinary numbers in any encoding.
+            // Every byte is in 0x10...0x3F: these are ordinary numbers in any encoding.
             for i in Platform.split(memory.count, thread: thread, of: threadCount) {
                 memory.baseAddress[i] = 0x1020_3021 &+ UInt32(truncatingIfNeeded: i &* 0x9E37) & 0x0F0F_0F0F
             }
@@ -72,7 +72,7 @@ package struct KernelBenchmark: Sendable {
         return WeightMatrix(encoding: encoding, rows: rows, columns: columns, bytes: bytes)
     }
 
-    /// Seconds of the fastest of some runs.
+    /// Seconds of the fastest of several runs.
     static func fastest(of count: Int, _ body: () -> Void) -> Double {
         var best = Double.infinity
         for _ in 0..<count {
@@ -85,7 +85,7 @@ package struct KernelBenchmark: Sendable {
 }
 
 extension Compute {
-    /// 256 MB, more than any cache holds, written once: what `readBandwidth` reads.
+    /// 256 MB, more than any cache holds, written once; `readBandwidth` reads it.
     /// - Throws: `AllocationError`.
     package func makeMemoryToRead() throws(AllocationError) -> AlignedBuffer<UInt32> {
         let memory = try AlignedBuffer<UInt32>(count: 64 << 20)
@@ -97,8 +97,8 @@ extension Compute {
         return memory
     }
 
-    /// Bytes by second of plain reading on all threads, on average over at least so many seconds: with all that other
-    /// programs take, as in whatever ran for as long.
+    /// Bytes per second of plain reading on all threads, averaged over at least `seconds`. Other programs reduce it, as they
+    /// reduce the speed of any work of that length.
     package func readBandwidth(_ memory: AlignedBuffer<UInt32>, seconds: Double) -> Double {
         let start = MonotonicClock.now()
         var (byteCount, elapsed) = (0, 0.0)
@@ -110,7 +110,7 @@ extension Compute {
         return Double(byteCount) / elapsed
     }
 
-    /// Reads memory and does next to nothing with it.
+    /// Reads memory and does almost nothing with it.
     fileprivate func read(_ memory: AlignedBuffer<UInt32>) {
         memory.baseAddress.withMemoryRebound(to: Float.self, capacity: memory.count) { start in
             pool.run { thread in

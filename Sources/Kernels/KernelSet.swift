@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The instruction sets that this program was built with, and those that run here.
+// The instruction sets that this program was built with, and those that the processor can run.
 
 import KernelCore
 import KernelsAVX2
@@ -16,7 +16,7 @@ package struct KernelSet: Sendable, Equatable {
     package let name: String
     package let table: KernelTable
 
-    /// What this program was built with, slowest first.
+    /// The sets that this program was built with, slowest first.
     package static var allNames: [String] {
         #if arch(x86_64)
         ["portable", "avx2", "avx512"]
@@ -27,7 +27,7 @@ package struct KernelSet: Sendable, Equatable {
         #endif
     }
 
-    /// Those that run on this processor and system, slowest first.
+    /// The sets that run on this processor and system, slowest first.
     package static let available: [KernelSet] = {
         var sets = [KernelSet(name: "portable", table: portableKernels)]
         #if arch(x86_64)
@@ -45,10 +45,10 @@ package struct KernelSet: Sendable, Equatable {
         return sets
     }()
 
-    /// The fastest that runs here.
+    /// The fastest set that runs here.
     package static var best: KernelSet { available[available.count - 1] }
 
-    /// The set of that name.
+    /// The kernel set with this name.
     /// - Throws: `KernelError` for a name that does not exist or does not run here.
     package static func named(_ name: String) throws(KernelError) -> KernelSet {
         guard let set = available.first(where: { $0.name == name }) else {
@@ -60,7 +60,7 @@ package struct KernelSet: Sendable, Equatable {
     package static func == (a: KernelSet, b: KernelSet) -> Bool { a.name == b.name }
 }
 
-/// A kernel set was asked for that does not run here.
+/// A requested kernel set does not exist or does not run here.
 package struct KernelError: Error, Equatable, CustomStringConvertible {
     package let requested: String
     package let available: [String]

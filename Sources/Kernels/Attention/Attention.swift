@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention of a block of tokens over one chunk of positions for one head of the cache. All query heads that share the
-// head go through together, as if they were tokens of a matrix product.
+// Attention of a block of tokens over one chunk of positions for one head of the cache, as in FlashAttention. The query heads
+// that share this head (grouped-query attention, GQA) are computed together, as rows of one matrix product.
 
 import KernelCore
 import Platform
 
-/// The shape of one attention call, and the work on its parts.
+/// The shape of one attention call, and the computation of its parts.
 struct Attention {
-    /// Positions of a chunk.
+    /// Positions per chunk.
     ///
-    /// Chunks lie at fixed positions: results depend neither on how a prompt was cut into batches
+    /// Chunks begin at fixed positions: results depend neither on how a prompt is divided into batches
     /// nor on the number of threads.
     static let chunkSize = KeyValueCache.chunkSize
     let table: KernelTable
@@ -17,15 +17,15 @@ struct Attention {
     let layer: Int
     let query: UnsafePointer<Float>
     let output: UnsafeMutablePointer<Float>
-    /// Where the output goes instead, in its 8-bit form.
+    /// The destination of the output in its 8-bit form; nil for Float output.
     let codes: UnsafeMutablePointer<QuantizedGroup>?
     let firstPosition: Int
     let tokenCount: Int
     let headCount: Int
     let scale: Float
-    /// Positions that a token sees, itself included.
+    /// Positions that a token sees, including its own.
     let window: Int
-    /// What the keys in the cache lack, and the angles of all positions.
+    /// The biases that cached keys omit, and the angles of all positions.
     let bias: (keys: KeyBias, tiles: RotaryTiles)?
 
     var shape: AttentionShape {
@@ -41,18 +41,18 @@ struct Attention {
         return block * blockTokens..<min((block + 1) * blockTokens, tokenCount)
     }
 
-    /// What a token sees.
+    /// The positions that a token sees.
     func visible(_ token: Int) -> Range<Int> {
         let position = firstPosition + token
         return max(0, position - window + 1)..<position + 1
     }
 
-    /// What at least one token of a range sees.
+    /// The positions that at least one token of a range sees.
     func visible(_ tokens: Range<Int>) -> Range<Int> {
         visible(tokens.lowerBound).lowerBound..<visible(tokens.upperBound - 1).upperBound
     }
 
-    /// The chunks that hold positions.
+    /// The chunks that contain these positions.
     func chunks(_ positions: Range<Int>) -> Range<Int> {
         positions.lowerBound / Self.chunkSize..<(positions.upperBound - 1) / Self.chunkSize + 1
     }
@@ -76,14 +76,14 @@ struct Attention {
     /// part[r] = Σ_p e^(score[r, p] − max) · value[p] over the positions of one chunk, states[r] = (max, Σ e^…).
     ///
     /// - part: [rows × padded headSize]
-    /// - states: [rows]; a row that sees nothing of the chunk gets −∞.
+    /// - states: [rows]; a row that sees no position of the chunk gets −∞.
     func attend(
         _ rows: AttentionRows, _ tokens: Range<Int>, head: Int, chunk: Int, part: UnsafeMutablePointer<Float>,
         states: UnsafeMutablePointer<SoftmaxState>
     ) {
         let start = chunk * Self.chunkSize
         let seen = visible(tokens).clamped(to: start..<start + Self.chunkSize)
-        // Whole groups of 32 positions.
+        // Round to whole groups of 32 positions.
         let tiles =
             (seen.lowerBound - start) / groupColumns * 2..<((seen.upperBound - start - 1) / groupColumns + 1)
             * 2
@@ -173,9 +173,9 @@ struct Attention {
         multiply(product, 0, paddedHeadSize / laneCount)
     }
 
-    /// The same for 8-bit values: scores times scales become codes, then all is integers.
+    /// The same for 8-bit values: scores times scales are quantized to codes, and the product uses integers only.
     ///
-    /// - groups: of 32 positions, counted within the chunk.
+    /// - groups: Groups of 32 positions, counted within the chunk.
     private func multiplyCodedValues(
         _ rows: AttentionRows, _ rowCount: Int, head: Int, _ groups: Range<Int>, _ chunkStart: Int,
         into part: UnsafeMutablePointer<Float>
@@ -199,14 +199,14 @@ struct Attention {
         table.multiplyValues(product, 0, cache.headSize / laneCount)
     }
 
-    /// The values that a single token reads next, to be asked for during softmax: about as many as arrive meanwhile.
+    /// The values that a single token reads next, to prefetch during softmax: about as many as arrive in that time.
     private func values(ofChunkAt start: Int, head: Int) -> PrefetchCursor {
         let rows = cache.valueRows(layer: layer, head: head) + start * cache.valueByteCount
         let byteCount = min(Self.chunkSize * cache.valueByteCount, 8192)
         return PrefetchCursor(rows, byteCount: tokenCount == 1 ? byteCount : 0)
     }
 
-    /// Those of the keys of the next chunk that the product of this one's has not asked for yet.
+    /// The keys of the next chunk that the product of this chunk's keys has not prefetched yet.
     private func keys(behindChunkAt start: Int, head: Int) -> PrefetchCursor {
         let next = (start + Self.chunkSize) / laneCount * cache.keyTileByteCount
         let byteCount = Self.chunkSize / laneCount * cache.keyTileByteCount - prefetchDistance
@@ -215,7 +215,7 @@ struct Attention {
             byteCount: tokenCount == 1 ? min(max(byteCount, 0), 4096) : 0)
     }
 
-    /// Starts the totals of a block.
+    /// Clears the totals of a block.
     func clear(_ rows: AttentionRows, _ tokens: Range<Int>) {
         let rowCount = tokens.count * groupSize
         rows.total.baseAddress.update(repeating: 0, count: rowCount * paddedHeadSize)
@@ -223,7 +223,7 @@ struct Attention {
             repeating: SoftmaxState(largest: -.infinity, sum: 0), count: rowCount)
     }
 
-    /// Adds one chunk's part to the totals of a block.
+    /// Adds the partial result of one chunk to the totals of a block.
     func merge(
         _ rows: AttentionRows, _ tokens: Range<Int>, chunk: Int, part: UnsafePointer<Float>,
         states: UnsafePointer<SoftmaxState>

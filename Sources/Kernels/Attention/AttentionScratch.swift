@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory that attention works in: a set for each thread, and the partial results of a split over positions. It grows
-// where room for a shape is reserved, and is then reused.
+// Scratch memory of attention: a set of buffers per thread, and the partial results of a split over positions (split-K).
+// It grows when room for a shape is reserved, and is then reused.
 
 import KernelCore
 import Platform
 
-/// The work of one thread on a block of tokens and one head of the cache; a row is one query head of one token.
+/// The scratch rows of one thread for a block of tokens and one head of the cache; a row is one query head of one token.
 final class AttentionRows: Sendable {
     /// Queries, scaled [rows × headSize].
     let queries: AlignedBuffer<Float>
     /// The queries as codes [rows × headSize / 32].
     let codes: AlignedBuffer<QuantizedGroup>
-    /// What the queries make of biases that the cache leaves out [rows × pairs × 2].
+    /// Dot products of the queries with the biases that the cache omits [rows × pairs × 2].
     let biasFactors: AlignedBuffer<Float>
     /// Scores of one chunk [rows × chunkSize].
     let scores: AlignedBuffer<Float>
     /// The scores times the scales of each 32 channels [rows × headSize / 32 × chunkSize / 32].
     let weights: AlignedBuffer<QuantizedGroup>
-    /// Output of one chunk, and of all chunks so far [rows × padded headSize].
+    /// Output of one chunk, and the running total [rows × padded headSize].
     let part: AlignedBuffer<Float>
     let total: AlignedBuffer<Float>
     /// [rows].
@@ -36,7 +36,7 @@ final class AttentionRows: Sendable {
         totalStates = try AlignedBuffer(count: sizes.states)
     }
 
-    /// Elements of each buffer.
+    /// The sizes that determine the buffers.
     struct Sizes {
         var rowCount = 0
         var headSize = 0
@@ -63,15 +63,15 @@ final class AttentionRows: Sendable {
     }
 }
 
-/// Scratch of all threads.
+/// The scratch memory of all threads.
 struct AttentionScratch {
-    /// One for each thread.
+    /// One element per thread.
     private(set) var rows: [AttentionRows] = []
     private var sizes = AttentionRows.Sizes()
     /// Outputs of single chunks [units × rows × padded headSize], states [units × rows].
     private var parts: AlignedBuffer<Float>?
     private var partStates: AlignedBuffer<SoftmaxState>?
-    /// Chunks that are missing of each block and head.
+    /// Remaining chunks of each block and head.
     let unfinished = CompletionCounters()
 
     mutating func reserve(
@@ -89,7 +89,7 @@ struct AttentionScratch {
         (rows, sizes) = (all, largest)
     }
 
-    /// Room for the outputs of single chunks, and for their states; valid until it is asked for more.
+    /// Reserves room for the outputs and states of single chunks; the pointers are valid until a later call needs more.
     @discardableResult
     mutating func reserveParts(rowCount: Int, headSize: Int) throws(AllocationError) -> (
         outputs: UnsafeMutablePointer<Float>, states: UnsafeMutablePointer<SoftmaxState>
@@ -109,7 +109,7 @@ struct AttentionScratch {
         rows.reduce((parts?.byteCount ?? 0) + (partStates?.byteCount ?? 0)) { $0 + $1.byteCount }
     }
 
-    /// Bytes of results of single chunks.
+    /// Bytes of the partial results of single chunks.
     static func partsByteCount(rowCount: Int, headSize: Int) -> Int {
         AlignedBuffer<Float>.byteCount(rowCount * paddedSize(headSize))
             + AlignedBuffer<SoftmaxState>.byteCount(rowCount)

@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keys and values that lie beyond binary16, or beyond codes of 8 bits under a scale of binary16: they are divided by a power
-// of two that their position and head have of their own, and attention multiplies by it again. Both are exact.
+// Keys and values beyond the range of binary16, or of 8-bit codes with a binary16 scale, are divided by a power
+// of two, one per position and head, and attention multiplies by it again. Both operations are exact.
 
 import KernelCore
 import Platform
 import Synchronization
 
-/// Powers of two of keys and values [heads of all layers × (keys, values) × positions]. Nearly no model needs them, so their
-/// memory is only made for the first.
-/// Threads that append positions of their own may ask for it at once: the lock makes one of them its maker.
+/// Powers of two of keys and values [heads of all layers × (keys, values) × positions]. Very few models need them, so
+/// the first nonzero exponent allocates their memory.
+/// Threads that append positions may request it at once; the lock ensures that only one allocates.
 final class CacheExponents: @unchecked Sendable {
-    /// The largest: what brings the largest Float below 2¹⁵.
+    /// The largest exponent: it brings the largest Float below 2¹⁵.
     static let maximum: UInt8 = 114
 
     private let headCount: Int
     private let positionCount: Int
     private let byteCount: Int
     private let owner = Locked<AlignedBuffer<UInt8>?>(nil)
-    /// The owner's memory, once it is there.
+    /// The address of the memory once it is allocated.
     private let address = Atomic<UnsafeMutablePointer<UInt8>?>(nil)
 
     init(headCount: Int, positionCount: Int, byteCount: Int) {
         (self.headCount, self.positionCount, self.byteCount) = (headCount, positionCount, byteCount)
     }
 
-    /// Whether there are any.
+    /// Whether any exponent has been stored.
     var areUsed: Bool { address.load(ordering: .acquiring) != nil }
 
-    /// Those of a head's positions; nil where none is needed.
+    /// The exponents of a head's keys; nil if none is stored.
     func ofKeys(head: Int) -> UnsafeMutablePointer<UInt8>? { ofPart(2 * head) }
     func ofValues(head: Int) -> UnsafeMutablePointer<UInt8>? { ofPart(2 * head + 1) }
 
@@ -35,7 +35,7 @@ final class CacheExponents: @unchecked Sendable {
         address.load(ordering: .acquiring).map { $0 + part * positionCount }
     }
 
-    /// Sets those of one position, whatever an earlier sequence left there.
+    /// Sets the exponents of one position and overwrites those of an earlier sequence.
     func set(key: UInt8, value: UInt8, head: Int, position: Int) {
         guard areUsed || key != 0 || value != 0 else { return }
         let base = memory() + 2 * head * positionCount + position
@@ -52,7 +52,7 @@ final class CacheExponents: @unchecked Sendable {
         }
     }
 
-    /// Takes over the first positions' of another cache of the same shape.
+    /// Copies the exponents of the first positions from another cache of the same shape.
     func copy(from other: CacheExponents, prefix: Int) {
         guard other.areUsed else { return }
         for (to, from) in zip(parts(prefix: prefix), other.parts(prefix: prefix)) {
@@ -60,7 +60,7 @@ final class CacheExponents: @unchecked Sendable {
         }
     }
 
-    /// The first positions' of every head, keys and values by turns.
+    /// The exponents of every head's first positions, keys and values alternating.
     func parts(prefix: Int) -> [UnsafeMutableRawBufferPointer] {
         let base = memory()
         return (0..<2 * headCount).map {
@@ -70,7 +70,7 @@ final class CacheExponents: @unchecked Sendable {
 }
 
 extension CacheEncoding {
-    /// The largest magnitude that can be stored as it is.
+    /// The largest magnitude that the encoding stores without an exponent.
     private var largest: Float {
         switch self {
         case .float32: .greatestFiniteMagnitude
@@ -79,16 +79,16 @@ extension CacheEncoding {
         }
     }
 
-    /// The power of two by which numbers must be divided so that this encoding can hold them; 0 where it can anyway.
+    /// The power of two by which the numbers must be divided to fit this encoding; 0 if they already fit.
     ///
     /// - x: [count].
     func exponent(_ x: UnsafePointer<Float>, _ count: Int) -> UInt8 {
         guard self != .float32 else { return 0 }
-        // As integers magnitudes are in the same order.
+        // The bit patterns of magnitudes, read as integers, have the same order.
         var largest: UInt32 = 0
         for c in 0..<count { largest = max(largest, x[c].bitPattern & 0x7FFF_FFFF) }
         guard largest > self.largest.bitPattern else { return 0 }
-        // To between half and a quarter of what can be stored.
+        // The result is between a quarter and a half of the largest magnitude.
         let exponents = Int(largest >> 23) - Int(self.largest.bitPattern >> 23) + 1
         return UInt8(exponents)
     }
@@ -98,9 +98,9 @@ extension CacheEncoding {
 func inverse(exponent: UInt8) -> Float { Float(bitPattern: (127 - UInt32(exponent)) << 23) }
 
 extension Attention {
-    /// rows.scores[r, p] *= 2^exponent[p] for some tiles of a chunk.
+    /// rows.scores[r, p] *= 2^exponent[p] for a range of a chunk's tiles.
     ///
-    /// - exponents: of the head's positions.
+    /// - exponents: The exponents of the head's positions.
     func scaleScores(
         _ rows: AttentionRows, _ rowCount: Int, chunkStart: Int, _ tiles: Range<Int>,
         by exponents: UnsafeMutablePointer<UInt8>?

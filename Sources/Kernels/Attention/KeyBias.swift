@@ -1,31 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
-// Large biases of keys, as Qwen 2 has them in a few channels. In a cache of 8 bits they would set the scale of all
-// channels around them, in one of binary16 take up its precision; attention adds what they contribute to a score exactly instead (KernelCore/KeyBias.swift).
+// Large biases of keys, which Qwen 2 has in a few channels. In an 8-bit cache they would dominate the scale of all channels
+// of their group; in a binary16 cache they would consume precision. Attention instead adds their contribution to a score
+// exactly (KernelCore/KeyBias.swift).
 
 import KernelCore
 import Platform
 
-/// The part of a layer's key bias that a cache leaves out which rounds.
+/// The part of a layer's key bias that a rounding cache omits.
 ///
-/// It belongs to pairs (i, i + half) of channels, which RoPE mixes. A pair is left out where its bias is more than twice
-/// as large as its head's keys are without: smaller ones cost the cache little, and attention time.
+/// It belongs to pairs (i, i + half) of channels, which RoPE rotates together. A pair is omitted if its bias is more than
+/// twice as large as its head's keys without the bias: smaller biases cost the cache little, but would cost attention time.
 package final class KeyBias: Sendable {
-    /// What remains of the bias, added before RoPE [keyValueHeadCount × headSize].
+    /// The remaining bias, added before RoPE [keyValueHeadCount × headSize].
     package let rest: WeightVector
     let rotary: RotaryTable
     let headSize: Int
-    /// The pairs left out, head after head, and where each head's begin; after the last, how many there are.
+    /// The omitted pairs, head after head, and the index of each head's first pair; the last element is the total count.
     let pairs: [Int32]
     let firstPairs: [Int]
-    /// `rest`, then for each of `pairs` the biases of both channels.
+    /// `rest`, followed by the biases of both channels for each of `pairs`.
     private let values: AlignedBuffer<Float>
     private let width: Int
 
-    /// Nil where no bias is large.
+    /// Returns nil if no bias is large.
     ///
     /// - bias: [keyValueHeadCount × headSize].
-    /// - keys, gains: the projection, and the gains of the norm before it, from which the size of keys is estimated.
-    /// - rotary: what turns these keys.
+    /// - keys, gains: The projection, and the gains of the norm before it, which together give an estimate of the keys' size.
+    /// - rotary: The table that rotates these keys.
     package init?(
         _ bias: WeightVector, keys: WeightMatrix, gains: WeightVector, rotary: RotaryTable, headSize: Int
     ) {
@@ -62,11 +63,11 @@ package final class KeyBias: Sendable {
         width = bias.count
     }
 
-    /// The most pairs of a head.
+    /// The largest number of pairs per head.
     var pairCount: Int { zip(firstPairs, firstPairs.dropFirst()).reduce(0) { max($0, $1.1 - $1.0) } }
 
-    /// The mean square of a head's keys without their bias, by some of its rows: of a normalized stream, elements have a
-    /// mean square of 1.
+    /// The mean square of a head's keys without their bias, estimated from some of its rows: the elements of a normalized
+    /// residual stream have a mean square of 1.
     private static func meanSquare(_ keys: WeightMatrix, _ gains: WeightVector, rows: Range<Int>) -> Double {
         let step = max(1, rows.count / 8)
         let sample = stride(from: rows.lowerBound, to: rows.upperBound, by: step)
@@ -83,7 +84,7 @@ package final class KeyBias: Sendable {
         return sum / count
     }
 
-    /// The factors of cosines and sines of one head's pairs for some queries.
+    /// Computes the factors of cosines and sines of one head's pairs for some queries.
     ///
     /// - queries: [rowCount × headSize], rotated.
     /// - output: [rowCount × pairs of the head × 2].
@@ -110,7 +111,7 @@ final class RotaryTiles {
     let table: RotaryTable.Storage
     let capacity: Int
     private let tiles: AlignedBuffer<Float>
-    /// Positions that are there.
+    /// Positions that are filled.
     private var count = 0
 
     init(_ table: RotaryTable.Storage, capacity: Int) throws(AllocationError) {
@@ -133,7 +134,7 @@ final class RotaryTiles {
         UnsafePointer(tiles.baseAddress) + index * table.tileElementCount
     }
 
-    /// Computes what is missing of the positions below `end`.
+    /// Computes the missing positions below `end`.
     func fill(upTo end: Int, _ compute: Compute) {
         guard end > count else { return }
         let first = count, half = table.inverseFrequencies.count
@@ -152,7 +153,7 @@ final class RotaryTiles {
 }
 
 extension Compute {
-    /// The angles of all positions below `end`, in a buffer for `capacity` of them, which is reserved or granted.
+    /// The angles of all positions below `end`, in a buffer for `capacity` positions, which is reserved or granted.
     func rotaryTiles(_ rotary: RotaryTable, upTo end: Int, capacity: Int) -> RotaryTiles {
         let tiles = granted(try reserveRotaryTiles(rotary, capacity: capacity))
         tiles.fill(upTo: end, self)
@@ -170,7 +171,7 @@ extension Compute {
             tiles = known
         } else {
             rotaryTiles.removeAll { $0.table === rotary.storage }
-            // As with `angles`: a model has one or two tables.
+            // As for `angles`: a model has one or two tables.
             if rotaryTiles.count >= 4 { rotaryTiles.removeFirst() }
             tiles = try RotaryTiles(rotary.storage, capacity: capacity)
             rotaryTiles.append(tiles)

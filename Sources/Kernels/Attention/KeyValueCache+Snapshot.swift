@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The first positions of a cache as bytes, head after head: whole chunks of key tiles, then of value rows; after all heads
-// the exponents, where there are any.
+// The first positions of a cache as bytes, head after head: whole chunks of key tiles, then of value rows; the exponents
+// follow after all heads, if there are any.
 
 import KernelCore
 
 extension KeyValueCache {
-    /// Bytes of the first positions of one head: keys and values. Nil where that overflows.
+    /// Bytes of the first positions of one head, for keys and for values; nil on overflow.
     package static func snapshotByteCounts(
         headSize: Int, encoding: CacheEncoding, prefix: Int
     ) -> (keys: Int, values: Int)? {
@@ -16,13 +16,13 @@ extension KeyValueCache {
         return keys.overflow || values.overflow ? nil : (keys.partialValue, values.partialValue)
     }
 
-    /// Bytes of a head's exponents, where there are any.
+    /// Bytes of a head's exponents, if there are any.
     package static func snapshotExponentByteCount(prefix: Int) -> Int { 2 * tileCount(prefix) * laneCount }
 
     /// Whether a snapshot ends with exponents.
     package var hasExponents: Bool { exponents.areUsed }
 
-    /// Hands out the bytes of the first positions.
+    /// Passes the bytes of the first positions to `body`.
     /// - Precondition: 0 ≤ prefix ≤ capacity.
     package func readSnapshot(
         prefix: Int, _ body: (UnsafeRawBufferPointer) throws -> Void
@@ -34,10 +34,10 @@ extension KeyValueCache {
         }
     }
 
-    /// Takes the bytes of the first positions over.
+    /// Copies the bytes of the first positions into this cache.
     ///
-    /// - Returns: false where a number among them is not finite; the cache is then worth nothing.
-    /// - Precondition: the bytes are as many as those of a snapshot of this prefix, with exponents or without.
+    /// - Returns: false if a number in them is not finite; the contents of the cache are then invalid.
+    /// - Precondition: the byte count equals that of a snapshot of this prefix, with or without exponents.
     package func restore(prefix: Int, from bytes: UnsafeRawBufferPointer) -> Bool {
         var position = 0
         var isFinite = true
@@ -56,7 +56,7 @@ extension KeyValueCache {
                 isFinite = fill(part).allSatisfy { $0 <= CacheExponents.maximum } && isFinite
             }
         } else if hasExponents {
-            // Those of an earlier sequence.
+            // Clear the exponents of an earlier sequence.
             for part in exponents.parts(prefix: Self.tileCount(prefix) * laneCount) {
                 part.initializeMemory(as: UInt8.self, repeating: 0)
             }
@@ -65,7 +65,7 @@ extension KeyValueCache {
         return isFinite
     }
 
-    /// Keys and values of the first positions by turns, head after head.
+    /// Keys and values of the first positions, alternating, head after head.
     private func parts(prefix: Int) -> [UnsafeMutableRawBufferPointer] {
         precondition(prefix >= 0 && prefix <= capacity, "KeyValueCache: prefix outside of the cache")
         let tiles = Self.tileCount(prefix)
@@ -84,7 +84,7 @@ extension KeyValueCache {
     }
 
     private func hasFiniteKeys(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        // Of a tile's bytes only the scales are floating-point numbers in 8 bits, and they come first.
+        // In an 8-bit tile only the scales are floating-point numbers, and they come first.
         hasFiniteNumbers(bytes, every: keyTileByteCount, scales: headSize / groupColumns * laneCount * 2)
     }
 

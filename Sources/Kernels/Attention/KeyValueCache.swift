@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keys and values of all positions seen. Keys are a weight matrix that grows: its rows are positions, in tiles of 16,
-// so that scores are products like any other. Values are rows of channels; in 8 bits they are the weights of a matrix
-// whose rows are channels and whose columns are positions, chunk by chunk.
+// The KV cache: keys and values of all earlier positions. Keys are a growing weight matrix: its rows are positions, in tiles
+// of 16, so that scores are ordinary products. Values are rows of channels; 8-bit values are, chunk by chunk, the weights of a
+// matrix whose rows are channels and whose columns are positions.
 
 import KernelCore
 import Platform
 
-/// How keys and values are stored.
+/// The storage of keys and values.
 package enum CacheEncoding: Sendable, CaseIterable {
     case float32
     case float16
-    /// Codes of 8 bits with a binary16 scale for each position and 32 channels.
+    /// 8-bit codes with a binary16 scale per position and 32 channels.
     case int8
 
-    /// Whether heads of this size can be stored.
+    /// Whether the encoding can store heads of this size.
     package func accepts(headSize: Int) -> Bool {
         headSize > 0 && (self != .int8 || headSize % groupColumns == 0)
     }
@@ -27,7 +27,7 @@ package enum CacheEncoding: Sendable, CaseIterable {
         }
     }
 
-    /// Bytes of one position of one head; channels of the floating-point forms are padded with zeros to a multiple of 16.
+    /// Bytes of one position of one head; floating-point encodings pad the channels with zeros to a multiple of 16.
     func valueByteCount(headSize: Int) -> Int {
         switch self {
         case .float32: paddedSize(headSize) * 4
@@ -37,25 +37,25 @@ package enum CacheEncoding: Sendable, CaseIterable {
     }
 }
 
-/// The smallest multiple of 16 not below a head's size.
+/// The smallest multiple of 16 that is at least the head size.
 func paddedSize(_ headSize: Int) -> Int { (headSize + laneCount - 1) / laneCount * laneCount }
 
 /// Keys and values [layers × heads × positions × headSize].
 ///
-/// Memory becomes resident as positions are appended. What a position holds is known to the owner of the sequence;
-/// overwriting later positions is how a sequence is shortened.
+/// Memory becomes resident as positions are appended. The owner of the sequence knows which positions are valid;
+/// overwriting later positions shortens a sequence.
 package final class KeyValueCache: @unchecked Sendable {
     package let layerCount: Int
     package let keyValueHeadCount: Int
     package let headSize: Int
-    /// Most positions.
+    /// The maximum number of positions.
     package let capacity: Int
     package let encoding: CacheEncoding
     let keyTileByteCount: Int
     let valueByteCount: Int
     private let keys: AlignedBuffer<UInt8>
     private let values: AlignedBuffer<UInt8>
-    /// What numbers beyond the encoding's range were divided by.
+    /// The exponents of numbers beyond the encoding's range.
     let exponents: CacheExponents
 
     /// - Throws: `AllocationError`.
@@ -88,7 +88,7 @@ package final class KeyValueCache: @unchecked Sendable {
     /// Bytes of keys and values.
     package var allocatedByteCount: Int { keys.byteCount + values.byteCount }
 
-    /// Bytes of a full cache; `Int.max` when the number does not fit.
+    /// Bytes of a full cache; `Int.max` on overflow.
     /// - Precondition: sizes are positive and the encoding accepts the head size.
     package static func byteCount(
         layerCount: Int, keyValueHeadCount: Int, headSize: Int, capacity: Int, encoding: CacheEncoding
@@ -104,7 +104,7 @@ package final class KeyValueCache: @unchecked Sendable {
             .saturatingProduct(perTile)
     }
 
-    /// Bytes of a chunk of 8-bit values: the scales, and a tile of 16 channels.
+    /// Bytes in a chunk of 8-bit values: of its scales, and of a tile of 16 channels.
     var valueScaleByteCount: Int { Self.chunkSize * headSize / groupColumns * 2 }
     var valueTileByteCount: Int { Self.chunkSize * laneCount }
 
@@ -136,10 +136,10 @@ package final class KeyValueCache: @unchecked Sendable {
         return copy
     }
 
-    /// Positions that attention works on together.
+    /// Positions that attention processes together.
     static let chunkSize = 128
 
-    /// Tiles of whole chunks.
+    /// The number of key tiles, rounded up to whole chunks.
     static func tileCount(_ positions: Int) -> Int {
         (positions / chunkSize + (positions % chunkSize == 0 ? 0 : 1)) * (chunkSize / laneCount)
     }
@@ -152,7 +152,7 @@ package final class KeyValueCache: @unchecked Sendable {
 
     /// Rows of channels of one head.
     ///
-    /// In 8 bits a chunk is, for each group of 32 positions and each 32 channels, the scales [positions] in binary16; then
+    /// For 8-bit values a chunk is, for each group of 32 positions and each 32 channels, the scales [positions] in binary16; then
     /// for each 16 channels a tile of signed codes, ordered as in `TensorEncoding.int8`.
     func valueRows(layer: Int, head: Int) -> UnsafeMutableRawPointer {
         let index = layer * keyValueHeadCount + head
@@ -162,7 +162,7 @@ package final class KeyValueCache: @unchecked Sendable {
 }
 
 extension Int {
-    /// The product of two non-negative numbers, or `Int.max` when it does not fit.
+    /// The product of two non-negative numbers, or `Int.max` on overflow.
     fileprivate func saturatingProduct(_ other: Int) -> Int {
         let (product, overflow) = multipliedReportingOverflow(by: other)
         return overflow ? .max : product

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rotary position embedding (arXiv:2104.09864): angles are computed in Double once for each batch of positions, and
-// shared by all heads and layers.
+// Rotary position embedding (RoPE, arXiv:2104.09864): angles are computed in Double once per batch of positions, and
+// all heads and layers share them.
 
 import Glibc
 import KernelCore
 import Platform
 
-/// What turns positions into angles: angle[i] = position · inverseFrequencies[i].
+/// The mapping from positions to angles: angle[i] = position · inverseFrequencies[i].
 package struct RotaryTable: Sendable {
-    /// Its identity tells tables apart.
+    /// A class whose identity distinguishes tables.
     final class Storage: Sendable {
         let inverseFrequencies: [Float]
         let magnitude: Float
@@ -39,7 +39,7 @@ package struct RotaryTable: Sendable {
     var pairCount: Int { storage.inverseFrequencies.count }
 }
 
-/// Cosines and sines of a batch of positions, those that a table was last used for.
+/// Cosines and sines of the batch of positions that a table was last used for.
 package final class RotaryAngles {
     let table: RotaryTable.Storage
     private(set) var positions = 0..<0
@@ -52,7 +52,7 @@ package final class RotaryAngles {
         sines = try AlignedBuffer(count: 0)
     }
 
-    /// Makes room for the angles of as many positions.
+    /// Makes room for the angles of this many positions.
     func reserve(_ positionCount: Int) throws(AllocationError) {
         let count = positionCount * table.inverseFrequencies.count
         guard count > cosines.count else { return }
@@ -75,7 +75,7 @@ package final class RotaryAngles {
         UnsafePointer(sines.baseAddress) + token * table.inverseFrequencies.count
     }
 
-    /// Computes the angles of `positions`, which there is room for, on all threads where there are many.
+    /// Computes the angles of `positions`, on all threads if there are many; the room must exist.
     func fill(_ positions: Range<Int>, _ compute: Compute) {
         let half = table.inverseFrequencies.count
         compute.split(positions.count, elementCount: positions.count * half * 32) { part in
@@ -94,7 +94,7 @@ package final class RotaryAngles {
 extension Compute {
     /// The angles of a batch of positions, valid until the next call with the same table.
     ///
-    /// - Precondition: they are not negative, and the system grants the room or it is reserved.
+    /// - Precondition: the positions are not negative, and the room is reserved or the system grants it.
     package func angles(_ rotary: RotaryTable, _ positions: Range<Int>) -> RotaryAngles {
         precondition(positions.lowerBound >= 0, "angles: a position cannot be negative")
         let angles = granted(try reserveAngles(rotary, positions.count))
@@ -110,7 +110,7 @@ extension Compute {
         if let known = rotaryAngles.first(where: { $0.table === rotary.storage }) {
             angles = known
         } else {
-            // A model has one or two tables; more are only seen when models come and go.
+            // A model has one or two tables; there are more only when models change.
             if rotaryAngles.count >= 4 { rotaryAngles.removeFirst() }
             angles = try RotaryAngles(rotary.storage)
             rotaryAngles.append(angles)

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // Operations on rows of activations: norms, quantization, sums, rotation. Several of them follow each other on the same
-// rows, so a thread takes its tokens through all of them: no waiting in between, and the rows stay in the first cache.
+// rows. A thread takes its tokens through all of them without a barrier, so the rows stay in the first-level cache.
 
 import KernelCore
 import Platform
 
-/// Some tokens of a batch in the hands of one thread.
+/// The tokens of a batch that one thread processes.
 package struct TokenRows {
     let compute: Compute
     /// Indices into the batch.
     package let tokens: Range<Int>
-    /// Row of the batch with which the tokens' timeline begins: its positions count from there.
+    /// The batch row of the sequence's first token: positions count from there.
     let firstRow: Int
 }
 
 extension Compute {
-    /// Runs `body` over all tokens of a batch, a few at a time, on all threads where the work is worth it.
+    /// Runs `body` over all tokens of a batch, a few at a time, on all threads if there is enough work.
     ///
-    /// - elementCount: elements of one token that `body` works on.
-    /// - firstRow: row of the batch with which the tokens begin.
+    /// - elementCount: Elements per token that `body` processes.
+    /// - firstRow: The batch row of the first token.
     package func forTokens(
         _ tokenCount: Int, elementCount: Int, firstRow: Int = 0, _ body: (TokenRows) -> Void
     ) {
@@ -39,8 +39,8 @@ extension Compute {
 extension TokenRows {
     /// output[t, c] = x[t, c] · weight[c] / √(Σ_c x[t, c]² / columns + ε), RMSNorm.
     ///
-    /// - x: [tokens × columns], columns those of the output.
-    /// - output: its `values` are written.
+    /// - x: [tokens × columns], with as many columns as the output.
+    /// - output: Its `values` are written.
     package func normalize(
         _ x: AlignedBuffer<Float>, weight: WeightVector, epsilon: Float, into output: Activations
     ) {
@@ -55,7 +55,7 @@ extension TokenRows {
         }
     }
 
-    /// RMSNorm in place of rows as long as the weight: queries and keys by head, or outputs of a block.
+    /// RMSNorm in place for rows as long as the weight: queries and keys per head, or outputs of a block.
     ///
     /// - x: [tokens × rowsPerToken × weight.count]
     package func normalizeInPlace(
@@ -70,7 +70,7 @@ extension TokenRows {
         }
     }
 
-    /// Fills the 8-bit form from `values`: one scale for each 32 columns, max|x| / 127; codes rounded to nearest, ties
+    /// Fills the 8-bit form from `values`: one scale per 32 columns, max|x| / 127; codes rounded to nearest, ties
     /// to even.
     /// - Precondition: 32 divides the columns.
     package func quantize(_ a: Activations) {
@@ -106,10 +106,10 @@ extension TokenRows {
         }
     }
 
-    /// Rotates pairs (i, i + half) of every head in place by the angles of its token's position (NeoX order).
+    /// Rotates pairs (i, i + half) of every head in place by the angles of its token's position (RoPE, NeoX order).
     ///
     /// - x: [tokens × headCount × headSize]; elements beyond twice the table's frequencies stay as they are.
-    /// - angles: those of the positions of the tokens' timeline.
+    /// - angles: The angles of the sequence's positions.
     package func rotate(
         _ x: AlignedBuffer<Float>, by angles: RotaryAngles, headCount: Int, headSize: Int
     ) {
@@ -124,7 +124,7 @@ extension TokenRows {
         }
     }
 
-    /// Checks that a buffer holds rows of `columns` up to the last of these tokens.
+    /// Checks that a buffer holds rows of `columns` elements up to the last of these tokens.
     func check<Element>(_ buffer: AlignedBuffer<Element>, _ columns: Int, _ operation: StaticString) {
         compute.check(buffer, holds: tokens.upperBound, by: columns, operation)
     }

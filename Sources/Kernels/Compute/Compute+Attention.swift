@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// How attention is spread over threads: whole blocks of tokens where there are many, else chunks of positions, so that
-// a single token with a single head of the cache keeps all threads busy. Both ways add in the same order.
+// The division of attention among threads: whole blocks of tokens if there are many, otherwise chunks of positions, so that
+// a single token with a single head of the cache keeps all threads busy (split-K, as in Flash-Decoding). Both ways add in the
+// same order.
 
 import KernelCore
 import Platform
 import Synchronization
 
 extension Compute {
-    /// output[t, h] = Σ_p softmax_p(scale · q[t, h] · k[p]) v[p], causal, with grouped heads.
+    /// output[t, h] = Σ_p softmax_p(scale · q[t, h] · k[p]) v[p], causal, with grouped-query attention (GQA).
     ///
     /// - query: [tokenCount × headCount × headSize], already rotated; head h reads head
     ///   h · keyValueHeadCount / headCount of the cache.
-    /// - cache: holds all positions up to the last token's.
-    /// - firstPosition: of the first token; the others follow.
-    /// - firstRow: row of the query and of the output with which the tokens begin.
+    /// - cache: Holds all positions up to the last token's.
+    /// - firstPosition: The position of the first token; the others follow.
+    /// - firstRow: The row of the query and of the output for the first token.
     /// - window: the token at position p sees max(0, p − window + 1)...p; nil for 0...p.
     /// - output: [tokenCount × headCount · headSize].
-    /// - keyBias: what the keys in the cache lack.
-    /// - form: which form of the output is written.
+    /// - keyBias: The biases that cached keys omit.
+    /// - form: The form of the output to write.
     /// - upcoming: as in `multiply`.
     /// - Precondition: the system grants the scratch memory, or it is reserved.
     package func attend(
@@ -65,19 +66,19 @@ extension Compute {
             for unit in 0..<unitCount { attendBlock(attention, unit, attentionScratch.rows[0]) }
         } else if !shape.sharesChunks(threadCount: threadCount) {
             forEachUnit(unitCount) { unit, thread in
-                // The last blocks see the most positions: first come the expensive ones.
+                // The last blocks see the most positions: the expensive ones start first.
                 attendBlock(attention, unitCount - 1 - unit, attentionScratch.rows[thread])
             }
         } else {
             attendChunks(attention, work: work, prefetching: tokenCount == 1 ? upcoming : nil)
         }
         if form == .codes, !headsAreGroups {
-            // A group of 32 columns belongs to two heads: only now are both there.
+            // A group of 32 columns belongs to two heads, so it is quantized after both are complete.
             forTokens(tokenCount, elementCount: output.columns, firstRow: firstRow) { $0.quantize(output) }
         }
     }
 
-    /// One block of tokens and one head of the cache, chunk after chunk.
+    /// Computes one block of tokens and one head of the cache, chunk after chunk.
     private func attendBlock(_ attention: Attention, _ unit: Int, _ rows: AttentionRows) {
         let tokens = attention.tokens(ofBlock: unit / attention.cache.keyValueHeadCount)
         let head = unit % attention.cache.keyValueHeadCount
@@ -93,9 +94,9 @@ extension Compute {
         attention.finish(rows, tokens, head: head)
     }
 
-    /// Few tokens: a unit is one chunk of one block and head of the cache; whoever ends the last of these merges them in order.
+    /// For few tokens, a unit is one chunk of one block and cache head; the last thread to finish merges the chunks in order.
     ///
-    /// - work: elements that all units read.
+    /// - work: Elements that all units read.
     private func attendChunks(_ attention: Attention, work: Int, prefetching upcoming: PrefetchHint?) {
         let heads = attention.cache.keyValueHeadCount
         let chunks = attention.chunks(attention.visible(0..<attention.tokenCount))
@@ -120,7 +121,7 @@ extension Compute {
             }
             attention.finish(rows, tokens, head: index % heads)
         }
-        // A thread takes chunks that follow each other in memory: what it asks for ahead is then its own.
+        // A thread takes chunks that are consecutive in memory, so the memory that it prefetches is its own.
         split(indexCount * chunks.count, elementCount: work, prefetching: upcoming) { units, thread in
             let rows = all[thread]
             var first = units.lowerBound
@@ -144,7 +145,7 @@ extension Compute {
         }
     }
 
-    /// Hands out 0..<count, one after the other, to whichever thread is free.
+    /// Gives the units 0..<count one after the other to the next free thread.
     private func forEachUnit(_ count: Int, _ body: (_ unit: Int, _ thread: Int) -> Void) {
         pool.run(preparing: { nextUnit.store(0, ordering: .relaxed) }) { thread in
             while true {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writing keys and values into the cache.
+// Writes keys and values into the KV cache.
 
 import KernelCore
 import Platform
@@ -8,7 +8,7 @@ extension TokenRows {
     /// Stores the keys (already rotated) and values of consecutive positions.
     ///
     /// - key, value: [tokens × keyValueHeadCount × headSize]
-    /// - firstPosition: of the timeline's first token; all must be within the cache's capacity.
+    /// - firstPosition: The position of the sequence's first token; all positions must be within the cache's capacity.
     package func append(
         key: AlignedBuffer<Float>, value: AlignedBuffer<Float>, to cache: KeyValueCache, layer: Int,
         firstPosition: Int
@@ -41,7 +41,7 @@ extension TokenRows {
         }
     }
 
-    /// One position becomes one lane of its tile, after multiplication by a power of two.
+    /// Multiplies one position's key by a power of two and stores it as one SIMD lane of its tile.
     private func store(
         key: UnsafePointer<Float>, times factor: Float, _ cache: KeyValueCache, tile: UnsafeMutableRawPointer,
         lane: Int
@@ -70,7 +70,7 @@ extension TokenRows {
         }
     }
 
-    /// One position becomes one row, or in 8 bits one column of its chunk.
+    /// Stores one position's value as one row, or for 8 bits as one column of its chunk.
     private func store(
         value: UnsafePointer<Float>, times factor: Float, _ cache: KeyValueCache,
         rows: UnsafeMutableRawPointer, _ position: Int
@@ -109,7 +109,7 @@ extension TokenRows {
         for g in 0..<groupCount {
             var group = QuantizedGroup()
             compute.table.quantize(x + g * groupColumns, &group, 1)
-            // A factor of two changes no code. The limit is for what is not finite.
+            // A power of two changes no code. The limit is for values that are not finite.
             let scale = halfBits(min(group.scale * factor, 65504))
             withUnsafeBytes(of: &group) { bytes in
                 if let base = bytes.baseAddress { body(g, base, scale) }

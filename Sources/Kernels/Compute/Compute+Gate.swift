@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The first half of a gated feed-forward network in one step. A thread takes some rows of both matrices through product,
-// activation and quantization while they lie in its caches: the wide intermediate state never goes to memory as Float.
+// The first half of a gated feed-forward network in one step. A thread computes products, activation and quantization of
+// some rows of both matrices while they are in its caches: the wide intermediate state is never written to memory as Float.
 
 import KernelCore
 import Platform
@@ -13,9 +13,9 @@ package enum GateActivation: Sendable {
     case geluTanh
 }
 
-/// Where a thread keeps a part of both products.
+/// A thread's buffers for its parts of both products.
 package struct GateScratch {
-    /// Elements of each: together they leave room for the weights in the second cache.
+    /// Elements per buffer: both together leave room for the weights in the second-level cache.
     static let capacity = 16 * 1024
     static var byteCount: Int { 2 * AlignedBuffer<Float>.byteCount(capacity) }
     var byteCount: Int { gate.byteCount + up.byteCount }
@@ -32,7 +32,7 @@ extension Compute {
     ///
     /// - gate, up: [output.columns × x.columns]
     /// - x: [tokenCount × columns] in the forms that the matrices read.
-    /// - form: which form of the output is written; it must not alias x.
+    /// - form: The form of the output to write; it must not alias x.
     /// - upcoming: as in `multiply`.
     package func multiplyGated(
         gate: WeightMatrix, up: WeightMatrix, activation: GateActivation, by x: Activations, tokenCount: Int,
@@ -78,7 +78,7 @@ extension Compute {
     ) {
         let firstRow = tiles.lowerBound * laneCount
         let rowCount = min(tiles.upperBound * laneCount, gate.rows) - firstRow
-        // Row 0 would lie before the scratch memory, which begins with this part's first row.
+        // Row 0 would precede the scratch memory, which begins with this part's first row.
         multiply(gate, x, tokens, tiles, into: scratch.gate.baseAddress - firstRow, stride: rowCount)
         multiply(up, x, tokens, tiles, into: scratch.up.baseAddress - firstRow, stride: rowCount)
         let kernel =

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a team of threads works in, before it exists and when it does: both from the sizes that allocate.
+// The scratch memory of a team of threads, predicted and allocated: both follow from the same sizes.
 
 import Platform
 
-/// What attention over one model's contexts depends on.
+/// The sizes that determine attention's scratch memory for one model's contexts.
 package struct AttentionMemory: Sendable {
     package var headCount: Int
     package var keyValueHeadCount: Int
     package var headSize: Int
     /// Positions of the cache.
     package var capacity: Int
-    /// The most tokens that go through together.
+    /// The maximum number of tokens per batch.
     package var batchSize: Int
-    /// The most positions that a token sees, itself included, where every layer has a window.
+    /// The maximum number of positions that a token sees, including its own, if every layer has a window.
     package var window: Int?
-    /// Frequencies of a head, and how many tables of them there are.
+    /// Frequencies per head, and the number of frequency tables.
     package var pairCount: Int
     package var rotaryTableCount: Int
-    /// Whether keys may have biases that the cache leaves out.
+    /// Whether keys may have biases that the cache omits.
     package var separatesBiases: Bool
 
     package init(
@@ -35,11 +35,11 @@ package struct AttentionMemory: Sendable {
         self.separatesBiases = separatesBiases
     }
 
-    /// The most chunks that tokens see together.
+    /// The maximum number of chunks that all tokens together see.
     private func chunkCount(tokenCount: Int) -> Int {
         let all = (capacity - 1) / KeyValueCache.chunkSize + 1
         guard let window, window < capacity else { return all }
-        // As many as fit, and one more at either end.
+        // As many chunks as fit, plus one at either end.
         return min(all, (window + tokenCount) / KeyValueCache.chunkSize + 2)
     }
 
@@ -49,17 +49,17 @@ package struct AttentionMemory: Sendable {
             tokenCount: tokenCount)
     }
 
-    /// The most tokens that one call reads.
+    /// The maximum number of tokens per call.
     var longest: Int { min(batchSize, capacity) }
 
-    /// What each thread works in, whatever parts a prompt comes in.
+    /// The scratch sizes of each thread, for any division of a prompt.
     var rowSizes: AttentionRows.Sizes {
         AttentionRows.Sizes(
             rowCount: (1...longest).reduce(0) { max($0, shape($1).rowCount) }, headSize: headSize,
             biasPairCount: separatesBiases ? pairCount : 0)
     }
 
-    /// The most rows of results of single chunks.
+    /// The maximum number of rows of partial results.
     func partRowCount(threadCount: Int) -> Int {
         (1...longest).reduce(0) { most, tokenCount in
             let shape = shape(tokenCount)
@@ -69,14 +69,14 @@ package struct AttentionMemory: Sendable {
         }
     }
 
-    /// The most that attention works in.
+    /// The maximum scratch memory of attention.
     func byteCount(threadCount: Int) -> Int {
         threadCount * rowSizes.byteCount
             + AttentionScratch.partsByteCount(
                 rowCount: partRowCount(threadCount: threadCount), headSize: headSize)
     }
 
-    /// The angles of a batch, and of a whole context where biases are added by attention.
+    /// Bytes of the angles of a batch, and of a whole context if attention adds key biases.
     var angleByteCount: Int {
         rotaryTableCount
             * (RotaryAngles.byteCount(positionCount: longest, pairCount: pairCount)
@@ -85,13 +85,13 @@ package struct AttentionMemory: Sendable {
 }
 
 extension Compute {
-    /// Bytes that a team of threads works in, at most.
+    /// The maximum scratch memory of a team of threads.
     package static func byteCount(threadCount: Int, _ attention: AttentionMemory) -> Int {
         threadCount * GateScratch.byteCount + attention.byteCount(threadCount: threadCount)
             + attention.angleByteCount
     }
 
-    /// Bytes that this team has allocated by now.
+    /// Bytes that this team has allocated so far.
     package var allocatedByteCount: Int {
         gateScratch.reduce(attentionScratch.byteCount) { $0 + $1.byteCount }
             + rotaryAngles.reduce(0) { $0 + $1.byteCount } + rotaryTiles.reduce(0) { $0 + $1.byteCount }

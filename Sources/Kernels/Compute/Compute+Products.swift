@@ -5,7 +5,7 @@ import KernelCore
 import Platform
 import Quantization
 
-/// One matrix and where its product goes.
+/// One matrix and the destination of its product.
 package struct Projection {
     package let weights: WeightMatrix
     /// [tokens × weights.rows].
@@ -20,9 +20,9 @@ package struct Projection {
 extension Compute {
     /// output[t, r] = Σ_c w[r, c] · x[t, c] for up to three matrices that read the same activations.
     ///
-    /// Each reads the form of x that its encoding asks for, which must have been written.
-    /// - x: [tokenCount × columns], columns those of all matrices; no output may alias it.
-    /// - upcoming: what the product after this one reads; asked for with a single token, where that is what takes the time.
+    /// Each matrix reads the form of x that its encoding requires; the caller has written it.
+    /// - x: [tokenCount × columns], with as many columns as the matrices; no output may alias it.
+    /// - upcoming: The weights of the next product; prefetched for a single token only, where reading weights dominates.
     package func multiply(
         _ a: Projection, _ b: Projection? = nil, _ c: Projection? = nil, by x: Activations, tokenCount: Int,
         prefetching upcoming: PrefetchHint? = nil
@@ -33,7 +33,7 @@ extension Compute {
         if let c { checkProduct(c, x, tokenCount) }
         let tileCount = tileCounts.0 + tileCounts.1 + tileCounts.2
         let work = tileCount * laneCount * x.columns * max(tokenCount, 1) / 4
-        // A block of tokens stays in the second cache while the tiles stream by.
+        // A block of tokens stays in the second-level cache while the tiles stream through.
         let blockTokens = max(16, 192 * 1024 / x.columns / 16 * 16)
         split(
             tileCount, elementCount: work, granularity: Self.tileGranularity,
@@ -58,7 +58,7 @@ extension Compute {
         check(p.output, holds: tokenCount, by: p.weights.rows, "multiply")
     }
 
-    /// The part of `tiles` that falls into this projection, whose first tile has the number `offset`.
+    /// Multiplies the part of `tiles` that belongs to this projection, whose first tile has the number `offset`.
     private func multiply(
         _ p: Projection, _ x: Activations, _ tokens: Range<Int>, _ tiles: Range<Int>, offset: Int
     ) {
@@ -72,8 +72,8 @@ extension Compute {
 
     /// output[t, r] = Σ_c w[r, c] · x[t, c] for some tokens and tiles, on the calling thread.
     ///
-    /// - output: where row 0 of the matrix goes for the first of the tokens; only rows of the tiles are written.
-    /// - stride: elements from one token's output to the next.
+    /// - output: The address of row 0 of the matrix for the first token; only rows of the tiles are written.
+    /// - stride: Elements from one token's output to the next.
     func multiply(
         _ w: WeightMatrix, _ x: Activations, _ tokens: Range<Int>, _ tiles: Range<Int>,
         into output: UnsafeMutablePointer<Float>, stride: Int

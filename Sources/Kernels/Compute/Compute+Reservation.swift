@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Allocates the scratch memory of an evaluation when a session is made, by the sizes that the prediction adds up. If the system
-// refuses it, making the session throws; an evaluation never has to stop halfway.
+// Allocates the scratch memory of an evaluation when a session is created, with the sizes that the prediction uses. If the
+// system refuses it, creating the session throws; an evaluation never stops halfway for lack of memory.
 
 import Platform
 
 extension Compute {
-    /// Reserves what attention works in, and the angles of these tables.
+    /// Reserves the scratch memory of attention, and the angles of these tables.
     ///
     /// - Throws: `AllocationError`.
     package func reserve(_ attention: AttentionMemory, rotary tables: [RotaryTable]) throws(AllocationError) {

@@ -20,9 +20,9 @@ extension Compute {
         return table.dot(a, b, count)
     }
 
-    /// output[b] = max x[i] over the i of block b, whose `size` elements follow each other; the last block may be shorter.
+    /// output[b] = max x[i] over block b, `size` consecutive elements; the last block may be shorter.
     ///
-    /// What is not a number is not the largest; −∞ where nothing is a number.
+    /// NaN is skipped; the result is −∞ if every element is NaN.
     /// - output: [blocks]
     package func findLargest(
         ofBlocks x: UnsafeBufferPointer<Float>, size: Int, into output: UnsafeMutableBufferPointer<Float>
@@ -43,12 +43,12 @@ extension Compute {
         Float(preciseLogSumExp(x, count: count))
     }
 
-    /// The same before it is rounded to Float, good to about 1e-7.
+    /// The same before rounding to Float, accurate to about 1e-7.
     package func preciseLogSumExp(_ x: UnsafePointer<Float>, count: Int) -> Double {
         precondition(count > 0, "logSumExp: nothing to add")
         let largest = table.largest(x, count)
         guard largest.isFinite else { return Double(largest) }
-        // Short blocks in Float, their sums in Double: a large vocabulary loses no digits.
+        // Short blocks are summed in Float, the blocks' sums in Double: a large vocabulary loses no digits.
         var sum = 0.0
         var i = 0
         while i < count {
@@ -59,7 +59,7 @@ extension Compute {
         return Double(largest) + log(sum)
     }
 
-    /// ln P of a token under the distribution that logits give.
+    /// ln P of a token under the distribution of these logits.
     package func logLikelihood(of token: Int32, _ logits: UnsafeBufferPointer<Float>) -> Double {
         guard let base = logits.baseAddress else { return 0 }
         return Double(base[Int(token)] - logSumExp(base, count: logits.count))

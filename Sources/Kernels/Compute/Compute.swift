@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A kernel set and a team of threads. Sizes are checked here, once for each call; kernels check nothing.
+// A kernel set and a team of threads. Each call checks sizes here, once; kernels check nothing.
 
 import KernelCore
 import Platform
@@ -8,29 +8,29 @@ import Synchronization
 /// Runs kernels on a team of threads. In steady state nothing is allocated.
 ///
 /// Any number of threads may share one. Two locks keep them apart, always taken in this order:
-/// - `exclusively` belongs to a thread for a whole batch of tokens. Attention, gated products and rotary angles keep scratch
-///   memory here, so they are called inside of it wherever there is more than one thread to call them.
+/// - `exclusively` is held by one thread for a whole batch of tokens. Attention, gated products and rotary angles keep scratch
+///   memory here, so they run inside it wherever more than one thread may call them.
 /// - Each parallel step takes its turn on the team. An operation without scratch memory, such as finding the largest logits,
-///   needs no more: it may run between two steps of another thread's batch.
+///   needs only its turn: it may run between two steps of another thread's batch.
 package final class Compute: @unchecked Sendable {
     package let kernels: KernelSet
     package let threadCount: Int
     let table: KernelTable
     let pool: ThreadPool
-    /// Elements below which a step runs on the calling thread: to wake others costs more than they save.
+    /// A step with fewer elements runs on the calling thread: waking others costs more than it saves.
     let smallWork: Int
     private let turn = Locked<Void>(())
-    /// Divides work among threads; belongs to the step whose turn it is.
+    /// Divides work among threads by work stealing; belongs to the current step.
     private let shares: WorkStealingRanges
-    /// Hands out units of uneven cost.
+    /// Assigns units of uneven cost.
     let nextUnit = Atomic<Int>(0)
     var attentionScratch = AttentionScratch()
     var rotaryAngles: [RotaryAngles] = []
     var rotaryTiles: [RotaryTiles] = []
-    /// One for each thread.
+    /// One element per thread.
     let gateScratch: [GateScratch]
 
-    /// What `smallWork` is unless told otherwise; tests take 0, so that the least of work is divided.
+    /// The default of `smallWork`; tests use 0, so that even the smallest work is divided.
     package static let usualSmallWork = 32_768
 
     /// - Throws: `AllocationError`.
@@ -50,7 +50,7 @@ package final class Compute: @unchecked Sendable {
         self.gateScratch = gateScratch
     }
 
-    /// Runs `body` while no other thread is in such a body.
+    /// Runs `body` while no other thread runs one.
     ///
     /// - Precondition: not called from within a `body` of the same compute, or of a step.
     package func exclusively<Result, Failure: Error>(
@@ -59,19 +59,19 @@ package final class Compute: @unchecked Sendable {
         try turn.withLock { _ throws(Failure) in try body() }
     }
 
-    /// Threads get tiles in pairs: some kernels multiply two together, and two are one group of what comes after.
+    /// Threads get tiles in pairs: some kernels multiply two tiles together, and the next operation treats two as one group.
     static let tileGranularity = 2
 
-    /// Runs `body` over 0..<count, in parts of one thread each where the work of `elementCount` elements is worth it.
+    /// Runs `body` over 0..<count; divides it among the threads if a step of `elementCount` elements is worth it.
     ///
     /// Every part but the last begins and ends at a multiple of `granularity`; a thread may get several.
     func split(_ count: Int, elementCount: Int, granularity: Int = 1, _ body: (Range<Int>) -> Void) {
         split(count, elementCount: elementCount, granularity: granularity) { part, _ in body(part) }
     }
 
-    /// The same; `body` also gets the number of its thread.
+    /// The same; `body` also receives the number of its thread.
     ///
-    /// - upcoming: what threads ask memory for when they have done their part.
+    /// - upcoming: The weights that threads prefetch after their part is done.
     func split(
         _ count: Int, elementCount: Int, granularity: Int = 1, prefetching upcoming: PrefetchHint? = nil,
         _ body: (Range<Int>, _ thread: Int) -> Void

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a projection reads: a batch of activations in Float and, for integer weights, as 8-bit codes.
+// The input of a projection: a batch of activations in Float and, for integer weights, as 8-bit codes.
 
 import KernelCore
 import Platform
 import Quantization
 
-/// What a product reads of its input.
+/// The form of its input that a product reads.
 package enum ActivationForm: Sendable {
     /// `Activations.values`.
     case values
     /// The 8-bit form.
     case codes
 
-    /// What products with weights of this encoding read.
+    /// The form that products with weights of this encoding read.
     package init(readBy encoding: TensorEncoding) {
         self = encoding.isInteger ? .codes : .values
     }
@@ -20,14 +20,14 @@ package enum ActivationForm: Sendable {
 
 /// Activations [capacity × columns], row-major.
 ///
-/// Memory becomes resident where it is written: a form that nobody asks for costs nothing.
+/// Memory becomes resident when it is written: an unused form costs nothing.
 package final class Activations: @unchecked Sendable {
-    /// Most tokens.
+    /// The maximum number of tokens.
     package let capacity: Int
     package let columns: Int
     /// [capacity × columns].
     package let values: AlignedBuffer<Float>
-    /// The 8-bit form [capacity × columns / 32]; only where 32 divides `columns`.
+    /// The 8-bit form [capacity × columns / 32]; exists only if 32 divides `columns`.
     let groups: AlignedBuffer<QuantizedGroup>?
 
     /// - Throws: `AllocationError`.
@@ -47,7 +47,7 @@ package final class Activations: @unchecked Sendable {
         (values ? self.values.byteCount : 0) + (codes ? groups?.byteCount ?? 0 : 0)
     }
 
-    /// The same of activations that do not exist yet.
+    /// The same, for activations that do not exist yet.
     package static func byteCount(capacity: Int, columns: Int, values: Bool, codes: Bool) -> Int {
         let count = capacity * columns
         return (values ? AlignedBuffer<Float>.byteCount(count) : 0)
@@ -55,7 +55,7 @@ package final class Activations: @unchecked Sendable {
                 ? AlignedBuffer<QuantizedGroup>.byteCount(count / groupColumns) : 0)
     }
 
-    /// Gives the memory behind the first rows back to the system; what they held is lost.
+    /// Returns the memory after the first rows to the system; its contents are lost.
     package func release(behind rows: Int) {
         values.release(behind: rows * columns)
         groups?.release(behind: rows * columns / groupColumns)

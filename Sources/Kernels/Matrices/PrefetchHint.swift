@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// Between two products of a single token lie a norm, an activation or the attention: microseconds in which most threads
-// wait and memory idles. Whoever waits asks for the weights of the next product meanwhile (decoding gains 2-4 %).
+// A norm, an activation or the attention separates two products of a single token: microseconds in which most threads
+// wait and memory idles. Waiting threads prefetch the weights of the next product (decoding gains 2-4 %).
 
 import KernelCore
 import Platform
 
-/// The weights that one product reads, as the product before it knows them.
+/// The weights of the next product, for prefetching during the current one.
 package struct PrefetchHint: Sendable {
-    /// No second cache is so small, and threads never wait long enough for more.
+    /// Every second-level cache is at least this large, and threads never wait long enough for more.
     package static let byteCount = 128 * 1024
 
     private let a: WeightMatrix
     private let b, c: WeightMatrix?
 
-    /// Matrices that are divided among threads as their tiles in this order; of a gated product the first one.
+    /// Matrices in the order in which threads divide their tiles; for a gated product, the first matrix.
     package init(_ a: WeightMatrix, _ b: WeightMatrix? = nil, _ c: WeightMatrix? = nil) {
         (self.a, self.b, self.c) = (a, b, c)
     }
 
-    /// Where a thread begins: within one matrix, at most `byteCount` bytes.
+    /// The bytes where a thread begins: within one matrix, at most `byteCount` bytes.
     package func first(of thread: Int, threadCount: Int) -> UnsafeRawBufferPointer {
         let tileCount = a.tileCount + (b?.tileCount ?? 0) + (c?.tileCount ?? 0)
         var (matrix, tile) = (

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// The matrix of a vocabulary. Few tokens make up most of a text, so its rows may lie in segments of more or fewer bits.
+// The matrix of a vocabulary. Few tokens make up most of a text, so its rows may be in segments with more or fewer bits.
 
 import KernelCore
 import Platform
 
-/// Rows [rows × columns] in segments, each a matrix in an encoding of its own.
+/// Rows [rows × columns] in segments, each a matrix with its own encoding.
 package struct VocabularyMatrix: Sendable {
     package let segments: [WeightMatrix]
     package let columns: Int
-    /// The first row of each segment, and behind them the number of rows.
+    /// The first row of each segment, followed by the number of rows.
     let firstRows: [Int]
 
-    /// - Precondition: at least one segment; all have the same columns and are read in the same form; all but the last
+    /// - Precondition: at least one segment; all have the same columns and the same input form; all but the last
     ///   have whole tiles.
     package init(_ segments: [WeightMatrix]) {
         guard let first = segments.first else { preconditionFailure("VocabularyMatrix: no segment") }
@@ -30,7 +30,7 @@ package struct VocabularyMatrix: Sendable {
 
     package var rows: Int { firstRows[segments.count] }
     package var byteCount: Int { segments.reduce(0) { $0 + $1.byteCount } }
-    /// What products with it read.
+    /// The form of its input that a product with it reads.
     package var inputForm: ActivationForm { segments[0].inputForm }
 
     /// output[c] = scale · w[row, c].
@@ -78,7 +78,7 @@ extension Compute {
             "multiply: a table of \(table.columns) columns cannot read \(x.columns) activations")
         precondition(tokenCount >= 0 && tokenCount <= x.capacity, "multiply: more tokens than activations")
         check(output, holds: tokenCount, by: table.rows, "multiply")
-        // Threads get equal bytes rather than equal rows: reading them is what takes the time.
+        // Threads get equal bytes rather than equal rows: reading bytes takes most of the time.
         let unit = 64
         let work = table.rows * x.columns * max(tokenCount, 1) / 4
         split((table.byteCount + unit - 1) / unit, elementCount: work) { part in
@@ -97,7 +97,7 @@ extension Compute {
 }
 
 extension WeightMatrix {
-    /// The tiles whose first byte, counted from the first tile, lies in a range that may reach beyond both ends.
+    /// The tiles whose first byte, counted from the first tile, is in a range that may extend beyond both ends.
     fileprivate func tiles(startingIn bytes: Range<Int>) -> Range<Int> {
         func tile(_ byte: Int) -> Int {
             min((max(byte, 0) + tileByteCount - 1) / tileByteCount, tileCount)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Views of weights as they lie in the file. The owner of the mapping keeps the memory alive.
+// Views of weights in the file's own layout. The owner of the mapping keeps the memory alive.
 
 import KernelCore
 import Quantization
@@ -34,7 +34,7 @@ package struct WeightMatrix: @unchecked Sendable {
     package var byteCount: Int { tileCount * tileByteCount }
     /// Tiles of 16 rows, the last one padded.
     var tileCount: Int { (rows + laneCount - 1) / laneCount }
-    /// What products with it read.
+    /// The form of its input that a product with it reads.
     package var inputForm: ActivationForm { ActivationForm(readBy: encoding) }
 
     /// output[c] = scale · w[row, c].

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is made of several parts is put together by whoever ends the last one, while most of them still lie in its caches:
-// no thread waits for the others to begin with that.
+// The thread that finishes the last part of a result combines the parts while they are still in its cache;
+// no thread waits for the others first.
 
 import Synchronization
 
-/// For each of some results, how many of its parts are missing.
+/// The number of remaining parts of each result.
 package final class CompletionCounters: @unchecked Sendable {
     private var missing: UnsafeMutablePointer<Atomic<Int>>
     private var capacity: Int
@@ -16,7 +16,7 @@ package final class CompletionCounters: @unchecked Sendable {
 
     deinit { missing.deallocate() }
 
-    /// Begins anew, before the threads do.
+    /// Resets the counters before the threads start.
     package func start(_ resultCount: Int, each partCount: Int) {
         if resultCount > capacity {
             missing.deallocate()
@@ -28,7 +28,7 @@ package final class CompletionCounters: @unchecked Sendable {
     }
 
     /// Counts parts as done.
-    /// - Returns: whether these were the last; then what other threads wrote into theirs is visible.
+    /// - Returns: whether these were the last parts; the writes of other threads to their parts are then visible.
     package func finish(_ partCount: Int, of result: Int) -> Bool {
         missing[result].subtract(partCount, ordering: .acquiringAndReleasing).newValue == 0
     }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// How the work of one run is divided among threads. Even parts alone would wait for the slowest thread: they start one after the
-// other, other programs take a processor for a moment, and some processors are slower than others.
+// The division of one run's work among threads. With even parts alone, all would wait for the slowest thread: threads start
+// one after the other, other programs take a processor for a moment, and some processors are slower than others.
 
 import Platform
 import Synchronization
 
-/// Shares of 0..<unitCount, one for each thread, whose last eighths go to whoever is done first.
+/// Shares of 0..<unitCount, one per thread, with work stealing: idle threads take from the last eighth of other shares.
 ///
-/// A thread goes through its own share in order, so what it asks memory for ahead is its own; only then does it look at others.
+/// A thread goes through its own share in order, so the memory that it prefetches is its own; then it steals.
 package final class WorkStealingRanges: @unchecked Sendable {
     private typealias Count = Atomic<Int>
 
@@ -28,7 +28,7 @@ package final class WorkStealingRanges: @unchecked Sendable {
 
     deinit { memory.deallocate() }
 
-    /// Divides 0..<unitCount anew, when all threads are done with what was divided before: `ThreadPool.run(preparing:_:)`.
+    /// Divides 0..<unitCount again, after all threads are done with the previous division: `ThreadPool.run(preparing:_:)`.
     package func divide(_ unitCount: Int) {
         self.unitCount = unitCount
         for thread in 0..<threadCount {
@@ -36,7 +36,7 @@ package final class WorkStealingRanges: @unchecked Sendable {
         }
     }
 
-    /// Runs `body` over a thread's own share, and over what others have left of theirs when it gets there. Each unit is run once.
+    /// Runs `body` over a thread's own share, then over the remaining units of other shares. Each unit runs once.
     package func forEachPart(of thread: Int, _ body: (Range<Int>) -> Void) {
         let own = reserved(thread)
         if !own.isEmpty { body(own) }
@@ -62,7 +62,7 @@ package final class WorkStealingRanges: @unchecked Sendable {
         return share.lowerBound..<share.upperBound - share.count / 8
     }
 
-    /// The first unit of a share that nobody has taken; beyond its end once all are.
+    /// The first unit of a share that no thread has taken; past its end once all are taken.
     private func next(of thread: Int) -> UnsafeMutablePointer<Count> {
         (memory + thread * Processor.linePairByteCount).assumingMemoryBound(to: Count.self)
     }
