@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tiles of codes with few bits: w = rowScale · scale · q − rowMinimum · minimum. As with 8 bits, each group of 32 columns
-// gives exact integer sums first.
+// Tiles of low-bit codes: w = rowScale · scale · q − rowMinimum · minimum. As with 8 bits, each group of 32 columns
+// first gives exact integer sums.
 
-/// How the codes of one encoding lie in a group, and how many of them 16-bit sums can take.
+/// The layout of one encoding's codes in a group, and the number of codes that 16-bit sums can accumulate.
 public protocol AffineGroupKernel {
     associatedtype ISA: TileLanes
     /// Bytes of a group's codes.
     static var byteCount: Int { get }
 
-    /// The integer sums of one group, less what `endLowBits` adds.
+    /// The integer sums of one group, without the terms that `endLowBits` adds.
     static func add<Block: TokenBlock>(
         _ block: inout Block, _ codes: UnsafeRawPointer, _ x: UnsafePointer<QuantizedGroup>, stride: Int,
         scaledBy scales: ISA.ByteScales
@@ -72,13 +72,13 @@ public enum FourBits<ISA: TileLanes>: AffineGroupKernel {
     }
 }
 
-/// Codes whose highest bit lies in 64 bytes of its own.
+/// Codes whose highest bit is in a separate block of 64 bytes.
 public protocol SplitCodes: AffineGroupKernel {
     /// The columns 4s to 4s + 3; `s` is a constant where this is inlined.
     static func quad(_ codes: UnsafeRawPointer, _ s: Int) -> ISA.LowBitCodes
 }
 
-/// Codes of `TensorEncoding.int5`: their sums are twice as large, so each half of the group has its own.
+/// Codes of `TensorEncoding.int5`: their sums are twice as large, so each half of the group has a separate sum.
 public enum FiveBits<ISA: TileLanes>: SplitCodes {
     @inlinable @inline(__always) public static var byteCount: Int { 320 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The exponential and what is made of it, the same operations in the same order on every instruction set.
+// The exponential and functions derived from it, with the same operations in the same order on every instruction set.
 
 /// eˣ, within 2 units in the last place for x in −87.3…88.3; 0 below, e^88.3 above.
 ///
-/// x = n · ln 2 + r with |r| ≤ ½ ln 2, and eʳ = 1 + r + r² · P(r), P of degree 4 by minimax on the relative error
-/// (3.1e−9). ln 2 is split so that n times its upper part is exact, with fused operations or without.
+/// x = n · ln 2 + r with |r| ≤ ½ ln 2, and eʳ = 1 + r + r² · P(r), with P of degree 4, minimax in the relative error
+/// (3.1e−9). ln 2 is split so that n times its upper part is exact, with or without fused operations.
 @inlinable @inline(__always)
 public func exponential<ISA: InstructionSet>(_: ISA.Type, _ x: ISA.Floats) -> ISA.Floats {
     let lowest = ISA.broadcast(-87.3)
@@ -30,7 +30,7 @@ public func silu<ISA: InstructionSet>(_: ISA.Type, _ x: ISA.Floats) -> ISA.Float
     return ISA.divide(x, ISA.add(ISA.broadcast(1), exponential))
 }
 
-/// GELU's tanh form: ½x · (1 + tanh u) = x · σ(2u) with u = √(2/π) · (x + 0.044715 x³); no digits cancel this way.
+/// GELU's tanh form: ½x · (1 + tanh u) = x · σ(2u) with u = √(2/π) · (x + 0.044715 x³); this form avoids cancellation.
 @inlinable @inline(__always)
 public func geluTanh<ISA: InstructionSet>(_: ISA.Type, _ x: ISA.Floats) -> ISA.Floats {
     let square = ISA.multiply(x, x)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tiles whose columns become sixteen Floats one after the other: Float32 and Float16 weights, keys and values.
+// Tiles whose columns are sixteen consecutive numbers, loaded as Float: Float32 and Float16 weights, keys and values.
 
 /// Reads a tile column by column.
 public protocol ColumnReader {
     associatedtype ISA: InstructionSet
     init(_ p: TileProduct, tile: Int)
-    /// The 16 rows of one column.
+    /// Loads the 16 rows of one column.
     func load(column: Int) -> ISA.Floats
     /// The first column.
     var firstColumn: UnsafeRawPointer { get }
@@ -13,7 +13,7 @@ public protocol ColumnReader {
 }
 
 extension ColumnReader {
-    /// Where a column lies.
+    /// The address of a column.
     @inlinable @inline(__always) public func address(column: Int) -> UnsafeRawPointer {
         firstColumn + column &* columnByteCount
     }
@@ -49,7 +49,7 @@ public struct Float16Columns<ISA: InstructionSet>: ColumnReader {
     }
 }
 
-/// Products with floating-point columns: one multiply-add for each column, in the order of the columns.
+/// Products with floating-point columns: one multiply-add per column, in column order.
 public enum FloatTile<Reader: ColumnReader>: TileKernel {
     public typealias ISA = Reader.ISA
 
@@ -70,7 +70,7 @@ public enum FloatTile<Reader: ColumnReader>: TileKernel {
         )
     }
 
-    /// Two tiles keep the pipeline full where there are few tokens.
+    /// Two tiles keep the pipeline full if there are few tokens.
     @inlinable @inline(__always) public static func pairsTiles(tokenCount: Int) -> Bool {
         tokenCount == 1 || 2 &* tokenCount &+ 4 <= ISA.registerCount
     }

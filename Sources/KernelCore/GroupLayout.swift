@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where things lie in a tile of integers. What `TileLayout` of Quantization says of weights is said again here, since kernels
-// import nothing and their strides are constants; a test holds the two to each other.
+// The byte layout of a tile of integers. It repeats the layout of weights that `TileLayout` of Quantization describes, since
+// kernels import nothing and need constant strides; a test compares the two.
 
 /// Bytes of a tile: the rows' factors, each group's scales, zeros up to a multiple of 64, each group's codes.
 public struct GroupLayout {
-    /// All factors of the rows.
+    /// Bytes of all row factors.
     public let factorByteCount: Int
-    /// Scales of one group, and minimums where it has them.
+    /// Bytes of one group's scales, and of its minimums if it has them.
     public let scaleByteCount: Int
-    /// Codes of one group.
+    /// Bytes of one group's codes.
     public let codeByteCount: Int
 
     @inlinable @inline(__always)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// IEEE binary16 in plain integer arithmetic, for single values and for CPUs without the instructions: the same as
-// `Float16Bits.bits` of Quantization, which kernels cannot import.
+// IEEE binary16 in plain integer arithmetic, for single values and for CPUs without the instructions. The results equal those
+// of `Float16Bits.bits` of Quantization, which kernels cannot import.
 
 /// The IEEE binary16 bit pattern nearest to a value, ties to even.
 @inlinable @inline(__always)
@@ -13,7 +13,7 @@ public func halfBits(_ x: Float) -> UInt16 {
     }
     if magnitude >= 0x477F_F000 { return sign | 0x7C00 }  // 65520 and above round to infinity
     if magnitude < 0x3880_0000 {
-        // Below 2⁻¹⁴: adding ½ leaves the value in units of 2⁻²⁴, rounded, in the lowest bits.
+        // Below 2⁻¹⁴: after adding ½, the lowest bits hold the value, rounded, in units of 2⁻²⁴.
         let shifted = Float(bitPattern: magnitude) + 0.5
         return sign | UInt16(truncatingIfNeeded: shifted.bitPattern &- 0x3F00_0000)
     }

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a CPU family must offer: sixteen lanes of Float, and exact integer products of four bytes for each lane.
+// The operations that a CPU family provides: sixteen SIMD lanes of Float, and exact integer products of four bytes per lane.
 
-/// What products of tiles take, for the sixteen rows of a tile; or for half of them, where only those of many tokens fit the
-/// registers.
+/// The operations of tile products, for the sixteen rows of a tile, or for half of them: on some CPUs only half a tile of many
+/// tokens fits the registers.
 ///
-/// Operations on `Floats` are lane by lane and correctly rounded, `multiplyAdd` and `subtractProduct` once (fused).
-/// Integer products are exact. Addresses are always those of sixteen rows.
+/// Operations on `Floats` work lane by lane and are correctly rounded; `multiplyAdd` and `subtractProduct` round once (fused).
+/// Integer products are exact. Addresses always refer to sixteen rows.
 public protocol TileLanes {
-    /// A Float for each row.
+    /// One Float per row.
     associatedtype Floats
-    /// Unsigned 4-bit weights: for each row, four consecutive columns.
+    /// Unsigned low-bit weights: for each row, four consecutive columns.
     associatedtype LowBitCodes
-    /// Running sum of products of nibbles for each row, over at most one group of 32 columns.
+    /// Running sum of products of low-bit weights for each row, over at most one group of 32 columns.
     associatedtype LowBitSum
     /// 8-bit weights q − 128: for each row, four consecutive columns.
     associatedtype Codes
@@ -19,18 +19,18 @@ public protocol TileLanes {
     associatedtype SignedCodes
     /// Running sum of products of 8-bit weights for each row, over at most one group of 32 columns.
     associatedtype CodeSum
-    /// Unsigned 8-bit scales of a group, one for each row. Scaled sums of integers stay below 2³¹, so where
-    /// integers are scaled and where Floats are, the result is the exact product, rounded once.
+    /// Unsigned 8-bit scales of a group, one per row. Scaled sums of integers stay below 2³¹. The result is therefore the exact
+    /// product, rounded once, whether integers or Floats are scaled.
     associatedtype ByteScales
 
     // Moving
-    /// Asks for the cache line of an address, which need not exist; may do nothing.
+    /// Prefetches the cache line of an address, which need not be valid; may do nothing.
     static func prefetch(_ p: UnsafeRawPointer)
-    /// The same for a line that will be needed later: the second cache is near enough.
+    /// The same for a line that will be needed later: it goes to the second-level cache.
     static func prefetchLater(_ p: UnsafeRawPointer)
     static func broadcast(_ x: Float) -> Floats
     static func store(_ x: Floats, to p: UnsafeMutablePointer<Float>)
-    /// Writes the rows below `count` (0...16) and no byte beyond.
+    /// Writes the rows below `count` (0...16) and no byte beyond them.
     static func store(_ x: Floats, to p: UnsafeMutablePointer<Float>, count: Int)
     /// IEEE binary16 values.
     static func loadHalves(_ p: UnsafeRawPointer) -> Floats
@@ -47,13 +47,13 @@ public protocol TileLanes {
     static func subtractProduct(_ a: Floats, _ b: Floats, from c: Floats) -> Floats
 
     // Integer products
-    /// How often a loop is run through; unknown to the compiler where unrolling it would lose the order of its work.
+    /// The trip count of a loop; opaque to the compiler if unrolling the loop would lose the order of its operations.
     static func turns(_ count: Int) -> Int
     /// From 64 bytes: the low nibbles of each byte, and the high ones.
     static func loadNibbles(_ p: UnsafeRawPointer) -> (low: LowBitCodes, high: LowBitCodes)
-    /// From 64 bytes: of each the bits from `first` on that `mask` has, moved up to bit `place`; the result is less than 32.
+    /// From 64 bytes: the bits of each from `first` on that `mask` selects, shifted to bit `place`; results are less than 32.
     static func loadFields(_ p: UnsafeRawPointer, first: Int, mask: UInt8, place: Int) -> LowBitCodes
-    /// Fields of both, in different bits.
+    /// Combines two values whose fields occupy different bits.
     static func join(_ a: LowBitCodes, _ b: LowBitCodes) -> LowBitCodes
     static func emptyNibbleSum() -> LowBitSum
     /// sum[lane] + Σ w[lane][i] · a[i] over the four signed bytes (−127…127) of `a`.
@@ -66,13 +66,13 @@ public protocol TileLanes {
     ///   multiply by q itself.
     static func emptyCodeSum(correction: Int32) -> CodeSum
     /// sum[lane] + Σ w[lane][i] · a[i] over the four signed bytes (−127…127) of `a`; instruction sets may multiply by the
-    /// scales already here, or in `floats`.
+    /// scales here or in `floats`.
     static func add(_ sum: CodeSum, _ w: Codes, times a: Int32, scaledBy scales: ByteScales) -> CodeSum
-    /// 64 bytes as they are, each in −127…127.
+    /// 64 signed bytes, unchanged, each in −127…127.
     static func loadSignedCodes(_ p: UnsafeRawPointer) -> SignedCodes
     /// sum[lane] + Σ w[lane][i] · a[i] over the four bytes (0…127) of `a`.
     static func add(_ sum: CodeSum, _ w: SignedCodes, timesUnsigned a: Int32) -> CodeSum
-    /// sum · scale, of a sum that was built with the same scales.
+    /// sum · scale, for a sum that was built with the same scales.
     static func floats(_ sum: CodeSum, scaledBy scales: ByteScales) -> Floats
     static func loadByteScales(_ p: UnsafeRawPointer) -> ByteScales
     /// Scales of 1.
@@ -81,14 +81,14 @@ public protocol TileLanes {
 
 /// One CPU family's vector operations.
 ///
-/// A conformance holds nothing but intrinsics. Every instruction set computes the same bits.
+/// A conformance contains only intrinsics. Every instruction set computes the same bits.
 public protocol InstructionSet: TileLanes {
-    /// How many Floats the registers hold.
+    /// The number of `Floats` values that fit the registers.
     static var registerCount: Int { get }
 
     // Moving
     static func load(_ p: UnsafePointer<Float>) -> Floats
-    /// The first `count` (0...16) lanes from memory, the others from `fill`; reads no byte beyond.
+    /// The first `count` (0...16) lanes from memory, the others from `fill`; reads no byte beyond them.
     static func load(_ p: UnsafePointer<Float>, count: Int, fill: Floats) -> Floats
     /// Rounds to the nearest binary16, ties to even.
     static func storeHalves(_ x: Floats, to p: UnsafeMutableRawPointer)
@@ -104,7 +104,7 @@ public protocol InstructionSet: TileLanes {
     static func minimum(_ a: Floats, _ b: Floats) -> Floats
     static func maximum(_ a: Floats, _ b: Floats) -> Floats
     static func magnitude(_ a: Floats) -> Floats
-    /// x, but 0 in the lanes where x is below `limit`.
+    /// x, but 0 in the lanes where y is below `limit`.
     static func zero(_ x: Floats, where y: Floats, isBelow limit: Floats) -> Floats
     /// x · 2ⁿ for the integer n in the lowest bits of the bit pattern of `biased`; the result must be a normal number.
     static func scale(_ x: Floats, byPowerOfTwoIn biased: Floats) -> Floats
@@ -120,6 +120,6 @@ extension TileLanes {
 }
 
 extension InstructionSet {
-    /// That of most: sixteen registers of 256 bits, or 32 of 128.
+    /// The most common number: sixteen registers of 256 bits, or 32 of 128.
     @inlinable @inline(__always) public static var registerCount: Int { 8 }
 }

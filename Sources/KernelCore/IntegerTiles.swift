@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tiles of 8-bit codes. Each group of 32 columns gives an exact integer sum; only then come scales and Float.
+// Tiles of 8-bit codes. Each group of 32 columns gives an exact integer sum; scales and Float follow after that.
 
 /// Weights of `TensorEncoding.int8`: w = rowScale · scale · (q − 128).
 public enum Int8Tile<ISA: TileLanes>: TileKernel {
@@ -81,8 +81,8 @@ public enum KeyTile<ISA: TileLanes>: TileKernel {
 
 /// Values of an 8-bit cache; a row is a channel, a column a position.
 ///
-/// Tiles are signed codes, ordered as in `TensorEncoding.int8`; their scales are in the input (`weigh`). A token's input has all its groups of positions for the first 32 channels, then
-/// for the next, with codes of 0…127.
+/// Tiles are signed codes, ordered as in `TensorEncoding.int8`; the input contains their scales (`weigh`). A token's input
+/// has all its groups of positions for the first 32 channels, then for the next 32, with codes of 0…127.
 public enum ValueTile<ISA: TileLanes>: TileKernel {
     @inlinable @inline(__always)
     public static func multiply<Block: TokenBlock>(_: Block.Type, _ p: TileProduct, tile: Int, token: Int)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernels of one instruction set as values: what `Kernels` calls. Each entry runs over whole rows or tiles, so that
-// calling through the table costs nothing.
+// The kernels of one instruction set as values, for `Kernels` to call. Each entry processes whole rows or tiles, so that
+// calling through the table costs almost nothing.
 
-/// One function for each kernel; see the generic functions of the same names for what they compute.
+/// One function per kernel; the generic functions of the same names document them.
 public struct KernelTable: Sendable {
     /// Tiles `first ..< end` of a product.
     public typealias Product = @Sendable (_ product: TileProduct, _ first: Int, _ end: Int) -> Void
@@ -92,7 +92,7 @@ public struct KernelTable: Sendable {
         self.mergeSoftmax = mergeSoftmax
     }
 
-    /// This table with other products of integers: what is new in a processor is often these alone.
+    /// This table with other integer products: new processors often add only these.
     ///
     /// It consumes the table, and is never inlined: copying or destroying one would leave weak symbols in the object of the
     /// module that calls it.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a bias of the keys adds to attention scores. RoPE turns a bias as it turns the key, so its product with a query is
-// a sum of cosines and sines of the key's position: it needs no place in the cache, where it would take the bits of all else.
+// The contribution of key biases to attention scores. RoPE rotates a bias as it rotates the key, so the bias's product with a
+// query is a sum of cosines and sines of the key's position. The cache need not store it, where it would consume precision.
 
-/// Scores of some rows, and the biases that their keys in the cache lack.
+/// Scores of some rows, and the biases that their cached keys omit.
 ///
 /// With b the bias, R_p the rotation of position p, and pairs (i, i + half) of a head (NeoX order):
 ///
@@ -14,7 +14,7 @@ public struct KeyBiasScores {
     public var rowCount: Int
     /// Tiles of 16 positions.
     public var tileCount: Int
-    /// Of the first tile: for each pair 16 cosines, then 16 sines.
+    /// The angles of the first tile: for each pair 16 cosines, then 16 sines.
     public var angles: UnsafePointer<Float>
     /// Elements from one tile to the next.
     public var angleStride: Int
@@ -42,9 +42,9 @@ public struct KeyBiasScores {
     }
 }
 
-/// scores[r, p] += Σ_i factors[r, i, 0] · cos(p θ_i) + factors[r, i, 1] · sin(p θ_i), pair after pair.
+/// scores[r, p] += Σ_i factors[r, i, 0] · cos(p θ_i) + factors[r, i, 1] · sin(p θ_i), in the order of the pairs.
 ///
-/// Four rows share what is loaded of a tile; each is added up in the same order as a row alone.
+/// Four rows share the loads of a tile; the order of additions is the same as for a single row.
 @inlinable @inline(__always)
 public func addKeyBias<ISA: InstructionSet>(_: ISA.Type, _ b: KeyBiasScores) {
     var tile = 0

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory idles while a kernel computes on what lies in caches. A kernel that is told what is read after it asks for that
-// meanwhile, in even steps: all at once, the requests would queue up and hold up its own loads.
+// Memory idles while a kernel computes on cached data. A kernel that knows what is read after it prefetches that data,
+// in even steps: issued all at once, the requests would queue up and delay its own loads.
 
-/// Memory that is read after a kernel.
+/// Memory that is read after the current kernel.
 public struct PrefetchCursor {
     public var start: UnsafeRawPointer
-    /// 0 where nothing is to be asked for.
+    /// The number of bytes to prefetch; 0 for none.
     public var byteCount: Int
 
-    /// - start: need not be readable: asking is a hint, which faults nowhere.
+    /// - start: Need not be readable: a prefetch is a hint and never faults.
     @inlinable @inline(__always)
     public init(_ start: UnsafeRawPointer, byteCount: Int) {
         self.start = start
@@ -16,7 +16,7 @@ public struct PrefetchCursor {
     }
 }
 
-/// Some memory, asked for in so many steps.
+/// Prefetches a range in a given number of steps.
 @usableFromInline
 struct PrefetchSteps<ISA: TileLanes> {
     @usableFromInline var next: UnsafeRawPointer

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Activations as the integer kernels read them: one record for each group of 32 columns, so that a token's codes, scale
-// and sums are reached through one pointer.
+// Activations as the integer kernels read them: one record per group of 32 columns, so that one pointer reaches a token's
+// codes, scale and sums.
 
 /// 32 activations as 8-bit codes: x[c] ≈ scale · codes[c].
 public struct QuantizedGroup: BitwiseCopyable, Sendable {
@@ -8,7 +8,7 @@ public struct QuantizedGroup: BitwiseCopyable, Sendable {
     public var codes: (Int64, Int64, Int64, Int64)
     /// max |x| / 127.
     public var scale: Float
-    /// scale · Σ codes: what a constant offset of the weights is multiplied by.
+    /// scale · Σ codes: the factor of a constant offset of the weights.
     public var scaledSum: Float
     /// −128 · Σ codes: turns a product with unsigned codes q into one with q − 128.
     public var correction: Int32
@@ -25,7 +25,7 @@ public struct QuantizedGroup: BitwiseCopyable, Sendable {
     }
 }
 
-/// Adding and subtracting 1.5 · 2²³ rounds to the nearest integer (ties to even), which then lies in the lowest bits.
+/// Adding and subtracting 1.5 · 2²³ rounds to the nearest integer (ties to even); the sum holds that integer in its lowest bits.
 @inlinable public var roundingBias: Float { @inline(__always) get { 0x1.8p23 } }
 
 /// groups[g] = x[32g …< 32g + 32] with scale = max|x| · (1 / 127) and codes = round(x · (127 / max|x|)).
@@ -44,19 +44,19 @@ public func quantize<ISA: InstructionSet>(
         let low = ISA.load(x), high = ISA.load(x + 16)
         let largest = ISA.largest(ISA.maximum(ISA.magnitude(low), ISA.magnitude(high)))
         let inverse = ISA.broadcast(codes(toLargest: largest))
-        // No fused operation here: the codes must be the same on every instruction set.
+        // Not fused: the codes must be the same on every instruction set.
         let lowCodes = ISA.add(ISA.multiply(low, inverse), bias)
         let highCodes = ISA.add(ISA.multiply(high, inverse), bias)
         let raw = UnsafeMutableRawPointer(group)
         ISA.storeLowBytes(lowCodes, to: raw)
         ISA.storeLowBytes(highCodes, to: raw + 16)
-        // Small integers: exact in Float, in any order.
+        // These are small integers, so the sum is exact in Float, in any order.
         let sum = ISA.sum(ISA.add(ISA.subtract(lowCodes, bias), ISA.subtract(highCodes, bias)))
         // A second division would take as long as everything else.
         let scale = largest * (1 / 127)
         group.pointee.scale = scale
         group.pointee.scaledSum = scale * sum
-        // Not a conversion: a NaN among the activations must give a wrong number, not a trap.
+        // Not a conversion: a NaN among the activations must give a wrong number, not trap.
         let integer = Int32(bitPattern: (sum + roundingBias).bitPattern &- roundingBias.bitPattern)
         group.pointee.correction = -128 &* integer
         x += 32
@@ -64,11 +64,11 @@ public func quantize<ISA: InstructionSet>(
     }
 }
 
-/// 127 / largest; 0 where that would overflow: such activations contribute nothing.
+/// 127 / largest; 0 if that would overflow: such activations contribute nothing.
 @inlinable @inline(__always)
 func codes(toLargest largest: Float) -> Float { largest < 0x1p-110 ? 0 : 127 / largest }
 
-/// Attention weights of some rows, and the scales of the values that they weigh.
+/// Attention weights of some rows, and the scales of the values that they multiply.
 public struct WeighedScores {
     /// [rowCount × scoreStride], none negative.
     public var scores: UnsafePointer<Float>
@@ -76,9 +76,9 @@ public struct WeighedScores {
     public var rowCount: Int
     /// Groups of 32 positions.
     public var groupCount: Int
-    /// Of the first group: for each 32 channels [32 positions] in binary16.
+    /// The scales of the first group: for each 32 channels [32 positions] in binary16.
     public var scales: UnsafeRawPointer
-    /// From one group of positions to the next.
+    /// Bytes from one group of positions to the next.
     public var scaleByteStride: Int
     /// Groups of 32 channels.
     public var channelGroupCount: Int
@@ -104,10 +104,10 @@ public struct WeighedScores {
     }
 }
 
-/// output[r, c, g] = score[r, p] · scale[p, c] for the 32 positions p of a group, as codes of 0…127: with the scales of
-/// the values in the scores, what is left of their product is one of integers.
+/// output[r, c, g] = score[r, p] · scale[p, c] for the 32 positions p of a group, as codes of 0…127. The scores include the
+/// scales of the values, so the remaining product uses integers only.
 ///
-/// All channels share the codes' scale, which the largest product bounds; the sums of the codes are left at 0.
+/// All channels share the codes' scale, which the largest product determines; the sums of the codes stay 0.
 @inlinable @inline(__always)
 public func weigh<ISA: InstructionSet>(_: ISA.Type, _ w: WeighedScores) {
     let bias = ISA.broadcast(roundingBias)

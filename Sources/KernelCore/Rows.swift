@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Operations on rows of Float, sixteen elements at a time. Reductions keep two vectors of partial sums and add their
-// lanes in a fixed order, so that they are the same on every instruction set with fused multiply-add.
+// lanes in a fixed order, so that results are the same on every instruction set with fused multiply-add.
 
 /// output[i] = x[i] · w[i] / √(Σ x² / n + ε), RMSNorm (arXiv:1910.07467).
 ///
@@ -153,7 +153,7 @@ public func rotate<ISA: InstructionSet>(
     }
 }
 
-/// max x[i], x [count]; what is not a number does not count, and −∞ where nothing does.
+/// max x[i], x [count]; NaN is skipped, and the result is −∞ if every element is NaN.
 @inlinable @inline(__always)
 public func largest<ISA: InstructionSet>(_: ISA.Type, _ x: UnsafePointer<Float>, _ count: Int) -> Float {
     let lowest = ISA.broadcast(-.infinity)
@@ -169,7 +169,7 @@ public func largest<ISA: InstructionSet>(_: ISA.Type, _ x: UnsafePointer<Float>,
 
 /// Σ e^(x[i] − offset), x [count].
 ///
-/// Meant for short rows: sums are in Float.
+/// For short rows only: sums are in Float.
 @inlinable @inline(__always)
 public func sumExponentials<ISA: InstructionSet>(
     _: ISA.Type, _ x: UnsafePointer<Float>, _ offset: Float, _ count: Int

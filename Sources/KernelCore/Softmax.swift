@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Softmax over a row in chunks (arXiv:2205.14135): each chunk is normalized by its own maximum, and chunks are merged in
-// the order of positions, however they were spread over threads.
+// Softmax over a row in chunks (FlashAttention, arXiv:2205.14135): each chunk is normalized by its own maximum, and chunks are
+// merged in the order of positions, for any distribution over threads.
 
-/// The part of a softmax that some chunks have seen so far.
+/// The running maximum and sum of a softmax over some chunks.
 public struct SoftmaxState: BitwiseCopyable, Sendable {
-    /// The largest score; −∞ when nothing is visible.
+    /// The largest score; −∞ if no position is visible.
     public var largest: Float
     /// Σ e^(score − largest).
     public var sum: Float
@@ -23,7 +23,7 @@ public struct ScoreRows {
     public var rowCount: Int
     /// Scores of a row, a multiple of 16.
     public var count: Int
-    /// What may be seen, within 0...count; what lies outside may hold anything.
+    /// The visible scores, within 0...count; scores outside may hold any value.
     public var firstVisible: Int
     public var endVisible: Int
     /// [rowCount], written.
@@ -46,7 +46,7 @@ public struct ScoreRows {
     }
 }
 
-/// Turns the scores of each row into e^(score − largest) in place, and into 0 outside of the visible range.
+/// Replaces the scores of each row by e^(score − largest) in place, and by 0 outside the visible range.
 @inlinable @inline(__always)
 public func softmax<ISA: InstructionSet>(_: ISA.Type, _ rows: ScoreRows) {
     // Rows are independent: with all maxima first, a row's exponentials need not wait for its maximum.
@@ -70,7 +70,7 @@ public func softmax<ISA: InstructionSet>(_: ISA.Type, _ rows: ScoreRows) {
     row = 0
     while row < rows.rowCount {
         let scores = rows.scores + row &* rows.stride
-        // With nothing visible every difference would be ∞ − ∞; subtracting a finite number leaves e^−∞ = 0.
+        // If nothing is visible, every difference would be ∞ − ∞; subtracting a finite number gives e^−∞ = 0.
         let offset = ISA.broadcast(rows.firstVisible < rows.endVisible ? rows.states[row].largest : 0)
         var sum = ISA.broadcast(0)
         var i = 0
@@ -88,8 +88,8 @@ public func softmax<ISA: InstructionSet>(_: ISA.Type, _ rows: ScoreRows) {
 
 /// Adds the next chunk to a running attention output: total = total · e^(M − N) + part · e^(m − N), N = max(M, m).
 ///
-/// - part, partState: the chunk's Σ e^(score − m) · value [count] and its softmax; must see something.
-/// - total, totalState: what came before, updated; a largest score of −∞ stands for nothing yet.
+/// - part, partState: The chunk's Σ e^(score − m) · value [count] and its softmax; at least one position must be visible.
+/// - total, totalState: The result of earlier chunks, updated; a largest score of −∞ means that there is none yet.
 @inlinable @inline(__always)
 public func mergeSoftmax<ISA: InstructionSet>(
     _: ISA.Type, _ part: UnsafePointer<Float>, _ partState: UnsafePointer<SoftmaxState>,

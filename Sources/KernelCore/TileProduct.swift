@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The loop around all matrix products: tiles outside, so that a tile's weights are read once and stay in the first
-// cache; blocks of tokens inside.
+// The loops around all matrix products. The outer loop runs over tiles, so that a tile's weights are read once and stay in
+// the first-level cache; the inner loop runs over blocks of tokens.
 
 /// output[t, r] = Σ_c w[r, c] · input[t, c] for all tokens and some tiles of rows.
 ///
@@ -9,9 +9,9 @@
 public struct TileProduct {
     /// The first tile.
     public var tiles: UnsafeRawPointer
-    /// From one tile of 16 rows to the next.
+    /// Bytes from one tile of 16 rows to the next.
     public var tileByteCount: Int
-    /// From one column of a tile to the next, where columns are stored one by one (floating-point forms).
+    /// Bytes from one column of a tile to the next, for encodings that store single columns (floating point).
     public var columnByteCount: Int
     public var columnCount: Int
     /// Rows of all tiles; output rows have this many elements.
@@ -44,18 +44,18 @@ public struct TileProduct {
     }
 }
 
-/// How far ahead of a product with few tokens weights are asked for: memory answers late, and the processor's own
-/// look-ahead ends at pages and before cache lines that take many instructions. What lies behind a thread's part is asked
-/// for in vain, so further is not better.
+/// The prefetch distance of a product with few tokens, in bytes. Memory responds late, and the hardware prefetcher stops at
+/// page boundaries and at cache lines that take many instructions. Prefetching past the end of the thread's part is wasted, so
+/// a larger distance does not help.
 @inlinable public var prefetchDistance: Int { @inline(__always) get { 8192 } }
 
-/// Whether a block has so few tokens that its weights are seldom in a cache.
+/// Whether a block has so few tokens that its weights are rarely cached.
 @inlinable @inline(__always)
 public func isMemoryBound<Block: TokenBlock>(_: Block.Type) -> Bool { Block.tokenCount <= 4 }
 
-/// Asks for as many bytes as a group of weights takes, `prefetchDistance` behind an address, where weights come from memory.
+/// Prefetches the bytes of one group of weights, `prefetchDistance` after an address, if weights come from memory.
 ///
-/// With an address that goes through a tile group by group, scales or not, all of the tiles to come are asked for once.
+/// With an address that advances through a tile group by group, scales included or not, it prefetches all later tiles once.
 @inlinable @inline(__always)
 func prefetch<Block: TokenBlock>(
     _: Block.Type, behind p: UnsafeRawPointer, byteCount: Int
@@ -68,18 +68,18 @@ func prefetch<Block: TokenBlock>(
     }
 }
 
-/// How tiles are multiplied by one block of tokens.
+/// The product of tiles and one block of tokens.
 public protocol TileKernel {
     associatedtype ISA: TileLanes
 
-    /// Rows of `tile` × the tokens from `token` on that fill one block.
+    /// Multiplies the rows of `tile` by one block of tokens that begins at `token`.
     static func multiply<Block: TokenBlock>(_: Block.Type, _ p: TileProduct, tile: Int, token: Int)
     where Block.ISA == ISA
 
-    /// Whether two tiles are better multiplied together with blocks of so many tokens.
+    /// Whether two tiles are better multiplied together for blocks of this many tokens.
     static func pairsTiles(tokenCount: Int) -> Bool
 
-    /// Rows of `tile` and `tile + 1` × one block.
+    /// Multiplies the rows of `tile` and `tile + 1` by one block.
     static func multiplyPair<Block: TokenBlock>(_: Block.Type, _ p: TileProduct, tile: Int, token: Int)
     where Block.ISA == ISA
 }
@@ -96,7 +96,7 @@ extension TileKernel {
     }
 }
 
-/// The tiles `firstTile ..< endTile` of a product, in blocks of `Wide`, then of 4, 3, 2 and 1 tokens.
+/// Multiplies the tiles `firstTile ..< endTile` of a product by blocks of `Wide`, then of 4, 3, 2 and 1 tokens.
 @inlinable @inline(__always)
 public func multiply<Kernel: TileKernel, Wide: TokenBlock>(
     _: Kernel.Type, _: Wide.Type, _ p: TileProduct, _ firstTile: Int, _ endTile: Int
@@ -115,9 +115,9 @@ public func multiply<Kernel: TileKernel, Wide: TokenBlock>(
     }
 }
 
-/// The same where wide blocks go through half of a tile's rows at a time.
+/// The same for wide blocks that process half of a tile's rows at a time.
 ///
-/// Its last blocks are those of the function above, written again: a function for both would not be inlined, and be emitted as a
+/// Its last blocks repeat the code of the function above: a shared function would not be inlined, and would be emitted as a
 /// weak symbol.
 @inlinable @inline(__always)
 public func multiply<Kernel: TileKernel, Low: TileKernel, High: TileKernel>(
@@ -137,8 +137,8 @@ public func multiply<Kernel: TileKernel, Low: TileKernel, High: TileKernel>(
     }
 }
 
-/// Some tiles × the tokens from `first` on, as many as fill whole blocks.
-/// - Returns: the first token that is left.
+/// Multiplies some tiles by as many whole blocks as the tokens from `first` on fill.
+/// - Returns: The first remaining token.
 @inlinable @inline(__always)
 func multiplyBlocks<Kernel: TileKernel, Block: TokenBlock>(
     _: Kernel.Type, _: Block.Type, _ p: TileProduct, _ firstTile: Int, _ endTile: Int, _ first: Int
@@ -147,7 +147,7 @@ func multiplyBlocks<Kernel: TileKernel, Block: TokenBlock>(
     guard first <= end else { return first }
     var next = PrefetchTiles<Block>(p, from: endTile)
     var tile = firstTile
-    // One tile, or pair of tiles, after the other: it stays in the first cache while the tokens pass by.
+    // Process one tile, or pair of tiles, at a time: it stays in the first-level cache for all tokens.
     while tile < endTile {
         let count = Kernel.pairsTiles(tokenCount: Block.tokenCount) && tile &+ 1 < endTile ? 2 : 1
         var token = first
@@ -165,12 +165,12 @@ func multiplyBlocks<Kernel: TileKernel, Block: TokenBlock>(
     return first &+ (p.tokenCount &- first) / Block.tokenCount &* Block.tokenCount
 }
 
-/// The tiles after those that are multiplied, asked for bit by bit while wide blocks of tokens pass by: one that begins
-/// in memory would keep its first block waiting.
+/// The tiles after the current ones, prefetched in steps during the products of wide blocks of tokens: without prefetching,
+/// the first block of a tile would wait for memory.
 @usableFromInline
 struct PrefetchTiles<Block: TokenBlock> {
     @usableFromInline var address: UnsafeRawPointer
-    /// Cache lines of a tile for each block of tokens.
+    /// Cache lines of a tile to prefetch per block of tokens.
     @usableFromInline let lineCount: Int
 
     @inlinable @inline(__always)
@@ -193,15 +193,15 @@ struct PrefetchTiles<Block: TokenBlock> {
 }
 
 extension TileProduct {
-    /// How many tiles go through all blocks of tokens together: two, so that they stay in the first cache; all, where the tokens
-    /// are one block. What is decided between two tiles keeps memory waiting: by pairs, decoding lost 4-10 %.
+    /// The number of tiles that pass through all blocks of tokens together: two, so that they stay in the first-level cache, or
+    /// all tiles if the tokens form one block. A branch between two tiles stalls memory: in pairs, decoding lost 4-10 %.
     @inlinable @inline(__always)
     func beginTiles<ISA: TileLanes>(
         _: ISA.Type, _ firstTile: Int, _ endTile: Int, blockTokens: Int
     ) -> Int {
         guard tokenCount <= blockTokens else { return 2 }
         let count = endTile &- firstTile
-        // Until what is asked for on the way arrives, each group of weights would wait for memory by itself: a microsecond a part.
+        // Before the first prefetch arrives, each group of weights would wait for memory separately: a microsecond per part.
         var address = tiles + firstTile &* tileByteCount
         let end = address + min(count &* tileByteCount, prefetchDistance)
         while address < end {
@@ -211,7 +211,7 @@ extension TileProduct {
         return count
     }
 
-    /// Rows of a tile that exist: 16, or fewer in the last one.
+    /// Valid rows of a tile: 16, or fewer in the last one.
     @inlinable @inline(__always)
     func rowCount(ofTile tile: Int) -> Int { min(laneCount, rowCount &- tile &* laneCount) }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Register blocking: the sums of one token, and by joining those of 2, 3, 4 or 8 tokens, that share every weight loaded.
-// What one token's sums add, and in which order, does not depend on the size of the block; so a prompt evaluated in
-// one batch gives bit for bit what it gives token by token.
+// Register blocking: the sums of one token, and combinations for 2, 3, 4 or 8 tokens that share every loaded weight.
+// The terms and the order of one token's sums do not depend on the size of the block, so a prompt evaluated in
+// one batch gives bit for bit the same result as token by token.
 
 /// Sums of `tokenCount` tokens × 16 rows, kept in registers.
 ///
-/// Inputs are those of the block's first token; `stride` leads from one token to the next.
+/// Inputs begin at the block's first token; `stride` is the distance from one token to the next.
 public protocol TokenBlock {
     associatedtype ISA: TileLanes
     static var tokenCount: Int { get }
@@ -14,22 +14,22 @@ public protocol TokenBlock {
     /// sum[t] += w · x[t · stride]
     mutating func add(_ w: ISA.Floats, times x: UnsafePointer<Float>, stride: Int)
 
-    /// A group of 32 columns of 8-bit weights: begin, eight times add, end.
+    /// Begins a group of 32 columns of 8-bit weights: begin, eight times add, end.
     mutating func beginCodes(_ x: UnsafePointer<QuantizedGroup>, stride: Int)
     /// Adds the columns 4j … 4j + 3 of the group.
     mutating func add(
         _ w: ISA.Codes, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int,
         scaledBy scales: ISA.ByteScales)
-    /// The same with codes that may be negative and inputs that may not.
+    /// The same for signed codes and non-negative inputs.
     mutating func add(
         _ w: ISA.SignedCodes, timesUnsigned x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int)
     /// sum[t] += scale · (integer sum) · x's scale
     mutating func endCodes(
         scaledBy scales: ISA.ByteScales, _ x: UnsafePointer<QuantizedGroup>, stride: Int)
-    /// The same with scales that are no bytes; the sum was built with scales of 1.
+    /// The same with scales that are not bytes; the sum was built with scales of 1.
     mutating func endCodes(scale: ISA.Floats, _ x: UnsafePointer<QuantizedGroup>, stride: Int)
 
-    /// Columns with codes of few bits: begin, add up to eight times, end; 16-bit sums take eight times codes up to 15.
+    /// Begins columns of low-bit codes: begin, add up to eight times, end; 16-bit sums hold eight products of codes up to 15.
     mutating func beginNibbles()
     mutating func add(_ w: ISA.LowBitCodes, times x: UnsafePointer<QuantizedGroup>, stride: Int, _ j: Int)
     /// sum[t] += scale · (integer sum) · x's scale
@@ -146,7 +146,7 @@ public struct One<ISA: TileLanes>: TokenBlock {
     }
 }
 
-/// The sums of the tokens of two blocks, one after the other.
+/// The sums of the tokens of two blocks; the first block's tokens come first.
 public struct Both<First: TokenBlock, Second: TokenBlock>: TokenBlock where Second.ISA == First.ISA {
     public typealias ISA = First.ISA
     public var first: First

@@ -50,7 +50,7 @@ package final class Compute: @unchecked Sendable {
         self.gateScratch = gateScratch
     }
 
-    /// Runs `body` while no other thread runs one.
+    /// Runs `body` while no other thread runs such a body.
     ///
     /// - Precondition: not called from within a `body` of the same compute, or of a step.
     package func exclusively<Result, Failure: Error>(
