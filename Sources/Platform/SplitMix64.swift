@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one source of chance: every draw follows from a seed, on every machine.
+// The only source of randomness: every draw follows from a seed, on every machine.
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
 package struct SplitMix64: RandomNumberGenerator, Sendable {

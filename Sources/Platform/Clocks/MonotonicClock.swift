@@ -5,7 +5,7 @@ import Glibc
 
 /// A clock that never goes backwards; its zero is arbitrary.
 package enum MonotonicClock {
-    /// Seconds since some fixed moment.
+    /// Seconds since a fixed but arbitrary moment.
     package static func now() -> Double {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)

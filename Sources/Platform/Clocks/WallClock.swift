@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The date, for what is written into files.
+// The date, as written into files.
 
 import Glibc
 
@@ -7,9 +7,9 @@ package enum WallClock {
     /// The current moment.
     package static func secondsSince1970() -> Int { time(nil) }
 
-    /// A moment in UTC, the current one unless given, as in 2026-01-31T12:00:00Z.
+    /// A moment in UTC, by default the current one, such as 2026-01-31T12:00:00Z.
     package static func isoDate(secondsSince1970: Int = secondsSince1970()) -> String {
-        // Years of four digits; what a file says may be anything.
+        // The year has four digits; a file may contain any number of seconds.
         var seconds = min(max(secondsSince1970, 0), 253_402_300_799)
         var parts = tm()
         gmtime_r(&seconds, &parts)

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// A new file appears under its name whole, or not at all: it grows without one, or under another beside its place, and gets
-// its name when everything is on the disk.
+// A new file appears under its name complete, or not at all. Until then it has no name, or a temporary name in the same folder;
+// it gets its final name after everything is on the disk.
 
 import Glibc
 
-/// Writes a file that becomes `path` on `commit` and is gone otherwise.
+/// Writes a file that becomes `path` on `commit` and disappears otherwise.
 ///
-/// Several may write one path at once: the last one to commit replaces what the others wrote, or is refused. If `path` is a
-/// symbolic link to a file, the link is replaced, not what it leads to.
+/// Several writers may write one path at once: the last one to commit replaces the others' files, or is refused. If `path` is a
+/// symbolic link to a file, the link is replaced, not its target.
 package final class AtomicFileWriter {
-    /// Where the file will be.
+    /// The final path of the file.
     package let path: String
-    /// Where the next `write` without a position goes; in the end, how much was written in order.
+    /// The position of the next `write` without a position; at the end, the number of bytes written in order.
     package private(set) var byteOffset = 0
-    /// What of that has not reached the file yet: the rest of a block.
+    /// Bytes that have not reached the file yet: an incomplete block.
     private var block: [UInt8] = []
     private let replacesExisting: Bool
     private var partial: PartialFile
@@ -22,9 +22,10 @@ package final class AtomicFileWriter {
     /// Begins the file; nothing at `path` changes before `commit`.
     /// - Parameters:
     ///   - replaceExisting: whether a file at `path` may be replaced.
-    ///   - isNamed: whether the file has a name meanwhile even where the system has files without one, for tests.
-    ///   - fault: what goes wrong, for tests.
-    /// - Throws: `FileError` if `path` exists and may not be replaced, leads to no regular file, or cannot be written.
+    ///   - isNamed: whether the file has a temporary name even where the system supports files without one, for tests.
+    ///   - fault: the simulated fault, for tests.
+    /// - Throws: `FileError` if `path` exists and may not be replaced, leads to something other than a regular file, or cannot
+    ///   be written.
     package init(
         path: String, replaceExisting: Bool, isNamed: Bool = false, fault: SimulatedFault? = nil
     ) throws(FileError) {
@@ -51,7 +52,7 @@ package final class AtomicFileWriter {
         }
     }
 
-    /// Writes all of `bytes` at a position, as for a header whose content is known last.
+    /// Writes all of `bytes` at a position, for example a header whose content is known last.
     /// `byteOffset` stays where it is.
     package func write(_ bytes: UnsafeRawBufferPointer, at position: Int) throws(FileError) {
         precondition(isOpen, "AtomicFileWriter: written to after its end")
@@ -59,8 +60,8 @@ package final class AtomicFileWriter {
         try partial.file.write(bytes, at: position)
     }
 
-    /// A file that is written in whole large pages lies in the page cache as such, in file systems that have them, and
-    /// whoever maps it gets them: 140 MB take 0.5 ms to map instead of 17.
+    /// A file that is written in whole large pages is kept in large pages in the page cache, if the file system supports them,
+    /// and so are its mappings: 140 MB take 0.5 ms to map instead of 17.
     private static var blockByteCount: Int { LargePage.byteCount }
 
     private func writeBlock() throws(FileError) {
@@ -70,7 +71,7 @@ package final class AtomicFileWriter {
         }
     }
 
-    /// Maps what was written so far, so that it can be tried before it has its name.
+    /// Maps the bytes written so far, so that they can be tested before the file gets its name.
     /// - Throws: `FileError`.
     package func map() throws(FileError) -> MappedFile {
         precondition(isOpen, "AtomicFileWriter: mapped after its end")
@@ -78,8 +79,8 @@ package final class AtomicFileWriter {
         return try MappedFile(fileDescriptor: partial.file.descriptor.number, path: path)
     }
 
-    /// Takes back what was written from a position on.
-    /// - Precondition: nobody uses that part of a mapping any more.
+    /// Removes everything after a position.
+    /// - Precondition: no mapping uses that part any more.
     package func rewind(to position: Int) throws(FileError) {
         precondition(isOpen && (0...byteOffset).contains(position), "AtomicFileWriter: rewound to nowhere")
         try writeBlock()
@@ -87,7 +88,7 @@ package final class AtomicFileWriter {
         byteOffset = position
     }
 
-    /// Lets everybody execute the file who may read it.
+    /// Gives everybody who may read the file permission to execute it.
     /// - Throws: `FileError`.
     package func allowExecution() throws(FileError) {
         let mode = try partial.file.descriptor.status().st_mode & 0o777
@@ -96,7 +97,7 @@ package final class AtomicFileWriter {
         }
     }
 
-    /// Lets nobody but the owner read the file.
+    /// Restricts reading of the file to its owner.
     /// - Throws: `FileError`.
     package func keepPrivate() throws(FileError) {
         guard fchmod(partial.file.descriptor.number, 0o600) == 0 else {
@@ -104,7 +105,7 @@ package final class AtomicFileWriter {
         }
     }
 
-    /// Puts the file in its place, once it is on the disk.
+    /// Puts the file in its place after it is on the disk.
     /// - Throws: `FileError`; nothing at `path` has changed then, unless the operation is `.synchronize` of
     ///   the folder: the file is in place, but a power failure might still undo that.
     package func commit() throws(FileError) {
@@ -128,7 +129,7 @@ package final class AtomicFileWriter {
         }
     }
 
-    /// Removes what was written so far; does nothing after `commit`.
+    /// Removes everything written so far; does nothing after `commit`.
     package func cancel() {
         guard isOpen else { return }
         isOpen = false

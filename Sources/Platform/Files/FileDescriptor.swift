@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// An open file that closes itself, and the system calls on it with interruptions and short counts handled.
+// An open file that closes itself, and system calls on it that handle interruptions and short counts.
 
 import Glibc
 
-/// Calls `body` again for as long as a signal interrupts it.
+/// Repeats `body` as long as a signal interrupts it.
 func retryingInterruptions<Result: SignedInteger>(_ body: () -> Result) -> Result {
     while true {
         let result = body()
@@ -37,7 +37,7 @@ struct FileDescriptor: ~Copyable {
 
     deinit { if number >= 0 { Glibc.close(number) } }
 
-    /// Ends the lock and closes the file. The lock alone would last as long as a mapping of this open file does.
+    /// Releases the lock and closes the file. The lock alone would last as long as any mapping of this open file.
     mutating func close() {
         guard number >= 0 else { return }
         flock(number, LOCK_UN)
@@ -45,7 +45,7 @@ struct FileDescriptor: ~Copyable {
         number = -1
     }
 
-    /// What the system knows of the file.
+    /// The file's status from the system.
     func status() throws(FileError) -> stat {
         var status = stat()
         guard fstat(number, &status) == 0 else {
@@ -86,11 +86,11 @@ struct FileDescriptor: ~Copyable {
         return mine.st_dev == there.st_dev && mine.st_ino == there.st_ino
     }
 
-    /// Takes the exclusive lock that goes with this open file; it ends when the file is closed.
-    /// - Throws: `FileError` with `EWOULDBLOCK` when someone else holds it and `waits` is false.
+    /// Takes the exclusive lock of this open file; closing the file releases it.
+    /// - Throws: `FileError` with `EWOULDBLOCK` if another open file holds it and `waits` is false.
     func lockExclusively(waits: Bool) throws(FileError) {
         var result = retryingInterruptions { flock(number, waits ? LOCK_EX : LOCK_EX | LOCK_NB) }
-        // A process that is just being started holds a copy of every lock until it runs its own program.
+        // A starting child process holds a copy of every lock until it runs its own program.
         var attemptsLeft = waits ? 0 : 20
         while result != 0, errno == EWOULDBLOCK, attemptsLeft > 0 {
             usleep(5_000)

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one error of everything that touches files: which file, what was tried, what the system said,
-// and what the reader can do about it.
+// The only error type of file operations: the file, the operation, the system's message,
+// and advice for the reader.
 
 import Glibc
 
 /// A file operation that the system, or one of our own rules, refused.
 package struct FileError: Error, Equatable, Sendable {
-    /// What was tried; the raw value completes the sentence "cannot …".
+    /// The attempted operation; the raw value completes the sentence "cannot …".
     package enum Operation: String, Sendable {
         case open, read, map, write, lock, truncate, replace, inspect
         case create = "create"
@@ -18,10 +18,10 @@ package struct FileError: Error, Equatable, Sendable {
     package let operation: Operation
     /// The system's error number.
     package let code: Int32
-    /// What to do about it; empty when there is nothing useful to say.
+    /// Advice for the user; empty if there is no useful advice.
     package let advice: String
 
-    /// - Parameter advice: what to do; when nil, the usual advice for `code`.
+    /// - Parameter advice: the advice; nil for the usual advice for `code`.
     package init(path: String, operation: Operation, code: Int32, advice: String? = nil) {
         self.path = path
         self.operation = operation

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What both writers share: whole writes at positions, flushing, truncating; each either done or an error.
+// Shared by both writers: complete writes at positions, flushing, truncating; each succeeds or throws.
 
 import Glibc
 
-/// An open file that is written at positions.
+/// An open file for writes at positions.
 struct OutputFile: ~Copyable {
     var descriptor: FileDescriptor
     var faults: FaultProgress
@@ -15,7 +15,7 @@ struct OutputFile: ~Copyable {
         faults = FaultProgress(fault)
     }
 
-    /// Ends the lock and closes the file.
+    /// Releases the lock and closes the file.
     mutating func close() { descriptor.close() }
 
     /// Counts an operation towards the simulated fault.
@@ -73,7 +73,7 @@ struct OutputFile: ~Copyable {
         }
     }
 
-    /// Cuts the file to `byteCount`, or fills it up with zeros.
+    /// Cuts the file to `byteCount`, or extends it with zeros.
     mutating func truncate(to byteCount: Int) throws(FileError) {
         precondition(byteCount >= 0, "a file cannot have a negative size")
         try begin(.truncate)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a new file may appear. A rename puts it there, and a rename replaces whatever has that name, a device as well as
-// a file; so what the name leads to is looked at first.
+// The places where a new file may appear. A rename puts the file there and replaces anything with that name, including a
+// device, so these checks first examine what the name leads to.
 
 import Glibc
 
@@ -8,8 +8,8 @@ import Glibc
 package enum OutputTarget {
     /// Refuses names at which no new file may appear.
     ///
-    /// A symbolic link to a file, or to nothing, may be replaced. One that leads to a pipe, a device or a folder is
-    /// refused as what it leads to would be, and so is one that stands for an open file of a process, such as
+    /// A symbolic link to a file, or to nothing, may be replaced. A link to a pipe, a device or a folder is refused,
+    /// like its target, and so is a link that represents an open file of a process, such as
     /// `/dev/stdout`: others rely on that name.
     /// - Parameter replaceExisting: whether a file at `path` may be replaced.
     /// - Throws: `FileError`.
@@ -25,7 +25,7 @@ package enum OutputTarget {
             default: throw refusal(of: path, "this is a pipe or a device; name a file")
             }
         } else if errno != ENOENT {
-            // ENOENT: nothing is there, or a link to nothing.
+            // ENOENT: there is nothing, or a link to nothing.
             throw FileError(path: path, operation: .create, code: errno)
         }
         guard !leadsThroughProcesses(path) else {
@@ -36,9 +36,9 @@ package enum OutputTarget {
         }
     }
 
-    /// Whether writing a new file at `output` would change the file that `input` leads to, under whatever name.
+    /// Whether writing a new file at `output` would change the file that `input` leads to, under any name.
     ///
-    /// A writer also removes what others that died left of it, so these names count too.
+    /// A writer also removes abandoned temporary files of `output`, so their names count too.
     package static func isWritten(_ input: String, by output: String) -> Bool {
         var mine = stat()
         guard stat(input, &mine) == 0 else { return false }
@@ -53,12 +53,12 @@ package enum OutputTarget {
         FileError(path: path, operation: .replace, code: EEXIST, advice: advice)
     }
 
-    /// Whether a name, or a link on the way that it leads, lies in procfs: such links stand for open files.
+    /// Whether a name, or a link on its path, is in procfs: such links represent open files.
     private static func leadsThroughProcesses(_ path: String) -> Bool {
         var processes = stat()
         guard stat("/proc/self", &processes) == 0 else { return false }
         var name = path
-        // Linux follows as many links, and fails where there are more.
+        // Linux follows up to this many links and fails beyond that.
         for _ in 0...40 {
             let folder = folder(of: name)
             var status = stat()
@@ -74,7 +74,7 @@ package enum OutputTarget {
         path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
     }
 
-    /// What a symbolic link holds; nil for everything else.
+    /// The target of a symbolic link; nil for everything else.
     private static func linkTarget(_ path: String) -> String? {
         var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let count = readlink(path, &buffer, buffer.count)

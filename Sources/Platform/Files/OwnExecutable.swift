@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the running program's own file is.
+// The location of the running program's own file.
 
 import CPlatform
 import Glibc
 
 package enum OwnExecutable {
-    /// Paths that may lead to it, the best one first: the system's link, which needs /proc, then the name that the
-    /// program was started with.
+    /// Paths that may lead to it, the best one first: the system's link, which needs /proc, then the name that
+    /// started the program.
     package static var paths: [String] {
         var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let count = readlink("/proc/self/exe", &buffer, buffer.count)
@@ -15,8 +15,8 @@ package enum OwnExecutable {
         return paths
     }
 
-    /// The words that the program was started with, its own name first, as bytes: Swift's `CommandLine` reads them from /proc
-    /// and has none where that is missing.
+    /// The program's arguments, its own name first, as bytes: Swift's `CommandLine` reads them from /proc
+    /// and has none if /proc is missing.
     package static var arguments: [[UInt8]] {
         var count = 0
         guard let words = platform_initial_arguments(&count) else { return [] }

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file in the making. Where the system has files without a name, it has none before it is whole, and nothing is left of it
-// when its program dies; elsewhere it has one that the next writer recognizes.
+// A file that is still being written. If the system supports files without a name, it has none until it is complete, and it
+// vanishes if its program dies; otherwise it has a temporary name that the next writer recognizes.
 
 import CPlatform
 import Glibc
 
-/// An open file beside the place where it will be, under an exclusive lock until it is there.
+/// An open file in its destination folder, under an exclusive lock until it is in place.
 struct PartialFile: ~Copyable {
-    /// Where the file will be; errors name it.
+    /// The final path of the file; errors name it.
     let path: String
     var file: OutputFile
-    /// Its name until then; nil for none.
+    /// Its temporary name; nil for none.
     private var name: String?
 
-    /// Begins an empty file.
+    /// Creates an empty file.
     /// - Parameters:
-    ///   - isNamed: whether to give it a name even where that is not needed, for tests.
-    ///   - fault: what goes wrong, for tests.
-    /// - Throws: `FileError` where the folder cannot be written.
+    ///   - isNamed: whether to give it a temporary name even where none is needed, for tests.
+    ///   - fault: the simulated fault, for tests.
+    /// - Throws: `FileError` if the folder cannot be written.
     init(path: String, isNamed: Bool, fault: SimulatedFault?) throws(FileError) {
         self.path = path
         PartialName.removeAbandoned(of: path)
@@ -40,7 +40,7 @@ struct PartialFile: ~Copyable {
             let descriptor = FileDescriptor(owning: number, path: path)
             do throws(FileError) {
                 try descriptor.lockExclusively(waits: false)
-                // Between creation and lock, another writer may have taken it for abandoned.
+                // Between creation and lock, another writer may have considered it abandoned.
                 guard try descriptor.isStillAt(name) else {
                     Termination.remove(leftover: name)
                     continue
@@ -56,8 +56,8 @@ struct PartialFile: ~Copyable {
         }
     }
 
-    /// A file without a name in the folder of `path`; nil where the file system has none, or where it could not get a name
-    /// later, which takes /proc.
+    /// Creates a file without a name in the folder of `path`; nil if the file system does not support it, or if the file could
+    /// not get a name later, which requires /proc.
     private static func nameless(_ path: String) -> FileDescriptor? {
         let folder = OutputTarget.folder(of: path)
         let number = retryingInterruptions { platform_open_nameless(folder, 0o666) }
@@ -76,10 +76,10 @@ struct PartialFile: ~Copyable {
     mutating func place(replacesExisting: Bool) throws(FileError) {
         Termination.hold()
         defer { Termination.release() }
-        // Writing took a while; what may not be replaced may be there by now.
+        // Writing took a while; by now a file that may not be replaced may exist.
         try OutputTarget.check(path, replaceExisting: replacesExisting)
         if name == nil {
-            // A link replaces nothing: where something may be replaced, a second name is renamed.
+            // A link replaces nothing: to replace a file, a second name is renamed.
             if link(as: path) { return }
             guard errno == EEXIST, replacesExisting else {
                 throw FileError(path: path, operation: .create, code: errno)
@@ -92,7 +92,7 @@ struct PartialFile: ~Copyable {
         guard let name else { return }
         if !replacesExisting {
             if platform_rename_exclusive(name, path) == 0 { return forgetName() }
-            // Not every file system can do that; the check above leaves others a moment to interfere.
+            // Some file systems cannot do that; there, another process may interfere after the check above.
             guard errno == EINVAL || errno == ENOSYS else {
                 throw FileError(path: path, operation: .create, code: errno)
             }
@@ -112,7 +112,7 @@ struct PartialFile: ~Copyable {
         linkat(AT_FDCWD, Self.link(to: file.descriptor.number), AT_FDCWD, name, AT_SYMLINK_FOLLOW) == 0
     }
 
-    /// Ends lock and file; what has not been placed is gone, unless a mapping keeps its bytes.
+    /// Releases the lock and closes the file; an unplaced file is gone, unless a mapping keeps its bytes.
     mutating func close() {
         if let name, !file.faults.hasCrashed { unlink(name) }
         forgetName()

@@ -3,18 +3,18 @@
 
 import Glibc
 
-/// The content of a file or a pipe. Devices are refused, since most have no end; but for terminals, and `/dev/null`, which is
-/// empty.
-/// - Parameter limit: the most bytes that are acceptable.
+/// The content of a file or a pipe. Devices other than terminals and `/dev/null` (which is empty) are refused, since most have
+/// no end.
+/// - Parameter limit: the maximum number of bytes.
 /// - Throws: `FileError` if it cannot be opened or read, or has more than `limit` bytes.
 package func readFile(path: String, limit: Int) throws(FileError) -> [UInt8] {
     try readToEnd(FileDescriptor(path: path, flags: O_RDONLY), limit: limit)
 }
 
-/// The content of a regular file: a pipe or a device in its place is refused, and not waited for.
-/// - Parameter limit: the most bytes that are acceptable.
-/// - Returns: the bytes, and who may do what with the file.
-/// - Throws: `FileError`, as `readFile` does, and for whatever is no regular file.
+/// The content of a regular file; a pipe or a device in its place is refused without waiting for it.
+/// - Parameter limit: the maximum number of bytes.
+/// - Returns: the bytes, and the file's permissions.
+/// - Throws: `FileError`, as `readFile` does, and for everything except regular files.
 package func readRegularFile(
     path: String, limit: Int
 ) throws(FileError) -> (bytes: [UInt8], permissions: mode_t) {
@@ -23,7 +23,7 @@ package func readRegularFile(
     return (try readToEnd(file, limit: limit), permissions)
 }
 
-/// All that comes on standard input until its end.
+/// Reads standard input to its end.
 /// - Throws: `FileError` if it cannot be read, or has more than `limit` bytes.
 package func readStandardInput(limit: Int) throws(FileError) -> [UInt8] {
     let path = "standard input"
@@ -34,7 +34,7 @@ package func readStandardInput(limit: Int) throws(FileError) -> [UInt8] {
 
 private func readToEnd(_ file: consuming FileDescriptor, limit: Int) throws(FileError) -> [UInt8] {
     precondition(limit >= 0, "readFile: a limit cannot be negative")
-    // Sizes of pipes and of the system's own files are unknown, so the size is only a first guess.
+    // The sizes of pipes and of the system's own files are unknown, so the size is only a first estimate.
     let status = try file.status()
     try refuseDevice(status, file)
     guard status.st_mode & S_IFMT != S_IFREG || status.st_size <= limit else {

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // Disks fill up and programs die between any two writes. A file opened with a fault does so on purpose, so
-// that a test can stop a writer at every byte and at every step, and look at what is left.
+// that a test can stop a writer at every byte and at every step, and check the remaining files.
 
 import Glibc
 
-/// What goes wrong with a file opened for writing, and when.
+/// A fault of a file opened for writing, and the moment at which it occurs.
 package enum SimulatedFault: Sendable, Equatable {
-    /// The disk is full after that many bytes: the write that crosses the limit stores its first part and
+    /// The disk is full after this many bytes: the write that crosses the limit stores its first part and
     /// throws, as does every later one. Everything else works, so the writer can clean up.
     case diskFull(afterByteCount: Int)
-    /// The program dies after that many bytes: the write that crosses the limit stores its first part;
+    /// The program dies after this many bytes: the write that crosses the limit stores its first part;
     /// then nothing happens to the file any more, not even a cleanup.
     case crash(afterByteCount: Int)
-    /// The program dies before its operation of that number, counted from 0. Each write, truncation, flush,
+    /// The program dies before this operation, counted from 0. Each write, truncation, flush,
     /// replacement and flush of the folder is one operation.
     case crashBefore(operation: Int)
 }
 
-/// How far a file is on its way to its fault.
+/// The progress of a file toward its fault.
 struct FaultProgress {
     private let fault: SimulatedFault?
     private var writtenByteCount = 0
@@ -34,7 +34,7 @@ struct FaultProgress {
         return hasCrashed ? EIO : nil
     }
 
-    /// How many of `byteCount` bytes reach the file; fewer mean that the write fails with the error number.
+    /// The number of the `byteCount` bytes that reach the file; if fewer, the write fails with the error number.
     mutating func admit(_ byteCount: Int) -> (byteCount: Int, code: Int32) {
         let admitted: Int
         let code: Int32

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory for activations and caches: anonymous pages, so that what is never touched is never resident.
+// Memory for activations and caches: anonymous pages, so that untouched memory is never resident.
 
 import Glibc
 
 /// A fixed number of zeroed elements on a 64-byte boundary.
 ///
 /// Pages come straight from the system and become resident at first touch: a cache sized for a
-/// long context costs only what is used of it. Owners are few and long-lived; the forward pass
+/// long context costs only the part in use. Owners are few and long-lived; the forward pass
 /// allocates none.
 package final class AlignedBuffer<Element: BitwiseCopyable> {
     /// Number of elements.
@@ -15,7 +15,7 @@ package final class AlignedBuffer<Element: BitwiseCopyable> {
     package let baseAddress: UnsafeMutablePointer<Element>
     private let mappedByteCount: Int
 
-    /// - Throws: `AllocationError` where the system refuses the memory.
+    /// - Throws: `AllocationError` if the system refuses the memory.
     /// - Precondition: `count` is not negative.
     package init(count: Int) throws(AllocationError) {
         precondition(count >= 0, "AlignedBuffer: a count cannot be negative")
@@ -33,7 +33,7 @@ package final class AlignedBuffer<Element: BitwiseCopyable> {
     package static func byteCount(_ count: Int) -> Int { count * MemoryLayout<Element>.stride }
     package var byteCount: Int { Self.byteCount(count) }
 
-    /// A buffer that is small, or that somebody who can throw has reserved room for; traps where the system refuses it.
+    /// Creates a small buffer, or one whose memory was reserved earlier by code that can throw; traps if the system refuses it.
     package static func granted(count: Int) -> AlignedBuffer {
         do { return try AlignedBuffer(count: count) } catch { preconditionFailure("\(error)") }
     }
@@ -51,7 +51,7 @@ package final class AlignedBuffer<Element: BitwiseCopyable> {
         }
     }
 
-    /// Gives memory back to the system: whole pages behind the first `keptCount` elements become zero and are resident
+    /// Returns memory to the system: whole pages after the first `keptCount` elements become zero, and are resident
     /// again only when touched.
     package func release(behind keptCount: Int) {
         let pageSize = Int(getpagesize())
@@ -70,8 +70,8 @@ package final class AlignedBuffer<Element: BitwiseCopyable> {
 // The owner decides which thread may touch which elements; the pool's barriers order the accesses.
 extension AlignedBuffer: @unchecked Sendable {}
 
-/// Has the system give all pages of large fresh memory in one step: 0.75 ms for 1.2 MB in place of 1.1. A hint: where it cannot
-/// (Linux before 5.14), pages come when they are touched.
+/// Requests all pages of large fresh memory in one step: 0.75 ms for 1.2 MB instead of 1.1. A hint: where the system does not
+/// support it (Linux before 5.14), pages come when they are touched.
 package func makeResident(_ memory: UnsafeMutableRawBufferPointer) {
     let pageSize = Int(getpagesize())
     guard let base = memory.baseAddress, memory.count >= 16 * pageSize else { return }

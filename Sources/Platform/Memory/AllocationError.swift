@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory that runs out is an error like any other: what a model, an option or a text makes large is allocated where it
-// can throw. Swift's own arrays and strings cannot; room for those is asked for before work begins.
+// Running out of memory is an ordinary error: memory whose size depends on a model, an option or a text is allocated by code
+// that can throw. Swift's own arrays and strings cannot throw; their memory is checked before work begins.
 
 import Glibc
 
-/// Memory, or address space for it, that the system refused.
+/// The system refused memory, or address space for it.
 package struct AllocationError: Error, Equatable, Sendable {
-    /// What was asked for.
+    /// The number of bytes requested.
     package let byteCount: Int
 
     package init(byteCount: Int) { self.byteCount = byteCount }
@@ -24,15 +24,15 @@ extension AllocationError: CustomStringConvertible {
     }
 }
 
-/// What was asked for; traps where the system refuses it. For memory that somebody who can throw has reserved before.
+/// Unwraps an allocation; traps if the system refuses it. For memory that code that can throw has reserved before.
 package func granted<Value>(_ value: @autoclosure () throws(AllocationError) -> Value) -> Value {
     do { return try value() } catch { preconditionFailure("\(error)") }
 }
 
 extension SystemMemory {
-    /// Asks for room without taking it: for what will be allocated in small pieces that cannot throw.
+    /// Checks for room without taking it, for later allocations in small pieces that cannot throw.
     ///
-    /// - Throws: `AllocationError` where the system would not hand out as much now.
+    /// - Throws: `AllocationError` if the system would refuse this much now.
     package static func requireRoom(byteCount: Int) throws(AllocationError) {
         let mapped = mmap(
             nil, max(byteCount, 1), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file that was copied or read in small pieces lies in the page cache in small pages, and so it is mapped: 2 MB then
-// take 250 µs in place of 6. What is mapped again and again is worth reading once more.
+// A file that was copied or read in small pieces is in the page cache in small pages, and its mappings use small pages too:
+// 2 MB then take 250 µs instead of 6. A file that is mapped often is worth reading again.
 
 import CPlatform
 import Glibc
 
 extension MappedFile {
-    /// Maps a part of the file now, with the whole large pages around it, as such where the system has them for files.
+    /// Maps a part of the file now, extended to whole large pages, in large pages if the system supports them for files.
     ///
-    /// Small pages are dropped from the cache and read again from the disk. Systems that do not say which pages are
-    /// small (Linux before 6.7), do not let go of them or have no large ones keep what they have.
+    /// Small pages are dropped from the cache and read again from the disk. Nothing changes on systems that do not report which
+    /// pages are small (Linux before 6.7), do not drop them, or have no large pages.
     /// - Precondition: `range` lies within `bytes`.
     package func mapInLargePages(_ range: Range<Int>) {
         precondition(
@@ -19,7 +19,7 @@ extension MappedFile {
         else { return }
         let size = LargePage.byteCount
         let first = range.lowerBound / size * size
-        // What the file ends with is no whole large page.
+        // The file's last, incomplete large page is skipped.
         for start in stride(from: first, to: min(range.upperBound, bytes.count - size + 1), by: size) {
             let page = UnsafeMutableRawPointer(mutating: base + start)
             func isMappedInSmallPages() -> Bool {

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file as memory: pages are read when they are touched, shared between processes, and given back by the
-// system when memory is short. This is how a model larger than free memory still runs.
+// A file as memory: the system reads pages when they are touched, shares them between processes, and takes them
+// back when memory is short. This is how a model larger than free memory still runs.
 
 import Glibc
 
 /// A whole file, mapped read-only.
 ///
-/// Our own writers only append to a file, or replace it by renaming, which leaves existing mappings intact. Others may write
-/// over it or cut it off, so what is checked has to be copied first, and what is read in place must be harmless whatever it
-/// is. Reading what was cut off is SIGBUS: it ends our programs with one line (`MappedFileGuard`), and others as they like.
+/// Our own writers only append to a file, or replace it by renaming, which leaves existing mappings intact. Other programs may
+/// overwrite or truncate it. Therefore copy data before checking it, and make reads in place harmless for any content. Reading a
+/// truncated part raises SIGBUS: our programs end with one line (`MappedFileGuard`); others handle it themselves.
 package final class MappedFile: Sendable {
-    /// How the bytes will be used; see `advise`.
+    /// The expected use of a range; see `advise`.
     ///
-    /// It holds for large pages: for the one in which a range begins, and not for the one in which it ends, so that
-    /// consecutive ranges leave only their end; what ends with the file is advised to its end.
+    /// Ranges are rounded down to large pages at both ends, so that adjacent ranges never share a page; a range that ends
+    /// with the file extends to the file's end.
     package enum Advice: Sendable {
-        /// From front to back, for a moment each: when memory is short, let go of this first.
+        /// From front to back, each page briefly: when memory is short, drop these pages first.
         case sequential
         /// Soon: start reading now.
         case willNeed
@@ -27,13 +27,13 @@ package final class MappedFile: Sendable {
     package let path: String
     /// The file's bytes, valid as long as the object lives; empty (with no base address) for an empty file.
     nonisolated(unsafe) package let bytes: UnsafeRawBufferPointer
-    /// Where `MappedFileGuard` keeps it.
+    /// The index of this mapping in `MappedFileGuard`.
     private let guardIndex: Int?
 
     /// Maps the file at `path`.
     /// - Throws: `FileError` if it cannot be opened or mapped, or is not a regular file.
     package convenience init(path: String) throws(FileError) {
-        // Not blocking, because a pipe would wait for its writer before it could be refused.
+        // Not blocking: opening a pipe would wait for its writer before it could be refused.
         try self.init(FileDescriptor(path: path, flags: O_RDONLY | O_NONBLOCK))
     }
 
@@ -59,7 +59,7 @@ package final class MappedFile: Sendable {
         guard let start = start, start != MAP_FAILED else {
             throw FileError(path: file.path, operation: .map, code: errno)
         }
-        // What has to be read from the disk shall come in large pages, where the system has them for files.
+        // Pages read from the disk should be large, if the system supports that for files.
         madvise(start, count, Int32(MADV_HUGEPAGE))
         bytes = UnsafeRawBufferPointer(start: start, count: count)
         guardIndex = MappedFileGuard.add(bytes, path: path)
@@ -72,7 +72,7 @@ package final class MappedFile: Sendable {
         }
     }
 
-    /// Tells the system how a part of the file will be used. A hint: failures are of no consequence.
+    /// Tells the system how a part of the file will be used. A hint: failures have no consequences.
     /// - Parameter range: byte offsets within the file; nil for all of it.
     /// - Precondition: `range` lies within `bytes`.
     package func advise(_ advice: Advice, range: Range<Int>? = nil) {
@@ -81,7 +81,7 @@ package final class MappedFile: Sendable {
         precondition(
             range.lowerBound >= 0 && range.upperBound <= bytes.count, "MappedFile: range out of bounds")
 
-        // The system works in pages. It splits a large one of which only a part is dropped, and maps one whose parts are
+        // The system works in pages. It splits a large page of which only a part is dropped, and maps a page whose parts are
         // used differently in small pages.
         let size = LargePage.byteCount
         let start = range.lowerBound / size * size

@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-// A mapped file that somebody cuts off sends SIGBUS to whoever reads what is gone, and no read can throw. A program can
-// only end, and say which file it was. The signal's handler finds that in a table of fixed size: it must not wait for a
+// If a mapped file is truncated, reading the missing part raises SIGBUS, and no read can throw. A program can
+// only end and name the file. The signal handler finds the name in a table of fixed size: it must not wait for a
 // lock or allocate.
 
 import CPlatform
 import Glibc
 import Synchronization
 
-/// The live mappings of a program, and the end of it when one of them faults.
+/// The table of a program's live mappings, and the program's end when one of them faults.
 ///
-/// Without `install`, as where the library is used by another program, nothing is kept and the signal has its usual effect.
+/// Without `install`, for example in another program's library, it records nothing and the signal has its usual effect.
 package enum MappedFileGuard {
-    /// A mapping as the handler reads it. A slot is free where its start is 0, and being changed where it is 1.
+    /// A mapping as the handler reads it. A slot is free if its start is 0, and in transition if it is 1.
     private struct Slot: ~Copyable {
         let start = Atomic<UInt>(0)
         let end = Atomic<UInt>(0)
-        /// Where the line for this file lies, with a line break before it.
+        /// The address of the error line for this file, which begins with a line break.
         let line = Atomic<UInt>(0)
     }
 
-    /// Enough for every shard of a capture; what comes after has no line.
+    /// Enough for every shard of a capture; further mappings have no line.
     private static let slotCount = 4096
     /// The table's address; 0 before `install`.
     private static let table = Atomic<UInt>(0)
     private static let hasEnded = Atomic<Bool>(false)
 
-    /// Begins to keep mappings. Called once, before the program's first.
+    /// Starts recording mappings. Called once, before the program's first mapping.
     static func install() {
-        // Touched here, because a handler must not initialize it.
+        // Initialized here, because a handler must not do so.
         guard !hasEnded.load(ordering: .relaxed), table.load(ordering: .acquiring) == 0 else { return }
         let memory = mmap(
             nil, slotCount * MemoryLayout<Slot>.stride, PROT_READ | PROT_WRITE,
@@ -44,7 +44,7 @@ package enum MappedFileGuard {
 
     // MARK: - Mappings
 
-    /// Keeps a mapping; nil where nothing is kept, or no room is left.
+    /// Records a mapping; nil if recording is off or the table is full.
     static func add(_ bytes: UnsafeRawBufferPointer, path: String) -> Int? {
         guard let slots, let base = bytes.baseAddress else { return nil }
         for index in 0..<slotCount {
@@ -60,7 +60,7 @@ package enum MappedFileGuard {
         return nil
     }
 
-    /// Forgets a mapping, before its address can be another's.
+    /// Removes a mapping, before another one can reuse its address.
     static func remove(_ index: Int) {
         guard let slots else { return }
         slots[index].start.store(1, ordering: .sequentiallyConsistent)
@@ -68,7 +68,7 @@ package enum MappedFileGuard {
         slots[index].start.store(0, ordering: .releasing)
     }
 
-    /// A path may hold line breaks and what moves a terminal's cursor.
+    /// A path may contain line breaks and control sequences of a terminal.
     private static func oneLine(_ path: String) -> String {
         String(
             String.UnicodeScalarView(path.unicodeScalars.map { $0.value < 32 || $0.value == 127 ? "?" : $0 }))
@@ -78,7 +78,7 @@ package enum MappedFileGuard {
 
     /// Ends the program if the system reports a fault within a mapped file; returns otherwise.
     static func endIfMapped(_ info: UnsafePointer<siginfo_t>) {
-        // What another process sends has no address.
+        // A signal from another process has no address.
         guard info.pointee.si_code > 0, let slots else { return }
         let address = UInt(bitPattern: platform_fault_address(info))
         for index in 0..<slotCount {
@@ -91,7 +91,7 @@ package enum MappedFileGuard {
     }
 
     private static func end(_ line: UnsafePointer<CChar>) -> Never {
-        // Threads fault together; one of them speaks.
+        // Several threads may fault at once; only one writes the line.
         while hasEnded.exchange(true, ordering: .relaxed) { pause() }
         // A progress bar leaves the cursor in the middle of its line.
         let skipped = isatty(STDERR_FILENO) == 1 ? 0 : 1

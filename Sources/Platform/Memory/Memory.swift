@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// How much memory this process uses, and how much there is: what the system itself reports.
+// The memory use of this process, and the available memory, as the system reports them.
 
 import Glibc
 
 /// The memory of this process.
 package enum ProcessMemory {
-    /// Bytes in physical memory now, mapped files included; 0 if the system does not say.
+    /// Bytes in physical memory now, mapped files included; 0 if the system does not report it.
     package static func residentByteCount() -> Int { statusValue("VmRSS") }
 
-    /// The most bytes that were in physical memory at once; 0 if the system does not say.
+    /// The peak number of bytes in physical memory; 0 if the system does not report it.
     package static func peakResidentByteCount() -> Int { statusValue("VmHWM") }
 
     private static func statusValue(_ name: String) -> Int {
@@ -17,7 +17,7 @@ package enum ProcessMemory {
 
     /// The value in bytes of a line such as "VmRSS:  1234 kB".
     package static func kilobytes(_ name: String, in content: String) -> Int? {
-        // By bytes, which takes a tenth of the time that characters do.
+        // Comparing bytes takes a tenth of the time of comparing characters.
         let start = Array((name + ":").utf8)
         for line in content.utf8.split(separator: UInt8(ascii: "\n")) where line.starts(with: start) {
             let fields = Substring(line.dropFirst(start.count)).split(whereSeparator: \.isWhitespace)
@@ -33,8 +33,8 @@ package enum ProcessMemory {
 
 /// The memory of the machine, or of the container that this process runs in.
 package enum SystemMemory {
-    /// Bytes that can be used without pushing out others: the smaller of what the system calls available
-    /// and what the control groups leave. `Int.max` if neither is known.
+    /// Bytes that can be used without evicting other memory: the minimum of the system's available memory
+    /// and the control groups' remaining memory. `Int.max` if neither is known.
     /// - Parameter root: a folder with `proc` and `sys`, for tests.
     package static func availableByteCount(root: String = "") -> Int {
         let system =

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which kernels this machine can run. An instruction set counts only if the processor has it and the system
-// saves its registers when it switches threads. Bits: Intel SDM vol. 2A, CPUID; vol. 1, 13.3 (XCR0); on ARM the system
-// tells both at once, Linux's Documentation/arch/arm64/elf_hwcaps.rst.
+// The kernels that this machine can run. An instruction set counts only if the processor has it and the system
+// saves its registers when it switches threads. Bits: Intel SDM vol. 2A, CPUID; vol. 1, 13.3 (XCR0). On ARM the system
+// reports both at once: Linux's Documentation/arch/arm64/elf_hwcaps.rst.
 
 import CPlatform
 
@@ -11,7 +11,7 @@ package struct CPUFeatures: Equatable, Sendable {
     package let hasAVX2FMA: Bool
     /// AVX-512 F, BW, DQ and VL.
     package let hasAVX512: Bool
-    /// And VNNI.
+    /// AVX-512 VNNI, in addition.
     package let hasAVX512VNNI: Bool
     /// SHA-256 rounds, with SSSE3 and SSE4.1.
     package let hasSHA256: Bool
@@ -20,7 +20,7 @@ package struct CPUFeatures: Equatable, Sendable {
     /// 64-bit ARM's SMMLA (FEAT_I8MM).
     package let hasMatrixProduct: Bool
 
-    /// What this processor and system offer.
+    /// The features of this processor and system.
     package static let current = CPUFeatures()
 
     private init() {
@@ -32,7 +32,7 @@ package struct CPUFeatures: Equatable, Sendable {
             savedState: hasSavedState ? platform_xcr0() : 0, arm: platform_hardware_capabilities())
     }
 
-    /// The features from the registers that tell them.
+    /// Derives the features from the processor's registers.
     /// - Parameters:
     ///   - basic: ECX of CPUID leaf 1.
     ///   - extended: the registers of CPUID leaf 7, subleaf 0.

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What control groups allow: processor time, processors, memory. A group's limit holds for everything below it, so the
-// tightest of a process's group and all groups around it counts.
+// The limits of control groups: processor time, processors, memory. A group's limit applies to everything below it, so the
+// tightest limit among a process's group and all its ancestors counts.
 
 extension ControlGroups {
-    /// Processor time allowed per time passed, such as 1.5 processors; nil for no limit.
+    /// Processor time allowed per elapsed time, such as 1.5 processors; nil for no limit.
     package func processorQuota() -> Double? {
         folders(of: "cpu").compactMap { folder in
             if let quota = content("cpu.max", in: folder).flatMap(Self.parseQuota) { return quota }
-            // Version 1 has quota and period in a file each.
+            // Version 1 stores quota and period in separate files.
             guard let quota = content("cpu.cfs_quota_us", in: folder),
                 let period = content("cpu.cfs_period_us", in: folder)
             else { return nil }
@@ -29,16 +29,16 @@ extension ControlGroups {
         return folders(of: "memory").compactMap { memoryLeft(in: $0, &isInnermost) }.min()
     }
 
-    /// What one group leaves: its limit less what it uses. Pages of files count as used there, though the group gives them
-    /// back when it needs room.
+    /// The memory that one group leaves: its limit minus its use. The group's use includes pages of files, which it gives back
+    /// when it needs room.
     private func memoryLeft(in folder: String, _ isInnermost: inout Bool) -> Int? {
         func number(_ name: String) -> Int? { content(name, in: folder).flatMap(Self.wholeNumber) }
-        // The dearest of all these files: the system adds up for every reader.
+        // The most expensive of these files: the system computes its sums for every reader.
         lazy var statistics = content("memory.stat", in: folder) ?? ""
         var limit = number("memory.max")
         if limit == nil, let own = number("memory.limit_in_bytes") {
-            // Version 1 has a number for no limit, and tells a process's group the tightest limit around it, which a container
-            // cannot see else.
+            // Version 1 uses a large number for no limit. It reports to a process's group the tightest limit of its ancestors,
+            // which a container cannot see otherwise.
             let around = isInnermost ? Self.sum(of: ["hierarchical_memory_limit"], in: statistics) : nil
             isInnermost = false
             limit = [own, around].compactMap(\.self).filter { $0 < 1 << 62 }.min()
@@ -55,7 +55,7 @@ extension ControlGroups {
 // MARK: - Contents of control files
 
 extension ControlGroups {
-    /// Processors per time passed from quota and period ("200000 100000"); nil for no limit ("max 100000", "-1 100000").
+    /// Processors per elapsed time from quota and period ("200000 100000"); nil for no limit ("max 100000", "-1 100000").
     package static func parseQuota(_ content: String) -> Double? {
         let fields = content.split(whereSeparator: \.isWhitespace)
         guard fields.count == 2, let quota = Double(fields[0]), let period = Double(fields[1]),
@@ -64,7 +64,7 @@ extension ControlGroups {
         return quota / period
     }
 
-    /// Numbers from a list such as "0-3,8"; nil for an empty or damaged one, which allows nothing to be said.
+    /// Numbers from a list such as "0-3,8"; nil for an empty or damaged list, which gives no information.
     package static func parseProcessors(_ content: String) -> Set<Int>? {
         var numbers: Set<Int> = []
         let list = content.split(whereSeparator: \.isWhitespace)
@@ -79,16 +79,16 @@ extension ControlGroups {
         return numbers
     }
 
-    /// Bytes of a group's pages of files, and of the groups in it, as its `memory.stat` tells.
+    /// Bytes of file pages of a group and its descendants, from its `memory.stat`.
     package static func filePageByteCount(_ content: String) -> Int? {
-        // Version 1 counts the groups in it only under other names.
+        // Version 1 includes descendants only under other names.
         sum(of: ["total_active_file", "total_inactive_file"], in: content)
             ?? sum(of: ["active_file", "inactive_file"], in: content)
     }
 
-    /// The sum of named values, one a line; nil where there is none of them.
+    /// The sum of named values, one per line; nil if none of them exists.
     private static func sum(of names: [String], in content: String) -> Int? {
-        // By bytes, of which there are a thousand and more.
+        // Process bytes, not characters: there may be more than a thousand lines.
         let values = content.utf8.split(separator: UInt8(ascii: "\n")).compactMap { line -> Int? in
             guard let space = line.firstIndex(of: UInt8(ascii: " ")),
                 names.contains(where: { $0.utf8.elementsEqual(line[..<space]) })

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the control groups of this process are: cgroups(7), versions 1 and 2, alone or together, in containers too.
+// The locations of this process's control groups: cgroups(7), versions 1 and 2, alone or together, in containers too.
 //
-// `/proc/self/cgroup` names the process's group in each hierarchy, `/proc/self/mountinfo` where hierarchies, or parts of
+// `/proc/self/cgroup` names the process's group in each hierarchy; `/proc/self/mountinfo` lists where hierarchies, or parts of
 // them, are mounted. A container often sees only its own part: then its group is the mount point itself.
 
 /// The control groups of this process, whose files hold the limits that containers and service managers set.
@@ -9,7 +9,7 @@ package struct ControlGroups {
     /// A hierarchy, or a part of it, in the file system.
     private struct Mount {
         let point: String
-        /// The group that lies at the mount point, as a path within the hierarchy.
+        /// The group at the mount point, as a path within the hierarchy.
         var root = "/"
         /// Controllers of version 1; nil for version 2, which has one hierarchy for all.
         let controllers: [Substring]?
@@ -23,16 +23,16 @@ package struct ControlGroups {
         }
     }
 
-    /// The folder below which `proc` and `sys` are looked for, empty for the system's own.
+    /// The folder that contains `proc` and `sys`; empty for the system's own.
     let root: String
     private let mounts: [Mount]
     /// Lines of `/proc/self/cgroup`: controllers (none for version 2) and the group's path.
     private let memberships: [(controllers: [Substring], path: String)]
 
-    /// Those of this process as it began: reading them takes longer than all else that is asked of the system at start.
+    /// The groups of this process at its start: reading them takes longer than all other start-up queries of the system.
     static let ofThisProcess = ControlGroups()
 
-    /// Reads where the process's groups are.
+    /// Finds the process's groups.
     /// - Parameter root: a folder with `proc` and `sys`, for tests.
     package init(root: String = "") {
         self.root = root
@@ -48,7 +48,7 @@ package struct ControlGroups {
     /// The groups in which a controller limits this process, innermost first, as folders.
     func folders(of controller: String) -> [String] {
         let listed = mounts.filter { $0.controllers.map { $0.contains { $0 == controller } } ?? true }
-        // Where systems put them, in case the table of mounts is not readable or does not tell.
+        // The usual locations, in case the mount table is not readable or does not list them.
         let usual = [
             Mount(point: "/sys/fs/cgroup/" + controller, controllers: [controller[...]]),
             Mount(point: "/sys/fs/cgroup", controllers: nil),
@@ -59,7 +59,7 @@ package struct ControlGroups {
             }?.path
             let candidates = listed.filter { ($0.controllers != nil) == isFirstVersion }
             let containing = candidates.filter { $0.relativePath(of: path ?? "/") != nil }
-            // In a container the path may be one that only the host knows.
+            // In a container the path may be valid only on the host.
             let chosen = containing.isEmpty ? candidates : containing
             return (chosen + usual.filter { ($0.controllers != nil) == isFirstVersion }).flatMap {
                 Self.ancestors($0.relativePath(of: path ?? "/") ?? "", below: root + $0.point)
@@ -67,7 +67,7 @@ package struct ControlGroups {
         }
     }
 
-    /// The group at a path and all groups around it up to the mount point.
+    /// The group at a path and its ancestors up to the mount point.
     private static func ancestors(_ path: String, below point: String) -> [String] {
         let names = path.split(separator: "/")
         return (0...names.count).reversed().map { ([point[...]] + names[..<$0]).joined(separator: "/") }
@@ -76,7 +76,7 @@ package struct ControlGroups {
     /// A line of `mountinfo` (proc_pid_mountinfo(5)): number, parent, device, root, point, options, further fields, "-",
     /// type, source, options of the file system.
     private static func mount(_ line: Substring) -> Mount? {
-        // By bytes: comparing characters would take a millisecond for a table of usual length.
+        // Split bytes: splitting characters would take a millisecond for a table of usual length.
         let fields = line.utf8.split(separator: UInt8(ascii: " ")).map(Substring.init)
         guard fields.count >= 10, let dash = fields[6...].firstIndex(of: "-"), fields.count > dash + 3 else {
             return nil
@@ -88,7 +88,7 @@ package struct ControlGroups {
             controllers: type == "cgroup" ? fields[dash + 3].split(separator: ",") : nil)
     }
 
-    /// A path in which spaces and the like are octal numbers ("\040").
+    /// Decodes a path in which spaces and similar characters are octal numbers ("\040").
     private static func unescaped(_ field: Substring) -> String {
         var bytes: [UInt8] = []
         var rest = Array(field.utf8)[...]
@@ -105,7 +105,7 @@ package struct ControlGroups {
     }
 }
 
-/// The content of a small text file of the system; nil when there is none.
+/// The content of a small text file of the system; nil if there is none.
 func text(at path: String) -> String? {
     guard let bytes = try? readFile(path: path, limit: 1 << 24) else { return nil }
     return String(decoding: bytes, as: UTF8.self)

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// SHA-256 by the processor's own instructions: about five times as fast, and every file that is opened is hashed.
+// SHA-256 by the processor's own instructions: about five times as fast, which matters because every opened file is hashed.
 
 import CPlatform
 
 /// The processor's SHA-256.
 package enum HashBlocks {
-    /// Folds whole 64-byte blocks into a state, where this processor can.
+    /// Folds whole 64-byte blocks into a state, if this processor can.
     ///
-    /// - Parameter constants: the 64 of FIPS 180-4.
+    /// - Parameter constants: the 64 constants of FIPS 180-4.
     /// - Precondition: `blocks.byteCount` is a multiple of 64, `constants` has 64 elements.
-    /// - Returns: nil where the processor cannot.
+    /// - Returns: nil if the processor cannot.
     package static func compress(
         _ blocks: RawSpan, into state: SIMD8<UInt32>, constants: [UInt32]
     ) -> SIMD8<UInt32>? {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How many threads are worth starting: the physical cores that this process may use. A second thread on the
+// The useful number of threads: the physical cores that this process may use. A second thread on the
 // same core shares its multipliers and its cache, so kernels gain nothing from it.
 
 import CPlatform
@@ -7,21 +7,21 @@ import Glibc
 
 /// The processors that this process may run on.
 package enum Processor {
-    /// What one thread writes and another reads lies this far apart: two cache lines, since neighbours are fetched in pairs.
+    /// The distance between data of different threads: two cache lines, since neighbours are fetched in pairs.
     package static let linePairByteCount = 128
 
-    /// The most processors that Linux can be built for.
+    /// The maximum number of processors that Linux supports.
     static let greatestCount = 8192
 
-    /// Logical processors that the scheduler may put this thread on, at least 1.
+    /// The number of logical processors that the scheduler may use for this thread, at least 1.
     package static func allowedProcessorCount() -> Int { max(affinity().count, 1) }
 
-    /// Physical cores allowed to this process as it began; see `physicalCoreCount(root:affinity:)`.
+    /// Physical cores allowed to this process at its start; see `physicalCoreCount(root:affinity:)`.
     package static let ownCoreCount = physicalCoreCount(groups: .ofThisProcess, affinity: affinity())
 
     /// Physical cores allowed to a process by its affinity, its cpusets and its CPU quota, at least 1.
     ///
-    /// A quota is rounded up: 1.5 processors are worth two threads, which share what there is.
+    /// A quota is rounded up: 1.5 processors justify two threads, which share the quota.
     /// - Parameters:
     ///   - root: a folder with `proc` and `sys`, for tests.
     ///   - affinity: the processors that the scheduler may choose from.
@@ -32,7 +32,7 @@ package enum Processor {
     private static func physicalCoreCount(groups: ControlGroups, affinity: [Int]) -> Int {
         let allowed = groups.allowedProcessors().map { affinity.filter($0.contains) } ?? affinity
         return physicalCoreCount(
-            // Lists that contradict each other say nothing: the scheduler has the last word.
+            // If the lists contradict each other, the scheduler's affinity decides.
             processors: allowed.isEmpty ? affinity : allowed,
             siblings: { processor in
                 let topology = groups.root + "/sys/devices/system/cpu/cpu\(processor)/topology/"
@@ -41,18 +41,18 @@ package enum Processor {
             quota: groups.processorQuota())
     }
 
-    /// The count from its parts, each of which may be missing.
+    /// The count from its inputs, each of which may be missing.
     /// - Parameters:
     ///   - processors: numbers of the logical processors allowed.
-    ///   - siblings: the processors that share a core with one, in the system's words ("0,4" or "0-1").
-    ///   - quota: processor time allowed per time passed.
+    ///   - siblings: the processors that share a core with a processor, in the system's notation ("0,4" or "0-1").
+    ///   - quota: processor time allowed per elapsed time.
     package static func physicalCoreCount(
         processors: [Int], siblings: (Int) -> String?, quota: Double?
     ) -> Int {
-        // Every sibling names its core by the same list; without one, a processor is its own core.
+        // All siblings report the same list, which identifies their core; a processor without a list is its own core.
         let cores = Set(processors.map { processor in siblings(processor) ?? "\(processor)" })
         guard let quota else { return max(cores.count, 1) }
-        // A share of a core still needs a thread: rounded up.
+        // A fraction of a core still needs a thread: round up.
         return max(min(cores.count, Int(min(quota.rounded(.up), 1e6))), 1)
     }
 

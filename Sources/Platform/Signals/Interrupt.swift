@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where Ctrl-C stops an answer and not the program, and where something is to be kept: loops look at the flag between steps.
-// Everywhere else signals end the program at once (Termination).
+// Commands in which Ctrl-C stops an answer and not the program, or in which results must be kept: loops check the flag between
+// steps. Everywhere else signals end the program at once (Termination).
 
 import Glibc
 import Synchronization
 
-/// What was asked to stop has stopped. The standard library's `CancellationError` would bring all of Swift's concurrency
+/// A requested stop has happened. The standard library's `CancellationError` would pull all of Swift's concurrency
 /// into the small static program.
 package struct Interruption: Error { package init() {} }
 
 /// Requests to stop, by SIGINT (Ctrl-C).
 package enum Interrupt {
-    /// Requests since the last `reset`; atomic, so that the handler may touch it.
+    /// Requests since the last `reset`; atomic, so that the handler may change it.
     private static let requestCount = Atomic<Int>(0)
-    /// After this many requests that nobody looked at, the program ends as it would have at first.
+    /// After this many ignored requests the program ends, as the signal's default action would have ended it.
     private static let patience = 3
 
-    /// Begins to catch the signal, unless it is ignored; it still interrupts waiting system calls.
+    /// Begins to catch the signal, unless it is ignored; the signal still interrupts waiting system calls.
     package static func install() {
-        // Initialized here, because a handler must not.
+        // Initialized here, because a handler must not do so.
         requestCount.store(0, ordering: .sequentiallyConsistent)
         guard !Termination.isIgnored(SIGINT) else { return }
         var action = sigaction()
@@ -37,7 +37,7 @@ package enum Interrupt {
     /// Forgets past requests.
     package static func reset() { requestCount.store(0, ordering: .relaxed) }
 
-    /// Has the signal end the program again, with what was requested before.
+    /// Makes the signal end the program again; an earlier request then ends it at once.
     package static func uninstall() {
         guard !Termination.isIgnored(SIGINT) else { return }
         Termination.endBy(SIGINT)

@@ -1,38 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
-// Signals that ask the program to end do so at once, whatever it computes: no loop has to look for them. What the program
-// made under a passing name is removed first; a moment that must not be cut in two is declared `uninterrupted`.
+// Signals that ask the program to end do so at once, in any computation: loops need no check. Temporary files are removed
+// first; a step that must not be interrupted is declared `uninterrupted`.
 
 import Glibc
 import Synchronization
 
 /// The end by SIGINT (Ctrl-C), SIGTERM or SIGHUP.
 ///
-/// Signals belong to the process, so this is global state. A handler must not allocate nor wait, so what it reads changes only
-/// while it is held off.
+/// Signals belong to the process, so this is global state. A handler must neither allocate nor wait, so the data that it reads
+/// changes only while the handler is held off.
 package enum Termination {
     /// Signals that end the program, each with exit code 128 + its number.
     package static let signals = [SIGINT, SIGTERM, SIGHUP]
 
-    /// How many threads are in a moment that must not be cut in two; far below 0 once the program ends.
+    /// The number of threads in an uninterruptible step; far below 0 once the program ends.
     private static let holdCount = Atomic<Int>(0)
     private static let ending = Int.min / 2
-    /// The signal that came in such a moment, or 0.
+    /// The signal that arrived during such a step, or 0.
     private static let pendingSignal = Atomic<Int32>(0)
     private static let change = Locked<Void>(())
-    // Changed only under `change` and a hold, read by the handler where there is none.
+    // Changed only under `change` and a hold; the handler reads it when there is no hold.
     nonisolated(unsafe) private static var names: [UnsafeMutablePointer<CChar>] = []
 
-    /// Called once by a program, before it has a second thread. Signals that are ignored stay so: a shell that starts something
-    /// in the background has it ignore Ctrl-C, and `nohup` does it for SIGHUP.
+    /// Called once by a program, before it has a second thread. Ignored signals stay ignored: a shell starts background
+    /// programs with Ctrl-C ignored, and `nohup` does so for SIGHUP.
     package static func install() {
-        // Initialized here, because a handler must not.
+        // Initialized here, because a handler must not do so.
         holdCount.store(0, ordering: .sequentiallyConsistent)
         pendingSignal.store(0, ordering: .sequentiallyConsistent)
         names.reserveCapacity(16)
         for signal in signals where !isIgnored(signal) { endBy(signal) }
     }
 
-    /// Has a signal end the program.
+    /// Makes a signal end the program.
     static func endBy(_ signal: Int32) {
         var action = sigaction()
         action.__sigaction_handler.sa_handler = { Termination.end(by: $0) }
@@ -46,9 +46,9 @@ package enum Termination {
             == unsafeBitCast(SIG_IGN, to: Int.self)
     }
 
-    // MARK: - Moments and names
+    // MARK: - Steps and names
 
-    /// Does something short that is done whole or not at all; a signal that comes meanwhile ends the program afterwards.
+    /// Runs a short step completely or not at all; a signal that arrives meanwhile ends the program afterwards.
     package static func uninterrupted<Result: ~Copyable, Failure: Error>(
         _ body: () throws(Failure) -> Result
     ) throws(Failure) -> Result {
@@ -57,9 +57,9 @@ package enum Termination {
         return try body()
     }
 
-    /// Begins such a moment, which `release` ends.
+    /// Begins such a step, which `release` ends.
     static func hold() {
-        // Where the program ends already, this thread must not begin anything.
+        // If the program is already ending, this thread must not begin anything.
         if holdCount.add(1, ordering: .sequentiallyConsistent).oldValue < 0 { waitForEnd() }
     }
 
@@ -69,12 +69,12 @@ package enum Termination {
         if rest == 0, signal != 0 { end(by: signal) }
     }
 
-    /// Has a file removed if a signal ends the program; a name can be given several times, and counts as often.
+    /// Registers a file for removal if a signal ends the program; a name can be added several times and is counted.
     package static func add(leftover path: String) {
         uninterrupted { change.withLock { _ in if let name = strdup(path) { names.append(name) } } }
     }
 
-    /// The file has its place, or is gone.
+    /// Removes a registration: the file is in place, or gone.
     package static func remove(leftover path: String) {
         uninterrupted {
             change.withLock { _ in
@@ -84,7 +84,7 @@ package enum Termination {
         }
     }
 
-    /// Removes the file at a path when `body` ends, or the program by a signal.
+    /// Removes the file at a path when `body` returns, or when a signal ends the program.
     package static func removing<Result, Failure: Error>(
         _ path: String, after body: () throws(Failure) -> Result
     ) throws(Failure) -> Result {
@@ -98,10 +98,11 @@ package enum Termination {
 
     // MARK: - In the handler
 
-    /// All that a signal handler may do.
+    /// The complete action of the signal handler.
     static func end(by signal: Int32) {
         pendingSignal.store(signal, ordering: .sequentiallyConsistent)
-        // A thread that leaves its moment looks at the signal after it has let go, and this after it has left the signal there.
+        // A thread that ends its step checks for a signal after it releases the hold. This handler checks the hold after it
+        // stores the signal.
         let (isEnding, _) = holdCount.compareExchange(
             expected: 0, desired: ending, ordering: .sequentiallyConsistent)
         guard isEnding else { return }
@@ -109,7 +110,7 @@ package enum Termination {
         // A progress bar leaves the cursor in the middle of its line.
         let line: StaticString =
             isatty(STDERR_FILENO) == 1 ? "\ntiller: interrupted\n" : "tiller: interrupted\n"
-        // A full pipe would have to be waited for.
+        // Do not wait for a full pipe.
         var request = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
         if poll(&request, 1, 0) == 1 {
             _ = Glibc.write(STDERR_FILENO, line.utf8Start, line.utf8CodeUnitCount)

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// A value that one thread at a time may touch. The lock is that of POSIX threads and not the standard library's `Mutex`,
-// which Thread Sanitizer does not see: it reported every access under one as a race.
+// A value that only one thread at a time may access. The lock is a POSIX mutex and not the standard library's `Mutex`, which
+// Thread Sanitizer does not recognize: it reported every access under one as a race.
 
 import Glibc
 
 /// A value and the lock that guards it.
 package final class Locked<Value>: @unchecked Sendable {
-    /// At an address of its own: a lock may not move.
+    /// Separately allocated: a lock may not move.
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    /// Last: where it takes no bytes, as `Void`, it has the address of what follows, and Thread Sanitizer would take reading the
-    /// lock's place for reading the value.
+    /// Declared last: if it takes no bytes, as `Void` does, it shares the address of the following field, and Thread Sanitizer
+    /// would mistake reading the lock's address for reading the value.
     private var value: Value
 
     package init(_ value: Value) {
@@ -23,7 +23,7 @@ package final class Locked<Value>: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    /// Runs `body` while no other thread is in one of the same value.
+    /// Runs `body` while no other thread runs one for the same value.
     ///
     /// - Precondition: not called from within a `body` of the same value.
     package func withLock<Result, Failure: Error>(

@@ -6,7 +6,7 @@ extension ThreadPool {
     /// The function and the context of a closure of type `(Int) -> Void`.
     ///
     /// A non-escaping closure is passed as these two words and is never retained. So a function that takes
-    /// two words is called as one that takes a closure, and the other way round. Each sits in a struct,
+    /// two words can be called as one that takes a closure, and vice versa. Each is wrapped in a struct,
     /// because there a function keeps the calling convention of its own type.
     struct Job {
         private let function: UnsafeRawPointer

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the threads of a pool share. One word starts a run (its generation), one word ends it (how many are
-// still working); each on a cache line of its own, so that spinning on one does not slow the other.
+// The shared state of a pool's threads. One word starts a run (its generation), and one word ends it (the number of threads
+// still working); each is on its own cache line, so that spinning on one does not slow the other.
 
 import CPlatform
 import Glibc
 import Synchronization
 
 extension ThreadPool {
-    /// The state that workers hold on to; the pool itself is only held by its users.
+    /// The state that workers retain; only users retain the pool itself.
     final class Team: @unchecked Sendable {
         private typealias Word = UnsafeMutablePointer<Atomic<UInt32>>
 
@@ -21,11 +21,11 @@ extension ThreadPool {
         /// 1 while the caller sleeps on `working`, or is about to.
         private let callerSleeps: Word
 
-        /// Workers that were started; changed before the first run only.
+        /// Started workers; changed before the first run only.
         var workerCount: Int
-        /// How often a waiter looks again before it sleeps.
+        /// The number of times that a waiter checks before it sleeps.
         private let spinCount: Int
-        /// What each member, the caller first, reads next; touched by that thread alone.
+        /// The memory that each member, the caller first, reads next; accessed by that thread alone.
         private let aheads: UnsafeMutableRawPointer
         /// The current run's body; written before `generation` changes, nil once the pool ends.
         private var job: Job?
@@ -75,7 +75,7 @@ extension ThreadPool {
         func lock() { pthread_mutex_lock(mutex) }
         func unlock() { pthread_mutex_unlock(mutex) }
 
-        /// What `member` asks memory for while it waits, in place of what was left of the last.
+        /// The memory that `member` prefetches while it waits; it replaces the rest of the previous range.
         func ahead(of member: Int) -> UnsafeMutablePointer<PrefetchRange> {
             (aheads + member * Processor.linePairByteCount).assumingMemoryBound(to: PrefetchRange.self)
         }
@@ -158,9 +158,9 @@ extension ThreadPool {
             init(thread: Int, team: Team) { (self.thread, self.team) = (thread, team) }
         }
 
-        /// Starts the thread that takes part with index `thread`; nil where the system grants none, for want of memory or by a limit.
+        /// Starts the worker with index `thread`; nil if the system grants none, for lack of memory or because of a limit.
         static func startWorker(thread: Int, of team: Team) -> pthread_t? {
-            // Signals stay with the threads of the program: a worker must not take an interrupt. What it causes itself is its own.
+            // A worker must not receive an interrupt: signals go to the program's own threads, except those that it causes.
             var all = sigset_t()
             var before = sigset_t()
             sigfillset(&all)
@@ -190,17 +190,17 @@ extension ThreadPool {
 // MARK: - Spinning
 
 extension ThreadPool.Team {
-    /// One step of a spin loop: asks for memory as long as there is some to ask for.
+    /// One step of a spin loop: prefetches as long as a range remains.
     ///
-    /// The thread that we wait for may be queued behind us on the same processor, when other programs use
-    /// the rest: now and then it gets its turn. With nobody queued, that costs less than a microsecond.
+    /// The awaited thread may be queued behind this one on the same processor, if other programs use
+    /// the rest: now and then this thread yields. With an empty queue, that costs less than a microsecond.
     @inline(__always)
     private func pause(_ round: Int, member: Int) {
         if ahead(of: member).pointee.step() { return }
         if round % 64 == 63 { sched_yield() } else { platform_pause() }
     }
 
-    /// Pauses that fill about 40 microseconds; their length differs tenfold between processors.
+    /// The number of pauses that take about 40 microseconds; their length differs tenfold between processors.
     private static func measuredSpinCount() -> Int {
         let sampleCount = 200
         var fastest = Double.infinity

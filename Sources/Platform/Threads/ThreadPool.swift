@@ -8,15 +8,15 @@ import Synchronization
 
 /// A fixed team of threads that run the same closure, each with its own index.
 ///
-/// There are never more of them than the processor runs at once: threads that share a processor wait for one another's
-/// time slices at every step, so the parts of further ones are run by the others, one after the other.
+/// The team never has more threads than available processors: threads that share a processor wait for one another's
+/// time slices at every step. If there are more parts than threads, a thread runs several parts in sequence.
 package final class ThreadPool: Sendable {
-    /// Number of parts of each run, and of threads as far as there are processors; the one that calls `run` is one of them.
+    /// The number of parts per run, and of threads if there are enough processors; the thread that calls `run` is one of them.
     package let threadCount: Int
     private let team: Team
     private let workers: [pthread_t]
 
-    /// Starts the threads beside the caller's; none for a count of 1. Where the system grants fewer, those do the work of all.
+    /// Starts the workers besides the caller's thread; none for a count of 1. If the system grants fewer, those run all parts.
     /// - Precondition: `threadCount` is positive.
     package init(threadCount: Int) {
         precondition(threadCount > 0, "ThreadPool: a team has at least one thread")
@@ -41,10 +41,10 @@ package final class ThreadPool: Sendable {
 
     /// Runs `body` once for each index in `0..<threadCount`; the caller is thread 0.
     ///
-    /// Bodies may not wait for one another. Returns when all are done; what they wrote is then visible to the caller. Runs from different threads
-    /// take turns. Nothing is allocated.
-    /// - Parameter prepare: called first, by the caller, when its turn has come: what the threads of a run share belongs to
-    ///   the run before it until then.
+    /// Bodies may not wait for one another. The call returns when all are done; their writes are then visible to the caller. Runs
+    /// from different threads take turns. Nothing is allocated.
+    /// - Parameter prepare: called first, by the caller, when its turn begins: until then, the shared state of a run belongs to
+    ///   the previous run.
     /// - Precondition: not called from within a `body` of the same pool.
     package func run(preparing prepare: () -> Void = {}, _ body: (_ thread: Int) -> Void) {
         let caller = pthread_self()
@@ -67,16 +67,16 @@ package final class ThreadPool: Sendable {
         team.unlock()
     }
 
-    /// Makes a thread ask for memory that it will read in a later run whenever it waits, in place of what it was told before.
+    /// Makes a thread prefetch memory whenever it waits; it will read the memory in a later run. Replaces the previous range.
     ///
-    /// To be called from within a `body`, by that thread.
-    /// - Parameter bytes: no more than a second cache holds beside what the run reads.
+    /// Call it from within a `body`, on that thread.
+    /// - Parameter bytes: no more than a second-level cache holds beside the run's data.
     package func willRead(_ bytes: UnsafeRawBufferPointer, thread: Int) {
         team.ahead(of: thread % (workers.count + 1)).pointee = PrefetchRange(bytes)
     }
 }
 
-/// The part of `0..<count` that falls to `thread` of `threads`: as even as possible, the same on every call.
+/// The part of `0..<count` for `thread` of `threads`: as even as possible, the same on every call.
 /// - Parameter granularity: every part but the last begins and ends at a multiple of this.
 package func split(_ count: Int, thread: Int, of threads: Int, granularity: Int = 1) -> Range<Int> {
     precondition(count >= 0 && granularity > 0 && thread >= 0 && thread < threads, "split: nonsensical part")
@@ -84,7 +84,7 @@ package func split(_ count: Int, thread: Int, of threads: Int, granularity: Int 
     let (share, extra) = unitCount.quotientAndRemainder(dividingBy: threads)
     let lower = thread * share + min(thread, extra)
     let upper = lower + share + (thread < extra ? 1 : 0)
-    // The last unit may be cut short; compared before multiplying, so that nothing overflows.
+    // The last unit may be cut short; the comparison precedes the multiplication, so that nothing overflows.
     return
         (lower == unitCount ? count : lower * granularity)..<(upper == unitCount
         ? count : upper * granularity)
