@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // The reader of captured activations: a safetensors file whose tensors and metadata obey formats/activations.md.
-// Everything is checked when the file is opened, the numbers too.
+// Opening the file checks everything, including the numbers.
 
 import Platform
 import Quantization
 
-/// An open file of captured activations, whole or one shard.
+/// An open file of captured activations, complete or one shard.
 package struct ActivationFile: Sendable {
     package let header: ActivationHeader
-    /// In the file's order.
+    /// The rows, in the file's order.
     package let rows: [ActivationRow]
-    /// Tokens that each row's state is the mean of; 0 for a row that could not be read, whose state means nothing.
+    /// The number of tokens averaged in each row's state; 0 for a row that could not be read, whose state is undefined.
     package let tokenCounts: [Int]
-    /// Layers that the file holds, ascending.
+    /// The layers in the file, ascending.
     package let layers: [Int]
     /// The file's path; empty for bytes in memory.
     package let path: String
@@ -80,7 +80,7 @@ package struct ActivationFile: Sendable {
 // MARK: - Checks
 
 extension ActivationFile {
-    /// The layers that are there; other tensors are refused.
+    /// The layers in the file; other tensors are refused.
     private static func layers(of file: SafetensorsFile, header: ActivationHeader) throws(FormatError)
         -> [Int]
     {
@@ -123,7 +123,7 @@ extension ActivationFile {
         }
     }
 
-    /// The four tensors that say what the rows are.
+    /// The four tensors that describe the rows.
     private static func rows(
         of file: SafetensorsFile, header: ActivationHeader
     ) throws(FormatError) -> ([ActivationRow], [Int]) {
@@ -170,7 +170,7 @@ extension ActivationFile {
         return (rows, tokenCounts)
     }
 
-    /// No row twice, and both sides of each pair.
+    /// Checks that no row occurs twice and that each pair has both sides.
     private static func checkSides(_ rows: [ActivationRow], pairCount: Int) throws(FormatError) {
         var places: Set<Int> = []
         for (index, row) in rows.enumerated() {

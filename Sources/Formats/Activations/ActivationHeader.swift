@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a file of captured activations says about itself in its metadata (formats/activations.md §2).
+// The metadata of a file of captured activations (formats/activations.md §2).
 
 import JSON
 
-/// Which tokens of a text its state is taken from; position 0, the attention's sink, never counts.
+/// The tokens of a text from which its state is taken; position 0, the attention sink, never counts.
 package enum PositionRule: Hashable, Sendable, CustomStringConvertible {
     /// The text's last token, which has read all of it.
     case last
     /// The mean over all of the text's own tokens.
     case mean
-    /// The first token with text behind the first occurrence of a marker.
+    /// The first token with text after the first occurrence of a marker.
     case after(marker: String)
 
     static let maximumMarkerByteCount = 256
@@ -27,7 +27,7 @@ package enum PositionRule: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// As it is written in the file and on the command line.
+    /// The text form in the file and on the command line.
     package var description: String {
         switch self {
         case .last: "last"
@@ -39,7 +39,7 @@ package enum PositionRule: Hashable, Sendable, CustomStringConvertible {
 
 /// One of n parts of a capture.
 package struct ActivationShard: Hashable, Sendable, CustomStringConvertible {
-    /// From 1 on.
+    /// The shard's number, from 1.
     package let index: Int
     package let count: Int
 
@@ -64,7 +64,7 @@ package struct ActivationShard: Hashable, Sendable, CustomStringConvertible {
 
     package var description: String { "\(index)/\(count)" }
 
-    /// Whether the pair or text of this number belongs here: turns keep shards of sorted data alike.
+    /// Whether this shard contains the pair or text with this number: numbers alternate, so that shards of sorted data are alike.
     package func contains(number: Int) -> Bool { number % count == index - 1 }
 }
 
@@ -74,9 +74,9 @@ package struct ActivationHeader: Sendable, Equatable {
     package var model: String
     /// SHA-256 that identifies the model's weights.
     package var sourceHash: SHA256.Digest
-    /// Layers of the model, of which the file may hold a few.
+    /// Layers of the model; the file may contain only some of them.
     package var layerCount: Int
-    /// Numbers of a state.
+    /// The number of elements of a state.
     package var width: Int
     package var position: PositionRule
     /// SHA-256 over the text hashes of all rows of the data, not only this shard's.
@@ -109,7 +109,7 @@ package struct ActivationHeader: Sendable, Equatable {
     /// Rows of the whole data.
     package var rowCount: Int { 2 * pairCount + textCount }
 
-    /// What is written.
+    /// The metadata to write.
     var metadata: [(key: String, value: String)] {
         [
             ("format", Self.formatName), ("version", Self.version), ("model", model),
@@ -121,7 +121,7 @@ package struct ActivationHeader: Sendable, Equatable {
 }
 
 extension ActivationHeader {
-    /// Reads the metadata of a file; members that are not known are ignored.
+    /// Reads the metadata of a file; ignores unknown members.
     /// - Throws: `FormatError` R1–R7.
     init(_ metadata: JSON.Object) throws(FormatError) {
         func refusal(_ rule: FormatRule, _ key: String, _ expected: String) -> FormatError {
@@ -177,7 +177,7 @@ extension ActivationHeader {
 }
 
 extension Int {
-    /// Plain decimal digits, as the number itself would be written.
+    /// Reads plain decimal digits, in the form in which the number would be written.
     fileprivate init?(decimal text: String) {
         guard let value = Int(text), String(value).utf8.elementsEqual(text.utf8) else { return nil }
         self = value

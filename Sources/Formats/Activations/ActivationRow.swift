@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of captured activations are known by their text, not by tokens: models with different tokenizers read the same
+// The text identifies a row of captured activations, not its tokens: models with different tokenizers read the same
 // rows (formats/activations.md §3).
 
-/// One row: whose state it is.
+/// One row: its text and its label.
 package struct ActivationRow: Sendable, Hashable {
     /// SHA-256 of the text, see `textHash`.
     package var textHash: SHA256.Digest
     /// 1 for the positive side of a pair, −1 for its negative one, 0 for a text without label.
     package var label: Int
-    /// The pair's number, or the text's among the texts, from 0 on.
+    /// The number of the pair, or of the text among the unlabelled texts, from 0.
     package var number: Int
 
     package init(textHash: SHA256.Digest, label: Int, number: Int) {
@@ -17,7 +17,7 @@ package struct ActivationRow: Sendable, Hashable {
         self.number = number
     }
 
-    /// Where the row stands in the whole data: pairs first, each with its positive side first, then texts.
+    /// The row's position in the whole data: pairs first, each with its positive side first, then texts.
     package func place(pairCount: Int) -> Int {
         switch label {
         case 1: 2 * number
@@ -26,8 +26,8 @@ package struct ActivationRow: Sendable, Hashable {
         }
     }
 
-    /// What identifies a text: SHA-256 of a byte 1, the prompt, a byte 0 and the text where there is a prompt, of a
-    /// byte 0 and the text where there is none.
+    /// The identity of a text: with a prompt, SHA-256 of a byte 1, the prompt, a byte 0 and the text; without a prompt, of a
+    /// byte 0 and the text.
     package static func textHash(prompt: String?, text: String) -> SHA256.Digest {
         var bytes: [UInt8] = []
         if let prompt { bytes += [1] + Array(prompt.utf8) }
@@ -44,7 +44,7 @@ package struct ActivationRow: Sendable, Hashable {
     }
 }
 
-/// Names of the tensors of a file.
+/// The names of the tensors in a file.
 enum ActivationTensor {
     static let text = "row.text"
     static let label = "row.label"
@@ -53,7 +53,7 @@ enum ActivationTensor {
 
     static func layer(_ index: Int) -> String { "layer.\(index)" }
 
-    /// The layer of a name; nil for other names, such as "layer.01".
+    /// The layer in a name; nil for other names, such as "layer.01".
     static func layer(of name: String) -> Int? {
         guard name.utf8.starts(with: "layer.".utf8), let index = Int(name.dropFirst(6)),
             name.utf8.elementsEqual(layer(index).utf8)

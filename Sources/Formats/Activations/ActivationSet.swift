@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shards add up: files of one capture, in any order, become one matrix a layer (formats/activations.md §5).
+// Combines shards: the files of one capture, in any order, give one matrix per layer (formats/activations.md §5).
 
 /// The activations of one model over the whole data.
 package struct ActivationSet: Sendable {
-    /// Of the whole: its shard is 1/1.
+    /// The header of the whole data: its shard is 1/1.
     package let header: ActivationHeader
-    /// Layers that are there, ascending.
+    /// The layers, ascending.
     package let layers: [Int]
-    /// In the order of the whole data: pairs, each with its positive side first, then texts.
+    /// Rows in the order of the whole data: pairs, each with its positive side first, then texts.
     package let rows: [ActivationRow]
-    /// Tokens of each row; 0 for one that could not be read.
+    /// The tokens of each row; 0 for a row that could not be read.
     package let tokenCounts: [Int]
     private let files: [ActivationFile]
-    /// For each file the place of each of its rows.
+    /// For each file, the position of each of its rows.
     private let places: [[Int]]
 
-    /// Opens files, in any order, and puts them together.
+    /// Opens files, in any order, and combines them.
     /// - Throws: `FileError`, `FormatError` R1–R20.
     package init(paths: [String]) throws {
         try self.init(paths.map { try ActivationFile(path: $0) })
     }
 
-    /// Puts shards together.
+    /// Combines shards.
     /// - Throws: `FormatError` R15–R20.
     package init(_ files: [ActivationFile]) throws(FormatError) {
         guard let first = files.first else {

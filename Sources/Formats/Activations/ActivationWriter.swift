@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes captured activations row by row, each to its places in the file, so that memory does not grow with the data.
+// Writes captured activations row by row, each to its position in the file, so that memory does not grow with the data.
 
 import Platform
 
-/// A file of activations in the making; it appears under its name when it is complete.
+/// A file of activations that is still being written; it appears under its name when it is complete.
 package final class ActivationWriter {
     private let file: AtomicFileWriter
     private let layout: SafetensorsLayout
@@ -13,12 +13,12 @@ package final class ActivationWriter {
     private var tokenCounts: [Int32]
     private var bytes: [UInt8] = []
 
-    /// Begins the file.
+    /// Creates the file.
     ///
     /// - Parameters:
-    ///   - layers: ascending, of the model's.
-    ///   - rows: all of the file's rows, in its order.
-    ///   - fault: what goes wrong, for tests.
+    ///   - layers: The captured layers of the model, ascending.
+    ///   - rows: All rows of the file, in its order.
+    ///   - fault: The simulated fault, for tests.
     /// - Throws: `FileError`.
     package init(
         path: String, replaceExisting: Bool, header: ActivationHeader, layers: [Int], rows: [ActivationRow],
@@ -33,7 +33,7 @@ package final class ActivationWriter {
             (ActivationTensor.number, .i32, [rows.count]), (ActivationTensor.tokens, .i32, [rows.count]),
             (ActivationTensor.text, .u8, [rows.count, 32]), (ActivationTensor.label, .i8, [rows.count]),
         ]
-        // The layers first: what is read most lies on multiples of 4 bytes then.
+        // The layers come first: the data that is read most is then at multiples of 4 bytes.
         layout = SafetensorsLayout(
             metadata: header.metadata,
             tensors: layers.map { (ActivationTensor.layer($0), .f32, [rows.count, header.width]) }
@@ -45,9 +45,9 @@ package final class ActivationWriter {
     /// Writes one row's states.
     ///
     /// - Parameters:
-    ///   - tokenCount: tokens that the states are the mean of.
-    ///   - states: one state [width] for each layer, finite.
-    /// - Throws: `FileError`; the file can then only be dropped.
+    ///   - tokenCount: The number of tokens averaged in the states.
+    ///   - states: One finite state [width] per layer.
+    /// - Throws: `FileError`; the file can then only be discarded.
     package func write(row: Int, tokenCount: Int, states: [[Float]]) throws(FileError) {
         precondition(states.count == layers.count, "ActivationWriter: \(states.count) states")
         tokenCounts[row] = Int32(clamping: tokenCount)
@@ -61,7 +61,7 @@ package final class ActivationWriter {
         }
     }
 
-    /// Writes what the rows are, and puts the file in its place. Rows that were never written have no tokens.
+    /// Writes the descriptions of the rows, and puts the file in its place. Rows that were never written have no tokens.
     /// - Throws: `FileError`; nothing at the path has changed then.
     package func finish() throws(FileError) {
         var (numbers, tokens, texts, labels): ([UInt8], [UInt8], [UInt8], [UInt8]) = ([], [], [], [])
@@ -74,7 +74,7 @@ package final class ActivationWriter {
         try file.write(numbers, at: layout.byteOffset(of: ActivationTensor.number))
         try file.write(tokens, at: layout.byteOffset(of: ActivationTensor.tokens))
         try file.write(texts, at: layout.byteOffset(of: ActivationTensor.text))
-        // The last tensor ends the file, so that states which were left out are holes of zeros.
+        // The last tensor ends the file, so that omitted states are holes of zeros.
         try file.write(labels, at: layout.byteOffset(of: ActivationTensor.label))
         try file.commit()
     }

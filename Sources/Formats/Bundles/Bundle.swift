@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// A program and a model in one executable file (formats/bundle.md): the program, its settings and a seal directly before
-// the model, which stays what it is and is found from the file's end like any other.
+// A program and a model in one executable file (formats/bundle.md): the program, its settings and a seal directly precede
+// the model. The model is unchanged, and the reader finds it from the file's end as in any model file.
 
 import JSON
 import Platform
 
-/// What stands before the model of a bundle.
+/// The part of a bundle before the model.
 package struct Bundle: Sendable {
     package let settings: BundleSettings
     /// The program's bytes.
     package let program: ByteView
     private let programDigest: SHA256.Digest
 
-    /// What stands before a model: nil for a model file, and for a model behind a program without a seal.
+    /// Reads the part before a model: nil for a model file, and for a model after a program without a seal.
     ///
     /// - Throws: `FormatError` bundle.md R1–R6.
     package init?(before file: TillerFile) throws(FormatError) {
         try self.init(prefix: file.container.prefix)
     }
 
-    /// The same of a file whose model is found, but not read: a program looks at itself at every start.
+    /// The same for a file whose model is located but not read: a program examines itself at every start.
     ///
     /// - Throws: `FormatError` bundle.md R1–R6, tiller.md R1–R11, R13, R14.
     package init?(in mapped: MappedFile) throws(FormatError) {
@@ -63,7 +63,7 @@ package struct Bundle: Sendable {
         programDigest = SHA256.Digest(seal, at: 48)
     }
 
-    /// Compares the program with its digest.
+    /// Compares the program with its stored digest.
     /// - Throws: `FormatError` bundle.md R7.
     package func verifyProgram() throws(FormatError) {
         guard SHA256.digest(of: program) == programDigest else {
@@ -93,11 +93,11 @@ package struct Bundle: Sendable {
 }
 
 extension Bundle {
-    /// Writes a bundle, executable and whole, or not at all.
+    /// Writes a bundle as an executable file, completely or not at all.
     ///
     /// - Parameters:
-    ///   - program: an executable file.
-    ///   - model: whose valid state is copied as it is; remains of a torn append are not.
+    ///   - program: An executable file.
+    ///   - model: Its valid state is copied unchanged; remains of a torn append are not copied.
     /// - Throws: `FileError`, `FormatError` bundle.md R5 or R6 for settings that break a rule.
     package static func write(
         program: MappedFile, model: TillerFile, settings: BundleSettings, to path: String,
@@ -123,7 +123,7 @@ extension Bundle {
         try file.commit()
     }
 
-    /// Writes a bundle's model, or a model file, as a file of its own.
+    /// Writes a bundle's model, or a model file, as a separate file.
     /// - Throws: `FileError`.
     package static func writeModel(_ model: TillerFile, to path: String, replaceExisting: Bool) throws {
         let file = try AtomicFileWriter(path: path, replaceExisting: replaceExisting)
@@ -133,8 +133,8 @@ extension Bundle {
 
     private static func write(_ model: TillerFile, to file: AtomicFileWriter) throws {
         let view = model.container.view
-        // Written straight out of a mapping, the file would lie in small pieces in the page cache, and a program that maps it
-        // would take half as long again to its first token.
+        // If the file were written directly from a mapping, the page cache would keep it in small pieces, and a program that maps
+        // it would take half as long again to its first token.
         let buffer = try AlignedBuffer<UInt8>(count: 4 << 20)
         for start in stride(from: 0, to: view.count, by: buffer.count) {
             let count = min(buffer.count, view.count - start)
@@ -148,7 +148,7 @@ extension Bundle {
     }
 }
 
-/// Sizes, magic number, and what stands between program and model.
+/// Sizes, the magic number, and the fields between program and model.
 enum BundleLayout {
     static let sealByteCount = 128
     /// "\x89TILBOX\n".

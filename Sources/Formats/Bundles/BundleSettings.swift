@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a bundle does unless its command line says otherwise (formats/bundle.md §4).
+// The behaviour of a bundle unless its command line overrides it (formats/bundle.md §4).
 
 import JSON
 
-/// The settings that a bundle was made with.
+/// The settings stored in a bundle.
 package struct BundleSettings: Equatable, Sendable {
-    /// A profile of the model that steers unless another choice is made.
+    /// A profile of the model that steers by default.
     package struct Steering: Equatable, Sendable {
         package var name: String
-        /// Nil takes the recommended one.
+        /// Nil uses the recommended strength.
         package var strength: Float?
 
         package init(name: String, strength: Float?) {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A cursor over a `ByteView`: every read is checked against the bytes that are left, and running out of
-// them is an error of the format's own "truncated" rule.
+// A cursor over a `ByteView`: every read is checked against the remaining bytes, and reading past the end
+// breaks the format's own "truncated" rule.
 
 /// Reads little-endian values one after the other.
 package struct ByteReader {
     private let view: ByteView
-    /// The rule that is broken when bytes are missing.
+    /// The rule that is broken if bytes are missing.
     private let truncationRule: FormatRule
     /// Bytes read so far.
     package private(set) var position = 0
@@ -15,9 +15,9 @@ package struct ByteReader {
         self.truncationRule = truncationRule
     }
 
-    /// Bytes that are left.
+    /// The number of remaining bytes.
     package var remaining: Int { view.count - position }
-    /// Position in the file.
+    /// The position in the file.
     package var byteOffset: Int { view.byteOffset + position }
 
     /// The next `count` bytes; an error names the field `what`.
@@ -38,8 +38,8 @@ package struct ByteReader {
         try bytes(MemoryLayout<T>.size, what).load(T.self, at: 0)
     }
 
-    /// The next UInt64 as a number of things that need at least `unit` bytes each.
-    /// - Throws: `rule` when it is above `limit` or when that many cannot follow.
+    /// The next UInt64 as a number of items that need at least `unit` bytes each.
+    /// - Throws: `rule` if it is above `limit` or if that many items cannot follow.
     package mutating func count(
         _ what: StaticString, unit: Int, limit: Int, rule: FormatRule
     ) throws(FormatError) -> Int {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one place where this module touches memory: a bounds-checked window onto bytes that stay alive as
-// long as the window does. Slices know where they lie in the file, so that errors can say so. Every number from a file is
+// The only place where this module accesses memory: a bounds-checked view of bytes that stay alive as
+// long as the view does. Slices know their position in the file, for error messages. Every number from a file is
 // checked before it is used, and a broken rule of `formats/` is reported by its number.
 
 import Platform
@@ -36,28 +36,28 @@ package struct ByteView: RandomAccessCollection, @unchecked Sendable {
         return unsafe memory[position]
     }
 
-    // Slices count from 0 again: an index is always a distance from the view's own start.
-    /// The `count` bytes from `start`, or nil when they do not all lie inside.
+    // Indices of slices start at 0: an index is always the distance from the view's own start.
+    /// The `count` bytes from `start`, or nil if they are not all inside.
     package func slice(_ start: Int, count: Int) -> ByteView? {
         guard start >= 0, count >= 0, start <= memory.count, count <= memory.count - start else { return nil }
         let part = unsafe UnsafeRawBufferPointer(rebasing: memory[start..<(start + count)])
         return unsafe ByteView(part, owner: owner, byteOffset: byteOffset + start)
     }
 
-    /// The same bytes in memory of our own, where nobody changes them.
+    /// The same bytes in memory of our own, where no other program can change them.
     package func copied() -> ByteView {
         let copy = CopiedBytes(count: memory.count)
         unsafe copy.memory.copyMemory(from: memory)
         return unsafe ByteView(UnsafeRawBufferPointer(copy.memory), owner: copy, byteOffset: byteOffset)
     }
 
-    /// The same bytes, counted from another origin: the start of a model inside a larger file.
+    /// The same bytes, with positions relative to another origin: the start of a model inside a larger file.
     package func rebased(byteOffset: Int) -> ByteView {
         unsafe ByteView(memory, owner: owner, byteOffset: byteOffset)
     }
 
     /// A little-endian value at any alignment.
-    /// - Precondition: all of its bytes lie inside; use `ByteReader` for what a file decides.
+    /// - Precondition: all of its bytes are inside; use `ByteReader` for positions that depend on the file.
     package func load<T: BitwiseCopyable & FixedWidthInteger>(_ type: T.Type, at position: Int) -> T {
         let size = MemoryLayout<T>.size
         precondition(
@@ -68,7 +68,7 @@ package struct ByteView: RandomAccessCollection, @unchecked Sendable {
 
     /// The memory itself.
     ///
-    /// Whoever keeps the pointer must keep this view, its owner or the file alive.
+    /// A caller that keeps the pointer must keep this view, its owner or the file alive.
     package var bytes: UnsafeRawBufferPointer { unsafe memory }
 
     package func withContiguousStorageIfAvailable<R>(
@@ -77,17 +77,17 @@ package struct ByteView: RandomAccessCollection, @unchecked Sendable {
         try unsafe memory.withMemoryRebound(to: UInt8.self) { try unsafe body($0) }
     }
 
-    /// The bytes as text, or nil when they are not valid UTF-8.
+    /// The bytes as text, or nil if they are not valid UTF-8.
     package var text: String? { String(validating: self, as: UTF8.self) }
 }
 
-/// Owner of bytes that lie in no file.
+/// The owner of bytes that do not come from a file.
 private final class CopiedBytes: @unchecked Sendable {
     let memory: UnsafeMutableRawBufferPointer
 
     init(count: Int) {
         unsafe memory = .allocate(byteCount: count, alignment: 64)
-        // All of it is written at once.
+        // All of it will be written at once.
         unsafe makeResident(memory)
     }
 

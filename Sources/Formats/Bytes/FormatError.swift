@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a reader says about a file that breaks a rule: which rule, what was found, what was expected, where.
+// The error for a file that breaks a rule: the rule, the value found, the value expected, and the position.
 
 /// A numbered rule of one of the specifications in `formats/`.
 package struct FormatRule: Hashable, Sendable, CustomStringConvertible {
@@ -9,25 +9,25 @@ package struct FormatRule: Hashable, Sendable, CustomStringConvertible {
     /// A few words that name the rule.
     package let title: String
 
-    /// As written in error messages: "tiller.md R7".
+    /// The form in error messages: "tiller.md R7".
     package var description: String { "\(document) R\(number)" }
 }
 
 /// A file does not obey its format.
 package struct FormatError: Error, Equatable, Sendable, CustomStringConvertible {
     package let rule: FormatRule
-    /// What the file holds.
+    /// A description of the file's value.
     package let found: String
-    /// What the rule asks for.
+    /// The value that the rule requires.
     package let expected: String
-    /// Bytes from the start of the file; nil when the value has no single place, as in JSON.
+    /// Bytes from the start of the file; nil if the value has no single position, as in JSON.
     package let byteOffset: Int?
     /// The file's path; empty for bytes in memory.
     package var path = ""
 
     package init(_ rule: FormatRule, found: String, expected: String, byteOffset: Int? = nil) {
         self.rule = rule
-        // Names come out of the file: cut, and stripped of everything that could confuse a terminal.
+        // Names come from the file: truncate them and remove everything that could confuse a terminal.
         self.found = Self.printable(found)
         self.expected = Self.printable(expected)
         self.byteOffset = byteOffset

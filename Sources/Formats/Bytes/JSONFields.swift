@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Typed access to the members of a JSON object in a file: a missing member, a wrong type and a number out of
-// range are errors of the rule that governs the object, and name the member by its path.
+// Typed access to the members of a JSON object in a file. A missing member, a wrong type and a number out of
+// range break the rule that governs the object; the error names the member by its path.
 
 import JSON
 
-/// Reads the members of one object, and remembers which were asked for.
+/// Reads the members of one object, and remembers which ones were read.
 package struct JSONFields {
     private let object: JSON.Object
     private let path: String
@@ -15,9 +15,9 @@ package struct JSONFields {
     /// - Parameters:
     ///   - value: the object.
     ///   - path: the object's own name in errors, such as "configuration"; empty for the root.
-    ///   - rule: broken by a member that is missing, unknown or of the wrong type.
-    ///   - rangeRule: broken by a value outside its range; nil for the same rule.
-    /// - Throws: `FormatError` when `value` is no object.
+    ///   - rule: the rule that a missing, unknown or wrongly typed member breaks.
+    ///   - rangeRule: the rule that a value outside its range breaks; nil for the same rule.
+    /// - Throws: `FormatError` if `value` is not an object.
     package init(_ value: JSON?, path: String, rule: FormatRule, rangeRule: FormatRule? = nil)
         throws(FormatError)
     {
@@ -34,7 +34,7 @@ package struct JSONFields {
 
     package func name(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
-    /// A member as it is; nil when it is missing or null.
+    /// A member unchanged; nil if it is missing or null.
     package mutating func value(_ key: String) -> JSON? {
         known.insert(key)
         guard let value = object[key], !value.isNull else { return nil }
@@ -63,7 +63,7 @@ package struct JSONFields {
         value(key) == nil ? nil : try integer(key, in: range)
     }
 
-    /// A number that is finite as a Float and lies in the range.
+    /// A number that is finite as a Float and within the range.
     package mutating func float(_ key: String, in range: ClosedRange<Float>) throws(FormatError) -> Float {
         let value = value(key)
         guard let number = value?.doubleValue else { throw wrongType(key, value, "a number") }
@@ -121,7 +121,7 @@ package struct JSONFields {
         return text
     }
 
-    /// As many elements as the range allows.
+    /// An array whose number of elements is within the range.
     mutating func array(_ key: String, count range: ClosedRange<Int>) throws(FormatError) -> [JSON] {
         let value = value(key)
         guard let elements = value?.arrayValue else { throw wrongType(key, value, "an array") }
@@ -155,14 +155,14 @@ package struct JSONFields {
         return digest
     }
 
-    /// An object kept as it is, or null when it is missing.
+    /// An object unchanged, or null if it is missing.
     package mutating func openObject(_ key: String) throws(FormatError) -> JSON {
         guard let value = value(key) else { return .null }
         guard value.objectValue != nil else { throw wrongType(key, value, "an object") }
         return value
     }
 
-    /// Refuses members that nobody asked for: they would change a meaning that this version does not know.
+    /// Refuses members that were not read: they would change the meaning in a way that this version does not know.
     package func refuseUnknown() throws(FormatError) {
         for key in object.keys where !known.contains(key) {
             throw FormatError(

@@ -50,7 +50,7 @@ package func compressPlainly(_ blocks: RawSpan, into initial: SIMD8<UInt32>) -> 
             round(b, c, d, &e, f, g, h, &a, constants[k &+ 15] &+ w15)
             if pass == 3 { break }
 
-            // W[t] = σ₁(W[t−2]) + W[t−7] + σ₀(W[t−15]) + W[t−16], sixteen at once in place.
+            // W[t] = σ₁(W[t−2]) + W[t−7] + σ₀(W[t−15]) + W[t−16], for sixteen words in place.
             w0 = w0 &+ sigma1(w14) &+ w9 &+ sigma0(w1)
             w1 = w1 &+ sigma1(w15) &+ w10 &+ sigma0(w2)
             w2 = w2 &+ sigma1(w0) &+ w11 &+ sigma0(w3)
@@ -74,7 +74,7 @@ package func compressPlainly(_ blocks: RawSpan, into initial: SIMD8<UInt32>) -> 
     return state
 }
 
-/// One round; instead of moving eight variables along, the caller renames them.
+/// One round; the caller renames the eight variables instead of moving them.
 @inline(__always)
 private func round(
     _ a: UInt32, _ b: UInt32, _ c: UInt32, _ d: inout UInt32,

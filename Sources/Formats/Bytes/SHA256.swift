@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SHA-256 (FIPS 180-4), streaming. Our own because swift-crypto would bring Foundation into the small
-// runtime; the hash guards against damage and mix-ups, nothing here is secret, so timing does not matter.
+// SHA-256 (FIPS 180-4), streaming. It is our own code because swift-crypto would bring Foundation into the small
+// runtime. The hash detects corruption and mix-ups; nothing here is secret, so timing does not matter.
 
 /// Computes a SHA-256 digest piece by piece.
 package struct SHA256: Sendable {
@@ -8,7 +8,7 @@ package struct SHA256: Sendable {
         0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab,
         0x5be0_cd19,
     ]
-    /// Bytes that do not fill a block yet; `pendingCount` of them count.
+    /// Bytes that do not fill a block yet; the first `pendingCount` are valid.
     private var pending = [UInt8](repeating: 0, count: 64)
     private var pendingCount = 0
     private var byteCount: UInt64 = 0
@@ -30,7 +30,7 @@ package struct SHA256: Sendable {
 
     package mutating func update(_ view: ByteView) { unsafe update(view.bytes.bytes) }
 
-    /// Adds `bytes` to what is hashed.
+    /// Adds `bytes` to the message.
     package mutating func update(_ bytes: RawSpan) {
         byteCount &+= UInt64(bytes.byteCount)
         var position = 0
@@ -77,16 +77,16 @@ package struct SHA256: Sendable {
 extension SHA256 {
     /// 32 bytes.
     package struct Digest: Hashable, Sendable, CustomStringConvertible {
-        /// In the order of FIPS 180-4; a word's first byte is its highest.
+        /// In the order of FIPS 180-4; a word's first byte is its most significant.
         private let words: SIMD8<UInt32>
 
         fileprivate init(words: SIMD8<UInt32>) { self.words = words }
 
-        /// 32 zero bytes: the place holder where there is nothing to hash.
+        /// 32 zero bytes: a placeholder if there is nothing to hash.
         package static let zero = Digest(words: .zero)
 
         /// The digest stored at `position`.
-        /// - Precondition: 32 bytes lie there.
+        /// - Precondition: the view has 32 bytes at `position`.
         package init(_ view: ByteView, at position: Int) {
             var words = SIMD8<UInt32>()
             for index in 0..<8 { words[index] = view.load(UInt32.self, at: position + 4 * index).byteSwapped }

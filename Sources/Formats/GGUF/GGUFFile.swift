@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The GGUF reader: everything is checked when the file is opened (formats/gguf.md §4), so that using
+// The GGUF reader: opening a file checks everything (formats/gguf.md §4), so that using
 // an open file cannot fail.
 
 import Platform
@@ -9,11 +9,11 @@ import Quantization
 package struct GGUFFile: Sendable {
     package let version: Int
     package let metadata: GGUFMetadata
-    /// In the file's order.
+    /// The tensors, in the file's order.
     package let tensors: [GGUFTensor]
     private let tensorIndices: [String: Int]
     private let file: ByteView
-    /// Where the last tensor record ends.
+    /// The end of the last tensor record.
     private let tableByteCount: Int
 
     // Limits of formats/gguf.md §5.
@@ -31,19 +31,19 @@ package struct GGUFFile: Sendable {
     /// - Throws: `FileError` when it cannot be mapped, `FormatError` when it breaks a rule.
     package init(path: String) throws { try self.init(mapped: MappedFile(path: path)) }
 
-    /// Opens a mapped file, which stays mapped as long as this value, or a view it gave out, lives.
+    /// Opens a mapped file, which stays mapped as long as this value, or a view obtained from it, lives.
     package init(mapped: MappedFile) throws(FormatError) {
         self = try namingFile(mapped.path) { () throws(FormatError) in
             try GGUFFile(bytes: ByteView(mapped.bytes, owner: mapped))
         }
-        // What was copied is not needed a second time.
+        // The copied part is not needed again.
         mapped.advise(.dontNeed, range: 0..<tableByteCount)
     }
 
     /// Reads a whole file's bytes.
     package init(bytes: ByteView) throws(FormatError) {
-        // The tables end where reading them ends. Somebody may write over a mapped file, so that what counts is read from a
-        // copy.
+        // Reading the tables determines their end. Another program may overwrite a mapped file, so the values in use are read
+        // from a copy.
         let end = try GGUFFile(tables: bytes, of: bytes).tableByteCount
         guard let tables = bytes.slice(0, count: end)?.copied() else {
             preconditionFailure("GGUFFile: the tables were read")
@@ -51,7 +51,7 @@ package struct GGUFFile: Sendable {
         try self.init(tables: tables, of: bytes)
     }
 
-    /// Reads and checks what stands before the data.
+    /// Reads and checks everything before the data.
     private init(tables: ByteView, of bytes: ByteView) throws(FormatError) {
         var reader = ByteReader(tables, truncationRule: .ggufTruncated)
         version = try Self.version(&reader)
@@ -91,7 +91,7 @@ package struct GGUFFile: Sendable {
     /// - Precondition: the tensor is one of this file's.
     package func bytes(of tensor: GGUFTensor) -> UnsafeRawBufferPointer { unsafe view(of: tensor).bytes }
 
-    /// The same bytes, which keep the file open.
+    /// The same bytes as a view that keeps the file open.
     /// - Precondition: the tensor is one of this file's.
     package func view(of tensor: GGUFTensor) -> ByteView {
         guard let view = file.slice(tensor.byteOffset, count: tensor.byteCount) else {
@@ -123,7 +123,7 @@ extension GGUFFile {
         return Int(version)
     }
 
-    /// `general.alignment`, 32 if there is none.
+    /// `general.alignment`, or 32 if it is missing.
     private static func alignment(_ metadata: GGUFMetadata) throws(FormatError) -> Int {
         guard let value = metadata["general.alignment"] else { return 32 }
         guard value.elementType == .uint32, let alignment = value.integer,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The key-value part of a GGUF file (formats/gguf.md §3.2): read once, checked completely, decoded lazily.
 
-/// Metadata in the file's order, found by key.
+/// Metadata in the file's order, accessed by key.
 package struct GGUFMetadata: Sendable {
     package private(set) var keys: [String] = []
     private var values: [String: GGUFValue] = [:]
@@ -69,7 +69,7 @@ package struct GGUFMetadata: Sendable {
             elementType: type, arrayCount: count, bytes: try elements(&reader, type, count: count))
     }
 
-    /// A file may have holes that take no space on the disk, but time to read.
+    /// Limits the size: holes in a file take no space on the disk, but time to read.
     private static func checkSize(_ reader: ByteReader) throws(FormatError) {
         guard reader.position <= GGUFFile.maximumMetadataByteCount else {
             throw FormatError(
@@ -78,12 +78,12 @@ package struct GGUFMetadata: Sendable {
         }
     }
 
-    /// The encoded bytes of `count` values; strings are walked, bools are looked at, nothing is copied.
+    /// The encoded bytes of `count` values; strings are skipped one by one, bools are checked, nothing is copied.
     private static func elements(
         _ reader: inout ByteReader, _ type: GGUFValueType, count: Int
     ) throws(FormatError) -> ByteView {
         if let size = type.fixedByteCount {
-            // `count` was bounded by the bytes left, so the product cannot overflow.
+            // `count` is bounded by the remaining bytes, so the product cannot overflow.
             let bytes = try reader.bytes(count * size, "value")
             try checkSize(reader)
             if type == .bool, let index = bytes.firstIndex(where: { $0 > 1 }) {

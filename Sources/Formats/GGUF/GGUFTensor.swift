@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// A tensor record of a GGUF file (formats/gguf.md §3.3). GGUF lists the fastest dimension first; it is
-// turned round here, and nowhere else.
+// A tensor record of a GGUF file (formats/gguf.md §3.3). GGUF lists the fastest dimension first; this code
+// reverses the order, and no other code does.
 
 import Quantization
 
-/// Where a tensor lies and what it looks like.
+/// The location, type and shape of a tensor.
 package struct GGUFTensor: Sendable {
     package let name: String
     package let type: GGMLType
@@ -21,15 +21,15 @@ package struct GGUFTensor: Sendable {
     package var elementCount: Int { rows * columns }
 }
 
-/// A record whose byte range is not yet checked against the file.
+/// A record whose byte range has not been checked against the file yet.
 struct GGUFTensorRecord {
     let name: String
     let type: GGMLType
     let dimensions: [Int]
     let byteCount: Int
-    /// From the start of the data part, as written.
+    /// Bytes from the start of the data part, as stored.
     let relativeOffset: UInt64
-    /// Where the record itself lies.
+    /// The position of the record itself.
     let byteOffset: Int
 
     /// - Throws: `FormatError` R14, R16–R19, or R3 when the file ends early.
@@ -49,7 +49,7 @@ struct GGUFTensorRecord {
                 expected: "one of \(known)", byteOffset: typeOffset)
         }
         self.type = type
-        // Blocks never cross rows, so it is the row that must be whole.
+        // Blocks never cross rows, so each row must contain whole blocks.
         let elements = fastestFirst.reduce(1, *)
         guard fastestFirst[0] % type.blockSize == 0, let bytes = type.byteCount(elements: elements) else {
             throw FormatError(
@@ -72,7 +72,7 @@ struct GGUFTensorRecord {
         return name
     }
 
-    /// Dimensions as written, fastest first, whose product fits 48 bits.
+    /// Dimensions as stored, fastest first; their product fits 48 bits.
     private static func dimensions(_ reader: inout ByteReader, name: String) throws(FormatError) -> [Int] {
         let start = reader.byteOffset
         let count = try reader.integer(UInt32.self, "dimension count")

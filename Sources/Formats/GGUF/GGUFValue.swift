@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A metadata value of a GGUF file: checked when the file is opened, decoded when it is asked for. A
-// vocabulary of 262,144 tokens therefore costs one walk over its lengths and no allocation.
+// A metadata value of a GGUF file: checked when the file is opened, decoded on demand. A
+// vocabulary of 262,144 tokens therefore costs one pass over its lengths and no allocation.
 
 /// The value types of GGUF; raw values are those of the file (formats/gguf.md §3).
 package enum GGUFValueType: UInt32, Sendable {
@@ -20,7 +20,7 @@ package enum GGUFValueType: UInt32, Sendable {
 
 /// A value of the metadata.
 ///
-/// Accessors are nil when the value is of another type.
+/// Accessors return nil if the value has another type.
 package struct GGUFValue: Sendable {
     /// The type of the value, or of an array's elements.
     package let elementType: GGUFValueType
@@ -35,14 +35,14 @@ package struct GGUFValue: Sendable {
         self.bytes = bytes
     }
 
-    /// Where the value lies in the file.
+    /// The position of the value in the file.
     package var byteOffset: Int { bytes.byteOffset }
 }
 
 // MARK: - Single values
 
 extension GGUFValue {
-    /// A string's bytes, whatever they encode.
+    /// A string's bytes, in any encoding.
     package var stringBytes: ByteView? {
         guard arrayCount == nil, elementType == .string else { return nil }
         return bytes.slice(8, count: bytes.count - 8)
@@ -72,13 +72,13 @@ extension GGUFValue {
     /// An array of integers of any width that all fit Int.
     package var integers: [Int]? { elements(integer(at:)) }
 
-    /// An array of floating-point numbers (Float64 rounded), or of integers as such.
+    /// An array of floating-point numbers (Float64 is rounded), or of integers converted to Float.
     package var floats: [Float]? { elements { index in float(at: index).map { Float($0) } } }
 
     package var bools: [Bool]? { elements { elementType == .bool ? bytes[$0] != 0 : nil } }
 
     private func elements<T>(_ element: (Int) -> T?) -> [T]? {
-        // Strings have no fixed place, so that an index means nothing there.
+        // Strings have no fixed size, so an index cannot locate one.
         guard let arrayCount, elementType.fixedByteCount != nil else { return nil }
         var result: [T] = []
         result.reserveCapacity(arrayCount)
@@ -128,7 +128,7 @@ package struct GGUFStrings: Sequence, Sendable {
 
     package func makeIterator() -> Iterator { Iterator(bytes: bytes) }
 
-    /// `String(decoding: $0, as: UTF8.self)` and `Array($0)` turn an element into text or bytes.
+    /// Iterates over byte views; `String(decoding: $0, as: UTF8.self)` and `Array($0)` convert an element to text or bytes.
     package struct Iterator: IteratorProtocol {
         private let bytes: ByteView
         private var position = 0

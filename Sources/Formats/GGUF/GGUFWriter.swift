@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes small GGUF files, version 3: control vectors for other programs, and models for tests. The
-// whole file is put together in memory and then written at once.
+// Writes small GGUF files, version 3: control vectors for other programs, and models for tests. It assembles the
+// whole file in memory and then writes it at once.
 
 import Platform
 import Quantization
@@ -47,7 +47,7 @@ package struct GGUFWriter {
     /// - Parameters:
     ///   - name: at most 64 bytes.
     ///   - dimensions: slowest first, such as [rows, columns]; their product is `values.count`.
-    ///   - values: row after row.
+    ///   - values: row-major.
     package mutating func add(_ name: String, dimensions: [Int], values: [Float]) {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(values.count * 4)

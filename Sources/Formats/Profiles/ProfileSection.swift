@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The bytes of a profile's section (formats/tiller.md §7.1): a fixed part with the name, so that profiles
-// are listed without parsing; JSON; the vectors on a 64-byte boundary.
+// The bytes of a profile's section (formats/tiller.md §7.1): a fixed part with the name, so that listing profiles
+// needs no parsing; JSON; the vectors on a 64-byte boundary.
 
 import Quantization
 
@@ -33,7 +33,7 @@ struct ProfileLayout {
                 expected: "1 to 64 of A-Z a-z 0-9 . _ -, padded with zeros", byteOffset: section.byteOffset)
         }
         self.name = name
-        // Within these limits no product overflows.
+        // Within these limits the products cannot overflow.
         guard textByteCount <= ProfileSection.maximumTextByteCount, hiddenSize <= 65_536, hiddenSize > 0,
             (1...ProfileSection.maximumVectorCount).contains(vectorCount), reserved == 0,
             sectionByteCount == section.count
@@ -60,10 +60,10 @@ package struct ProfileSection {
     package let hiddenSize: Int
     /// [count][hiddenSize].
     package let vectors: [[Float]]
-    /// Where the vectors begin in the file.
+    /// The position of the vectors in the file.
     package let vectorsByteOffset: Int
 
-    /// Takes a section apart.
+    /// Decodes a section.
     /// - Throws: `FormatError` R30, R31.
     package init(_ section: ByteView) throws(FormatError) {
         let layout = try ProfileLayout(section)
@@ -88,8 +88,8 @@ package struct ProfileSection {
         vectorsByteOffset = section.byteOffset + layout.vectorsOffset
     }
 
-    /// Puts a section together.
-    /// - Throws: `FormatError` R11, R30, R31, so that what breaks them is never written.
+    /// Encodes a section.
+    /// - Throws: `FormatError` R11, R30, R31, so that an invalid section is never written.
     package static func encode(
         name: String, text: [UInt8], hiddenSize: Int, vectors: [[Float]]
     ) throws(FormatError) -> [UInt8] {

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// Steering profiles as bytes under a name. What they say is read by the module Steering.
+// Steering profiles as named bytes. Module Steering interprets them.
 
-/// A profile in a file: its name is known, the rest is read on demand.
+/// A profile in a file: its name is known; the rest is read on demand.
 package struct StoredProfile: Sendable {
     package let name: String
-    /// Of its section.
+    /// The digest of its section.
     package var digest: SHA256.Digest { entry.digest }
     /// Bytes of its section.
     package var byteCount: Int { entry.byteCount }
     let container: TillerContainer
     let entry: SectionEntry
 
-    /// Its section, checked.
+    /// Its section, checked against the digest.
     /// - Throws: `FormatError` R12.
     package func section() throws(FormatError) -> ByteView { try container.checkedCopy(of: entry) }
 
-    /// Checks that a name stands for one profile.
+    /// Checks that each name belongs to only one profile.
     /// - Throws: `FormatError` R32.
     static func checkNames(_ profiles: [StoredProfile]) throws(FormatError) {
         var names: Set<String> = []
@@ -27,7 +27,7 @@ package struct StoredProfile: Sendable {
         }
     }
 
-    /// Whether `name` can be a profile's name: safe in a shell, a URL and a file name.
+    /// Whether `name` is valid as a profile's name: safe in a shell, a URL and a file name.
     package static func isValidName(_ name: String) -> Bool {
         (1...64).contains(name.utf8.count)
             && name.utf8.allSatisfy { byte in
@@ -42,10 +42,10 @@ package struct StoredProfile: Sendable {
     }
 }
 
-/// A profile that is to be written.
+/// An encoded profile, ready to be written.
 package struct EncodedProfile: Sendable {
     package let name: String
-    /// Its section's.
+    /// The bytes of its section.
     package let bytes: [UInt8]
 
     package init(name: String, bytes: [UInt8]) {
@@ -55,7 +55,7 @@ package struct EncodedProfile: Sendable {
 }
 
 extension TillerFile {
-    /// A profile's section and the signatures of it alone, which mean nothing without it.
+    /// A profile's section and the signatures of it alone, which are meaningless without it.
     package func sections(of profile: StoredProfile) -> [SectionEntry] {
         [profile.entry]
             + signatures.filter { $0.signature.scope == .profile && $0.signature.covers(profile.entry) }
@@ -63,9 +63,9 @@ extension TillerFile {
     }
 }
 
-/// A file that holds one profile and nothing else: the container with one section.
+/// A file that contains a single profile: the container with one section.
 package enum TillerProfileFile {
-    /// Reads a profile's section and those signatures in its file that are of it.
+    /// Reads a profile's section and the signatures in its file that cover it.
     /// - Throws: `FormatError` R1–R13, R30, R31, signature.md R1–R5.
     package static func section(
         in bytes: ByteView
@@ -96,7 +96,7 @@ package enum TillerProfileFile {
     }
 
     /// The bytes of a file with this profile.
-    /// - Throws: `FormatError` when it breaks a rule.
+    /// - Throws: `FormatError` if the profile or a signature breaks a rule.
     package static func bytes(of profile: EncodedProfile, signatures: [Signature]) throws -> [UInt8] {
         var file: [UInt8] = []
         var writer = try ContainerWriter(.profile, sink: { file.append(contentsOf: $0) })

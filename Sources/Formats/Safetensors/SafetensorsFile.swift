@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The safetensors reader: everything is checked when the file is opened (formats/safetensors.md §4), so that
+// The safetensors reader: opening a file checks everything (formats/safetensors.md §4), so that
 // using an open file cannot fail.
 
 import JSON
@@ -7,7 +7,7 @@ import Platform
 
 /// An open safetensors file.
 package struct SafetensorsFile: Sendable {
-    /// In the order of their bytes.
+    /// The tensors, in the order of their bytes.
     package let tensors: [SafetensorsTensor]
     /// The member `__metadata__`, an object of strings; empty if there is none.
     package let metadata: JSON.Object
@@ -18,7 +18,7 @@ package struct SafetensorsFile: Sendable {
 
     package static let maximumHeaderByteCount = 100_000_000
     package static let maximumTensorCount = 65_536
-    /// JSON values of a header or an index: for each tensor some 15.
+    /// The limit of JSON values in a header or an index; a tensor takes some 15.
     package static let maximumValueCount = 1 << 20
     static let metadataKey = "__metadata__"
 
@@ -57,14 +57,14 @@ package struct SafetensorsFile: Sendable {
         self.tensors = tensors
         self.metadata = metadata
         self.data = data
-        // Names that Swift takes for the same text: the first is found.
+        // Swift may consider two names equal; the first one is found.
         tensorIndices = Dictionary(zip(tensors.map(\.name), tensors.indices), uniquingKeysWith: { a, _ in a })
     }
 
     /// The tensor of this name.
     package func tensor(named name: String) -> SafetensorsTensor? { tensorIndices[name].map { tensors[$0] } }
 
-    /// A tensor's numbers.
+    /// The bytes of a tensor's numbers.
     /// - Precondition: the tensor is one of this file's.
     package func bytes(of tensor: SafetensorsTensor) -> ByteView {
         guard let view = data.slice(tensor.dataOffset, count: tensor.byteCount) else {
@@ -77,10 +77,10 @@ package struct SafetensorsFile: Sendable {
 // MARK: - Checks
 
 extension SafetensorsFile {
-    /// Bytes of the header's length.
+    /// Bytes of the length field.
     private static let lengthByteCount = 8
 
-    /// The header as JSON, and where the data begins. Both are read once: somebody may write over a mapped file.
+    /// The header as JSON, and the start of the data. Both are read once: another program may overwrite a mapped file.
     private static func header(
         _ bytes: ByteView
     ) throws(FormatError) -> (JSON.Object, dataStart: Int) {
@@ -115,7 +115,7 @@ extension SafetensorsFile {
         let json = try JSON.parse(
             text, rule: .safetensorsHeaderText, duplicateRule: .safetensorsDuplicateKey, maximumDepth: 8,
             maximumCount: maximumValueCount)
-        // What begins with a brace and is valid is an object.
+        // Valid JSON that begins with a brace is an object.
         return (json.objectValue ?? [:], lengthByteCount + header.count)
     }
 
@@ -147,7 +147,7 @@ extension SafetensorsFile {
                     .safetensorsHole, found: "\"\(tensor.name)\" from \(tensor.dataOffset) on",
                     expected: "\(end), so that no byte is left out")
             }
-            // Neither number is negative, and their sum is an offset that the header states.
+            // Neither number is negative, and their sum is an offset from the header.
             end = tensor.dataOffset + tensor.byteCount
         }
         guard end == data.count else {
@@ -159,7 +159,7 @@ extension SafetensorsFile {
 }
 
 extension JSON {
-    /// Parses a text in which a key that occurs twice breaks a rule of its own.
+    /// Parses a text; a key that occurs twice breaks a separate rule.
     static func parse(
         _ view: ByteView, rule: FormatRule, duplicateRule: FormatRule, maximumDepth: Int, maximumCount: Int
     ) throws(FormatError) -> JSON {

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// What stands before the data of a safetensors file that is written, and where each tensor's bytes go: rows can then be
-// written as they come, whatever tensor they belong to.
+// The header of a new safetensors file, and the position of each tensor's bytes. With them, rows can be
+// written in any order, for any tensor.
 
 import JSON
 
-/// A safetensors file in the making: its header and the places of its tensors, which follow each other.
+/// A safetensors file that is still being written: its header and the positions of its consecutive tensors.
 package struct SafetensorsLayout: Sendable {
-    /// The header's length and the header, filled up with spaces so that the data begins on a multiple of 8 bytes.
+    /// The header's length and the header, padded with spaces so that the data begins at a multiple of 8 bytes.
     package let header: [UInt8]
     /// Bytes of the whole file.
     package let byteCount: Int
     private let places: [String: Int]
 
     /// - Parameters:
-    ///   - metadata: values are strings.
-    ///   - tensors: in the order of their bytes, of types of whole bytes.
+    ///   - metadata: Its values are strings.
+    ///   - tensors: The tensors in the order of their bytes; their types have whole bytes.
     /// - Precondition: names differ, no dimension is negative, and the file is smaller than 2⁶² bytes.
     package init(
         metadata: [(key: String, value: String)],

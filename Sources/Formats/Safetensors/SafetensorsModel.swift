@@ -5,18 +5,18 @@ import Glibc
 import JSON
 import Platform
 
-/// All tensors of a model, whatever files they lie in.
+/// All tensors of a model, in one file or several.
 package struct SafetensorsModel: Sendable {
     /// The files in the order of their names, compared byte by byte.
     package let files: [(name: String, file: SafetensorsFile)]
-    /// Which of the files a tensor lies in.
+    /// The index of the file that contains a tensor.
     private let fileIndices: [String: Int]
 
     package static let fileName = "model.safetensors"
     package static let indexName = "model.safetensors.index.json"
     static let maximumIndexByteCount = 32 << 20
 
-    /// Opens the weights in a folder; nil when it has neither a file nor an index of the usual name.
+    /// Opens the weights in a folder; nil if it has neither a file nor an index with the usual name.
     /// - Throws: `FileError` when a file cannot be mapped, `FormatError` when one breaks a rule.
     package init?(folder: String) throws {
         let path = "\(folder)/\(Self.fileName)"
@@ -58,11 +58,11 @@ package struct SafetensorsModel: Sendable {
     }
 }
 
-/// The file that says which shard holds which tensor.
+/// The file that maps tensors to shards.
 package struct SafetensorsIndex: Sendable {
     /// Each tensor with its shard, in the file's order.
     package let places: [(tensor: String, shard: String)]
-    /// Each shard once, ascending by bytes.
+    /// Each shard once, in ascending byte order.
     package let shardNames: [String]
 
     /// Reads a whole file's bytes.
@@ -108,7 +108,7 @@ package struct SafetensorsIndex: Sendable {
         shardNames = Set(places.map(\.shard)).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 
-    /// Checks that a shard holds the tensors that are said to be there, and no others.
+    /// Checks that a shard contains the tensors that the index lists for it, and no others.
     /// - Throws: `FormatError` R20.
     static func check(
         _ file: SafetensorsFile, named shard: String, holds names: [String]

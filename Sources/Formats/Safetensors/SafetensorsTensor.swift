@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A tensor of a safetensors file as its header describes it (formats/safetensors.md §2).
+// A tensor of a safetensors file, as its header describes it (formats/safetensors.md §2).
 
 import JSON
 
@@ -41,7 +41,7 @@ package enum SafetensorsType: String, Sendable, CaseIterable {
     }
 }
 
-/// Where a tensor lies and what it looks like.
+/// The name, type, shape and location of a tensor.
 package struct SafetensorsTensor: Sendable {
     package let name: String
     package let type: SafetensorsType
@@ -54,7 +54,7 @@ package struct SafetensorsTensor: Sendable {
     static let maximumDimensionCount = 8
     static let maximumElementCount = 1 << 48
 
-    /// Reads a member of the header; the place of its bytes is not yet checked against the others'.
+    /// Reads a member of the header; its byte range has not been checked against the others yet.
     /// - Throws: `FormatError` R9–R13.
     init(name: String, _ json: JSON) throws(FormatError) {
         func field(_ key: String, _ expected: String, _ found: JSON?) -> FormatError {
@@ -96,7 +96,7 @@ package struct SafetensorsTensor: Sendable {
         }
         dataOffset = begin
         byteCount = end - begin
-        // At most 2^48 elements of 64 bits: the product cannot overflow.
+        // There are at most 2^48 elements of 64 bits: the product cannot overflow.
         let bitCount = try Self.elementCount(shape, of: name) * type.bitCount
         guard bitCount % 8 == 0, byteCount == bitCount / 8 else {
             throw FormatError(

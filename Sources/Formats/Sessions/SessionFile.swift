@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a session computed, kept across starts (formats/session.md): tokens, and their keys and values under one model and
-// one steering. What they are worth is decided by `SessionBinding`; whether the bytes are whole, here.
+// The state of a session, kept between runs of the program (formats/session.md): tokens, and their keys and values (the KV
+// cache) under one model and one steering. `SessionBinding` decides whether they can be reused; this file checks the bytes.
 
 import JSON
 import Platform
 
-/// Under what keys and values were computed: they are used again only where all of it is the same.
+/// The conditions under which keys and values were computed: they are reused only if all of them are equal.
 package struct SessionBinding: Equatable, Sendable {
     package var model: SHA256.Digest
     package var steering: SHA256.Digest
-    /// Kernels and version of the program, at most 64 bytes: others may round otherwise.
+    /// Kernels and version of the program, at most 64 bytes: other kernels may round differently.
     package var computation: String
     /// 0 float32, 1 float16, 2 int8.
     package var cacheEncoding: UInt32
@@ -37,9 +37,9 @@ package struct SessionFile: Sendable {
     /// The messages of a conversation; null for a text.
     package let conversation: JSON
     package let tokens: [Int32]
-    /// Whether each token was handed in; others were generated.
+    /// Whether each token came from the prompt; other tokens were generated.
     package let isPromptToken: [Bool]
-    /// What the conditions of gates read [conditions][tokens].
+    /// The inputs of the gates' conditions [conditions][tokens].
     package let gates: [[Float]]
     /// Keys and values; see `KeyValueCache.restore`.
     package let state: ByteView
@@ -92,12 +92,12 @@ package struct SessionFile: Sendable {
         state = parts.state
     }
 
-    /// Writes a file, whole or not at all; only its owner can read it.
+    /// Writes a file completely or not at all; only its owner can read it.
     ///
     /// - Parameters:
-    ///   - stateByteCount: of keys and values.
-    ///   - writeState: hands them out in pieces.
-    /// - Throws: `FileError`, `FormatError` session.md R3 for what is too long.
+    ///   - stateByteCount: Bytes of keys and values.
+    ///   - writeState: Passes keys and values to its argument in pieces.
+    /// - Throws: `FileError`, `FormatError` session.md R3 if a part is too long.
     package static func write(
         _ binding: SessionBinding, conversation: JSON, tokens: [Int32], isPromptToken: [Bool],
         gates: [[Float]], stateByteCount: Int, to path: String,

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The header of a session file and the places that follow from it (formats/session.md §2).
+// The header of a session file, and the positions that follow from it (formats/session.md §2).
 
 import JSON
 
-/// Sizes out of a header, checked against each other and the file.
+/// The sizes in a header, checked against each other and the file.
 struct SessionLayout {
-    /// Version 1 kept keys with their large biases, and clipped what lies beyond binary16.
+    /// Version 1 stored keys with their large biases, and clipped values beyond binary16.
     static let majorVersion: UInt16 = 2
     static let headerByteCount = 256
     static let maximumTokenCount = 1 << 20
@@ -14,13 +14,13 @@ struct SessionLayout {
     /// "\x89TILSES\n".
     static let magic: [UInt8] = [0x89] + Array("TILSES\n".utf8)
 
-    /// A copy, as somebody may write over a mapped file.
+    /// A copy, because another program may overwrite a mapped file.
     private let header: ByteView
     let tokenCount: Int
     let gateCount: Int
     private let textByteCount: Int
 
-    /// The parts behind the header.
+    /// The parts after the header.
     struct Parts {
         let text, tokens, phases, gates, state: ByteView
     }
@@ -59,18 +59,18 @@ struct SessionLayout {
             byteOffset: byteOffset)
     }
 
-    /// The parts of a file whose digest is that of the header; all but keys and values are copies.
+    /// The parts of a file whose digest equals that of the header; all parts except keys and values are copies.
     ///
     /// - Throws: `FormatError` session.md R3–R5.
     func parts(_ file: ByteView) throws(FormatError) -> Parts {
         var ranges: [Range<Int>] = []
         var position = Self.headerByteCount
-        // Within the limits no sum overflows.
+        // Within the limits the sums cannot overflow.
         for byteCount in [textByteCount, 4 * tokenCount, tokenCount, 4 * tokenCount * gateCount] {
             let start = position
             position = (start + byteCount).roundedUp(to: 64)
             guard position <= file.count else {
-                // Where these sizes are not those that were written, that is what is wrong.
+                // If the sizes differ from the written ones, the digest reports that error.
                 if let rest = file.slice(Self.headerByteCount, count: file.count - Self.headerByteCount) {
                     try checkDigest([rest])
                 }

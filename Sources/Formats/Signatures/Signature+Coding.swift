@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The bytes of a signature's section, and those that are signed (formats/signature.md §2).
+// The bytes of a signature's section, and the signed bytes (formats/signature.md §2).
 
 extension Signature {
     static let fixedByteCount = 128
     static let maximumNameByteCount = 256
 
-    /// The bytes that are signed: all but the signature, after a title that no other version has.
+    /// The signed bytes: everything except the signature, after a title that is unique to the version.
     package var message: [UInt8] { Array("tiller signature \(version.rawValue)\n".utf8) + head + tail }
 
     private var head: [UInt8] {
@@ -33,14 +33,14 @@ extension Signature {
     }
 
     /// The section's bytes.
-    /// - Throws: `FormatError` of signature.md for what breaks a rule, so that it is never written.
+    /// - Throws: `FormatError` of signature.md if a rule is broken, so that an invalid section is never written.
     package func encoded() throws(FormatError) -> [UInt8] {
         let bytes = head + signature + tail
         _ = try Signature(ByteView(copying: bytes))
         return bytes
     }
 
-    /// Reads a section's bytes; whether the signature is valid remains to be seen.
+    /// Reads a section's bytes, without verifying the signature.
     /// - Throws: `FormatError` signature.md R1–R5.
     package init(_ section: ByteView) throws(FormatError) {
         func refuse(_ rule: FormatRule, _ found: String, _ expected: String, at offset: Int) -> FormatError {
@@ -95,7 +95,7 @@ extension Signature {
         }
     }
 
-    /// What version 2 signs.
+    /// The section list that version 2 signs.
     private static func sections(
         _ section: ByteView, count: Int
     ) throws(FormatError) -> (Scope, [SignedSection]) {

@@ -1,46 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
-// A signature's section (formats/signature.md): whose key signed which sections. Its form is checked here, the signature
-// itself by module Signing, which the small runtime does without.
+// A signature's section (formats/signature.md): the key and the sections that it signed. This module checks its form; module
+// Signing verifies the signature itself. The small runtime does without that module.
 
 /// One signature in a model's or a profile's file.
 package struct Signature: Equatable, Sendable {
-    /// How sections are signed; the raw value is the section's algorithm.
+    /// The form of the signed section list; the raw value is the section's algorithm.
     package enum Version: UInt32, Sendable {
-        /// Digests alone: what kind a section is, the signer leaves open.
+        /// Digests alone: the signer does not state the kind of a section.
         case digests = 1
         /// Kind, flags, size and digest of each section, in their order.
         case sections = 2
     }
 
-    /// What the signer vouches for.
+    /// The extent of a signature.
     package enum Scope: UInt32, Sendable {
         /// A whole file.
         case file = 1
-        /// One profile, wherever it is.
+        /// One profile, in any file.
         case profile = 2
     }
 
     package let version: Version
     package let scope: Scope
-    /// When it was signed, as the signer says, in seconds since 1970; nil in version 1.
+    /// The date of the signature, as stated by the signer, in seconds since 1970; nil in version 1.
     package let date: Int?
-    /// What signers call themselves; nobody vouches for it.
+    /// The name that signers give themselves; it is not verified.
     package let signer: String
     /// Ed25519 public key, 32 bytes.
     package let publicKey: [UInt8]
     /// 64 bytes.
     package let signature: [UInt8]
-    /// The sections that are signed: in version 1 ascending by their digests' bytes, else in the order of the file.
+    /// The signed sections: in version 1 ascending by their digests' bytes, otherwise in the order of the file.
     package let sections: [SignedSection]
 
-    /// What is to be signed, before it is.
+    /// Creates the content to sign.
     package init(signer: String, publicKey: [UInt8], scope: Scope, date: Int, sections: [SignedSection]) {
         self.init(
             version: .sections, scope: scope, date: date, signer: signer, publicKey: publicKey, signature: [],
             sections: sections)
     }
 
-    /// The same of version 1, which is still read.
+    /// The same for version 1, which is still readable.
     package init(signer: String, publicKey: [UInt8], digests: [SHA256.Digest]) {
         let ordered = Set(digests).sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
         self.init(
@@ -56,20 +56,20 @@ package struct Signature: Equatable, Sendable {
         (self.publicKey, self.signature, self.sections) = (publicKey, signature, sections)
     }
 
-    /// The same with the 64 bytes of a signature.
+    /// The same content with the 64 bytes of a signature.
     package func signed(_ signature: [UInt8]) -> Signature {
         Signature(
             version: version, scope: scope, date: date, signer: signer, publicKey: publicKey,
             signature: signature, sections: sections)
     }
 
-    /// Whether a section is one of those that are signed.
+    /// Whether a section is one of the signed sections.
     func covers(_ entry: SectionEntry) -> Bool { sections.contains { $0.isSame(as: entry) } }
 }
 
-/// A section as its signer saw it.
+/// A section as it was signed.
 package struct SignedSection: Hashable, Sendable {
-    /// What version 2 signs besides the content.
+    /// The data that version 2 signs besides the content.
     package struct Form: Hashable, Sendable {
         package let kind: SectionKind
         package let flags: UInt32
@@ -89,7 +89,7 @@ package struct SignedSection: Hashable, Sendable {
         digest = entry.digest
     }
 
-    /// A profile's section as every writer writes it.
+    /// A profile's section in the form that every writer uses.
     package init(profile bytes: [UInt8]) {
         form = Form(kind: .steeringProfile, flags: 0, byteCount: bytes.count)
         digest = SHA256.digest(of: bytes)
@@ -101,7 +101,7 @@ package struct SignedSection: Hashable, Sendable {
         return form == Form(kind: entry.kind, flags: entry.flags, byteCount: entry.byteCount)
     }
 
-    /// In words.
+    /// A name for error messages.
     var name: String { form.map(\.kind.name) ?? "\(digest.description.prefix(12))…" }
 }
 

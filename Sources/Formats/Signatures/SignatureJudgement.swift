@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a signature says of the file as it is now (formats/signature.md §4): whether all that was signed is there, and what
-// somebody else has added.
+// The comparison of a signature with the current file (formats/signature.md §4): missing signed sections, and
+// sections that were added later.
 
 import Glibc
 import Platform
 
-/// A file compared with what one signer signed.
+/// A file compared with the content that one signer signed.
 package struct SignatureJudgement: Sendable {
-    /// Signed sections that are not there, in words.
+    /// Signed sections that are missing, in words.
     package let missing: [String]
-    /// Signed sections that are there, and that this version does not read: the model runs without them.
+    /// Signed sections that are present but that this version does not read: the model runs without them.
     package let unread: [String]
-    /// Whether the signed sections come in the order in which they were signed.
+    /// Whether the signed sections are in their signed order.
     package let isInOrder: Bool
-    /// Names of profiles that were added since. They act only where somebody asks for them.
+    /// Names of profiles that were added later. They act only if a user selects them.
     package let addedProfiles: [String]
-    /// Sections of other kinds that were added since: they may change what the model computes or says.
+    /// Sections of other kinds that were added later: they may change the model's computation or text.
     package let added: [SectionEntry]
 
-    /// Whether the file is what was signed, with added profiles at most.
+    /// Whether the file is the signed one, with no additions except profiles.
     ///
-    /// - Parameter others: sections that somebody else is known to vouch for.
+    /// - Parameter others: sections that another trusted signature covers.
     package func holds(besides others: Set<SectionEntry> = []) -> Bool {
         problem(besides: others) == nil
     }
 
-    /// Why the file is not what was signed, in words; nil where it is.
+    /// The difference between the file and the signed content, in words; nil if there is none.
     package func problem(besides others: Set<SectionEntry> = []) -> String? {
         if let first = missing.first {
             return missing.count == 1
@@ -56,7 +56,7 @@ extension TillerFile {
         return Set(signableEntries.filter { signed.contains($0.digest) && signature.covers($0) })
     }
 
-    /// Compares the file with what was signed; whether the signature is the key's is another question.
+    /// Compares the file with the signed content, without verifying the signature.
     package func judge(_ signature: Signature) -> SignatureJudgement {
         let entries = signableEntries
         var places = Dictionary(grouping: entries.indices) { entries[$0].digest }
@@ -86,7 +86,7 @@ extension TillerFile {
         signatures.map(\.signature).filter { $0.covers(profile.entry) }
     }
 
-    /// The signatures of a profile alone, which go with it.
+    /// The signatures of a profile alone, which are copied with it.
     package func ownSignatures(of profile: StoredProfile) -> [Signature] {
         signatures(of: profile).filter { $0.scope == .profile }
     }
@@ -95,9 +95,9 @@ extension TillerFile {
 extension TillerStore {
     /// Appends a signature of a whole file.
     ///
-    /// Earlier ones by the same key are replaced, and those that no longer hold are dropped: the file is not what they say.
-    /// - Returns: those of other keys that were dropped.
-    /// - Throws: `FileError`, also where the file is no longer what was signed; `FormatError`.
+    /// Replaces earlier signatures by the same key, and drops those that no longer match the file.
+    /// - Returns: the dropped signatures of other keys.
+    /// - Throws: `FileError`, also if the file no longer matches the signed content; `FormatError`.
     package static func add(_ signature: Signature, in path: String) throws -> [Signature] {
         let bytes = try signature.encoded()
         var dropped: [Signature] = []

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a quantizer knows of a model's activations, and the section that keeps it (formats/tiller.md §3.4): so that a file
-// can get another encoding without a second calibration.
+// A quantizer's statistics of a model's activations (the importance matrix, imatrix), and the section that stores them
+// (formats/tiller.md §3.4), so that a file can be converted to another encoding without a second calibration.
 
 import Glibc
 
-/// What some of a model's matrices read.
+/// The inputs of a model's matrices.
 package enum MatrixInput: Hashable, Sendable {
-    /// Of queries, keys and values: the normalized stream.
+    /// The input of queries, keys and values: the normalized residual stream.
     case attention(Int)
-    /// Of attention's output projection.
+    /// The input of attention's output projection.
     case outputProjection(Int)
-    /// Of gate and up.
+    /// The input of gate and up.
     case feedForward(Int)
-    /// Of down.
+    /// The input of down.
     case downProjection(Int)
     case head
 
-    /// All inputs in the order in which the section holds them.
+    /// All inputs in the order of the section.
     package static func all(of configuration: ModelConfiguration) -> [MatrixInput] {
         (0..<configuration.layerCount).flatMap { layer -> [MatrixInput] in
             [.attention(layer), .outputProjection(layer), .feedForward(layer), .downProjection(layer)]
@@ -31,7 +31,7 @@ package enum MatrixInput: Hashable, Sendable {
         }
     }
 
-    /// The input of a matrix; nil for vectors, and for an embedding that is only looked up.
+    /// The input of a matrix; nil for vectors, and for an embedding that is only used for look-up.
     package init?(of role: TensorRole, layer: Int?, in configuration: ModelConfiguration) {
         switch (role, layer) {
         case (.query, let layer?), (.key, let layer?), (.value, let layer?): self = .attention(layer)
@@ -47,13 +47,13 @@ package enum MatrixInput: Hashable, Sendable {
     }
 }
 
-/// Mean squares of every matrix's input, column by column.
+/// Mean squares of every matrix's input, per column.
 ///
-/// They belong to the weights as they lie in the file, which a conversion may have rescaled.
+/// They refer to the weights in the file, which a conversion may have rescaled (AWQ).
 package struct CalibrationStatistics: Sendable, Equatable {
-    /// Tokens that they were taken from.
+    /// The number of tokens in the calibration.
     package let tokenCount: Int
-    /// For every input of the model its columns' mean squares, finite and not negative.
+    /// For every input of the model, the mean squares of its columns, finite and not negative.
     package var meanSquares: [MatrixInput: [Float]]
 
     package init(tokenCount: Int, meanSquares: [MatrixInput: [Float]]) {
@@ -108,11 +108,11 @@ extension CalibrationStatistics {
         }
     }
 
-    /// 2^(−code / 6): six steps in an octave are finer than what another text would change.
+    /// 2^(−code / 6): six steps per octave are finer than the variation between calibration texts.
     private static let halvings = (0..<255).map { exp2f(-Float($0) / 6) }
 
     /// The section's bytes.
-    /// - Throws: `FormatError` R39 where the statistics are not those of such a model.
+    /// - Throws: `FormatError` R39 if the statistics do not fit such a model.
     package func encoded(for configuration: ModelConfiguration) throws(FormatError) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.append(littleEndian: UInt64(max(tokenCount, 0)))

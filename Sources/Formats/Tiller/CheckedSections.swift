@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Somebody may write over a file while it is mapped, so a check of mapped bytes says nothing of what is read there later.
-// Sections that lead elsewhere are copied, then the copy is compared with its digest, then the copy is read.
+// Another program may overwrite a file while it is mapped, so a check of mapped bytes does not hold for later reads.
+// Sections that contain offsets are copied; the copy is compared with its digest and then read.
 
-/// Copies of a container's sections, checked.
+/// Checked copies of a container's sections.
 ///
-/// Weights stay mapped: they lead nowhere. Profiles and calibration statistics are copied once more when they are read, so
-/// that a file with many of them costs no memory.
+/// Weights stay mapped: they contain no offsets. Profiles and calibration statistics are copied again when they are read, so
+/// that a file with many of them takes no memory.
 struct CheckedSections {
     private let container: TillerContainer
-    /// By the place of the section.
+    /// Copies by the position of the section.
     private var copies: [Int: ByteView] = [:]
-    /// The profiles, in the order of the file; names may occur twice.
+    /// The profiles, in the order of the file; names may repeat.
     private(set) var profiles: [StoredProfile] = []
 
     /// Copies and checks all sections that this version reads.
@@ -31,14 +31,14 @@ struct CheckedSections {
         }
     }
 
-    /// The one section of a kind, nil if there is none.
-    /// - Throws: `FormatError` R10 when there are several.
+    /// The only section of a kind, or nil if there is none.
+    /// - Throws: `FormatError` R10 if there are several.
     func optional(_ kind: SectionKind) throws(FormatError) -> ByteView? {
         try container.optional(kind).map { view(of: $0) }
     }
 
-    /// The one section of a kind.
-    /// - Throws: `FormatError` R10 when there is none, or several.
+    /// The only section of a kind.
+    /// - Throws: `FormatError` R10 if there is none, or several.
     func required(_ kind: SectionKind) throws(FormatError) -> ByteView {
         guard let view = try optional(kind) else { throw container.missing(kind) }
         return view
@@ -63,7 +63,7 @@ struct CheckedSections {
 }
 
 extension TillerContainer {
-    /// A section in memory of our own, compared with its digest.
+    /// A copy of a section in memory of our own, compared with its digest.
     /// - Throws: `FormatError` R12.
     func checkedCopy(of entry: SectionEntry) throws(FormatError) -> ByteView {
         let copy = bytes(of: entry).copied()
@@ -77,8 +77,8 @@ extension TillerContainer {
             expected: "SHA-256 \(entry.digest)", byteOffset: origin + entry.byteOffset)
     }
 
-    /// The one section of a kind, nil if there is none.
-    /// - Throws: `FormatError` R10 when there are several.
+    /// The only section of a kind, or nil if there is none.
+    /// - Throws: `FormatError` R10 if there are several.
     func optional(_ kind: SectionKind) throws(FormatError) -> SectionEntry? {
         let found = entries.filter { $0.kind == kind && $0.isUnderstood }
         guard found.count <= 1 else {

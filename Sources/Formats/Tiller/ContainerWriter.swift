@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes sections one behind the other, hashes them on the way, and ends with the table of contents and the
-// footer: the same code for new files, appends and compaction.
+// Writes sections one after the other, hashes them at the same time, and ends with the table of contents and the
+// footer: the same code serves new files, appends and compaction.
 
-/// A `.tiller` file in the making.
+/// A `.tiller` file that is still being written.
 ///
 /// Bytes go to a sink in the order of the file.
 struct ContainerWriter {
-    /// Receives bytes; called with at most a few MiB at once.
+    /// Receives bytes, at most a few MiB per call.
     typealias Sink = (UnsafeRawBufferPointer) throws -> Void
 
     private let header: [UInt8]
     private let generation: UInt64
     private let sink: Sink
-    /// The file that is continued. Free bytes lie in it, or are zeros that are written here.
+    /// The continued file; nil for a new file. Free ranges cover its bytes, or zeros that this writer adds.
     private let existing: ByteView?
     private var entries: [SectionEntry] = []
-    /// The next byte, counted from the header.
+    /// The position of the next byte, counted from the header.
     private(set) var position: Int
-    /// The section that is being written.
+    /// The current section.
     private var open: (kind: SectionKind, flags: UInt32, start: Int, hash: SHA256)?
 
-    /// Begins a new file and writes its header.
+    /// Creates a new file and writes its header.
     init(_ kind: TillerFileKind, generation: UInt64 = 1, sink: @escaping Sink) throws {
         header = TillerLayout.header(kind)
         self.generation = generation
@@ -30,12 +30,12 @@ struct ContainerWriter {
         try put(header)
     }
 
-    /// Continues behind the footer of a file.
+    /// Continues after the footer of a file.
     ///
     /// - Parameters:
-    ///   - container: the present state.
-    ///   - isKept: whether a section lives on; what does not becomes free.
-    ///   - sink: receives what follows the old footer.
+    ///   - container: The present state.
+    ///   - isKept: Whether a section stays valid; other sections become free.
+    ///   - sink: Receives the bytes after the old footer.
     init(continuing container: TillerContainer, keeping isKept: (SectionEntry) -> Bool, sink: @escaping Sink)
     {
         header = Array(container.header)
@@ -50,7 +50,7 @@ struct ContainerWriter {
                 addFree(entry.byteOffset..<entry.paddedEnd)
             }
         }
-        // The old table and footer are dead from the moment the new footer is on disk.
+        // The old table and footer become dead when the new footer is on the disk.
         addFree(container.tableOffset..<container.view.count)
     }
 
@@ -104,9 +104,9 @@ struct ContainerWriter {
     /// Writes table and footer.
     ///
     /// - Parameters:
-    ///   - minimumByteCount: the file must not end before; the rest of a torn append is covered this way.
-    ///   - sealing: called when everything but the footer is written, to bring it to the disk first.
-    /// - Throws: `FormatError` R5 when there are too many sections.
+    ///   - minimumByteCount: The minimum size of the file, so that it covers the rest of a torn append.
+    ///   - sealing: Called after everything except the footer is written, to bring it to the disk first.
+    /// - Throws: `FormatError` R5 if there are too many sections.
     mutating func finish(minimumByteCount: Int = 0, sealing: () throws -> Void = {}) throws {
         precondition(open == nil, "ContainerWriter: a section is open")
         let lastIsFree = entries.last?.kind == .free
@@ -138,7 +138,7 @@ struct ContainerWriter {
         try put(footer.encoded(header: header))
     }
 
-    /// Adds a free range, joined with the one before.
+    /// Adds a free range, merged with the previous one if they touch.
     private mutating func addFree(_ range: Range<Int>) {
         var start = range.lowerBound
         if let last = entries.last, last.kind == .free {
@@ -148,7 +148,7 @@ struct ContainerWriter {
         entries.append(.free(start..<range.upperBound))
     }
 
-    /// Nobody reads free bytes, but `verify` shall notice every byte of a file that is no longer what was written.
+    /// Free bytes are never read, but `verify` must detect a change in any byte of a file.
     private func digest(ofFree range: Range<Int>) -> SHA256.Digest {
         var hash = SHA256()
         let old = range.clamped(to: 0..<(existing?.count ?? 0))

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// Activation-aware scaling divides the rows that make values by what it multiplies the output projection's columns by, so
-// the heads' outputs are not those of the source. This section keeps the factors (formats/tiller.md §3.4): steering and its
-// trainers see the source's outputs, whatever the file was fitted to.
+// Activation-aware scaling (AWQ) divides the value rows by the factors that multiply the output projection's columns, so
+// the heads' outputs differ from those of the source. This section stores the factors (formats/tiller.md §3.4): steering and
+// its trainers see the source's outputs, for any scaling of the file.
 
-/// The factors between the heads' outputs of a file and those of its source.
+/// The factors between the heads' outputs in a file and those in its source.
 package struct HeadScaling: Sendable, Equatable {
-    /// For each layer [keyValueHeadCount · headSize]: an output of the source is the file's output times the factor of the
-    /// value row that it comes from; nil where both are the same.
+    /// For each layer [keyValueHeadCount · headSize]: an output of the source is the file's output times the factor of its
+    /// value row; nil if both are equal.
     package private(set) var factors: [[Float]?]
 
-    /// The scaling of a file whose heads give what the source's heads give.
+    /// The scaling of a file whose heads' outputs equal those of the source.
     package init(layerCount: Int) { factors = Array(repeating: nil, count: layerCount) }
 
-    /// Scales a layer's outputs once more.
+    /// Scales a layer's outputs again.
     ///
-    /// - Parameter further: by value row, what the outputs are divided by now.
-    /// - Precondition: every layer is scaled by as many factors.
+    /// - Parameter further: The divisors of the outputs, per value row.
+    /// - Precondition: every layer is scaled by the same number of factors.
     package mutating func divide(layer: Int, by further: [Float]) {
         factors[layer] = factors[layer].map { zip($0, further).map { $0 * $1 } } ?? further
     }
 
-    /// A layer's factors by element of the heads' outputs, [headCount · headSize]: query heads that share a value head share
-    /// its factors (grouped-query attention). nil where nothing is scaled.
+    /// A layer's factors per element of the heads' outputs, [headCount · headSize]: query heads that share a value head share
+    /// its factors (grouped-query attention, GQA). nil if the layer is not scaled.
     package func outputFactors(layer: Int, _ configuration: ModelConfiguration) -> [Float]? {
         let headSize = configuration.headSize
         let shared = configuration.headCount / configuration.keyValueHeadCount
@@ -78,7 +78,7 @@ extension HeadScaling {
     }
 
     /// The section's bytes.
-    /// - Throws: `FormatError` R40 where the factors are not those of such a model.
+    /// - Throws: `FormatError` R40 if the factors do not fit such a model.
     func encoded(for configuration: ModelConfiguration) throws(FormatError) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.append(littleEndian: UInt32(factors.count))

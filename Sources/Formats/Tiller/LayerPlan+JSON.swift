@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Layers and rotaries as JSON in the manifest (formats/tiller.md §3.5). Equal layers that follow each other are written once.
+// Layers and rotaries as JSON in the manifest (formats/tiller.md §3.5). Consecutive equal layers are written once.
 
 import JSON
 
 extension LayerPlan {
-    /// Reads a plan and how many layers have it.
+    /// Reads a plan and the number of layers that have it.
     /// - Throws: `FormatError` R17, R18.
     static func run(_ json: JSON?, path: String) throws(FormatError) -> (count: Int, plan: LayerPlan) {
         var fields = try JSONFields(configuration: json, path: path)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A layer is data: what the forward pass computes in it follows from its plan alone, never from a model's name.
+// A layer is data: its computation in the forward pass follows from its plan alone, never from a model's name.
 
 /// One block of a decoder: attention and feed-forward around the residual stream.
 ///
@@ -9,9 +9,9 @@ package struct LayerPlan: Sendable, Equatable {
     package struct Attention: Sendable, Equatable {
         /// Factor on query · key: usually 1/√headSize.
         package var scale: Float
-        /// Tokens that a position sees, itself included (sliding window); nil sees all.
+        /// Tokens that a position sees, including itself (sliding window); nil sees all.
         package var window: Int?
-        /// Which of the configuration's rotaries turns queries and keys; nil turns none (NoPE, arXiv 2305.19466).
+        /// The configuration's rotary that rotates queries and keys; nil for none (NoPE, arXiv 2305.19466).
         package var rotary: Int?
         /// RMSNorm on each head's query and key before rotation.
         package var hasQueryKeyNorm: Bool
@@ -51,7 +51,7 @@ package struct LayerPlan: Sendable, Equatable {
     package var feedForward: FeedForward
     /// A second norm after attention and feed-forward, before the residual sum.
     package var hasPostNorms: Bool
-    /// Factor on what attention and feed-forward add to the stream.
+    /// The factor of the terms that attention and feed-forward add to the residual stream.
     package var residualScale: Float
 
     package init(
@@ -67,7 +67,7 @@ package struct LayerPlan: Sendable, Equatable {
 
 /// Rotary position embedding (RoPE, arXiv 2104.09864) of some layers.
 package struct RotaryPlan: Sendable, Equatable {
-    /// How the frequencies θ⁻²ⁱᐟᵈ are changed for contexts longer than those trained on.
+    /// The change of the frequencies θ⁻²ⁱᐟᵈ for contexts longer than those of training.
     package enum Scaling: Sendable, Equatable {
         case none
         /// All frequencies divided by `factor`.
@@ -88,7 +88,7 @@ package struct RotaryPlan: Sendable, Equatable {
 
     package var theta: Float
     package var scaling: Scaling
-    /// Elements of a head that are turned, its first ones; the rest stays as it is (partial rotary).
+    /// Elements of a head that are rotated, from the first one; the rest is unchanged (partial rotary).
     package var rotatedSize: Int
 
     package init(theta: Float, scaling: Scaling = .none, rotatedSize: Int) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The manifest: what a model is called, where it comes from, how it was made, how good it is. JSON, so that
+// The manifest: a model's name, origin, conversion and quality. It is JSON, so that
 // people can read it; formats/tiller.md §3.5.
 
 import JSON
@@ -9,12 +9,12 @@ package struct Manifest: Sendable, Equatable {
     /// The file that was converted.
     package struct Source: Sendable, Equatable {
         package var fileName: String
-        /// SHA-256 of the whole file: what steering profiles are bound to.
+        /// SHA-256 of the whole file; steering profiles are bound to it.
         package var sha256: SHA256.Digest
-        /// Such as "GGUF" or "safetensors".
+        /// The source's format, such as "GGUF" or "safetensors".
         package var format: String
         package var byteCount: Int
-        /// Names of the tensor types that occur.
+        /// Names of the tensor types in the file.
         package var types: [String]
 
         package init(fileName: String, sha256: SHA256.Digest, format: String, byteCount: Int, types: [String])
@@ -34,14 +34,14 @@ package struct Manifest: Sendable, Equatable {
     package var source: Source
     /// The program that wrote the file and its version.
     package var converter: String
-    /// ISO 8601, such as "2026-01-31".
+    /// The date in ISO 8601, such as "2026-01-31".
     package var created: String
     package var configuration: ModelConfiguration
-    /// Measured damage; an object kept as it is, or null.
+    /// Measured side effects of quantization; an object kept unchanged, or null.
     package var quality: JSON
-    /// Counts and sizes worth showing; an object kept as it is, or null.
+    /// Counts and sizes worth showing; an object kept unchanged, or null.
     package var statistics: JSON
-    /// Recommended sampling; an object kept as it is, or null.
+    /// Recommended sampling; an object kept unchanged, or null.
     package var generation: JSON
 
     package init(
@@ -86,7 +86,7 @@ extension Manifest {
     }
 
     /// The section's bytes.
-    /// - Throws: `FormatError` when a value breaks a rule, so that nothing unreadable is written.
+    /// - Throws: `FormatError` if a value breaks a rule, so that nothing unreadable is written.
     func encoded() throws(FormatError) -> [UInt8] {
         let bytes = json.serializedBytes(pretty: true)
         guard bytes.count <= SectionKind.manifest.maximumByteCount else {
@@ -136,7 +136,7 @@ extension Manifest.Source {
 }
 
 extension JSON {
-    /// Parses a section's text: strict, at most 32 levels deep, no key twice.
+    /// Parses a section's text: strictly, at most 32 levels deep, without repeated keys.
     package static func parse(_ view: ByteView, rule: FormatRule) throws(FormatError) -> JSON {
         do {
             return try unsafe JSON.parse(view.bytes, maximumDepth: 32, duplicateKeys: .refused)

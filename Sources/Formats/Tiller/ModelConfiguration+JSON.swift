@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model's configuration as JSON in the manifest (formats/tiller.md §3.5): every number has a stated
-// range, so that sizes computed from them cannot overflow; an unknown member is refused, because a
-// reader that skipped it would compute another model.
+// A model's configuration as JSON in the manifest (formats/tiller.md §3.5). Every number has a stated
+// range, so that sizes computed from them cannot overflow. An unknown member is refused, because a
+// reader that skipped it would compute a different model.
 
 import JSON
 
@@ -15,10 +15,10 @@ extension ModelConfiguration {
         static let thetas: ClosedRange<Float> = 1...1e12
     }
 
-    /// Reads and checks a configuration, whose layers are described one by one, or all at once as in version 1.0.
+    /// Reads and checks a configuration that describes its layers one by one, or all at once as in version 1.0.
     ///
     /// - Throws: `FormatError` R17 for members that are missing, unknown or of the wrong type, R18 for values
-    ///   out of range or that contradict each other.
+    ///   that are out of range or contradict each other.
     package init(_ json: JSON?) throws(FormatError) {
         var fields = try JSONFields(
             json, path: "configuration", rule: .tillerConfigurationField, rangeRule: .tillerConfigurationRange
@@ -56,7 +56,7 @@ extension ModelConfiguration {
         try checkConsistency()
     }
 
-    /// Checks a configuration that was put together by a program.
+    /// Checks a configuration that a program created.
     /// - Throws: as `init(_:)`.
     package func validate() throws(FormatError) { _ = try ModelConfiguration(json) }
 
@@ -94,7 +94,7 @@ extension ModelConfiguration {
         }
     }
 
-    /// The configuration as it stands in the manifest: in the members of version 1.0 where they say all of it.
+    /// The configuration as JSON for the manifest, in the members of version 1.0 if they can express all of it.
     package var json: JSON {
         if let uniform = UniformLayers(self) { return uniform.json(of: self) }
         var runs: [(count: Int, plan: LayerPlan)] = []

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Version 1.0 of the file described all layers at once, by members that hold for each of them. What they can say is still
-// written so: older programs read it, and the file of a model stays what it was.
+// Version 1.0 of the file described all layers at once, by members that hold for each of them. Configurations that these
+// members can express are still written so: older programs can read them, and a model's file does not change.
 
 import JSON
 
-/// The members of version 1.0 from which the layers' plans follow.
+/// The members of version 1.0 that determine the layers' plans.
 struct UniformLayers: Equatable {
     var layerCount: Int
     var ropeTheta: Float
     var ropeScaling: RotaryPlan.Scaling
-    /// θ of layers with a sliding window, never scaled; nil when they use `ropeTheta` and `ropeScaling`.
+    /// θ of layers with a sliding window, never scaled; nil if they use `ropeTheta` and `ropeScaling`.
     var localRopeTheta: Float?
-    /// Tokens that a layer with a sliding window sees; nil when all see everything.
+    /// Tokens that a layer with a sliding window sees; nil if all layers see everything.
     var slidingWindow: Int?
-    /// Every n-th layer (n, 2n, … counted from 1) sees everything; nil when all have the window.
+    /// Every n-th layer (n, 2n, … counted from 1) sees everything; nil if all have the window.
     var slidingWindowPattern: Int?
     var attentionScale: Float
     var gateActivation: LayerPlan.FeedForward.Activation
@@ -42,7 +42,7 @@ struct UniformLayers: Equatable {
 }
 
 extension UniformLayers {
-    /// Nil where these members cannot say what the layers are.
+    /// Returns nil if these members cannot express the layers.
     init?(_ configuration: ModelConfiguration) {
         guard let first = configuration.layers.first, let rotary = configuration.rotaries.first,
             configuration.rotaries.count <= 2, configuration.logitScale == 1
@@ -63,7 +63,7 @@ extension UniformLayers {
         else { return nil }
     }
 
-    /// Reads the members beside those that every version has.
+    /// Reads these members, in addition to those of every version.
     /// - Throws: `FormatError` R17, R18.
     init(_ fields: inout JSONFields) throws(FormatError) {
         typealias Limits = ModelConfiguration.Limits

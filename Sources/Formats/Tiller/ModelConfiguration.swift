@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The shape of a model: everything the forward pass must know beyond the weights. The values are
-// the source's own; nothing is derived at load but by the rules written here.
+// The shape of a model: everything that the forward pass needs besides the weights. The values are
+// the source's own; loading derives values only by the rules in this file.
 
 /// Sizes and constants of a decoder-only transformer; limits are those of formats/tiller.md §5.
 package struct ModelConfiguration: Sendable, Equatable {
-    /// What the model came from, for people; nothing is computed by it.
+    /// The model family, for people; no computation uses it.
     package var family: String
     package var vocabularySize: Int
     package var hiddenSize: Int
@@ -12,18 +12,18 @@ package struct ModelConfiguration: Sendable, Equatable {
     package var headCount: Int
     package var keyValueHeadCount: Int
     package var headSize: Int
-    /// Tokens, as trained.
+    /// The context length of training, in tokens.
     package var contextLength: Int
     package var rmsNormEpsilon: Float
     /// Factor on token embeddings.
     package var embeddingScale: Float
     /// Factor on logits.
     package var logitScale: Float
-    /// The output matrix is the token embedding.
+    /// Whether the output matrix is the token embedding.
     package var hasTiedEmbeddings: Bool
-    /// logits ← cap · tanh(logits / cap); nil for none.
+    /// The soft cap of the logits: logits ← cap · tanh(logits / cap); nil for none.
     package var finalLogitSoftcap: Float?
-    /// What layers choose from; the first has the tensor of frequency factors where there is one.
+    /// The rotaries that layers choose from; the first has the tensor of frequency factors, if there is one.
     package var rotaries: [RotaryPlan]
     package var layers: [LayerPlan]
 
@@ -58,7 +58,7 @@ extension ModelConfiguration {
     /// Rows of the key and value matrices.
     package var keyValueSize: Int { keyValueHeadCount * headSize }
 
-    /// The most tokens that any layer sees; nil where one sees all.
+    /// The largest window of any layer; nil if a layer sees all tokens.
     package var largestWindow: Int? {
         var largest = 0
         for layer in layers {
@@ -68,7 +68,7 @@ extension ModelConfiguration {
         return largest
     }
 
-    /// Changes every layer's plan alike.
+    /// Applies the same change to every layer's plan.
     package mutating func forEachLayer(_ change: (inout LayerPlan) throws -> Void) rethrows {
         for layer in layers.indices { try change(&layers[layer]) }
     }

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which tensors a model holds and where: 32 bytes each, in the order of the weights
-// (formats/tiller.md §3.6). Sizes are recomputed, places are checked without gaps or overlap.
+// The tensors of a model and their positions: 32 bytes each, in the order of the weights
+// (formats/tiller.md §3.6). Sizes are recomputed; positions must have neither gaps nor overlap.
 
 import Quantization
 
 /// One tensor of a `.tiller` model.
 package struct TensorEntry: Sendable, Equatable {
     package let role: TensorRole
-    /// From 0; nil for tensors of the whole model.
+    /// The layer, from 0; nil for tensors of the whole model.
     package let layer: Int?
     package let encoding: TensorEncoding
     package let rows: Int
     package let columns: Int
-    /// From the start of the weights section, a multiple of 64.
+    /// Bytes from the start of the weights section, a multiple of 64.
     package let byteOffset: Int
     package let byteCount: Int
 
     /// Describes a tensor that will be written at `byteOffset`.
     ///
-    /// - Throws: `FormatError` R23 when the encoding cannot hold such a tensor.
+    /// - Throws: `FormatError` R23 if the encoding cannot store such a tensor.
     package init(
         _ role: TensorRole, layer: Int? = nil, encoding: TensorEncoding, rows: Int, columns: Int,
         byteOffset: Int = 0
@@ -37,13 +37,13 @@ package struct TensorEntry: Sendable, Equatable {
         self.byteCount = byteCount
     }
 
-    /// Whether this is the next segment of the vocabulary that `other` is a segment of.
+    /// Whether this is the next segment of the same vocabulary after `other`.
     fileprivate func continues(_ other: TensorEntry) -> Bool {
         role.isVocabulary && columns == other.columns && other.rows % TensorEncoding.tileRows == 0
             && encoding.isInteger && other.encoding.isInteger
     }
 
-    /// Such as "query of layer 3".
+    /// A name such as "query of layer 3".
     package var name: String { layer.map { "\(role) of layer \($0)" } ?? "\(role)" }
 
     /// Role and layer in one number; the layer of a model's own tensors is 0xFFFF.
@@ -57,18 +57,18 @@ package struct TensorEntry: Sendable, Equatable {
 /// All tensors of a model, in the order of their bytes.
 package struct TensorIndex: Sendable {
     package let entries: [TensorEntry]
-    /// One entry, or those of the segments of a vocabulary.
+    /// One entry per key, or all segments of a vocabulary.
     private let places: [UInt32: Range<Int>]
 
     /// Bytes of one entry.
     static let entryByteCount = 32
-    /// Tensors begin on multiples of this.
+    /// Tensors begin at multiples of this.
     static let alignment = 64
     static let maximumCount = 65_536
     package static let maximumLayerCount = 1024
 
-    /// An index of entries that are placed one behind the other.
-    /// - Throws: `FormatError` R25 when one role occurs twice in a layer, but for segments of a vocabulary.
+    /// Creates an index of consecutive entries.
+    /// - Throws: `FormatError` R25 if a role occurs twice in a layer, except for segments of a vocabulary.
     package init(_ entries: [TensorEntry]) throws(FormatError) {
         self.entries = entries
         var places: [UInt32: Range<Int>] = [:]
@@ -87,12 +87,12 @@ package struct TensorIndex: Sendable {
         self.places = places
     }
 
-    /// The tensor of this role, of a vocabulary its first segment; nil if the model has none.
+    /// The tensor with this role, or the first segment of a vocabulary; nil if the model has none.
     package subscript(role: TensorRole, layer: Int? = nil) -> TensorEntry? {
         segments(role, layer).first
     }
 
-    /// The tensor in the order of its rows: one entry, several for a vocabulary in segments, or none.
+    /// The tensor in the order of its rows: one entry, several for a segmented vocabulary, or none.
     package func segments(_ role: TensorRole, _ layer: Int? = nil) -> ArraySlice<TensorEntry> {
         guard layer.map({ (0..<Self.maximumLayerCount).contains($0) }) ?? true else { return [] }
         return places[TensorEntry.key(role, layer)].map { entries[$0] } ?? []
@@ -122,7 +122,7 @@ extension TensorIndex {
         var end = 0
         for position in stride(from: 0, to: bytes.count, by: Self.entryByteCount) {
             let entry = try Self.entry(bytes, at: position, expectedOffset: end, version: version)
-            // The running end is inside the section, hence far from overflowing.
+            // The current end is inside the section, so it is far from overflowing.
             guard entry.byteCount <= weightsByteCount - end else {
                 throw FormatError(
                     .tillerTensorPlace, found: "\(entry.name), \(entry.byteCount) bytes from \(end)",
@@ -208,7 +208,7 @@ extension TensorIndex {
 // MARK: - Against the configuration
 
 extension TensorIndex {
-    /// Checks that the model has every tensor it needs in the right shape, and no other.
+    /// Checks that the model has every tensor that it needs with the right shape, and no other.
     /// - Throws: `FormatError` R26–R28.
     package func validate(against model: ModelConfiguration) throws(FormatError) {
         var count = 0

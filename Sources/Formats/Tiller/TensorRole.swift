@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a tensor is for, by a number instead of a name: a reader need not parse names, and a model
+// The purpose of a tensor, as a number instead of a name: a reader need not parse names, and a model
 // whose tensors do not fit its configuration is refused before it runs.
 
 /// The role of a tensor; raw values are those of formats/tiller.md §3.6.
@@ -46,13 +46,13 @@ package enum TensorRole: UInt16, Sendable, CaseIterable {
     /// [1 × hiddenSize]
     case postFeedForwardNorm = 36
 
-    /// One row for each token, stored in one piece or in segments of rows.
+    /// Whether the tensor has one row per token, stored in one piece or in segments of rows.
     package var isVocabulary: Bool { self == .tokenEmbedding || self == .output }
 
-    /// Whether each layer has its own.
+    /// Whether each layer has its own tensor with this role.
     package var isPerLayer: Bool { rawValue >= 16 }
 
-    /// Stored as plain Float32 (`TensorEncoding.vector`); all others are matrices in tiles.
+    /// Whether the tensor is stored as plain Float32 (`TensorEncoding.vector`); all others are matrices in tiles.
     package var isVector: Bool {
         switch self {
         case .tokenEmbedding, .output, .query, .key, .value, .attentionOutput, .gate, .up, .down: false
@@ -60,7 +60,7 @@ package enum TensorRole: UInt16, Sendable, CaseIterable {
         }
     }
 
-    /// Whether it is the gain of an RMSNorm.
+    /// Whether the tensor is the gain of an RMSNorm.
     package var isNorm: Bool {
         switch self {
         case .outputNorm, .attentionNorm, .queryNorm, .keyNorm, .postAttentionNorm, .feedForwardNorm,
@@ -70,7 +70,7 @@ package enum TensorRole: UInt16, Sendable, CaseIterable {
         }
     }
 
-    /// Rows and columns in a model of this configuration; nil when such a model has no such tensor, or none in this layer.
+    /// Rows and columns in a model of this configuration; nil if the model, or this layer, has no such tensor.
     ///
     /// - Parameter layer: nil for tensors of the whole model.
     package func shape(in model: ModelConfiguration, layer: Int?) -> (rows: Int, columns: Int)? {

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sections of a `.tiller` file, found from its end (formats/tiller.md §2): the last valid footer says
-// where the table of contents is, the table explains every byte before it.
+// The sections of a `.tiller` file, found from its end (formats/tiller.md §2): the last valid footer gives
+// the position of the table of contents, and the table accounts for every byte before it.
 
 /// A validated table of contents over the file's bytes. Header, table and footer are read from copies; see `CheckedSections`.
 struct TillerContainer: Sendable {
     let kind: TillerFileKind
     let version: FormatVersion
     let generation: UInt64
-    /// Where the model begins in the file: 0, or behind an executable.
+    /// The start of the model in the file: 0, or the end of an executable.
     let origin: Int
     /// The model, from header to footer; offsets of errors are those of the file.
     let view: ByteView
     /// The header's bytes.
     let header: ByteView
-    /// What stands before the model: nothing, or an executable.
+    /// The part before the model: empty, or an executable.
     let prefix: ByteView
-    /// In the order of their bytes.
+    /// The sections, in the order of their bytes.
     let entries: [SectionEntry]
-    /// Where the table of contents begins.
+    /// The position of the table of contents.
     let tableOffset: Int
-    /// Bytes behind the footer: an append that did not come to its end.
+    /// Bytes after the footer: an incomplete append.
     let tornByteCount: Int
 
     /// Finds and checks header, footer and table of contents, but no section's content.
@@ -191,7 +191,7 @@ extension TillerContainer {
         return entries
     }
 
-    /// What an entry alone must obey.
+    /// Checks a single entry by itself.
     private static func check(
         _ entry: SectionEntry, at byteOffset: Int, version: FormatVersion
     ) throws(FormatError) {

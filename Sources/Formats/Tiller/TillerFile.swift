@@ -5,29 +5,29 @@
 import Platform
 import Quantization
 
-/// A model file, or a model behind an executable, mapped and validated.
+/// A model file, or a model after an executable, mapped and validated.
 package struct TillerFile: Sendable {
     package let manifest: Manifest
     package let tensorIndex: TensorIndex
     /// The weights exactly as the kernels read them, on a page boundary; valid as long as the file is open.
     package var weights: UnsafeRawBufferPointer { unsafe weightsView.bytes }
-    /// The weights with their owner: whoever keeps this keeps the mapping.
+    /// The weights with their owner: a caller that keeps this keeps the mapping.
     package let weightsView: ByteView
-    /// The tokenizer's tables, which module Tokenization reads; nil if there are none. Not mapped: their offsets are followed
-    /// without a further check.
+    /// The tokenizer's tables, which module Tokenization reads; nil if there are none. A copy, not mapped: the reader follows
+    /// their offsets without further checks.
     package let tokenizerBytes: ByteView?
     package let chatTemplate: String?
     /// The steering profiles, in the order of the file.
     package let profiles: [StoredProfile]
-    /// Who signed what of it, as they say; see module Signing.
+    /// The signatures, with their signers' own statements; see module Signing.
     package let signatures: [StoredSignature]
-    /// How the heads' outputs differ from the source's; nil for a file of which that is not known.
+    /// The difference between the heads' outputs and the source's; nil if it is unknown.
     package let headScaling: HeadScaling?
-    /// Where the bytes come from; nil where they were read.
+    /// The mapped file; nil if the bytes were read.
     private var mapped: MappedFile?
     let container: TillerContainer
 
-    /// Opens the model at `path`: a model file, or an executable with a model behind it.
+    /// Opens the model at `path`: a model file, or an executable followed by a model.
     /// - Throws: `FileError` when it cannot be mapped, `FormatError` when it breaks a rule.
     package init(path: String) throws { try self.init(mapped: MappedFile(path: path)) }
 
@@ -37,7 +37,7 @@ package struct TillerFile: Sendable {
             try TillerFile(bytes: ByteView(mapped.bytes, owner: mapped))
         }
         self.mapped = mapped
-        // What was copied is not needed a second time. A large page that holds weights too stays: dropping it takes a
+        // The copied parts are not needed again. A large page that also holds weights stays: dropping it takes a
         // millisecond, and it would be mapped again at once.
         let (start, size) = (weightsView.byteOffset, mapped.bytes.count)
         let end = (start + weightsView.count).roundedUp(to: LargePage.byteCount)
@@ -92,15 +92,15 @@ extension TillerFile {
     package var version: FormatVersion { container.version }
     /// 1 for a new file, one more for each append.
     package var generation: UInt64 { container.generation }
-    /// Bytes of an append that did not come to its end; the next append overwrites them.
+    /// Bytes of an incomplete append; the next append overwrites them.
     package var tornByteCount: Int { container.tornByteCount }
     /// All sections in the order of their bytes, free ones included; offsets from the model's header.
     package var sections: [SectionEntry] { container.entries }
     /// Bytes of the model from its header to its footer.
     package var byteCount: Int { container.view.count }
-    /// Where the model begins: 0, or behind an executable.
+    /// The start of the model: 0, or the end of an executable.
     package var originByteOffset: Int { container.origin }
-    /// What keys and values depend on besides tokens and steering: the tensors and the configuration, not the profiles.
+    /// A digest of the tensors and the configuration: besides tokens and steering, only they determine keys and values.
     package var computationDigest: SHA256.Digest {
         let sections = container.entries.filter { [.weights, .tensorIndex].contains($0.kind) }
         return SHA256.digest(
@@ -111,15 +111,15 @@ extension TillerFile {
         container.entries.lazy.filter { $0.kind == .free }.reduce(0) { $0 + $1.byteCount }
     }
 
-    /// Tells the system how a part of the weights will be used; nothing where the file is not mapped.
-    /// - Precondition: `range` lies within the weights.
+    /// Tells the system how a part of the weights will be used; does nothing if the file is not mapped.
+    /// - Precondition: `range` is within the weights.
     package func advise(_ advice: MappedFile.Advice, weights range: Range<Int>) {
         guard let (mapped, range) = mappedPlace(ofWeights: range) else { return }
         mapped.advise(advice, range: range)
     }
 
-    /// Maps a part of the weights now, in large pages; see `MappedFile`. Nothing where the file is not mapped.
-    /// - Precondition: `range` lies within the weights.
+    /// Maps a part of the weights now, in large pages; see `MappedFile`. Does nothing if the file is not mapped.
+    /// - Precondition: `range` is within the weights.
     package func mapInLargePages(weights range: Range<Int>) {
         guard let (mapped, range) = mappedPlace(ofWeights: range) else { return }
         mapped.mapInLargePages(range)
@@ -137,7 +137,7 @@ extension TillerFile {
     /// - Precondition: the entry is one of this file's index.
     package func bytes(of tensor: TensorEntry) -> UnsafeRawBufferPointer { unsafe view(of: tensor).bytes }
 
-    /// The same bytes, which keep the file open.
+    /// The same bytes as a view that keeps the file open.
     /// - Precondition: the entry is one of this file's index.
     package func view(of tensor: TensorEntry) -> ByteView {
         guard let view = weightsView.slice(tensor.byteOffset, count: tensor.byteCount) else {
@@ -147,7 +147,7 @@ extension TillerFile {
     }
 
     /// The bytes of consecutive segments of a vocabulary.
-    /// - Precondition: the entries are some of this file's index.
+    /// - Precondition: the entries belong to this file's index.
     package func view(of segments: ArraySlice<TensorEntry>) -> ByteView {
         guard let first = segments.first, let last = segments.last,
             let view = weightsView.slice(
@@ -156,7 +156,7 @@ extension TillerFile {
         return view
     }
 
-    /// The statistics by which the weights were quantized; nil if there are none.
+    /// The statistics that were used to quantize the weights; nil if there are none.
     /// - Throws: `FormatError` R12, R39.
     package func calibration() throws(FormatError) -> CalibrationStatistics? {
         guard let entry = try container.optional(.calibrationStatistics) else { return nil }
@@ -166,7 +166,7 @@ extension TillerFile {
     /// Compares every section with its digest, the weights included.
     ///
     /// - Parameter progress: called with the bytes hashed so far and their total; returns false to stop.
-    /// - Returns: false when it was stopped.
+    /// - Returns: false if it was stopped.
     /// - Throws: `FormatError` R12 for damaged bytes.
     package func verifyDigests(progress: (Int, Int) -> Bool = { _, _ in true }) throws(FormatError) -> Bool {
         let chunk = 4 << 20

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes a new model file: tensors as they are made, chunk by chunk, then everything that is known
+// Writes a new model file: tensors as they are produced, chunk by chunk, then all data that is known
 // only afterwards. The file appears under its name when it is complete, or not at all.
 
 import Platform
@@ -7,31 +7,31 @@ import Quantization
 
 /// A new `.tiller` model.
 ///
-/// Memory does not grow with the model. A writer that is dropped before `commit` leaves no file.
+/// Memory does not grow with the model. A writer that is discarded before `commit` leaves no file.
 package final class TillerFileWriter {
     private var container: ContainerWriter
-    /// The file; nil where bytes go elsewhere.
+    /// The file; nil if the bytes go to another sink.
     private let file: AtomicFileWriter?
-    /// The state in which the weights ended.
+    /// The writer's state at the end of the weights.
     private var weightsEnd: ContainerWriter?
     private var entries: [TensorEntry] = []
-    /// The tensor that is being written, and how many of its bytes are.
+    /// The current tensor, and the number of its bytes written so far.
     private var open: (entry: TensorEntry, written: Int)?
     private var weightsByteCount = 0
 
-    /// Begins a file that `commit` puts at `path`.
+    /// Creates a file that `commit` moves to `path`.
     ///
     /// - Parameters:
-    ///   - path: the file's name in the end.
-    ///   - replaceExisting: whether a file that is there may be replaced.
-    ///   - fault: what goes wrong, for tests.
-    /// - Throws: `FileError` when the file cannot be written there.
+    ///   - path: The final name of the file.
+    ///   - replaceExisting: Whether an existing file may be replaced.
+    ///   - fault: The simulated fault, for tests.
+    /// - Throws: `FileError` if the file cannot be written there.
     package convenience init(path: String, replaceExisting: Bool, fault: SimulatedFault? = nil) throws {
         let file = try AtomicFileWriter(path: path, replaceExisting: replaceExisting, fault: fault)
         try self.init(file, sink: { try file.write($0) })
     }
 
-    /// Begins a file whose bytes go to `sink`.
+    /// Creates a file whose bytes go to `sink`.
     package convenience init(sink: @escaping (UnsafeRawBufferPointer) throws -> Void) throws {
         try self.init(nil, sink: sink)
     }
@@ -43,7 +43,7 @@ package final class TillerFileWriter {
     }
 
     /// Writes a whole tensor.
-    /// - Precondition: `bytes` has the size that encoding, rows and columns give.
+    /// - Precondition: the size of `bytes` follows from encoding, rows and columns.
     package func appendTensor(
         _ role: TensorRole, layer: Int? = nil, encoding: TensorEncoding, rows: Int, columns: Int,
         bytes: UnsafeRawBufferPointer
@@ -55,12 +55,12 @@ package final class TillerFileWriter {
 
     /// Begins a tensor whose bytes follow in pieces.
     ///
-    /// - Throws: `FormatError` R23 when the encoding cannot hold such a tensor.
+    /// - Throws: `FormatError` R23 if the encoding cannot store such a tensor.
     package func beginTensor(
         _ role: TensorRole, layer: Int? = nil, encoding: TensorEncoding, rows: Int, columns: Int
     ) throws {
         precondition(open == nil, "TillerFileWriter: a tensor is open")
-        // Padding lies between tensors only: the last one ends the section.
+        // Padding occurs only between tensors: the last tensor ends the section.
         let start = weightsByteCount.roundedUp(to: TensorIndex.alignment)
         try writeWeights([UInt8](repeating: 0, count: start - weightsByteCount))
         let entry = try TensorEntry(
@@ -68,7 +68,7 @@ package final class TillerFileWriter {
         open = (entry, 0)
     }
 
-    /// The next bytes of the open tensor.
+    /// Writes the next bytes of the open tensor.
     package func write(_ bytes: UnsafeRawBufferPointer) throws {
         guard let tensor = open else { preconditionFailure("TillerFileWriter: no tensor is open") }
         precondition(
@@ -90,17 +90,17 @@ package final class TillerFileWriter {
         open = nil
     }
 
-    /// Writes the rest: a whole file, which has no name yet. Called again, it writes anew what follows the weights.
+    /// Writes the rest: the file is then complete but has no name yet. A second call rewrites everything after the weights.
     ///
     /// - Parameters:
-    ///   - manifest: names, source and configuration; the tensors must fit the latter.
-    ///   - tokenizer: the section as module Tokenization encodes it; nil for none.
-    ///   - chatTemplate: nil for none.
-    ///   - profiles: steering profiles for this model's shape.
-    ///   - calibration: what the weights were quantized by; nil for none.
-    ///   - headScaling: how the heads' outputs differ from the source's; nil where that is not known.
-    /// - Throws: `FormatError` when the parts do not fit together, so that no unreadable file comes to be.
-    /// - Precondition: what `opened` gave out is used no more.
+    ///   - manifest: Names, source and configuration; the tensors must fit the configuration.
+    ///   - tokenizer: The section as module Tokenization encodes it; nil for none.
+    ///   - chatTemplate: The chat template; nil for none.
+    ///   - profiles: Steering profiles for this model's shape.
+    ///   - calibration: The statistics that were used to quantize the weights; nil for none.
+    ///   - headScaling: The difference between the heads' outputs and the source's; nil if it is unknown.
+    /// - Throws: `FormatError` if the parts do not fit together, so that no unreadable file is created.
+    /// - Precondition: no value that `opened` returned is in use.
     package func complete(
         manifest: Manifest, tokenizer: [UInt8]? = nil, chatTemplate: String? = nil,
         profiles: [EncodedProfile] = [], calibration: CalibrationStatistics? = nil,
@@ -149,8 +149,8 @@ package final class TillerFileWriter {
         try commit()
     }
 
-    /// The file as it would be opened under its name, valid as long as the value lives, with a name or without.
-    /// - Precondition: it is complete, and was begun with a path.
+    /// The complete file as it would open under its name, whether or not it has its name yet; valid as long as the value lives.
+    /// - Precondition: the file is complete, and the writer was created with a path.
     package func opened() throws -> TillerFile {
         guard let file else { preconditionFailure("TillerFileWriter: there is no file") }
         return try TillerFile(mapped: file.map())
@@ -158,10 +158,10 @@ package final class TillerFileWriter {
 
     /// Puts the file in its place.
     /// - Throws: `FileError`.
-    /// - Precondition: it is complete.
+    /// - Precondition: the file is complete.
     package func commit() throws { try file?.commit() }
 
-    /// Bytes written so far; after `complete` those of the file.
+    /// Bytes written so far; after `complete` the size of the file.
     package var byteCount: Int { container.position }
 
     private func writeWeights(_ bytes: [UInt8]) throws {

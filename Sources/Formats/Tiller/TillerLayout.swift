@@ -11,13 +11,13 @@ package struct FormatVersion: Sendable, Equatable, CustomStringConvertible {
         self.minor = minor
     }
 
-    /// What this program writes; it reads every minor version of this major one.
+    /// The version that this program writes; it reads every minor version of this major one.
     package static let current = FormatVersion(major: 1, minor: 0)
 
     package var description: String { "\(major).\(minor)" }
 }
 
-/// What a file is.
+/// The content of a file.
 package enum TillerFileKind: UInt32, Sendable {
     case model = 1
     case profile = 2
@@ -31,7 +31,7 @@ package struct SectionKind: RawRepresentable, Hashable, Sendable {
 
     package init(rawValue: UInt32) { self.rawValue = rawValue }
 
-    /// Bytes that nothing uses: replaced sections, old tables, the way to an alignment.
+    /// Unused bytes: replaced sections, old tables, gaps before an alignment.
     package static let free = SectionKind(rawValue: 0)
     package static let manifest = SectionKind(rawValue: 1)
     package static let tensorIndex = SectionKind(rawValue: 2)
@@ -40,13 +40,13 @@ package struct SectionKind: RawRepresentable, Hashable, Sendable {
     package static let chatTemplate = SectionKind(rawValue: 5)
     package static let steeringProfile = SectionKind(rawValue: 6)
     package static let calibrationStatistics = SectionKind(rawValue: 7)
-    // Reserved: ids are given out, contents are not defined yet.
+    // Reserved: the ids are assigned, the contents are not defined yet.
     package static let evaluationReceipt = SectionKind(rawValue: 8)
     package static let goldenPrompts = SectionKind(rawValue: 9)
     package static let signature = SectionKind(rawValue: 10)
     package static let headScaling = SectionKind(rawValue: 11)
 
-    /// In words, for listings and errors.
+    /// The kind in words, for listings and errors.
     package var name: String {
         let names = [
             "free", "manifest", "tensor index", "weights", "tokenizer", "chat template", "steering profile",
@@ -60,10 +60,10 @@ package struct SectionKind: RawRepresentable, Hashable, Sendable {
         rawValue <= SectionKind.calibrationStatistics.rawValue || self == .signature || self == .headScaling
     }
 
-    /// A reader without it could not run the model.
+    /// Whether a reader without the section could not run the model.
     var isRequired: Bool { isKnown && (1...4).contains(rawValue) }
 
-    /// Limit of formats/tiller.md §5.
+    /// The limit in formats/tiller.md §5.
     var maximumByteCount: Int {
         switch self {
         case .manifest, .chatTemplate, .signature: 1 << 20
@@ -80,23 +80,23 @@ package struct SectionKind: RawRepresentable, Hashable, Sendable {
 
 /// One line of the table of contents.
 package struct SectionEntry: Sendable, Hashable {
-    /// A reader that does not know the kind must refuse the file.
+    /// Set if a reader that does not know the kind must refuse the file.
     static let requiredFlag: UInt32 = 1
 
     package let kind: SectionKind
     package let flags: UInt32
-    /// From the start of the model, which in an executable is not the start of the file.
+    /// Bytes from the start of the model, which in an executable is not the start of the file.
     package let byteOffset: Int
-    /// Without the padding behind it.
+    /// Bytes without the padding after it.
     package let byteCount: Int
     package let digest: SHA256.Digest
 
     package var isRequired: Bool { flags & Self.requiredFlag != 0 }
 
-    /// Whether this version reads the section: a flag of a later one may change what its bytes mean.
+    /// Whether this version reads the section: an unknown flag of a later version may change the meaning of the bytes.
     package var isUnderstood: Bool { kind.isKnown && flags & ~Self.requiredFlag == 0 }
 
-    /// First byte behind the section and its padding.
+    /// The first byte after the section and its padding.
     var paddedEnd: Int { (byteOffset + byteCount).roundedUp(to: TillerLayout.alignment) }
 
     static func free(_ range: Range<Int>, digest: SHA256.Digest = .zero) -> SectionEntry {
@@ -104,7 +104,7 @@ package struct SectionEntry: Sendable, Hashable {
             kind: .free, flags: 0, byteOffset: range.lowerBound, byteCount: range.count, digest: digest)
     }
 
-    /// Whether the digest is one: writers before wrote zeros for free sections.
+    /// Whether the digest is valid: earlier writers stored zeros for free sections.
     var hasDigest: Bool { kind != .free || digest != .zero }
 }
 
@@ -116,12 +116,12 @@ enum TillerLayout {
     static let entryByteCount = 64
     static let footerByteCount = 128
     static let maximumEntryCount = 4096
-    /// How far before the end of a file a valid footer is looked for; no append writes more.
+    /// The distance before the end of a file in which a reader looks for a valid footer; no append writes more.
     static let maximumTornByteCount = 64 << 20
-    /// Offsets and sizes stay below, so that their sums cannot overflow.
+    /// Offsets and sizes stay below this limit, so that their sums cannot overflow.
     static let maximumFileByteCount = 1 << 56
 
-    /// "\x89TILLER\n": the first byte is no text, the last is damaged by line-end conversion.
+    /// "\x89TILLER\n": the first byte is not text, and line-end conversion changes the last.
     static let headerMagic: [UInt8] = [0x89] + Array("TILLER\n".utf8)
     static let footerMagic: [UInt8] = [0x89] + Array("TILEND\n".utf8)
 
@@ -153,13 +153,13 @@ enum TillerLayout {
 struct TillerFooter {
     /// 1 for a new file, one more for each append.
     let generation: UInt64
-    /// From the header's first byte to the footer's last.
+    /// Bytes from the header's first byte to the footer's last.
     let byteCount: UInt64
     let tableOffset: UInt64
     let entryCount: UInt32
     let tableDigest: SHA256.Digest
 
-    /// The footer's bytes, sealed together with the header they belong to.
+    /// The footer's bytes, with a checksum that includes the header.
     func encoded(header: [UInt8]) -> [UInt8] {
         var bytes = TillerLayout.footerMagic
         bytes.append(littleEndian: generation)
@@ -173,7 +173,7 @@ struct TillerFooter {
         return bytes
     }
 
-    /// The footer at `position`, nil if its checksum over itself and the header is wrong.
+    /// The footer at `position`; nil if its checksum over itself and the header is wrong.
     init?(_ view: ByteView, header: ByteView) {
         guard view.count == TillerLayout.footerByteCount, view.starts(with: TillerLayout.footerMagic) else {
             return nil

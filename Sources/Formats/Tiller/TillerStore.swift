@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Changes a model file without rewriting it (formats/tiller.md §2.3): new sections, a new table and a new
-// footer go behind the old footer, which stays the valid one until the new footer is on the disk.
+// footer go after the old footer, which stays valid until the new footer is on the disk.
 //
-// Nothing is ever cut off: a reader may have the file mapped, and would be killed by touching what is gone.
-// The remains of a torn append are overwritten, and what is left of them becomes free.
+// The file is never truncated: a reader may have it mapped, and would be killed by touching a missing part.
+// An append overwrites the remains of a torn append; the part that it does not overwrite becomes free.
 
 import Glibc
 import Platform
 
 /// Appends to model files, and compacts them.
 package enum TillerStore {
-    /// What an append changes.
+    /// The changes of one append.
     package struct Change {
-        /// Sections that die.
+        /// Sections that become free.
         var removed: [SectionEntry] = []
         var added: [(kind: SectionKind, bytes: [UInt8])] = []
 
@@ -25,10 +25,10 @@ package enum TillerStore {
     /// Appends a change under the file's lock; other writers wait, readers see the old state or the new one.
     ///
     /// - Parameters:
-    ///   - path: the model file, or an executable with a model behind it.
-    ///   - fault: what goes wrong, for tests.
-    ///   - change: decides what to do, given the present state.
-    /// - Throws: `FileError`, `FormatError`, or what `change` throws; the old state is valid then.
+    ///   - path: The model file, or an executable followed by a model.
+    ///   - fault: The simulated fault, for tests.
+    ///   - change: Decides on the change, given the present state.
+    /// - Throws: `FileError`, `FormatError`, or an error of `change`; the old state is then valid.
     package static func append(
         to path: String, fault: SimulatedFault? = nil, change: (TillerFile) throws -> Change
     ) throws {
@@ -36,7 +36,7 @@ package enum TillerStore {
         defer { target.close() }
         let file = try openLocked(target)
         let change = try change(file)
-        // A reader looks for the last footer no further back than this.
+        // A reader looks for the last footer no further back than this limit.
         let addedByteCount = change.added.reduce(0) { $0 + $1.bytes.count }
         guard addedByteCount <= maximumAppendedByteCount else {
             throw FormatError(
@@ -58,7 +58,7 @@ package enum TillerStore {
                 minimumByteCount: target.byteCount - origin, sealing: { try target.synchronize() })
             try target.synchronize()
         } catch {
-            // A full disk shall not be full of an unfinished append. Where even this fails, readers step over it.
+            // An unfinished append should not fill the disk. If even truncating fails, readers skip it.
             try? target.truncate(to: origin + file.container.view.count)
             throw error
         }
@@ -66,7 +66,7 @@ package enum TillerStore {
 
     static let maximumAppendedByteCount = 48 << 20
 
-    /// Maps the file whose lock is held.
+    /// Maps the file while its lock is held.
     private static func openLocked(_ target: AppendFile) throws -> TillerFile {
         let mapped = try MappedFile(path: target.path)
         guard mapped.bytes.count == target.byteCount else {
@@ -81,7 +81,7 @@ package enum TillerStore {
 // MARK: - Manifest and compaction
 
 extension TillerStore {
-    /// Changes the manifest, as when the quality of a new model has been measured.
+    /// Changes the manifest, for example after the quality of a new model has been measured.
     package static func updateManifest(in path: String, _ update: (inout Manifest) throws -> Void) throws {
         try append(to: path) { file in
             var manifest = file.manifest
@@ -94,10 +94,10 @@ extension TillerStore {
 
     /// Rewrites a model file without its dead bytes.
     ///
-    /// All sections keep their kinds, flags and order, those that this version does not know included.
-    /// - Throws: `FormatError` R12 when a section is damaged: it must not get a new, fitting digest.
+    /// All sections, including those that this version does not know, keep their kinds, flags and order.
+    /// - Throws: `FormatError` R12 if a section is damaged: it must not get a new, matching digest.
     package static func compact(_ path: String) throws {
-        // The lock keeps appends out: they would go to the file that is replaced.
+        // The lock prevents appends: they would go to the file that is replaced.
         let lock = try AppendFile(path: path, waitsForLock: true)
         defer { lock.close() }
         let container = try openLocked(lock).container
@@ -106,7 +106,7 @@ extension TillerStore {
                 path: path, operation: .replace, code: ENOTSUP,
                 advice: "an executable with a model behind it is not compacted; bundle it anew")
         }
-        // Through a link, the model itself is rewritten, and not the link replaced by a copy.
+        // Follows a link to rewrite the model itself, instead of replacing the link by a copy.
         let target = try AtomicFileWriter(path: lock.resolvedPath(), replaceExisting: true)
         var writer = try ContainerWriter(
             container.kind, generation: container.generation &+ 1, sink: { try target.write($0) })
