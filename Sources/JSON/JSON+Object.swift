@@ -5,7 +5,6 @@
 extension JSON {
     /// The members of a JSON object in insertion order, found by key.
     package struct Object: Sendable {
-        /// One member.
         package struct Member: Sendable {
             package let key: String
             package var value: JSON
@@ -117,7 +116,7 @@ extension JSON.Object {
         slots[place] = Int32(index)
     }
 
-    /// Seeded for each process, so that keys chosen by an adversary do not collide.
+    /// Seeded per process, so that keys chosen by an adversary do not collide.
     private static func hash(_ key: String) -> Int {
         var hasher = Hasher()
         let isContiguous: Void? = key.utf8.withContiguousStorageIfAvailable {

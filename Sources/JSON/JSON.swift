@@ -68,13 +68,13 @@ extension JSON {
         return true
     }
 
-    /// The value of a key; nil where this is no object or has no such key.
+    /// The value of a key; nil if this is not an object or has no such key.
     package subscript(key: String) -> JSON? {
         guard case .object(let object) = self else { return nil }
         return object[key]
     }
 
-    /// An element; nil where this is no array or the index is out of range.
+    /// An element; nil if this is not an array or the index is out of range.
     package subscript(index: Int) -> JSON? {
         guard case .array(let elements) = self, elements.indices.contains(index) else { return nil }
         return elements[index]

@@ -39,7 +39,7 @@ extension JSON {
         return try parser.parseText()
     }
 
-    /// Reads one value from an array of bytes; see `parse(_:maximumDepth:duplicateKeys:)`.
+    /// Reads one value from an array of bytes; see `parse(_:maximumDepth:maximumCount:duplicateKeys:)`.
     package static func parse(
         _ bytes: [UInt8], maximumDepth: Int = 128, maximumCount: Int = valueLimit,
         duplicateKeys: DuplicateKeys = .lastWins
@@ -51,7 +51,7 @@ extension JSON {
         }
     }
 
-    /// Reads one value from a string; see `parse(_:maximumDepth:duplicateKeys:)`.
+    /// Reads one value from a string; see `parse(_:maximumDepth:maximumCount:duplicateKeys:)`.
     package static func parse(
         _ text: String, maximumDepth: Int = 128, maximumCount: Int = valueLimit,
         duplicateKeys: DuplicateKeys = .lastWins
@@ -64,7 +64,7 @@ extension JSON {
 
 /// The state of one pass over a borrowed text.
 struct JSONParser {
-    /// The whole text: errors are located in it.
+    /// The whole text, to which positions of errors refer.
     let text: UnsafeRawBufferPointer
     /// The next byte to read.
     var position: Int

@@ -8,7 +8,7 @@
 ///
 ///     q · R_p b = Σ_i (q_i b_i + q_{i+half} b_{i+half}) cos(p θ_i) + (q_{i+half} b_i − q_i b_{i+half}) sin(p θ_i)
 public struct KeyBiasScores {
-    /// [rowCount × stride], added to.
+    /// [rowCount × stride]; the terms are added to them.
     public var scores: UnsafeMutablePointer<Float>
     public var stride: Int
     public var rowCount: Int

@@ -49,7 +49,7 @@ public struct ScoreRows {
 /// Replaces the scores of each row by e^(score − largest) in place, and by 0 outside the visible range.
 @inlinable @inline(__always)
 public func softmax<ISA: InstructionSet>(_: ISA.Type, _ rows: ScoreRows) {
-    // Rows are independent: with all maxima first, a row's exponentials need not wait for its maximum.
+    // Rows are independent: after a first pass over all maxima, a row's exponentials need not wait for its maximum.
     var row = 0
     while row < rows.rowCount {
         let scores = rows.scores + row &* rows.stride

@@ -6,7 +6,7 @@
 import Glibc
 import Platform
 
-/// A family of processors, by OpenBLAS's name of it.
+/// A family of processors, by its name in OpenBLAS.
 package enum CoreType {
     /// OpenBLAS reads the name from this environment variable when it is opened. A value that the user has set stays.
     package static let variable = "OPENBLAS_CORETYPE"

@@ -26,7 +26,7 @@ package func coreType() throws(LinearAlgebraError) -> String {
 /// Why a computation on a matrix failed.
 package struct LinearAlgebraError: Error, Equatable, CustomStringConvertible {
     package enum Reason: Sendable {
-        /// There is no OpenBLAS on this machine.
+        /// OpenBLAS is not installed.
         case libraryMissing
         /// OpenBLAS lacks a function, or uses 64-bit integers.
         case libraryUnsuitable

@@ -5,7 +5,7 @@ package enum Transposition: Sendable {
     case none, first, second
 }
 
-/// A B, Aᵀ B or A Bᵀ; zeros where the shared size is 0.
+/// A B, Aᵀ B or A Bᵀ; zeros if the shared size is 0.
 /// - Precondition: the shared sizes are equal, and OpenBLAS can be loaded.
 package func product(_ a: Matrix, _ b: Matrix, transposing: Transposition = .none) -> Matrix {
     let (rows, inner) = transposing == .first ? (a.columns, a.rows) : (a.rows, a.columns)

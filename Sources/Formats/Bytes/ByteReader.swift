@@ -31,7 +31,6 @@ package struct ByteReader {
         return slice
     }
 
-    /// The next integer.
     package mutating func integer<T: BitwiseCopyable & FixedWidthInteger>(
         _ type: T.Type, _ what: StaticString
     ) throws(FormatError) -> T {

@@ -133,7 +133,7 @@ package struct JSONFields {
         return elements
     }
 
-    /// One of the names of an enumeration.
+    /// A string that names a case of an enumeration.
     package mutating func choice<T: RawRepresentable<String> & CaseIterable>(
         _ key: String, _ type: T.Type
     ) throws(FormatError) -> T {

@@ -84,7 +84,6 @@ package struct GGUFFile: Sendable {
         file = bytes
     }
 
-    /// The tensor of this name.
     package func tensor(named name: String) -> GGUFTensor? { tensorIndices[name].map { tensors[$0] } }
 
     /// A tensor's encoded values, valid as long as this file is open.

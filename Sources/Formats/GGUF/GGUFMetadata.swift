@@ -6,7 +6,6 @@ package struct GGUFMetadata: Sendable {
     package private(set) var keys: [String] = []
     private var values: [String: GGUFValue] = [:]
 
-    /// The value of `key`.
     package subscript(key: String) -> GGUFValue? { values[key] }
 
     /// Reads `count` pairs.

@@ -7,7 +7,6 @@ import Quantization
 
 /// Collects metadata and tensors, in order.
 package struct GGUFWriter {
-    /// A metadata value.
     package enum Value {
         case uint32(UInt32), int32(Int32), uint64(UInt64), float32(Float), bool(Bool), string(String)
         case strings([String]), floats([Float]), integers([Int32])

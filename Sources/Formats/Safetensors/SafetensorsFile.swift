@@ -61,7 +61,6 @@ package struct SafetensorsFile: Sendable {
         tensorIndices = Dictionary(zip(tensors.map(\.name), tensors.indices), uniquingKeysWith: { a, _ in a })
     }
 
-    /// The tensor of this name.
     package func tensor(named name: String) -> SafetensorsTensor? { tensorIndices[name].map { tensors[$0] } }
 
     /// The bytes of a tensor's numbers.

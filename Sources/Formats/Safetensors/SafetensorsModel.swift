@@ -46,7 +46,6 @@ package struct SafetensorsModel: Sendable {
             uniquingKeysWith: { a, _ in a })
     }
 
-    /// Names of all tensors.
     package var tensorNames: [String] { files.flatMap { $0.file.tensors.map(\.name) } }
 
     /// The tensor of this name and its numbers.

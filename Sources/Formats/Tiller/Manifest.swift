@@ -98,7 +98,6 @@ extension Manifest {
         return bytes
     }
 
-    /// The manifest as JSON.
     package var json: JSON {
         [
             "name": .string(name), "architecture": .string(architecture), "license": .string(license),

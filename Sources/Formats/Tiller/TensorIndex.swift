@@ -205,7 +205,7 @@ extension TensorIndex {
     }
 }
 
-// MARK: - Against the configuration
+// MARK: - Validation
 
 extension TensorIndex {
     /// Checks that the model has every tensor that it needs with the right shape, and no other.

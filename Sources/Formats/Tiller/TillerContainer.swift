@@ -7,7 +7,7 @@ struct TillerContainer: Sendable {
     let kind: TillerFileKind
     let version: FormatVersion
     let generation: UInt64
-    /// The start of the model in the file: 0, or the end of an executable.
+    /// The start of the model in the file: 0, or a position after an executable.
     let origin: Int
     /// The model, from header to footer; offsets of errors are those of the file.
     let view: ByteView
@@ -72,7 +72,7 @@ struct TillerContainer: Sendable {
 // MARK: - Header and footer
 
 extension TillerContainer {
-    /// ELF or Mach-O: what a self-contained model starts with.
+    /// Whether the file begins with the magic number of ELF or Mach-O, as a bundle does.
     private static func isExecutable(_ file: ByteView) -> Bool {
         file.starts(with: [0x7F, 0x45, 0x4C, 0x46]) || file.starts(with: [0xCF, 0xFA, 0xED, 0xFE])
     }
@@ -115,7 +115,7 @@ extension TillerContainer {
             if file.load(UInt64.self, at: position) == magic,
                 let view = file.slice(position, count: size)?.copied()
             {
-                // The length leads to the header, which is part of the checksum.
+                // The length gives the position of the header, and the checksum includes the header.
                 let byteCount = view.load(UInt64.self, at: 16)
                 if byteCount <= UInt64(position + size) {
                     let origin = position + size - Int(byteCount)
@@ -138,7 +138,7 @@ extension TillerContainer {
             byteOffset: file.count)
     }
 
-    /// The table lies directly before the footer.
+    /// The position of the table, which directly precedes the footer.
     private static func tableOffset(_ footer: TillerFooter, in view: ByteView) throws(FormatError) -> Int {
         let tableByteCount = Int(footer.entryCount) * TillerLayout.entryByteCount
         let offset = view.count - TillerLayout.footerByteCount - tableByteCount

@@ -98,7 +98,7 @@ extension TillerFile {
     package var sections: [SectionEntry] { container.entries }
     /// Bytes of the model from its header to its footer.
     package var byteCount: Int { container.view.count }
-    /// The start of the model: 0, or the end of an executable.
+    /// The start of the model: 0, or a position after an executable.
     package var originByteOffset: Int { container.origin }
     /// A digest of the tensors and the configuration: besides tokens and steering, only they determine keys and values.
     package var computationDigest: SHA256.Digest {

@@ -85,7 +85,6 @@ package final class KeyValueCache: @unchecked Sendable {
             byteCount: heads.saturatingProduct(2 * tiles * laneCount))
     }
 
-    /// Bytes of keys and values.
     package var allocatedByteCount: Int { keys.byteCount + values.byteCount }
 
     /// Bytes of a full cache; `Int.max` on overflow.

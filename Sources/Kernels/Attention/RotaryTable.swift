@@ -60,7 +60,6 @@ package final class RotaryAngles {
         positions = 0..<0
     }
 
-    /// Number of positions.
     var count: Int { positions.count }
     var byteCount: Int { cosines.byteCount + sines.byteCount }
 

@@ -7,7 +7,7 @@ import Synchronization
 
 /// Runs kernels on a team of threads. In steady state nothing is allocated.
 ///
-/// Any number of threads may share one. Two locks keep them apart, always taken in this order:
+/// Any number of threads may share a `Compute`. Two locks keep them apart, always taken in this order:
 /// - `exclusively` is held by one thread for a whole batch of tokens. Attention, gated products and rotary angles keep scratch
 ///   memory here, so they run inside it wherever more than one thread may call them.
 /// - Each parallel step takes its turn on the team. An operation without scratch memory, such as finding the largest logits,

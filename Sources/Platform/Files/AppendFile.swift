@@ -46,7 +46,7 @@ package final class AppendFile {
     }
 
     /// Fills `buffer` from `byteOffset`.
-    /// - Throws: `FileError`, also when the file ends before.
+    /// - Throws: `FileError`, also if the file ends earlier.
     package func read(into buffer: UnsafeMutableRawBufferPointer, at byteOffset: Int) throws(FileError) {
         precondition(byteOffset >= 0, "AppendFile: a position cannot be negative")
         var done = 0

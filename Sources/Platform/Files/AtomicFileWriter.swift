@@ -19,7 +19,7 @@ package final class AtomicFileWriter {
     private var partial: PartialFile
     private var isOpen = true
 
-    /// Begins the file; nothing at `path` changes before `commit`.
+    /// Creates the file; nothing at `path` changes before `commit`.
     /// - Parameters:
     ///   - replaceExisting: whether a file at `path` may be replaced.
     ///   - isNamed: whether the file has a temporary name even where the system supports files without one, for tests.

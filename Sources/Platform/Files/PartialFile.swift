@@ -69,7 +69,7 @@ struct PartialFile: ~Copyable {
 
     private static func link(to descriptor: Int32) -> String { "/proc/self/fd/\(descriptor)" }
 
-    // MARK: - The end
+    // MARK: - Completion
 
     /// Gives the file its name.
     /// - Throws: `FileError`; nothing at `path` has changed then.

@@ -9,7 +9,6 @@ import Glibc
 /// long context costs only the part in use. Owners are few and long-lived; the forward pass
 /// allocates none.
 package final class AlignedBuffer<Element: BitwiseCopyable> {
-    /// Number of elements.
     package let count: Int
     /// The first element; valid as long as the buffer lives.
     package let baseAddress: UnsafeMutablePointer<Element>

@@ -10,7 +10,7 @@ extension MappedFile {
     ///
     /// Small pages are dropped from the cache and read again from the disk. Nothing changes on systems that do not report which
     /// pages are small (Linux before 6.7), do not drop them, or have no large pages.
-    /// - Precondition: `range` lies within `bytes`.
+    /// - Precondition: `range` is within `bytes`.
     package func mapInLargePages(_ range: Range<Int>) {
         precondition(
             range.lowerBound >= 0 && range.upperBound <= bytes.count, "MappedFile: range out of bounds")

@@ -19,7 +19,7 @@ package final class MappedFile: Sendable {
         case sequential
         /// Soon: start reading now.
         case willNeed
-        /// Not soon: take the pages out of this process's resident memory.
+        /// Not soon: remove the pages from this process's resident memory.
         case dontNeed
     }
 
@@ -37,7 +37,7 @@ package final class MappedFile: Sendable {
         try self.init(FileDescriptor(path: path, flags: O_RDONLY | O_NONBLOCK))
     }
 
-    /// Maps an open file, whose descriptor stays the caller's.
+    /// Maps an open file; the descriptor still belongs to the caller.
     /// - Parameter path: how errors name the file.
     package convenience init(fileDescriptor: Int32, path: String) throws(FileError) {
         let copy = retryingInterruptions { fcntl(fileDescriptor, F_DUPFD_CLOEXEC, 0) }
@@ -74,7 +74,7 @@ package final class MappedFile: Sendable {
 
     /// Tells the system how a part of the file will be used. A hint: failures have no consequences.
     /// - Parameter range: byte offsets within the file; nil for all of it.
-    /// - Precondition: `range` lies within `bytes`.
+    /// - Precondition: `range` is within `bytes`.
     package func advise(_ advice: Advice, range: Range<Int>? = nil) {
         guard let base = bytes.baseAddress else { return }
         let range = range ?? 0..<bytes.count

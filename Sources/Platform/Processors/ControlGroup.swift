@@ -14,7 +14,7 @@ package struct ControlGroups {
         /// Controllers of version 1; nil for version 2, which has one hierarchy for all.
         let controllers: [Substring]?
 
-        /// The part of a group's path below the mount point; nil where the group is not under it.
+        /// The part of a group's path below the mount point; nil if the group is not under it.
         func relativePath(of group: String) -> String? {
             guard !group.split(separator: "/").contains("..") else { return nil }
             guard root != "/" else { return group }

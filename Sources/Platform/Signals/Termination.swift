@@ -5,7 +5,7 @@
 import Glibc
 import Synchronization
 
-/// The end by SIGINT (Ctrl-C), SIGTERM or SIGHUP.
+/// Ends the program on SIGINT (Ctrl-C), SIGTERM or SIGHUP.
 ///
 /// Signals belong to the process, so this is global state. A handler must neither allocate nor wait, so the data that it reads
 /// changes only while the handler is held off.

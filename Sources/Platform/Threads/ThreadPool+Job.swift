@@ -33,7 +33,6 @@ extension ThreadPool {
             operate(unsafeBitCast(words, to: TakingClosure.self).call(body))
         }
 
-        /// Calls the closure.
         func run(thread: Int) {
             let closure = RunningClosure { body, thread in body(thread) }
             unsafeBitCast(closure, to: RunningWords.self).call(function, context, thread)

@@ -30,7 +30,7 @@ extension ThreadPool {
         /// The current run's body; written before `generation` changes, nil once the pool ends.
         private var job: Job?
 
-        /// One run at a time.
+        /// Serializes runs.
         private let mutex: UnsafeMutablePointer<pthread_mutex_t>
         private let runnerWord = Atomic<UInt>(0)
 

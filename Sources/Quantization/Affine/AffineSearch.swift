@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// int3, int4 and int5: w ≈ s · q − m with q in 0…7, 15 or 31, s = rowScale · scale, m = rowMinimum · minimum, scale and minimum in 0…255.
+// int3, int4 and int5: w ≈ s · q − m with q in 0…7, 15 or 31, s = rowScale · scale, m = rowMinimum · minimum; scale and
+// minimum are in 0…255.
 //
 // Three steps: the best real (s, m) of each group; their 8-bit codes, chosen by the error they cause; the row's two
 // factors fitted to all codes by least squares, and the codes chosen again.

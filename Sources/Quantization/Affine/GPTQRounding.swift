@@ -6,7 +6,7 @@
 /// GPTQ's error propagation between the columns of a row, for one input of a model.
 package struct GPTQRounding: Sendable {
     package let columns: Int
-    /// The column that is rounded first, second, …
+    /// The columns in rounding order.
     let order: [Int]
     /// [columns × columns], in rounding order: row k holds what place k adds per unit of error of each earlier place.
     let propagated: [Float]
@@ -14,7 +14,7 @@ package struct GPTQRounding: Sendable {
     let coupling: [Float]
 
     /// - Parameters:
-    ///   - order: every column once.
+    ///   - order: Every column once.
     ///   - propagated: [columns × columns]; only elements left of the diagonal are read.
     ///   - coupling: [columns × columns] with zeros on the diagonal.
     package init(order: [Int], propagated: [Float], coupling: [Float]) {

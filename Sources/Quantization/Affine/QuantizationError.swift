@@ -5,7 +5,7 @@ import Glibc
 
 /// Sums of w and of its error w − ŵ over any number of weights.
 package struct QuantizationError: Sendable, Equatable {
-    /// Weights seen.
+    /// The number of weights.
     package private(set) var count = 0
     /// Σ (w − ŵ)².
     package private(set) var squaredError = 0.0
