@@ -23,7 +23,7 @@ struct BatchSegment {
 /// All rows of a batch.
 struct BatchSegments {
     let first: BatchSegment
-    /// Outside the array, which would be allocated for each token.
+    /// Stored outside an array, which would be allocated for each token.
     private var second: BatchSegment?
     private var others: [BatchSegment] = []
 

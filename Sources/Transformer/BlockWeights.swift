@@ -7,6 +7,7 @@ import Quantization
 
 /// The weights of one transformer block. Matrices are [output × input].
 package struct BlockWeights: Sendable {
+    /// Attention with at most as many key and value heads as query heads (grouped-query attention, GQA).
     package struct Attention: Sendable {
         package let norm: WeightVector
         package let query, key, value, output: WeightMatrix

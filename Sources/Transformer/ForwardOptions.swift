@@ -14,7 +14,7 @@ package enum LogitsRequest {
     case all((_ token: Int, _ logits: UnsafeBufferPointer<Float>) -> Void)
 }
 
-/// What one evaluation reads and changes besides the model.
+/// The inputs and the state of one evaluation besides the model.
 package struct ForwardOptions {
     /// Position of the first token; the cache holds everything before it.
     package var firstPosition: Int

@@ -116,7 +116,7 @@ package final class ForwardPass: @unchecked Sendable {
             layer: layer, segments)
     }
 
-    /// Appends a timeline's keys and values to its KV cache, and lets its queries attend to the whole cache.
+    /// Appends a timeline's keys and values to its KV cache, and lets its queries attend to the cached positions.
     private func attend(_ block: BlockWeights, layer: Int, _ segment: BatchSegment) {
         let (weights, cache, count) = (block.attention, segment.cache, segment.rows.count)
         let angles = weights.rotary.map {

@@ -10,7 +10,7 @@ import Quantization
 
 /// Activations of one batch, row-major with one row per token.
 final class Scratch {
-    /// Tokens whose logits are computed together when all are wanted.
+    /// Tokens whose logits are computed together when all are requested.
     static let headRows = 16
 
     private let batchSize: Int

@@ -55,7 +55,7 @@ extension CalibrationStatistics {
     /// Gathers statistics.
     ///
     /// - Parameter progress: called with (lists done, lists in all); false stops.
-    /// - Throws: `CancellationError` when stopped, or what `CalibrationSource` throws.
+    /// - Throws: `CancellationError` when stopped, or the errors of `CalibrationSource`.
     static func gather(
         _ lists: [[Int32]], engine: Engine, progress: (Int, Int) -> Bool
     ) throws -> CalibrationStatistics {

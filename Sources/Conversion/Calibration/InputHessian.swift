@@ -6,7 +6,7 @@ import LinearAlgebra
 import Tiller
 import Transformer
 
-/// Second moments of the given inputs.
+/// Accumulates the Hessians H = E[x xᵀ] of the given inputs x.
 final class InputHessian {
     /// Rows accumulated in Double before they are added to the sums.
     private static let chunkRows = 128

@@ -14,7 +14,8 @@ import Quantization
 /// One layer's matrices by role.
 private typealias Tensors = [TensorRole: SourceTensor]
 
-/// Factors for columns, and their inverses for the tensors that produce the columns' inputs.
+/// Activation-aware scaling (AWQ, SmoothQuant): factors for columns, and their inverses for the tensors that produce the columns'
+/// inputs.
 struct ActivationAwareScaling {
     let configuration: ModelConfiguration
     let pool: ThreadPool
