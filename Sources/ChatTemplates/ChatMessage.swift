@@ -5,7 +5,7 @@ import JSON
 
 /// One message of a conversation.
 package struct ChatMessage: Equatable, Sendable {
-    /// "system", "user" or "assistant"; templates may know others.
+    /// "system", "user" or "assistant"; templates may define others.
     package var role: String
     package var content: String
 
@@ -14,7 +14,7 @@ package struct ChatMessage: Equatable, Sendable {
         self.content = content
     }
 
-    /// The message as templates see it.
+    /// The message in the form that templates receive.
     package var json: JSON { ["role": .string(role), "content": .string(content)] }
 }
 
@@ -23,20 +23,20 @@ extension ChatTemplate {
     ///
     /// - Parameters:
     ///   - messages: The conversation so far.
-    ///   - addGenerationPrompt: Whether the text ends where the assistant's answer begins.
+    ///   - addGenerationPrompt: Whether the text ends where the assistant's answer starts.
     ///   - bosToken: The text of the model's first token; empty if it has none.
     ///   - eosToken: The text of the model's last token; empty if it has none.
-    ///   - extra: Further variables, such as `tools` or `enable_thinking`; they win over those above.
-    ///   - limits: What rendering may cost.
-    ///   - now: What `strftime_now` shows; the current time if nil.
-    /// - Returns: The text, with special tokens spelt out in it, and which parts the template wrote.
-    /// - Throws: What the template raised, for instance on a role that the model does not know.
+    ///   - extra: Further variables, such as `tools` or `enable_thinking`; they override those above.
+    ///   - limits: Limits on the cost of rendering.
+    ///   - now: The time for `strftime_now`; nil means the current time.
+    /// - Returns: The text with special tokens spelt out, and which parts come from the template.
+    /// - Throws: The error that the template raised, for instance for a role that the model does not support.
     package func render(
         messages: [ChatMessage], addGenerationPrompt: Bool = true, bosToken: String = "",
         eosToken: String = "", extra: JSON.Object = [:], limits: TemplateLimits = .default,
         now: TemplateDate? = nil
     ) throws(TemplateError) -> Text {
-        // Templates test these two for none, not for being defined.
+        // Templates compare these two with none, and do not test whether they are defined.
         var context: JSON.Object = ["tools": nil, "documents": nil]
         context["messages"] = .array(messages.map(\.json))
         context["add_generation_prompt"] = .bool(addGenerationPrompt)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Formats for models whose files carry no template.
+// Formats for models whose files have no template.
 
 extension ChatTemplate {
-    /// The names that `builtIn(named:)` knows.
+    /// The valid names for `builtIn(named:)`.
     package static let builtInNames = ["chatml", "gemma", "llama2", "llama3", "mistral", "plain", "vicuna"]
 
     /// A template for a family of models, or nil if the name is unknown.
@@ -75,7 +75,7 @@ extension ChatTemplate {
         """,
     ]
 
-    /// For families without a system role: `system` is its text or empty, `rest` what follows it.
+    /// For families without a system role: `system` is its text or empty, `rest` the following messages.
     private static let systemInFirstUserMessage = """
         {%- set system, rest = '', messages %}
         {%- if messages and messages[0].role == 'system' %}

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a conversation to the text that a model was trained to continue. Models publish this as a
-// Jinja template; here it is rendered as Hugging Face transformers does, byte for byte, by a small
-// interpreter without access to files, imports or anything outside the values that it is given.
+// From a conversation to the text that a model was trained to continue. Models publish the format as a Jinja template. A small
+// interpreter renders it as Hugging Face transformers does, byte for byte, without access to files, imports or anything else
+// outside the given values.
 
 import JSON
 
-/// A chat template, read and ready to render any number of conversations.
+/// A parsed chat template, which can render any number of conversations.
 package struct ChatTemplate: Sendable {
     private let statements: [Statement]
-    /// Kept to turn positions into lines and columns.
+    /// Kept to convert positions to lines and columns.
     private let source: [Unicode.Scalar]
 
-    /// Reads a template.
+    /// Parses a template.
     ///
-    /// - Throws: A `syntax` or `limit` error with its place.
+    /// - Throws: A `syntax` or `limit` error with its position.
     package init(source text: String) throws(TemplateError) {
         guard text.utf8.count <= TemplateLimits.sourceByteCount else {
             throw .limit(
@@ -29,15 +29,15 @@ package struct ChatTemplate: Sendable {
         }
     }
 
-    /// Renders the template with variables as its author expects them.
+    /// Renders the template with the variables that its author expects.
     ///
     /// - Parameters:
-    ///   - context: `messages`, `add_generation_prompt`, `bos_token`, `tools` and the like. Of all this only the two
-    ///     tokens `bos_token` and `eos_token` and the usual roles count as the template's own words.
-    ///   - limits: What rendering may cost.
-    ///   - now: What `strftime_now` shows; the current time if nil.
-    /// - Returns: The text, with special tokens spelt out in it, and which parts the template wrote.
-    /// - Throws: An error with its place in the template, or what the template itself raised.
+    ///   - context: `messages`, `add_generation_prompt`, `bos_token`, `tools` and the like. Of these, only the two tokens
+    ///     `bos_token` and `eos_token` and the usual roles count as the template's own text.
+    ///   - limits: Limits on the cost of rendering.
+    ///   - now: The time for `strftime_now`; nil means the current time.
+    /// - Returns: The text with special tokens spelt out, and which parts come from the template.
+    /// - Throws: An error with its position in the template, or the error that the template raised.
     package func render(
         _ context: JSON.Object, limits: TemplateLimits = .default, now: TemplateDate? = nil
     ) throws(TemplateError) -> Text {

@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-// What was wrong with a template, or with the data that it was given, and where.
+// Errors in a template, or in its data, with their positions.
 
-/// A template that cannot be read or rendered.
+/// A template that cannot be parsed or rendered.
 package struct TemplateError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The stage that failed.
     package enum Kind: Equatable, Sendable {
-        /// The template is not well formed.
+        /// The template is malformed.
         case syntax
         /// An operation does not suit its operands, or a name is not defined.
         case evaluation
         /// A limit on steps, sizes or depth was reached.
         case limit
-        /// The template itself refused the conversation, by `raise_exception`.
+        /// The template itself rejected the conversation, by `raise_exception`.
         case raised
     }
 
     package let kind: Kind
-    /// What was found and what was expected; for `raised` the template's own words.
+    /// What was found and what was expected; for `raised` the template's own message.
     package let message: String
-    /// Line in the template, from 1; 0 where the fault has no place in it.
+    /// Line in the template, from 1; 0 if the error has no position.
     package internal(set) var line = 0
-    /// Unicode scalars from the start of the line, from 1; 0 where the fault has no place.
+    /// Column in Unicode scalars, from 1; 0 if the error has no position.
     package internal(set) var column = 0
-    /// Scalars from the start of the template; -1 until it is known.
+    /// Position in scalars from the start of the template; -1 until it is known.
     var position = -1
 
     package var description: String {
@@ -61,7 +61,7 @@ package struct TemplateError: Error, Equatable, Sendable, CustomStringConvertibl
         return error
     }
 
-    /// Errors are equal when a reader sees no difference.
+    /// Errors are equal if they look the same to the user.
     package static func == (left: TemplateError, right: TemplateError) -> Bool {
         left.kind == right.kind && left.message == right.message && left.line == right.line
             && left.column == right.column

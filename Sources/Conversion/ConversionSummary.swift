@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a conversion did, for the user and for the file's manifest.
+// The result of a conversion, for the user and for the file's manifest.
 
 import JSON
 import Quantization
@@ -21,14 +21,14 @@ package struct ConversionSummary: Sendable {
     package internal(set) var weightByteCount = 0
     package var seconds = 0.0
     package internal(set) var shares: [EncodingShare] = []
-    /// Tensors whose rows the encoding asked for cannot hold, stored as float16 instead.
+    /// Tensors whose rows do not fit the requested encoding, stored as float16 instead.
     package internal(set) var widened: [String] = []
-    /// How far the file is from its source, as in the manifest; nil where that was not measured.
+    /// The file's divergence from its source, as in the manifest; nil if it was not measured.
     package var quality: JSON?
-    /// What the user should know about the source, a sentence each.
+    /// Remarks about the source for the user, one sentence each.
     package var remarks: [String] = []
 
-    /// Bits of the file's weights by weight.
+    /// Bits per weight of the file.
     package var bitsPerWeight: Double { Double(weightByteCount) * 8 / Double(max(weightCount, 1)) }
 
     package mutating func add(
@@ -49,7 +49,7 @@ package struct ConversionSummary: Sendable {
         shares[index].error.merge(error)
     }
 
-    /// The part that belongs to the file: figures that depend on the source and the options alone.
+    /// The part stored in the file: figures that depend only on the source and the options.
     package var json: JSON.Object {
         var encodings = JSON.Object()
         for share in shares where share.encoding != .vector {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A source becomes a .tiller file, tensor by tensor. The file appears under its name when it is whole.
+// Converts a source to a .tiller file, tensor by tensor. The file appears under its name once it is complete.
 
 import Formats
 import Glibc
@@ -9,9 +9,9 @@ import Models
 import Platform
 import Quantization
 
-/// Converts models. Memory stays bounded by a few tiles of the widest tensor, and by the models that a calibration runs.
+/// Converts models. Memory is bounded by a few tiles of the widest tensor, and by the models that a calibration runs.
 package struct Converter: Sendable {
-    /// What is going on, for progress bars.
+    /// The current step, for progress bars.
     package enum Phase: String, Sendable {
         case reference = "prepare"
         case calibrate
@@ -23,11 +23,11 @@ package struct Converter: Sendable {
     }
 
     package var encodings: EncodingChoice
-    /// What weights are fitted to and the result is measured by; nil does neither.
+    /// The calibration that fits the weights and measures the result; nil does neither.
     package var calibration: Calibration?
-    /// What is known of the model's activations; nil treats all columns alike. A calibration finds its own.
+    /// Statistics of the model's activations; nil treats all columns alike. A calibration gathers its own.
     package var statistics: CalibrationStatistics?
-    /// Whether the file gets the statistics, for later conversions.
+    /// Whether the file stores the statistics, for later conversions.
     package var keepsStatistics = false
     private let replacesExisting: Bool
     let threadCount: Int
@@ -51,9 +51,9 @@ package struct Converter: Sendable {
     ///   - path: a GGUF file, a model folder or a `.tiller` file.
     ///   - output: the file to write.
     ///   - progress: called with (phase, done, total), at the end of `convert` with all bytes of the source's tensors; false
-    ///     stops, and nothing is left.
-    /// - Throws: `ConversionError`, `TillerError`, `LinearAlgebraError` where high effort finds no OpenBLAS,
-    ///   `CancellationError` when stopped, or what reading and writing the files throws. What lay at `output` stays.
+    ///     stops and leaves no file.
+    /// - Throws: `ConversionError`, `TillerError`, `LinearAlgebraError` if high effort finds no OpenBLAS, `CancellationError`
+    ///   when stopped, or the errors of reading and writing the files. An existing file at `output` stays.
     package func convert(
         _ path: String, to output: String, progress: @escaping (Phase, Int, Int) -> Bool = { _, _, _ in true }
     ) throws -> ConversionSummary {
@@ -73,19 +73,19 @@ package struct Converter: Sendable {
         return file.summary
     }
 
-    /// What the statistics say of a source's tensors; nil without any.
+    /// The scaling of a source's tensors by the statistics; nil without any.
     func scaling(of source: ModelSource) throws -> ScalingPlan? {
         try ConversionError.naming(source.path) {
             try ScalingPlan(source, statistics, pool: ThreadPool(threadCount: threadCount))
         }
     }
 
-    /// A complete file before it has its name; its bytes last as long as the value.
+    /// A complete file that has no name yet; its bytes exist as long as the value.
     struct NamelessFile {
         let writer: TillerFileWriter
         private var manifest: Manifest
         var summary: ConversionSummary
-        /// Writes what follows the weights, with a manifest.
+        /// Writes the sections after the weights, with a manifest.
         private let complete: (Manifest) throws -> Void
 
         fileprivate init(
@@ -97,18 +97,18 @@ package struct Converter: Sendable {
             try complete(manifest)
         }
 
-        /// Says in the file how good it is.
+        /// Stores the measured quality in the file.
         mutating func setQuality(_ quality: JSON) throws {
             summary.quality = quality
             manifest.quality = quality
-            // A new file has one state: cut short, it must not pass for an older one. So nothing is appended.
+            // Everything after the weights is written again, not appended: a truncated file must not pass for an older state.
             try complete(manifest)
         }
     }
 
     /// Writes a source as a file that has no name yet, in the folder of `output`.
     ///
-    /// - Parameter progress: called with (bytes of the source's tensors done, bytes in all), at last with all of them.
+    /// - Parameter progress: called with (bytes of the source's tensors done, bytes in all), finally with all of them.
     func nameless(
         _ source: inout ModelSource, _ scaling: ScalingPlan?, near output: String,
         feedback: GPTQFeedback? = nil, progress: (Int, Int) -> Bool

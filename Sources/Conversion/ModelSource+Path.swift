@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which kind of source a path leads to: a folder, or a file that its first bytes name.
+// Determines the kind of source at a path: a folder, or a file identified by its first bytes.
 
 import Formats
 import Glibc
@@ -11,8 +11,8 @@ extension ModelSource {
     ///
     /// - Parameters:
     ///   - path: a GGUF file, a model folder or a `.tiller` file.
-    ///   - output: the file to be written, which must not be a part of the source.
-    /// - Throws: `ConversionError`, `FileError`, or what the kind of source throws.
+    ///   - output: the file to write, which must not be part of the source.
+    /// - Throws: `ConversionError`, `FileError`, or the errors of the kind of source.
     package init(path: String, output: String? = nil) throws {
         var status = stat()
         if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
@@ -40,7 +40,7 @@ extension ModelSource {
         self.path = path
     }
 
-    /// The source must survive, also under another of its names.
+    /// The source must not be overwritten, even under another name.
     private static func requireOther(_ output: String?, than source: String) throws {
         if let output, OutputTarget.isWritten(source, by: output) {
             throw ConversionError("\(output) is the source itself; name another file for the output")

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A .tiller file as a source: its weights get another encoding, everything else goes along.
+// A .tiller file as a source: its weights get another encoding, all other content is kept.
 
 import Formats
 import Quantization
@@ -7,9 +7,9 @@ import Steering
 import Tokenization
 
 extension ModelSource {
-    /// Reads everything of a model but its tensors' numbers.
+    /// Reads a model except for the numbers in its tensors.
     ///
-    /// The new file has the old one's source, so that profiles that are bound to it go with it.
+    /// The new file records the old one's source, so profiles that are bound to the source remain valid.
     package init(tiller file: TillerFile) throws {
         let manifest = file.manifest
         if let bytes = file.tokenizerBytes {
@@ -43,7 +43,7 @@ extension ModelSource {
             generation: manifest.generation, tensors: tensors, headScaling: file.headScaling,
             readByteCount: file.byteCount)
         self.file = file
-        // Damaged weights must not get a new digest that fits them.
+        // Corrupt weights must not get a new digest that matches them.
         _ = try file.verify()
         for stored in file.profiles {
             let profile = try stored.decoded()
@@ -57,7 +57,7 @@ extension ModelSource {
         }
     }
 
-    /// The profiles that mean the same in a file of another scaling of its heads, and a sentence for each other one.
+    /// The profiles that remain valid under another scaling of the heads, and a remark for each other one.
     func profiles(keptUnder headScaling: HeadScaling?) -> (kept: [SteeringProfile], remarks: [String]) {
         guard headScaling != self.headScaling else { return (profiles, []) }
         return (

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every kind of source is turned into before it is converted: a GGUF, a model folder and a .tiller file
-// differ up to here and nowhere behind.
+// The common form of all sources before conversion: later steps do not distinguish a GGUF, a model folder and a .tiller file.
 
 import Formats
 import JSON
@@ -9,22 +8,22 @@ import Platform
 import Quantization
 import Steering
 
-/// A model that can be converted, checked but for the numbers in its tensors.
+/// A model that can be converted, validated except for the numbers in its tensors.
 package struct ModelSource: Sendable {
-    /// What steering profiles are bound to.
+    /// The hash that steering profiles are bound to.
     enum Hash: Sendable {
-        /// SHA-256 of these bytes, one after the other.
+        /// SHA-256 of the concatenation of these bytes.
         case bytes([ByteView])
-        /// Of bytes that were hashed before, or of a file that is not there any more.
+        /// A hash computed earlier, or that of a file that no longer exists.
         case known(SHA256.Digest)
     }
 
-    /// Where it was opened; errors name it.
+    /// The path from which it was opened; errors name it.
     var path = ""
-    /// The source itself where it runs as it is: a .tiller file.
+    /// The source itself if it can run unchanged: a .tiller file.
     var file: TillerFile?
     var name: String
-    /// The source's own name of its architecture.
+    /// The source's name for its architecture.
     var architecture: String
     var license: String
     /// As in the manifest.
@@ -34,20 +33,20 @@ package struct ModelSource: Sendable {
     var types: [String]
     var hash: Hash
     package internal(set) var configuration: ModelConfiguration
-    /// The section as module Tokenization encodes it.
+    /// The section encoded by module Tokenization.
     package internal(set) var tokenizer: [UInt8]?
     package internal(set) var chatTemplate: String?
     /// Recommended sampling, as in the manifest.
     var generation = JSON.null
     /// In the order in which they are written.
     package internal(set) var tensors: [SourceTensor]
-    /// How the heads' outputs differ from those of the model that everything began with; nil where that is not known.
+    /// The scaling of the heads' outputs relative to the original model's; nil if it is unknown.
     var headScaling: HeadScaling?
-    /// Profiles that go with the weights.
+    /// Profiles stored with the weights.
     var profiles: [SteeringProfile] = []
-    /// What the user should know, a sentence each.
+    /// Remarks for the user, one sentence each.
     var remarks: [String] = []
-    /// Bytes that are read, for the summary.
+    /// Bytes read, for the summary.
     var readByteCount: Int
 
     /// The manifest's part about the source, whose bytes are hashed only once.
@@ -66,12 +65,12 @@ package struct ModelSource: Sendable {
     }
 }
 
-/// A tensor as it lies in the source, and what must be done to its rows.
+/// A tensor as stored in the source, and the changes that its rows need.
 package struct SourceTensor: Sendable {
     enum Storage: Sendable {
-        /// Rows of ggml's blocks, one after the other.
+        /// Consecutive rows of ggml's blocks.
         case blocks(GGMLType)
-        /// Tiles of a .tiller file, segment after segment.
+        /// Tiles of a .tiller file, segment by segment.
         case tiles([RowSegment])
     }
 
@@ -83,16 +82,16 @@ package struct SourceTensor: Sendable {
     package let columns: Int
     let storage: Storage
     let bytes: ByteView
-    /// Head size of rows that are stored with RoPE's pairs side by side, and that are put back into halves.
+    /// Head size of rows that interleave RoPE's pairs; conversion restores the halves.
     var interleavedHeadSize: Int?
-    /// Added to every number: Hugging Face stores Gemma's norms less by 1.
+    /// Added to every number: Hugging Face stores Gemma's norm gains minus 1.
     var addend: Float = 0
 
     var elementCount: Int { rows * columns }
 
-    /// Some rows of a tensor that several are stored in as one; all for nil.
+    /// Some rows of a tensor that stores several as one; nil means all.
     ///
-    /// - Throws: `ConversionError` where it has no such rows.
+    /// - Throws: `ConversionError` if it has no such rows.
     func taking(_ part: Range<Int>?) throws -> SourceTensor {
         guard let part else { return self }
         guard case .blocks(let type) = storage, let stride = type.byteCount(elements: columns), isWhole,
@@ -110,9 +109,9 @@ package struct SourceTensor: Sendable {
         return tensor
     }
 
-    /// The source row of a row of the file.
+    /// The source row for a row of the file.
     ///
-    /// llama.cpp interleaves the rows of Llama's query and key heads: (i, i + headSize/2) lie side by side.
+    /// llama.cpp interleaves the rows of Llama's query and key heads: (i, i + headSize/2) are adjacent.
     func sourceRow(_ row: Int) -> Int {
         guard let headSize = interleavedHeadSize else { return row }
         let (head, index) = row.quotientAndRemainder(dividingBy: headSize)
@@ -120,7 +119,7 @@ package struct SourceTensor: Sendable {
         return head * headSize + 2 * pair + half
     }
 
-    /// Whether the bytes are as many as rows and columns need.
+    /// Whether the byte count matches rows and columns.
     var isWhole: Bool {
         switch storage {
         case .blocks(let type):
@@ -134,7 +133,7 @@ package struct SourceTensor: Sendable {
         }
     }
 
-    /// The bytes of one of a .tiller file's segments.
+    /// The bytes of one segment of a .tiller file.
     /// - Precondition: the tensor is whole and has the segment.
     func bytes(of segment: RowSegment) -> UnsafeRawBufferPointer {
         guard case .tiles(let segments) = storage else { preconditionFailure("SourceTensor: no tiles") }

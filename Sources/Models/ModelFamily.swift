@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-// A family of models is one file: its names, how its sources say what its layers are, and which of their tensors is which.
-// Nothing else knows a family by name: what follows from it is in the configuration.
+// A model family is one file: its names, how its sources describe its layers, and which of their tensors has which role. No other
+// code knows a family by name: its properties are in the configuration.
 
 import CPlatform
 import Formats
 
-/// What a source is, as far as names and layouts depend on it.
+/// The kind of a source, as far as names and layouts depend on it.
 package enum SourceFormat: Sendable {
-    /// As llama.cpp's `convert_hf_to_gguf.py` writes it.
+    /// As written by llama.cpp's `convert_hf_to_gguf.py`.
     case gguf
-    /// As transformers saves it.
+    /// As saved by transformers.
     case folder
 }
 
 /// A family of models.
 package protocol ModelFamily: Sendable {
-    /// As the manifest has it.
+    /// The name in the manifest.
     static var name: String { get }
     /// Values of a GGUF's `general.architecture`.
     static var architectures: [String] { get }
     /// Values of `model_type` in `config.json`.
     static var modelTypes: [String] { get }
 
-    /// - Throws: `ConversionError` for what is missing, of the wrong type, or not known to this family.
+    /// - Throws: `ConversionError` for parameters that are missing, have the wrong type, or are unknown to this family.
     static func configuration(gguf parameters: GGUFParameters) throws -> ModelConfiguration
     /// - Throws: as for GGUF.
     static func configuration(folder parameters: HuggingFaceParameters) throws -> ModelConfiguration
@@ -31,11 +31,11 @@ package protocol ModelFamily: Sendable {
     static func place(
         of role: TensorRole, in format: SourceFormat, _ configuration: ModelConfiguration
     ) -> TensorPlace
-    /// Whether GGUF stores RoPE's pairs of query and key rows side by side, as llama.cpp permutes them for some families.
+    /// Whether GGUF interleaves RoPE's pairs of query and key rows, as llama.cpp permutes them for some families.
     static var interleavesHeadsInGGUF: Bool { get }
-    /// Added to the gains of norms that come from a folder.
+    /// Added to norm gains that come from a folder.
     static var normOffsetInFolder: Float { get }
-    /// Tokens that a tokenizer may have beyond the embedding's rows, because no text makes them.
+    /// Tokens that a tokenizer may have beyond the embedding's rows, because no text encodes to them.
     static var tokensWithoutRow: Set<String> { get }
 }
 
@@ -48,9 +48,9 @@ extension ModelFamily {
     package static var tokensWithoutRow: Set<String> { [] }
 }
 
-/// All families that this program has.
+/// All families in this program.
 package enum ModelFamilies {
-    /// What a family's file puts into the section `tiller_families`, so that no list elsewhere has to name it.
+    /// The entry of a family's file in the section `tiller_families`, so that no list elsewhere has to name the family.
     typealias Entry = @convention(c) (UnsafeMutableRawPointer?) -> Void
 
     package static let all: [any ModelFamily.Type] = {
@@ -62,7 +62,7 @@ package enum ModelFamilies {
                 entry += 1
             }
         }
-        // The linker's order is that of the files.
+        // The linker orders entries by file.
         return families.sorted { $0.name < $1.name }
     }()
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which tensor of a source is which tensor of the model: one table of the names that most families share.
+// Maps the tensors of a source to those of the model: one table of the names that most families share.
 
 import Formats
 
 /// Where a source stores a tensor.
 package struct TensorPlace: Sendable, Equatable {
-    /// Its name, of a layer's tensor without what names the layer.
+    /// The tensor's name; for a layer's tensor without the layer's prefix.
     package var name: String
-    /// The rows that are this tensor's, where several are stored as one; nil for all.
+    /// The rows of this tensor, where several are stored as one; nil for all.
     package var rows: Range<Int>?
 
     package init(_ name: String, rows: Range<Int>? = nil) {
@@ -15,7 +15,7 @@ package struct TensorPlace: Sendable, Equatable {
         self.rows = rows
     }
 
-    /// The name with its layer.
+    /// The name including the layer's prefix.
     package func fullName(layer: Int?, in format: SourceFormat) -> String {
         guard let layer else { return name }
         switch format {
@@ -25,7 +25,7 @@ package struct TensorPlace: Sendable, Equatable {
     }
 }
 
-/// The place that a role has in most families.
+/// The place of a role in most families.
 package func usualPlace(of role: TensorRole, in format: SourceFormat) -> TensorPlace {
     let (gguf, folder) =
         switch role {
@@ -65,7 +65,7 @@ extension TensorRole {
         .postFeedForwardNorm,
     ]
 
-    /// What the file of a model holds, in the order in which it is written.
+    /// The tensors of a model's file, in the order in which they are written.
     package static func written(for model: ModelConfiguration) -> [(role: TensorRole, layer: Int?)] {
         let layers = (0..<model.layerCount).flatMap { layer in
             order.filter { $0.shape(in: model, layer: layer) != nil }.map { ($0, layer as Int?) }

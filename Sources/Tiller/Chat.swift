@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Conversations: messages become text by the model's own template.
+// Conversations: the model's own chat template renders messages as text.
 
 import ChatTemplates
 import Platform
@@ -18,31 +18,31 @@ public struct Message: Sendable, Equatable {
 }
 
 extension Engine {
-    /// Whether the model brings a chat template; others are prompted as a plain dialogue.
+    /// Whether the model has a chat template; others are prompted as a plain dialogue.
     public var hasChatTemplate: Bool { file.chatTemplate != nil }
 
-    /// Texts that end an answer besides the model's own ends of a turn.
+    /// Texts that end an answer besides the model's own end-of-turn tokens.
     ///
-    /// A model without a template continues the dialogue, and would go on to speak for the user.
+    /// A model without a template continues the dialogue and would go on to speak for the user.
     public var turnStops: [String] { hasChatTemplate ? [] : ["\nUser:", "\nAssistant:"] }
 
-    /// The tokens of a conversation, ready for the assistant's answer.
+    /// The tokens of a conversation, up to the start of the assistant's answer.
     ///
-    /// Only what the template itself writes becomes a control token. What comes from a message is text, whatever the
-    /// template makes of it; so is a role that is none of the usual words.
+    /// Only the template's own text becomes control tokens. Text from a message stays text, no matter what the template does with
+    /// it; so does a role other than the usual ones.
     ///
-    /// After an interrupt that the program catches, the tokens up to there are returned.
+    /// After an interrupt that the program catches, it returns the tokens encoded so far.
     ///
-    /// - Throws: `TillerError.template` where the template refuses the messages.
+    /// - Throws: `TillerError.template` if the template rejects the messages.
     public func encode(conversation: [Message], addingGenerationPrompt: Bool = true) throws(TillerError)
         -> [Int32]
     {
         try encode(conversation, addingGenerationPrompt: addingGenerationPrompt, maximumCount: .max)
     }
 
-    /// The same of a conversation that is to fit a context: a longer one is refused when that is known, not encoded to its end.
+    /// The same for a conversation that must fit a context: encoding stops as soon as it is known to be too long.
     ///
-    /// - Throws: `TillerError.template`, or `.contextOverflow` with the tokens that were counted.
+    /// - Throws: `TillerError.template`, or `.contextOverflow` with the tokens counted so far.
     package func encode(conversation: [Message], fitting contextLength: Int) throws(TillerError) -> [Int32] {
         let tokens = try encode(conversation, addingGenerationPrompt: true, maximumCount: contextLength)
         try requireRoom(tokens.count, contextLength)
@@ -57,7 +57,7 @@ extension Engine {
         var tokens = tokenizer.encode(
             text.string, controlTokensIn: text.templateRanges, maximumCount: maximumCount
         ) { Interrupt.isRequested }
-        // Templates usually write the beginning of the text themselves.
+        // Templates usually write the beginning-of-sequence token themselves.
         if let begin = tokenizer.beginOfSequence, tokenizer.addsBeginOfSequence, tokens.first != begin {
             tokens.insert(begin, at: 0)
         }
@@ -71,7 +71,7 @@ extension Engine {
         try renderedText(conversation, addingGenerationPrompt: addingGenerationPrompt).string
     }
 
-    /// The text of a conversation, and which parts of it the template wrote.
+    /// The text of a conversation, and which parts of it come from the template.
     package func renderedText(_ conversation: [Message], addingGenerationPrompt: Bool) throws(TillerError)
         -> Text
     {
@@ -86,7 +86,7 @@ extension Engine {
     }
 }
 
-/// How a model without a template is prompted: "User: …" and "Assistant: …" by turns.
+/// The prompt of a model without a template: alternating "User: …" and "Assistant: …".
 private var plainDialogue: ChatTemplate {
     guard let template = ChatTemplate.builtIn(named: "plain") else {
         preconditionFailure("the built-in template 'plain' is missing")

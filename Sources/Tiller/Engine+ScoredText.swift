@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// Steering of text that is scored and not generated.
+// Steering for text that is scored, not generated.
 
 import Steering
 
 extension Engine {
-    /// Compiles a selection for scoring: profiles act on every token, whatever their phase, and gates that a prompt opens are
-    /// open; otherwise half of all profiles would seem to do nothing.
+    /// Compiles a selection for scoring: profiles act on every token in either phase, and gates that a prompt would open are
+    /// open; otherwise half of all profiles would have no effect.
     package func scoringPlan(_ steering: [AppliedProfile]) throws(TillerError) -> SteeringPlan {
         try plan(steering) { $0.actingOnScoredText }
     }
 }
 
 extension SteeringPlan {
-    /// Refuses to measure what cannot happen.
+    /// Refuses a measurement in which the steering cannot act.
     ///
-    /// - Parameter tokenCount: of the longest text, as far as it is evaluated.
-    /// - Throws: `TillerError.invalidProfile` where everything that steers begins after it.
+    /// - Parameter tokenCount: the evaluated tokens of the longest text.
+    /// - Throws: `TillerError.invalidProfile` if all steering starts after it.
     package func requireAction(within tokenCount: Int) throws(TillerError) {
         guard let first = firstPosition(isPrompt: true), first >= tokenCount else { return }
         throw .invalidProfile(
@@ -25,12 +25,12 @@ extension SteeringPlan {
 }
 
 extension Session {
-    /// Whether a gate of what steers this session has opened for any token since it was set; nil without gates.
+    /// Whether a gate of this session's steering has opened for any token since it was set; nil without gates.
     package var hasOpenedGate: Bool? { gates?.hasOpened }
 }
 
 extension Sequence<Session> {
-    /// The same of several sessions under one plan.
+    /// The same for several sessions under one plan.
     package var haveOpenedGate: Bool? {
         let found = compactMap(\.hasOpenedGate)
         return found.isEmpty ? nil : found.contains(true)

@@ -11,9 +11,9 @@ import Steering
 import Tokenization
 import Transformer
 
-/// A model with its tokenizer and steering profiles, ready to run; share one between any number of sessions and threads.
+/// A model with its tokenizer and steering profiles, ready to run; any number of sessions and threads can share it.
 ///
-/// Sessions on different threads take turns: each generates the text that it generates alone.
+/// Sessions on different threads take turns: each generates the same text as if it ran alone.
 ///
 /// ```swift
 /// let engine = try Engine(path: "model.tiller")
@@ -23,11 +23,11 @@ import Transformer
 /// let result = try session.generate(.init()) { print($0.text, terminator: ""); return true }
 /// ```
 public final class Engine: Sendable {
-    /// How keys and values are kept.
+    /// How the KV cache stores keys and values.
     public enum CacheType: String, Sendable, CaseIterable {
         case float32 = "f32", float16 = "f16", int8
 
-        /// What the cache's memory holds.
+        /// The encoding of the cache's elements.
         package var encoding: CacheEncoding {
             switch self {
             case .float32: .float32
@@ -41,15 +41,15 @@ public final class Engine: Sendable {
     public struct Options: Sendable {
         /// Threads; nil takes the physical cores allowed to this process.
         public var threads: Int?
-        /// Instruction set: "portable", on x86-64 "avx2" and "avx512", on ARM "neon", "neon-dotprod" and "neon-i8mm";
-        /// nil takes the best.
+        /// Instruction set: "portable", on x86-64 "avx2" and "avx512", on ARM "neon", "neon-dotprod" and "neon-i8mm"; nil takes
+        /// the best available.
         public var kernels: String?
         /// Cache type; nil takes int8, or float32 for a model with float32 weights.
         public var cache: CacheType?
-        /// The most bytes of weights in resident memory; layers beyond are mapped only while they are read, which costs
-        /// speed. Nil keeps all.
+        /// The most bytes of weights in resident memory; layers beyond are mapped only while they are read, which costs speed.
+        /// Nil keeps all resident.
         public var residentWeights: Int?
-        /// Elements of work below which one thread does it alone; tests take 0.
+        /// Element count below which one thread does all the work; tests take 0.
         package var smallWork = Compute.usualSmallWork
 
         public init() {}
@@ -60,13 +60,13 @@ public final class Engine: Sendable {
     package let compute: Compute
     package let tokenizer: Tokenizer
     package let cacheEncoding: CacheEncoding
-    /// The limit that the options set.
+    /// The limit from the options.
     package let residentWeights: Int?
     private let forwardPass: ForwardPass
 
-    /// Maps a `.tiller` file and checks everything but the weights' checksums (see `verify`).
+    /// Maps a `.tiller` file and checks everything except the weights' checksums (see `verify`).
     ///
-    /// - Throws: `TillerError` that says what is wrong with the file or an option.
+    /// - Throws: `TillerError` that describes the problem with the file or an option.
     public convenience init(path: String, options: Options = .init()) throws(TillerError) {
         try self.init(file: openModelFile(path), path: path, options: options)
     }
@@ -109,7 +109,7 @@ public final class Engine: Sendable {
         } catch { throw TillerError(error) }
     }
 
-    /// The least that `Options.residentWeights` may be.
+    /// The smallest valid `Options.residentWeights`.
     package static func leastResidentWeights(of file: TillerFile) -> Int {
         StreamedLayers.leastByteCount(of: file)
     }
@@ -126,10 +126,10 @@ public final class Engine: Sendable {
         return StreamedLayers(of: file, limit: limit)
     }
 
-    /// How keys and values of a model are kept. 8-bit caches need heads of whole groups; where nothing was asked for, others
-    /// fall back to binary16.
+    /// The encoding of a model's KV cache. 8-bit caches require heads of whole groups; by default, other models fall back to
+    /// binary16.
     ///
-    /// - Throws: `TillerError.invalidOption` where the model cannot have what was asked for.
+    /// - Throws: `TillerError.invalidOption` if the model does not support the requested type.
     package static func cacheEncoding(_ wanted: CacheType?, for file: TillerFile) throws(TillerError)
         -> CacheEncoding
     {
@@ -148,9 +148,9 @@ public final class Engine: Sendable {
 
     // MARK: - What the model is
 
-    /// The model's name, as its source gave it.
+    /// The model's name in its source.
     public var modelName: String { file.manifest.name }
-    /// Tokens that the model was trained to attend over.
+    /// The context length in training, in tokens.
     public var contextLength: Int { model.configuration.contextLength }
     /// Number of token ids.
     public var vocabularySize: Int { model.configuration.vocabularySize }
@@ -158,18 +158,18 @@ public final class Engine: Sendable {
     public var kernelName: String { compute.kernels.name }
     /// The number of threads in use.
     public var threadCount: Int { compute.threadCount }
-    /// Bytes of the weights, which are read once for each generated token.
+    /// Bytes of all weights in the file.
     public var weightsByteCount: Int { file.weights.count }
     /// The names of the profiles in the file.
     public var profileNames: [String] { file.profiles.map(\.name) }
 
     // MARK: - Text and tokens
 
-    /// Token ids of a text; special tokens are only made from it where `parsingSpecial` asks for it.
+    /// Token ids of a text; special tokens are recognized in it only if `parsingSpecial` is true.
     ///
-    /// With `addingSpecial` the text begins as the model wants its texts to begin. No end of sequence is put after it,
-    /// even if the model wants one: what is encoded here is continued, or scored like a part of a longer text.
-    /// After an interrupt that the program catches, the tokens up to there are returned.
+    /// With `addingSpecial` the text begins with the tokens that the model expects at the start. No end of sequence follows, even
+    /// if the model expects one: the text is to be continued, or is scored as part of a longer text. After an interrupt that the
+    /// program catches, it returns the tokens encoded so far.
     public func encode(_ text: String, addingSpecial: Bool = true, parsingSpecial: Bool = false) -> [Int32] {
         let begin = addingSpecial ? beginOfText.map { [$0] } ?? [] : []
         return begin
@@ -178,9 +178,9 @@ public final class Engine: Sendable {
             }
     }
 
-    /// The same of a text that is to fit a context: a longer one is refused when that is known, not encoded to its end.
+    /// The same for a text that must fit a context: encoding stops as soon as it is known to be too long.
     ///
-    /// - Throws: `TillerError.contextOverflow`, with the tokens that were counted or that the text has at least.
+    /// - Throws: `TillerError.contextOverflow` with the tokens counted so far, or the fewest that the text can have.
     package func encode(
         _ text: String, parsingSpecial: Bool = false, fitting contextLength: Int
     ) throws(TillerError) -> [Int32] {
@@ -207,7 +207,7 @@ public final class Engine: Sendable {
         tokenizer.decodeText(tokens, skipSpecial: skippingSpecial)
     }
 
-    /// The token that begins every text of this model, where it wants one.
+    /// The token that begins every text of this model; nil if it expects none.
     package var beginOfText: Int32? { tokenizer.addsBeginOfSequence ? tokenizer.beginOfSequence : nil }
 
     /// Whether a token ends a turn or the text.
@@ -217,13 +217,13 @@ public final class Engine: Sendable {
 
     /// A new, empty timeline.
     ///
-    /// - Parameter contextLength: tokens that it can hold; nil takes the model's, at most 4,096.
-    /// - Throws: `TillerError.invalidOption`, or `.outOfMemory`: what a session needs is there from its beginning.
+    /// - Parameter contextLength: the session's capacity in tokens; nil takes the model's, at most 4,096.
+    /// - Throws: `TillerError.invalidOption`, or `.outOfMemory`: a session allocates all its memory at creation.
     public func makeSession(contextLength: Int? = nil) throws(TillerError) -> Session {
         try makeSession(contextLength: contextLength, forAllLogits: false)
     }
 
-    /// The same; also for who asks for the logits of all tokens.
+    /// The same; also for callers that request the logits of all tokens.
     package func makeSession(contextLength: Int?, forAllLogits: Bool) throws(TillerError) -> Session {
         let length = contextLength ?? min(self.contextLength, 4096)
         guard length >= 1, length <= 1 << 20 else {
@@ -238,7 +238,7 @@ public final class Engine: Sendable {
         }
     }
 
-    /// Makes room for evaluations up to the end of a context, where there is not enough yet.
+    /// Allocates room for evaluations up to the end of a context, if there is not enough yet.
     ///
     /// - Parameter allLogits: see `ForwardPass.reserve`.
     func reserve(contextLength: Int, allLogits: Bool) throws(TillerError) {
@@ -248,7 +248,7 @@ public final class Engine: Sendable {
         } catch { throw TillerError(error) }
     }
 
-    /// Timelines to score texts with side by side, as long as the model or a limit allows.
+    /// Timelines for scoring texts side by side, of the length that the model and the limit allow.
     package func makeSessions(count: Int, tokenLimit: Int) throws(TillerError) -> [Session] {
         var sessions: [Session] = []
         for _ in 0..<count {
@@ -257,15 +257,15 @@ public final class Engine: Sendable {
         return sessions
     }
 
-    /// Bytes that are allocated by now besides weights and sessions, of activations in the forms that are written.
+    /// Bytes allocated so far besides weights and sessions, counting activations in the forms that are written.
     package var allocatedByteCount: Int {
         forwardPass.allocatedByteCount(form: MemoryPrediction.form(of: file))
     }
 
-    /// Runs tokens of a timeline; the batches of sessions on other threads take turns with its own.
+    /// Evaluates tokens of a timeline; its batches take turns with those of sessions on other threads.
     ///
     /// - Parameter shouldContinue: see `ForwardPass`.
-    /// - Returns: whether all was evaluated.
+    /// - Returns: whether all tokens were evaluated.
     @discardableResult
     package func evaluate(
         _ tokens: UnsafeBufferPointer<Int32>, cache: KeyValueCache, _ evaluation: ForwardOptions,
@@ -274,14 +274,14 @@ public final class Engine: Sendable {
         forwardPass.evaluate(tokens, cache: cache, evaluation, request: request, while: shouldContinue)
     }
 
-    /// Runs parts of several timelines together.
+    /// Evaluates parts of several timelines together.
     package func evaluate(
         _ parts: [TimelinePart], visit: ((Int, Int, UnsafeBufferPointer<Float>) -> Void)?
     ) {
         forwardPass.evaluate(parts, visit: visit)
     }
 
-    /// Runs one token of each of two timelines.
+    /// Evaluates one token of each of two timelines together.
     package func evaluatePair(
         _ tokens: UnsafeBufferPointer<Int32>, first: (cache: KeyValueCache, evaluation: ForwardOptions),
         second: (cache: KeyValueCache, evaluation: ForwardOptions),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Generating text: draw a token, show its text, evaluate it, until something says stop.
+// Text generation: sample a token, report its text, evaluate it, until a stop condition holds.
 
 import Platform
 import Tokenization
@@ -9,20 +9,20 @@ public struct GenerationOptions: Sendable {
     public var sampling = SamplingOptions()
     /// The most tokens to generate.
     public var maximumTokens = 512
-    /// Generation ends before any of these texts. One that names a special token, as in `"<|im_start|>"`, also ends it where
-    /// the model generates that token, shown or not.
+    /// Generation ends before any of these texts. A stop string that names a special token, such as `"<|im_start|>"`, also ends
+    /// it when the model generates that token, shown or not.
     public var stopStrings: [String] = []
-    /// Ignores the tokens that end a turn, as benchmarks do.
+    /// Ignores the end-of-turn tokens, as benchmarks do.
     public var ignoresEndOfGeneration = false
     /// Shows special tokens as text.
     public var showsSpecialTokens = false
     /// Reports the natural logarithm of each drawn token's probability, before penalties and temperature.
     public var reportsLogProbabilities = false
-    /// The most that steering may move each token's distribution, as KL(sampled ‖ unsteered) in nats; nil sets no bound,
-    /// 0 leaves the unsteered text. The session then runs its tokens without steering too; see `Sampler.sample(_:steered:…)`
-    /// for what is bounded.
+    /// Limit on how far steering moves each token's distribution, as KL(sampled ‖ unsteered) in nats; nil sets no bound, 0 yields
+    /// the unsteered text. The session then also runs its tokens without steering; see `Sampler.sample(_:steered:…)` for the
+    /// distributions that the bound compares.
     public var maximumDivergence: Double?
-    /// Reports KL(steered ‖ unsteered) of each token also without a bound; that runs the session without steering too.
+    /// Reports KL(steered ‖ unsteered) of each token even without a bound; the session then also runs without steering.
     public var reportsDivergence = false
 
     public init() {}
@@ -31,12 +31,12 @@ public struct GenerationOptions: Sendable {
 /// One generated token.
 public struct GeneratedToken: Sendable {
     public let token: Int32
-    /// The text that became certain with this token; may be empty inside a character or a possible stop string. What is
-    /// still held back when generation ends comes with the last token.
+    /// The text completed by this token; may be empty inside a character or a possible stop string. Text still held back at the
+    /// end of generation is added to the last token.
     public internal(set) var text: String
-    /// ln P(token) under the model's own distribution, where it was asked for.
+    /// ln P(token) under the model's own distribution, if requested.
     public let logProbability: Float?
-    /// How far steering moved the distribution of this token, where that was bounded or asked for.
+    /// How far steering moved the distribution of this token, if that was bounded or requested.
     public internal(set) var divergence: TokenDivergence?
 }
 
@@ -50,25 +50,25 @@ public enum StopReason: String, Sendable {
     case cancelled
 }
 
-/// All that was generated.
+/// The complete output of a generation.
 public struct GenerationResult: Sendable {
     public let text: String
     public let tokens: [Int32]
     public let stopReason: StopReason
     /// The seed that repeats this generation.
     public let seed: UInt64
-    /// ln P of each token, where asked for.
+    /// ln P of each token, if requested.
     public let logProbabilities: [Float]
-    /// How far steering moved the tokens' distributions, where that was bounded or asked for.
+    /// How far steering moved the tokens' distributions, if that was bounded or requested.
     public internal(set) var divergence: DivergenceSummary?
 }
 
 extension Session {
-    /// Generates after the session's tokens, and appends what it generates.
+    /// Generates a continuation of the session's tokens, and appends it to the session.
     ///
     /// - Parameters:
     ///   - options: sampling, length and where to stop.
-    ///   - onToken: receives each token once and in order: as it comes, or with the next one if it ends inside a character or a
+    ///   - onToken: receives each token once and in order: immediately, or with the next one if it ends inside a character or a
     ///     possible stop string; false ends the generation.
     /// - Throws: `TillerError.invalidOption` for options outside their range or an empty session.
     @discardableResult
@@ -80,8 +80,8 @@ extension Session {
 
     /// The same.
     ///
-    /// - Parameter readingPromptWhile: asked between batches of what is to be evaluated before the first token; false ends
-    ///   the generation.
+    /// - Parameter readingPromptWhile: called between batches of the tokens evaluated before the first sample; false ends the
+    ///   generation.
     func generate(
         _ options: GenerationOptions, readingPromptWhile shouldContinue: () -> Bool,
         onToken: (GeneratedToken) -> Bool
@@ -110,7 +110,7 @@ extension Session {
 /// The state of one generation.
 struct GenerationRun {
     let session: Session
-    /// The same tokens without steering, where what steers is bounded or measured.
+    /// An unsteered session over the same tokens, if steering is bounded or measured.
     private let unsteered: Session?
     let options: GenerationOptions
     var sampler: Sampler
@@ -120,7 +120,7 @@ struct GenerationRun {
     var tokens: [Int32] = []
     var logProbabilities: [Float] = []
     private var divergence = DivergenceSummary()
-    /// The last token, where its text is not complete: reported with the next one, or with all that was held back at the end.
+    /// The last token, if its text is incomplete: reported with the next one, or with the rest of the text at the end.
     private var unreported: GeneratedToken?
 
     init(
@@ -146,7 +146,7 @@ struct GenerationRun {
     }
 
     mutating func execute(_ onToken: (GeneratedToken) -> Bool) throws(TillerError) -> GenerationResult {
-        // Who stopped the reading of the prompt wants no token.
+        // A caller that stopped the prompt's evaluation wants no token.
         var reason: StopReason? = session.hasLogits && unsteered?.hasLogits ?? true ? nil : .cancelled
         while reason == nil {
             if tokens.count >= options.maximumTokens {
@@ -158,7 +158,7 @@ struct GenerationRun {
             }
         }
         let stopReason = reason ?? .cancelled
-        // The sampler writes penalties into the logits; who goes on from here needs the model's own.
+        // The sampler writes penalties into the logits; a later continuation needs the model's own.
         session.forgetLogits()
         unsteered?.forgetLogits()
         finish(isStopped: stopReason == .stopString, onToken)
@@ -168,15 +168,15 @@ struct GenerationRun {
             divergence: divergence.tokenCount > 0 ? divergence : nil)
     }
 
-    /// Draws one token; returns why generation ends, if it does.
+    /// Samples one token; returns why generation ends, if it does.
     private mutating func advance(_ onToken: (GeneratedToken) -> Bool) throws(TillerError) -> StopReason? {
-        // Penalties change the logits in place, so the model's own are kept aside.
+        // Penalties change the logits in place, so a copy keeps the model's own distributions.
         let own = options.reportsLogProbabilities ? OwnDistributions(session, unsteered) : nil
         let draw = drawToken()
         let token = draw.token
         let logProbability = own?.logProbability(of: token, share: draw.divergence?.share ?? 1)
         if !options.ignoresEndOfGeneration, session.engine.isEndOfGeneration(token) { return .endOfTurn }
-        // Like an end of turn, a special token that ends the text is no part of it.
+        // Like an end-of-turn token, a special token that ends the text is not part of it.
         let hidden = isHidden(token) ? push(token) : nil
         if let hidden, hidden.isStopped {
             add(hidden.text)
@@ -185,7 +185,7 @@ struct GenerationRun {
         if let earlier = unreported {
             unreported = nil
             guard onToken(earlier) else {
-                // The drawn token was never seen; what it shows of the text before stays.
+                // The sampled token was never shown; text of earlier tokens that it releases remains.
                 if let hidden { add(hidden.text) }
                 return .cancelled
             }
@@ -205,7 +205,7 @@ struct GenerationRun {
             goesOn = onToken(report)
         }
         if isStopped || !goesOn || tokens.count >= options.maximumTokens {
-            // Nobody may ever ask what follows: who wants the first token does not wait for the second one's logits.
+            // The last token is not evaluated until something asks for its logits.
             try session.appendUnread(token)
             try unsteered?.appendUnread(token)
         } else if let unsteered {
@@ -222,7 +222,7 @@ struct GenerationRun {
         return matcher.push(session.engine.tokenizer.bytes(of: token), areShown: false)
     }
 
-    /// Whether a token leaves nothing in the text.
+    /// Whether a token is hidden from the text.
     private func isHidden(_ token: Int32) -> Bool {
         !options.showsSpecialTokens && session.engine.tokenizer.isSpecial(token)
     }
@@ -244,14 +244,14 @@ struct GenerationRun {
         return (token, TokenDivergence(nats: value, share: 1))
     }
 
-    /// Adds what was held back for a stop string or an unfinished character, and reports the last token with it.
+    /// Adds text held back for a stop string or an unfinished character, and reports the last token with it.
     private mutating func finish(isStopped: Bool, _ onToken: (GeneratedToken) -> Bool) {
         if !isStopped { add(matcher.push(decoder.finish().utf8).text + matcher.finish()) }
         if let last = unreported { _ = onToken(last) }
         unreported = nil
     }
 
-    /// Adds what was held back of the last token's text.
+    /// Adds text to the result and to the unreported token.
     private mutating func add(_ rest: [UInt8]) {
         let newText = String(decoding: rest, as: UTF8.self)
         text += newText

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// One generation on a thread of its own: it would block a thread of Swift's cooperative pool for seconds.
+// A generation on its own thread: it would block a thread of Swift's cooperative pool for seconds.
 
 #if !TILLER_RUN
 import Glibc
 import Platform
 
-/// Generates on a thread and keeps the tokens until they are asked for.
+/// Generates on a thread and queues the tokens until the iterator takes them.
 ///
-/// The session is touched by the thread alone from `start` until `next` has returned nil, has thrown, or `end` has returned.
+/// Only the thread accesses the session from `start` until `next` has returned nil or thrown, or `end` has returned.
 final class GenerationWorker: @unchecked Sendable {
-    /// What the thread and who waits for it share.
+    /// State shared by the thread and the iterator.
     private struct State {
-        /// Tokens that nobody has asked for yet, the first one last where they are taken from: `taken` of them are gone.
+        /// Generated tokens in order; the iterator has taken the first `taken` of them.
         var tokens: [GeneratedToken] = []
         var taken = 0
-        /// Who waits for the next token.
+        /// The continuation that waits for the next token.
         var waiting: CheckedContinuation<GeneratedToken?, any Error>?
-        /// How generation ended; an error is handed out once.
+        /// How generation ended; an error is delivered once.
         var end: Result<GeneratedToken?, any Error>?
-        /// Whether nobody wants more tokens.
+        /// Whether the iterator wants no more tokens.
         var isStopped = false
 
-        /// What can be handed out now; nil while that is still to come.
+        /// The next result to deliver; nil if there is none yet.
         mutating func takeNext() -> Result<GeneratedToken?, any Error>? {
             if taken < tokens.count {
                 taken += 1
@@ -37,14 +37,14 @@ final class GenerationWorker: @unchecked Sendable {
     private let session: Session
     private let options: GenerationOptions
     private let state = Locked(State())
-    /// The thread, from `start` until `end`; both are called by the iterator's owner.
+    /// The thread, from `start` until `end`; the iterator's owner calls both.
     private var thread: pthread_t?
 
     init(session: Session, options: GenerationOptions) { (self.session, self.options) = (session, options) }
 
     // MARK: - For the iterator
 
-    /// Starts the thread. Where the system refuses one, `next` says so.
+    /// Starts the thread. If the system refuses one, `next` throws.
     func start() {
         var thread = pthread_t()
         let context = Unmanaged.passRetained(self)
@@ -62,9 +62,9 @@ final class GenerationWorker: @unchecked Sendable {
         self.thread = thread
     }
 
-    /// Waits for the next token; nil after the last. In a cancelled task no more tokens are drawn than the one in progress.
+    /// Waits for the next token; nil after the last. In a cancelled task only the token in progress is completed.
     ///
-    /// - Precondition: nobody else waits.
+    /// - Precondition: there is no other waiting caller.
     func next() async throws -> GeneratedToken? {
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in

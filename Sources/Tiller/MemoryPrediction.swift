@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How much memory a model will need, before it is loaded: the sum of what its parts say that they allocate.
+// The memory that a model needs, predicted before it is loaded: the sum of what its parts will allocate.
 
 import Formats
 import JSON
@@ -8,20 +8,20 @@ import Platform
 import Quantization
 import Transformer
 
-/// Bytes that become resident when a context is filled to its end.
+/// Bytes that become resident when a context is filled.
 package struct MemoryPrediction: Sendable {
-    /// What is mapped of the file; clean pages that the system may take back.
+    /// The mapped part of the file; clean pages that the system may reclaim.
     package let file: Int
     package let cache: Int
-    /// Activations, what threads work in, a session's logits and its sampler.
+    /// Activations, the threads' work areas, a session's logits and its sampler.
     package let scratch: Int
-    /// Code, stacks and libraries: what a process takes that runs the smallest model, on Linux for x86-64.
+    /// Code, stacks and libraries: the memory of a process that runs the smallest model, on Linux for x86-64.
     package let program = 13_500_000
 
     package var total: Int { file + cache + scratch + program }
 
     /// - Parameters:
-    ///   - threadCount: nil takes what an engine takes.
+    ///   - threadCount: nil takes the engine's default.
     ///   - residentWeights: see `Engine.Options`.
     package init(
         file: TillerFile, contextLength: Int, cache encoding: CacheEncoding, threadCount: Int? = nil,
@@ -46,8 +46,8 @@ package struct MemoryPrediction: Sendable {
             + Sampler.byteCount(vocabularySize: configuration.vocabularySize)
     }
 
-    /// - Parameter cache: what was asked for; nil takes the model's usual one.
-    /// - Throws: `TillerError.invalidOption` where the model cannot have that.
+    /// - Parameter cache: the requested type; nil takes the model's default.
+    /// - Throws: `TillerError.invalidOption` if the model does not support it.
     package init(
         file: TillerFile, contextLength: Int, wantedCache: Engine.CacheType?, threadCount: Int? = nil,
         residentWeights: Int? = nil
@@ -58,7 +58,7 @@ package struct MemoryPrediction: Sendable {
             residentWeights: residentWeights)
     }
 
-    /// What the model's projections read.
+    /// The activation form that the model's projections read.
     package static func form(of file: TillerFile) -> ActivationForm {
         file.tensorIndex[.down, 0].map { ActivationForm(readBy: $0.encoding) } ?? .values
     }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opening model files for people: whoever names another kind of file is told what to do with it.
+// Opens model files for users: errors about other kinds of files say what to do with them.
 
 import Formats
 import Platform
 
 /// Opens the `.tiller` file at `path`.
 ///
-/// - Throws: `TillerError.invalidFile` that names the file and says what it is instead.
+/// - Throws: `TillerError.invalidFile` that names the file and says what is wrong with it.
 package func openModelFile(_ path: String) throws(TillerError) -> TillerFile {
     do {
         let mapped = try MappedFile(path: path)

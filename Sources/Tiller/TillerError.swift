@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What can go wrong for a user of the library.
+// The errors that users of the library can meet.
 
 import Platform
 
@@ -9,9 +9,9 @@ public enum TillerError: Error, Sendable, Equatable, CustomStringConvertible {
     case invalidFile(String)
     /// An option is outside its range or does not fit the model.
     case invalidOption(String)
-    /// A profile is unknown, damaged or does not fit the model.
+    /// A profile is unknown, corrupt or does not fit the model.
     case invalidProfile(String)
-    /// The tokens do not fit the session's context. As many as are `needed` were counted; of a long text, not all.
+    /// The tokens do not fit the session's context. `needed` is the number of tokens counted; a long text may have more.
     case contextOverflow(needed: Int, available: Int)
     /// The system refused memory.
     case outOfMemory(String)

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rules of a section as encoding uses them.
+// The rules of a section in the form that encoding uses.
 
 struct EncodingRules: Sendable {
-    /// As the section states them.
+    /// The rules as the section states them.
     let stated: TokenizerRules
     let normalizers: [NormalizerStep]
     let preTokenizers: [PreTokenizerStep]
     let decoder: DecoderRules
-    /// What is special about some added tokens.
+    /// Flags of added tokens with special rules.
     let flags: [Int32: AddedTokenRule.Flags]
-    /// What is looked for in normalized text.
+    /// Texts to find in normalized text.
     let normalizedPatterns: ListedPatterns
     /// Tokens of those patterns.
     let normalizedTokens: [Int32]
     /// Whether one of them is a control token.
     let hasNormalizedControl: Bool
-    /// The pre-tokenizers, where all of them only cut; pieces are then found one by one.
+    /// The pre-tokenizers, if all of them are plain splits; pieces are then found one at a time.
     let expressions: [SplitRule]?
 
     /// Reads the rules of a section.

@@ -2,11 +2,11 @@
 // Tokens to text: all at once, or token by token as they are generated.
 
 extension Tokenizer {
-    /// The bytes that tokens stand for, which need not be whole characters.
+    /// The bytes of tokens, which need not be whole characters.
     ///
-    /// The space that encoding puts in front of a text is taken off again.
+    /// The space that encoding prepends to a text is removed.
     ///
-    /// - Parameter skipSpecial: leave out control and unknown tokens. Ids outside the vocabulary stand for nothing.
+    /// - Parameter skipSpecial: omits control and unknown tokens. Ids outside the vocabulary have no bytes.
     package func decode(_ ids: [Int32], skipSpecial: Bool) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(4 * ids.count)
@@ -15,12 +15,12 @@ extension Tokenizer {
         return bytes
     }
 
-    /// The text that tokens stand for, with U+FFFD for what is not UTF-8.
+    /// The text of tokens, with U+FFFD for invalid UTF-8.
     package func decodeText(_ ids: [Int32], skipSpecial: Bool) -> String {
         String(decoding: decode(ids, skipSpecial: skipSpecial), as: UTF8.self)
     }
 
-    /// Appends a token's bytes, less what does not belong to the text at its beginning.
+    /// Appends a token's bytes, except for those removed at the start of the text.
     func append(_ id: Int32, to bytes: inout [UInt8], skipSpecial: Bool, _ begin: inout TextBegin) {
         guard tables.isToken(id), !(skipSpecial && isSpecial(id)) else { return }
         let start = bytes.count
@@ -36,14 +36,14 @@ extension Tokenizer {
             return
         }
         tables.appendText(of: id, to: &bytes)
-        // The first token that is text loses its leading space.
+        // The first text token loses its leading space.
         if begin.spaceCount > 0 && start < bytes.count && !isSpecial(id) {
             begin.spaceCount = 0
             if bytes[start] == 0x20 && tables.type(of: id) != .userDefined { bytes.remove(at: start) }
         }
     }
 
-    /// Appends the bytes that a token stands for: with rules, a mark becomes a space, or nothing if `dropsMarks`.
+    /// Appends the bytes of a token: with rules, a mark becomes a space, or is removed if `dropsMarks` is true.
     ///
     /// - Precondition: `id` is a token.
     func appendText(of id: Int32, to bytes: inout [UInt8], dropsMarks: Bool = false) {
@@ -70,9 +70,9 @@ extension Tokenizer {
     }
 }
 
-/// What is still taken off the beginning of a text.
+/// Characters still to be removed at the start of a text.
 struct TextBegin: Sendable {
-    /// At most so many spaces.
+    /// The maximum number of spaces.
     var spaceCount: Int
     var isFirstToken = true
 
@@ -81,7 +81,7 @@ struct TextBegin: Sendable {
         spaceCount = tokenizer.rules?.decoder.strippedSpaceCount ?? (prefixes ? 1 : 0)
     }
 
-    /// Nothing: the tokens continue a text.
+    /// Removes nothing: the tokens continue a text.
     static func none(_ tokenizer: Tokenizer) -> TextBegin {
         var begin = TextBegin(tokenizer)
         begin.spaceCount = 0
@@ -90,18 +90,18 @@ struct TextBegin: Sendable {
     }
 }
 
-/// Decodes a stream of tokens into text that is valid at every step: a character whose bytes are spread over
-/// several tokens appears when it is complete.
+/// Decodes a stream of tokens into text that is valid at every step: a character whose bytes span several tokens appears when it
+/// is complete.
 package struct TokenDecoder: Sendable {
     private let tokenizer: Tokenizer
     private let skipSpecial: Bool
     private var begin: TextBegin
-    /// The beginning of a character: at most three bytes.
+    /// The start of an incomplete character: at most three bytes.
     private var pending: [UInt8] = []
 
     /// - Parameters:
-    ///   - skipSpecial: leave out control and unknown tokens.
-    ///   - atStart: the tokens begin a text, so the space that encoding would put there is taken off.
+    ///   - skipSpecial: omits control and unknown tokens.
+    ///   - atStart: whether the tokens start a text, so that the space that encoding would prepend is removed.
     package init(_ tokenizer: Tokenizer, skipSpecial: Bool = true, atStart: Bool = true) {
         self.tokenizer = tokenizer
         self.skipSpecial = skipSpecial
@@ -120,13 +120,13 @@ package struct TokenDecoder: Sendable {
     /// Whether a character is incomplete.
     package var holdsBytes: Bool { !pending.isEmpty }
 
-    /// What is left when no token follows: U+FFFD for an incomplete character, else nothing.
+    /// The rest of the text when no token follows: U+FFFD for an incomplete character, otherwise nothing.
     package mutating func finish() -> String {
         defer { pending.removeAll() }
         return String(decoding: pending, as: UTF8.self)
     }
 
-    /// How many bytes at the end may still become a character (Unicode 16.0, table 3-7).
+    /// Number of bytes at the end that may still become a character (Unicode 16.0, table 3-7).
     private static func incompleteSuffixCount(_ bytes: [UInt8]) -> Int {
         for count in 1...3 where count <= bytes.count {
             let lead = bytes[bytes.count - count]

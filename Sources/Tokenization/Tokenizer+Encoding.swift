@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Text to tokens: special tokens are found first, the rest is cut into pieces, and each piece is merged.
+// Text to tokens: special tokens are matched first, the rest is split into pieces, and each piece is merged.
 
 extension Tokenizer {
     /// The tokens of a text.
     ///
     /// - Parameters:
-    ///   - addSpecial: put the begin and end of sequence around the text, as far as the model wants them.
-    ///   - parseSpecial: recognize control tokens written in the text. If false, they are text like any other;
+    ///   - addSpecial: adds the begin and end of sequence that the model expects around the text.
+    ///   - parseSpecial: recognizes control tokens spelt out in the text. If false, they are treated as ordinary text;
     ///     user-defined tokens are recognized in either case.
-    ///   - maximumCount: what comes after so many tokens is of no use: some more are returned at most.
-    ///   - isCancelled: asked now and then; once it says so, the tokens up to there are returned.
+    ///   - maximumCount: encoding stops once there are more tokens than this; the result may contain a few more.
+    ///   - isCancelled: called occasionally; once it returns true, the tokens so far are returned.
     package func encode(
         _ text: String, addSpecial: Bool, parseSpecial: Bool, maximumCount: Int = .max,
         isCancelled: () -> Bool = { false }
@@ -21,13 +21,13 @@ extension Tokenizer {
         return output
     }
 
-    /// The tokens of a text of which only some parts may hold control tokens; user-defined tokens are recognized
-    /// everywhere. Tokens of text form across the borders of these parts.
+    /// The tokens of a text in which only some parts may hold control tokens; user-defined tokens are recognized everywhere.
+    /// Ordinary tokens may span the boundaries of these parts.
     ///
     /// - Parameters:
-    ///   - ranges: bytes of the text's UTF-8, ascending and apart from each other, each of whole characters.
-    ///   - maximumCount: what comes after so many tokens is of no use: some more are returned at most.
-    ///   - isCancelled: asked now and then; once it says so, the tokens up to there are returned.
+    ///   - ranges: ascending, disjoint ranges of the text's UTF-8 bytes, each of whole characters.
+    ///   - maximumCount: encoding stops once there are more tokens than this; the result may contain a few more.
+    ///   - isCancelled: called occasionally; once it returns true, the tokens so far are returned.
     package func encode(
         _ text: String, controlTokensIn ranges: [Range<Int>], maximumCount: Int = .max,
         isCancelled: () -> Bool = { false }
@@ -35,14 +35,14 @@ extension Tokenizer {
         encode(text, .ranges(ranges), maximumCount, isCancelled)
     }
 
-    /// Tokens that a text has at least, known without encoding it: each covers no more bytes than the longest.
+    /// A lower bound on a text's token count, found without encoding it: no token covers more bytes than the longest one.
     ///
-    /// - Returns: 0 where tokens may stand for any number of bytes: after normalization, or where a byte has no token.
+    /// - Returns: 0 if a token may cover any number of bytes: after normalization, or if a byte has no token.
     package func leastTokenCount(of text: String) -> Int {
         let isSentencePiece = tables.layout.kind == .sentencePieceBPE
         let hasUnknown = isSentencePiece && tables.layout.specialIds[2] >= 0
         guard rules == nil, hasUnknown || tables.hasAllBytes else { return 0 }
-        // SentencePiece's mark of three bytes counts as a space.
+        // SentencePiece's three-byte mark counts as a space.
         let longest = max(tables.layout.longestTokenByteCount, 1) * (isSentencePiece ? 3 : 1)
         return (text.utf8.count + longest - 1) / longest
     }
@@ -58,13 +58,13 @@ extension Tokenizer {
         }
     }
 
-    /// The tokens of UTF-8 bytes; what is not valid UTF-8 is first replaced by U+FFFD.
+    /// The tokens of UTF-8 bytes; invalid UTF-8 is first replaced by U+FFFD.
     package func encode(utf8 bytes: [UInt8], addSpecial: Bool, parseSpecial: Bool) -> [Int32] {
         encode(String(decoding: bytes, as: UTF8.self), addSpecial: addSpecial, parseSpecial: parseSpecial)
     }
 }
 
-/// One encoding under way.
+/// The state of one encoding.
 struct TextEncoder {
     let tables: TokenizerTables
     let rules: EncodingRules?
@@ -73,7 +73,7 @@ struct TextEncoder {
     var output: [Int32] = []
     private var merger = PieceMerger()
 
-    /// Longer pieces are cut here, so that positions fit in 32 bits; no real text has one.
+    /// Longer pieces are cut at this length, so that positions fit in 32 bits; no real text has one.
     private static let maximumPieceByteCount = 1 << 28
 
     init(
@@ -85,7 +85,7 @@ struct TextEncoder {
         self.isAsked = isAsked
     }
 
-    /// Whether nobody wants what comes next.
+    /// Whether no further tokens are needed.
     private func isCancelled() -> Bool { output.count > maximumCount || isAsked() }
 
     mutating func encode(_ text: Span<UInt8>, _ places: ControlPlaces) {
@@ -112,7 +112,7 @@ struct TextEncoder {
 
     // MARK: - By rules
 
-    /// The stretch between two added tokens: it is normalized, tokens are found in that, and the rest is cut.
+    /// Encodes the text between two added tokens: normalizes it, matches tokens in the result, and splits the rest.
     private mutating func encode(
         _ text: Span<UInt8>, _ range: Range<Int>, by rules: EncodingRules, _ places: ControlPlaces
     ) {
@@ -139,8 +139,8 @@ struct TextEncoder {
         }
     }
 
-    /// A stretch as it is, and whether control tokens are looked for in its normalized text; where they may be in some
-    /// parts only, it is cut at their ends.
+    /// The parts of a range, and whether control tokens are matched in their normalized text; if only some parts may hold control
+    /// tokens, the range is cut at their ends.
     private func parts(of range: Range<Int>, _ rules: EncodingRules, _ places: ControlPlaces) -> [(
         Range<Int>, Bool
     )] {
@@ -198,7 +198,7 @@ struct TextEncoder {
         }
     }
 
-    /// Where a mark for a space stands that no token spans, or the limit.
+    /// The position of the next mark for a space that no token spans, or the limit.
     private func wordEnd(_ text: Span<UInt8>, from start: Int, to limit: Int) -> Int {
         var end = start + 1
         while end < limit {
@@ -225,12 +225,12 @@ struct TextEncoder {
             appendUnits(text, piece)
         }
         merger.merge(RankedMerges(tables: tables), text, end: piece.count, isCancelled: isAsked)
-        // A byte that has no token leaves nothing, as in the models' own tokenizers.
+        // A byte without a token is dropped, as in the models' own tokenizers.
         for symbol in merger.symbols where symbol.token >= 0 { output.append(symbol.token) }
     }
 
-    /// The tokens of single bytes or characters. As in the library `tokenizers`, an unknown one waits until the next
-    /// known one, so that several may become one, and bytes do not count as known.
+    /// The tokens of single bytes or characters. As in the library `tokenizers`, an unknown token is held until the next known
+    /// one, so that several can be fused, and byte tokens do not count as known.
     private mutating func appendUnits(_ text: Span<UInt8>, _ piece: Range<Int>) {
         let isByteLevel = tables.layout.kind == .byteLevelBPE
         let unknown = tables.layout.flags.contains(.usesUnknown) ? tables.layout.specialIds[2] : -1
@@ -291,7 +291,7 @@ struct TextEncoder {
         }
     }
 
-    /// A symbol that never joined may still be a token by itself; if not, its bytes are.
+    /// A symbol that never joined may still be a token by itself; otherwise its bytes are appended.
     private mutating func append(_ symbol: Symbol, _ text: Span<UInt8>, end: Int) {
         let range = Int(symbol.start)..<end
         let token = symbol.token >= 0 ? symbol.token : tables.token(text, range)

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// A tokenizer is a section of bytes, checked once and used where it lies: nothing is parsed or built at load.
+// A tokenizer is a section of bytes, validated once and used in place: nothing is parsed or built at load.
 
-/// Turns text into tokens and tokens into text, by the tables of a tokenizer section (formats/tokenizer.md).
+/// Converts text to tokens and tokens to text with the tables of a tokenizer section (formats/tokenizer.md).
 package struct Tokenizer: Sendable {
     let tables: TokenizerTables
-    /// What a section of version 2 says besides its tables.
+    /// The rules of a section of version 2.
     let rules: EncodingRules?
-    /// Keeps the tables' memory.
+    /// Keeps the tables' memory alive.
     private let owner: (any AnyObject & Sendable)?
 
-    /// Checks a tokenizer section and uses it where it lies.
+    /// Validates a tokenizer section and uses it in place.
     ///
     /// - Parameters:
-    ///   - bytes: the section, which nobody changes as long as the tokenizer lives.
-    ///   - owner: what keeps it alive; nil where the caller does.
+    ///   - bytes: the section, which must not change during the tokenizer's lifetime.
+    ///   - owner: keeps the bytes alive; nil if the caller does.
     /// - Throws: the rule of formats/tokenizer.md §4 that the section breaks.
     package init(
         bytes: UnsafeRawBufferPointer, owner: (any AnyObject & Sendable)?
@@ -25,9 +25,9 @@ package struct Tokenizer: Sendable {
     }
 
     package var kind: TokenizerKind { tables.layout.kind }
-    /// The rules of a section of version 2.
+    /// The rules as a section of version 2 states them.
     package var statedRules: TokenizerRules? { rules?.stated }
-    /// The count of tokens. A model's output may be wider: ids from there on stand for nothing.
+    /// The number of tokens. A model's output may be wider: further ids have no text.
     package var vocabularySize: Int { tables.layout.tokenCount }
 
     package var beginOfSequence: Int32? { specialToken(0) }
@@ -46,27 +46,27 @@ package struct Tokenizer: Sendable {
         (0..<tables.layout.endOfGenerationCount).contains { tables.endOfGenerationToken($0) == id }
     }
 
-    /// Whether a token steers the model and is not part of what people read.
+    /// Whether this is a control token (not shown as text).
     package func isSpecial(_ id: Int32) -> Bool {
         guard tables.isToken(id) else { return false }
         let type = tables.type(of: id)
         return type == .control || type == .unknown
     }
 
-    /// What a token is for; nil for an id outside the vocabulary.
+    /// The type of a token; nil for an id outside the vocabulary.
     package func type(of id: Int32) -> TokenType? { tables.isToken(id) ? tables.type(of: id) : nil }
 
-    /// The bytes that a token stands for, not always whole characters; none for an id outside the vocabulary.
+    /// The bytes of a token, not always whole characters; none for an id outside the vocabulary.
     package func bytes(of id: Int32) -> [UInt8] {
         var bytes: [UInt8] = []
         if tables.isToken(id) { appendText(of: id, to: &bytes) }
         return bytes
     }
 
-    /// A token's bytes as text, incomplete characters replaced: for display.
+    /// A token's bytes as text for display, with incomplete characters replaced.
     package func text(of id: Int32) -> String { String(decoding: bytes(of: id), as: UTF8.self) }
 
-    /// The control, unknown or user-defined token with a text, as in `"<|im_end|>"`.
+    /// The control, unknown or user-defined token with a text such as `"<|im_end|>"`.
     package func specialToken(_ text: String) -> Int32? {
         let bytes = Array(text.utf8)
         guard !bytes.isEmpty else { return nil }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What can be wrong with a vocabulary or with a tokenizer section: the rules of formats/tokenizer.md by name.
+// Errors in a vocabulary or a tokenizer section: the rules of formats/tokenizer.md by name.
 
 /// A rule that a vocabulary or a tokenizer section breaks.
 package struct TokenizerError: Error, Equatable, CustomStringConvertible {
@@ -27,7 +27,7 @@ package struct TokenizerError: Error, Equatable, CustomStringConvertible {
     package let rule: Rule
     package let found: String
     package let expected: String
-    /// Which field or entry.
+    /// The field or entry concerned.
     package let place: String
 
     package init(_ rule: Rule, found: String, expected: String, at place: String) {

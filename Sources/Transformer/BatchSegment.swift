@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of several timelines share one pass over the weights; only what looks at positions, caches or steering runs for each
-// timeline by itself.
+// Rows of several timelines share one pass over the weights; only the steps that depend on positions, caches or steering run per
+// timeline.
 
 import Kernels
 import Steering
 
-/// One timeline's rows of a batch.
+/// One timeline's rows in a batch.
 struct BatchSegment {
     let cache: KeyValueCache
     let evaluation: ForwardOptions
@@ -23,13 +23,13 @@ struct BatchSegment {
 /// All rows of a batch.
 struct BatchSegments {
     let first: BatchSegment
-    /// Not in the array, which would have to be allocated for each token.
+    /// Stored outside an array, which would be allocated for each token.
     private var second: BatchSegment?
     private var others: [BatchSegment] = []
 
     init(_ first: BatchSegment, _ second: BatchSegment? = nil) { (self.first, self.second) = (first, second) }
 
-    /// - Precondition: there is one; their rows follow each other.
+    /// - Precondition: there is at least one segment; their rows are contiguous.
     init(_ segments: [BatchSegment]) {
         first = segments[0]
         others = Array(segments.dropFirst())

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The weights of one block as views of the mapped file, with what the configuration says of it.
+// The weights of one block as views of the mapped file, with their part of the configuration.
 
 import Formats
 import Kernels
@@ -7,6 +7,7 @@ import Quantization
 
 /// The weights of one transformer block. Matrices are [output × input].
 package struct BlockWeights: Sendable {
+    /// Attention with at most as many key and value heads as query heads (grouped-query attention, GQA).
     package struct Attention: Sendable {
         package let norm: WeightVector
         package let query, key, value, output: WeightMatrix
@@ -14,11 +15,11 @@ package struct BlockWeights: Sendable {
         package let queryNorm, keyNorm: WeightVector?
         package let postNorm: WeightVector?
         package let plan: LayerPlan.Attention
-        /// What turns queries and keys; nil where nothing does.
+        /// RoPE for queries and keys; nil in a layer without it (NoPE).
         let rotary: Rotary?
-        /// [headCount · headSize], what turns the heads' outputs into the source's; nil where they are.
+        /// [headCount · headSize], factors that restore the source's scale of the heads' outputs; nil if they are unscaled.
         let headFactors: [Float]?
-        /// What a cache that rounds leaves out of the key bias, where that is large.
+        /// The part of the key bias that a quantized KV cache leaves out, where that bias is large.
         package let separateKeyBias: KeyBias?
 
         /// Whether a projection of the normalized stream reads its 8-bit form.
@@ -39,9 +40,9 @@ package struct BlockWeights: Sendable {
 
     package let attention: Attention
     package let feedForward: FeedForward
-    /// Factor on what attention and feed-forward add to the stream.
+    /// Factor on the updates that attention and feed-forward add to the residual stream.
     let residualScale: Float
-    /// What memory is asked for while the block's products are made.
+    /// The weights to prefetch during the block's products.
     let prefetch: PrefetchOrder
 
     var matrices: [WeightMatrix] {
@@ -72,7 +73,7 @@ extension BlockWeights.Attention {
         keyNorm = tensors.optionalVector(.keyNorm, layer)
         postNorm = tensors.optionalVector(.postAttentionNorm, layer)
         headFactors = tensors.file.headScaling?.outputFactors(layer: layer, configuration)
-        // A norm after the bias would change it with the rest of the key.
+        // A norm after the bias would act on the sum of key and bias, so the bias cannot be separated.
         separateKeyBias =
             if let keyBias, keyNorm == nil, let table = rotary?.onlyTable {
                 KeyBias(
@@ -84,7 +85,7 @@ extension BlockWeights.Attention {
 extension BlockWeights {
     /// Looks up the weights of a layer.
     ///
-    /// - Parameter next: what the block after this one reads first.
+    /// - Parameter next: the weights that the next block reads first.
     /// - Throws: `FormatError` where a required tensor is missing.
     init(
         _ layer: Int, of tensors: TensorViews, _ configuration: ModelConfiguration, _ rotaries: [Rotary],
@@ -103,22 +104,22 @@ extension BlockWeights {
             down: PrefetchHint(feedForward.down), next: next)
     }
 
-    /// What the block reads first.
+    /// The weights that the block reads first.
     var first: PrefetchHint { PrefetchHint(attention.query, attention.key, attention.value) }
 }
 
-/// The weights that follow each product of a block: threads that wait ask memory for them meanwhile.
+/// The weights that follow each product of a block: idle threads prefetch them.
 struct PrefetchOrder: Sendable {
     /// After queries, keys and values, and after attention's scores.
     let attentionOutput: PrefetchHint
     let gate: PrefetchHint
     let down: PrefetchHint
-    /// Those of the next block; nil in the last one.
+    /// The first weights of the next block; nil in the last one.
     let next: PrefetchHint?
 }
 
 extension LayerPlan.FeedForward.Activation {
-    /// The kernels' name of it.
+    /// The kernels' case for this activation.
     fileprivate var kernel: GateActivation {
         switch self {
         case .silu: .silu

@@ -1,34 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
-// What goes through the model together, and how: tokens of one timeline or of several, each with its cache and steering.
+// The input of a forward pass: tokens of one or several timelines, each with its cache and steering.
 
 import Kernels
 import Platform
 import Steering
 
-/// Rows of the stream that the head is asked for.
+/// The rows for which the head computes logits.
 package enum LogitsRequest {
     case none
-    /// The last token only, what generation needs; into a buffer of [vocabularySize].
+    /// The last token only, which is what generation needs; into a buffer of [vocabularySize].
     case last(into: AlignedBuffer<Float>)
-    /// Every token, handed out in order as (index of the token in the batch, its logits).
+    /// Every token, delivered in order as (index of the token in the batch, its logits).
     case all((_ token: Int, _ logits: UnsafeBufferPointer<Float>) -> Void)
 }
 
-/// What one evaluation reads and changes besides the model.
+/// The inputs and the state of one evaluation besides the model.
 package struct ForwardOptions {
     /// Position of the first token; the cache holds everything before it.
     package var firstPosition: Int
     package var steering: SteeringPlan
-    /// The memory of the plan's gates, of the same context as the cache.
+    /// State of the plan's gates, over the same context as the cache.
     package var gates: SteeringGates?
-    /// Whether the tokens are prompt or generated text, for profiles that steer one of them only.
+    /// Whether the tokens are prompt or generated text, for profiles that steer only one of them.
     package var isPrompt: Bool
     package var recorder: ResidualRecorder?
-    /// Takes up what the heads of the attention read, as wide as all of them together.
+    /// Records the outputs of the attention heads, all heads of a layer in one row.
     package var headRecorder: ResidualRecorder?
     package var inputs: InputRecorder?
 
-    /// - Precondition: a plan with conditions comes with its gates.
+    /// - Precondition: a plan with conditions has gates.
     package init(
         firstPosition: Int, steering: SteeringPlan = .none, gates: SteeringGates? = nil,
         isPrompt: Bool = true, recorder: ResidualRecorder? = nil, headRecorder: ResidualRecorder? = nil,
@@ -44,17 +44,17 @@ package struct ForwardOptions {
         self.inputs = inputs
     }
 
-    /// Whether anything is recorded, which takes a timeline of its own.
+    /// Whether anything is recorded, which requires a batch with a single timeline.
     var records: Bool { recorder != nil || headRecorder != nil || inputs != nil }
 }
 
-/// Tokens that go on where one timeline's cache stands.
+/// Tokens that continue one timeline from the end of its cache.
 package struct TimelinePart {
     package let tokens: ArraySlice<Int32>
     package let cache: KeyValueCache
     package let evaluation: ForwardOptions
 
-    /// - Precondition: nothing is recorded, which takes a timeline of its own.
+    /// - Precondition: nothing is recorded: recording requires a batch with a single timeline.
     package init(tokens: ArraySlice<Int32>, cache: KeyValueCache, evaluation: ForwardOptions) {
         precondition(!evaluation.records, "TimelinePart: nothing is recorded")
         (self.tokens, self.cache, self.evaluation) = (tokens, cache, evaluation)

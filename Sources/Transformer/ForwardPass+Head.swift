@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From the last layer's stream to logits.
+// From the residual stream after the last layer to logits.
 
 import Kernels
 import Platform
@@ -7,8 +7,8 @@ import Platform
 extension ForwardPass {
     func computeLogits(ofRow row: Int, into logits: AlignedBuffer<Float>) {
         normalizeHeadInput(firstRow: row, count: 1)
-        // Now the head is mapped and the cache grows token by token; neither shall be beside the memory of a long
-        // prompt, in however many calls that came.
+        // From here on the head is mapped and the cache grows token by token; neither should add to the memory of a long prompt,
+        // no matter how many calls evaluated it.
         if hasFilledScratch, batchSize > 1 {
             scratch.release()
             hasFilledScratch = false

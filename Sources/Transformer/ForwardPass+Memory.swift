@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The memory of a forward pass and its threads, before it exists and when it does.
+// The memory of a forward pass and its threads, before and after allocation.
 
 import Formats
 import Kernels
 import Platform
 
 extension ForwardPass {
-    /// Bytes that full batches over a full context write to, besides the cache: activations, and what threads work in.
+    /// Bytes that full batches over a full context write to, besides the KV cache: activations and the threads' work areas.
     ///
     /// - Parameters:
     ///   - form: what the projections of the model read.
-    ///   - separatesBiases: whether the cache may leave biases of keys out.
+    ///   - separatesBiases: whether the cache may leave out key biases.
     package static func byteCount(
         configuration: ModelConfiguration, form: ActivationForm, contextLength: Int, threadCount: Int,
         separatesBiases: Bool, batchSize: Int = defaultBatchSize
@@ -35,12 +35,12 @@ extension ForwardPass {
 
     /// Makes room for evaluations up to the end of a context, so that they allocate nothing.
     ///
-    /// - Parameter allLogits: whether a request for the logits of all tokens, or of two timelines, may come.
+    /// - Parameter allLogits: whether a caller may request the logits of all tokens, or of two timelines.
     /// - Throws: `AllocationError`.
     package func reserve(
         contextLength: Int, cache: CacheEncoding, allLogits: Bool = false
     ) throws(AllocationError) {
-        // A cache that rounds holds keys without their large biases.
+        // A quantized cache holds keys without their large biases.
         let separatesBiases =
             cache != .float32 && model.blocks.contains { $0.attention.separateKeyBias != nil }
         let attention = Self.attentionMemory(
@@ -53,7 +53,7 @@ extension ForwardPass {
         }
     }
 
-    /// Bytes that are allocated by now, of activations in the forms that are written.
+    /// Bytes allocated so far, counting activations in the forms that are written.
     package func allocatedByteCount(form: ActivationForm) -> Int {
         scratch.allocatedByteCount(form: form) + compute.allocatedByteCount
     }

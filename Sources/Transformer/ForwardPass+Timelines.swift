@@ -5,12 +5,12 @@ import Kernels
 import Platform
 
 extension ForwardPass {
-    /// Runs parts of several timelines through the model in batches that do not end where a part does: short texts then
-    /// cost what long ones do. Each comes out as it would alone, bit for bit.
+    /// Runs parts of several timelines through the model. Batches span the ends of parts, so short texts cost no more per token
+    /// than long ones. Results equal those of separate runs bit for bit.
     ///
     /// - Parameter visit: receives the logits after each token as (index of the part, index of the token in it, logits),
     ///   in order; nil computes none.
-    /// - Precondition: as for one timeline; no two parts have the same cache.
+    /// - Precondition: as for one timeline; no two parts share a cache.
     package func evaluate(
         _ parts: [TimelinePart], visit: ((Int, Int, UnsafeBufferPointer<Float>) -> Void)?
     ) {
@@ -44,12 +44,12 @@ extension ForwardPass {
         runBatch()
     }
 
-    /// Runs one token of each of two timelines through the model together: the weights are read from memory once for
-    /// both. Both come out as they would alone, bit for bit.
+    /// Runs one token of each of two timelines through the model together: the weights are read from memory once for both.
+    /// Results equal those of separate runs bit for bit.
     ///
     /// - Parameters:
     ///   - tokens: one id for each timeline.
-    ///   - visit: receives the logits of both, first and second, which are valid during the call.
+    ///   - visit: receives the logits of the first and the second timeline, which are valid during the call.
     /// - Precondition: as for `evaluate`; nothing is recorded.
     package func evaluatePair(
         _ tokens: UnsafeBufferPointer<Int32>, first: (cache: KeyValueCache, evaluation: ForwardOptions),

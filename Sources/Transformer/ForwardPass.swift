@@ -7,10 +7,10 @@ import Kernels
 import Platform
 import Steering
 
-/// Evaluates tokens with one model; owns the scratch memory.
+/// Evaluates tokens with one model; owns the scratch memory. Prompts run in batches (chunked prefill).
 ///
-/// Any number of threads may evaluate: their batches take turns (`Compute.exclusively`), also with those of other forward
-/// passes on the same compute.
+/// Any number of threads may evaluate: their batches take turns (`Compute.exclusively`), including those of other forward passes
+/// on the same compute.
 package final class ForwardPass: @unchecked Sendable {
     package let model: Model
     package let compute: Compute
@@ -22,7 +22,7 @@ package final class ForwardPass: @unchecked Sendable {
     /// Whether all rows of the scratch memory are resident.
     var hasFilledScratch = false
 
-    /// Tokens of a batch unless told otherwise: twice as many prefill a few percent faster, but their memory would show.
+    /// Default batch size in tokens: twice as many prefill a few percent faster, but use noticeably more memory.
     package static let defaultBatchSize = 128
 
     /// - streamed: layers that do not stay in memory; nil keeps all.
@@ -42,11 +42,11 @@ package final class ForwardPass: @unchecked Sendable {
     /// - Parameters:
     ///   - tokens: ids at the positions firstPosition, firstPosition + 1, ...
     ///   - request: which logits are computed.
-    ///   - shouldContinue: asked before each layer; false ends the evaluation there, and what the cache has from `firstPosition` on is
-    ///     of no use.
-    /// - Returns: whether all was evaluated.
-    /// - Precondition: ids are below vocabularySize; the cache has room for all positions; what this needs is reserved, or the system
-    ///   grants it; what visits logits, or is asked whether to continue, evaluates nothing on the same compute.
+    ///   - shouldContinue: called before each layer; false ends the evaluation there and invalidates the cache from
+    ///     `firstPosition` on.
+    /// - Returns: whether all tokens were evaluated.
+    /// - Precondition: ids are below vocabularySize; the cache has room for all positions; the memory is reserved, or the system
+    ///   grants it; `request` and `shouldContinue` start no evaluation on the same compute.
     @discardableResult
     package func evaluate(
         _ tokens: UnsafeBufferPointer<Int32>, cache: KeyValueCache, _ evaluation: ForwardOptions,
@@ -75,7 +75,7 @@ package final class ForwardPass: @unchecked Sendable {
         return true
     }
 
-    /// Returns whether it came to the end.
+    /// Returns whether the batch was evaluated to the end.
     @discardableResult
     func runLayers(
         _ tokens: UnsafeBufferPointer<Int32>, _ segments: BatchSegments,
@@ -116,13 +116,13 @@ package final class ForwardPass: @unchecked Sendable {
             layer: layer, segments)
     }
 
-    /// Appends a timeline's keys and values to its cache, and lets its queries attend to all of that.
+    /// Appends a timeline's keys and values to its KV cache, and lets its queries attend to the cached positions.
     private func attend(_ block: BlockWeights, layer: Int, _ segment: BatchSegment) {
         let (weights, cache, count) = (block.attention, segment.cache, segment.rows.count)
         let angles = weights.rotary.map {
             compute.angles($0.table(contextLength: cache.capacity), segment.positions)
         }
-        // A cache that rounds holds keys without their large biases.
+        // A quantized cache holds keys without their large biases.
         let separateBias = cache.encoding == .float32 ? nil : weights.separateKeyBias
         let (position, firstRow) = (segment.positions.lowerBound, segment.rows.lowerBound)
         let work = weights.query.rows + 4 * weights.key.rows
@@ -181,7 +181,7 @@ package final class ForwardPass: @unchecked Sendable {
             segments)
     }
 
-    /// normalized = RMSNorm(hidden), in both forms where the matrices after it read codes.
+    /// normalized = RMSNorm(hidden), in both forms where the following matrices read codes.
     private func normalize(_ norm: WeightVector, _ tokenCount: Int, quantizing: Bool) {
         let (hidden, normalized) = (scratch.hidden, scratch.normalized)
         compute.forTokens(tokenCount, elementCount: 4 * normalized.columns) { rows in
@@ -191,7 +191,7 @@ package final class ForwardPass: @unchecked Sendable {
         }
     }
 
-    /// Adds what a layer's half computed to the residual stream, after its bias, its post norm and its steering.
+    /// Adds the update of attention or feed-forward to the residual stream, after its bias, its post norm and its steering.
     private func addUpdate(
         bias: WeightVector?, norm: WeightVector?, scale: Float, _ site: SteeringProfile.Site, layer: Int,
         _ segments: BatchSegments

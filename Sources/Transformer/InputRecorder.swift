@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-// A tap on what every matrix reads: the statistics by which a quantizer knows which columns matter.
+// A tap on the input of every matrix: the column statistics (imatrix) that tell a quantizer which columns matter.
 
 import Formats
 import Glibc
 import Kernels
 import Platform
 
-/// Sums the squares of each matrix's input, column by column.
+/// Sums the squares of each matrix's input per column (the diagonal of the Hessian of GPTQ, an imatrix).
 ///
-/// Models park attention on a token or two, the first one above all, whose states are hundreds of times larger than all
-/// others and come out of a few columns. They must be seen: rounded as if nothing used them, those columns take every
-/// later token with them. But their share is limited, or one token in a thousand would outweigh the rest.
+/// Models park attention on one or two tokens (attention sinks), above all the first. The states of these tokens are hundreds of
+/// times larger than all others and depend on a few columns. They must count: if their columns are quantized badly, every later
+/// token suffers. But their share is limited; otherwise one token in a thousand would outweigh the rest.
 package final class InputRecorder {
-    /// A token counts by at most so many times the energy of the typical one.
+    /// Limit on a token's weight, in multiples of the typical token's energy.
     private static let largestEnergy = 16.0
 
     private struct Sums {
-        /// Σ x² by column.
+        /// Σ x² per column.
         var squares: [Float]
-        /// Σ ln Σ x² over the tokens: its mean is the energy of the typical one.
+        /// Σ ln Σ x² over the tokens: its mean is the log energy of the typical token.
         var logEnergies = 0.0
         var tokenCount = 0
     }
 
-    /// For each layer's four inputs and the head's.
+    /// One entry per input of each layer, and one for the head's.
     private var sums: [MatrixInput: Sums] = [:]
     /// Tokens seen.
     package private(set) var tokenCount = 0
-    /// Also gets each row and the share by which it counts.
+    /// Also receives each row and the share with which it counts.
     package var onRow: ((_ input: MatrixInput, _ row: UnsafePointer<Float>, _ share: Float) -> Void)?
     /// A row of codes as floats.
     private var row: [Float] = []
@@ -45,7 +45,7 @@ package final class InputRecorder {
             tokenCount: tokenCount, meanSquares: sums.mapValues { $0.squares.map { $0 * scale } })
     }
 
-    /// Takes up the rows of a batch.
+    /// Adds the rows of a batch.
     ///
     /// - Parameter form: the form in which the rows exist.
     func record(

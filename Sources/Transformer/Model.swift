@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A loaded model: looking up addresses in the mapped file.
+// A loaded model: tensors are looked up in the mapped file.
 
 import Formats
 import Kernels
 import Quantization
 
-/// A loaded model: configuration, weights in place, rotary tables. Immutable; the file stays mapped with it.
+/// A loaded model: configuration, weights in place, rotary tables. Immutable; keeps the file mapped.
 package final class Model: Sendable {
     package let file: TillerFile
     /// Keeps the other file's weights mapped.
@@ -13,7 +13,7 @@ package final class Model: Sendable {
     package let configuration: ModelConfiguration
     package let tokenEmbedding: VocabularyMatrix
     package let outputNorm: WeightVector
-    /// The head; the embedding itself where both are tied.
+    /// The head; the embedding itself where the two are tied.
     package let output: VocabularyMatrix
     package let blocks: [BlockWeights]
     private let rotaries: [Rotary]
@@ -25,7 +25,7 @@ package final class Model: Sendable {
         try self.init(TensorViews(file: file))
     }
 
-    /// Looks up some matrices in another file: another conversion of the same source, by the same statistics.
+    /// Takes some matrices from another file: another conversion of the same source with the same statistics.
     ///
     /// - Throws: `FormatError` where a required tensor is missing or has another shape.
     package convenience init(
@@ -65,12 +65,12 @@ package final class Model: Sendable {
         self.rotaries = rotaries
     }
 
-    /// Bytes of weights that one generated token reads.
+    /// Bytes of weights read per generated token.
     package var bytesPerToken: Int {
         blocks.flatMap(\.matrices).reduce(output.byteCount) { $0 + $1.byteCount }
     }
 
-    /// The tables that evaluations in a context of so many tokens use.
+    /// The rotary tables for a context of this length.
     func rotaryTables(contextLength: Int) -> [RotaryTable] {
         Set(configuration.layers.compactMap(\.attention.rotary)).sorted().map {
             rotaries[$0].table(contextLength: contextLength)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A tap on the residual stream: what the trainers of steering profiles read.
+// A tap on the residual stream, for the training of steering profiles.
 
 import Glibc
 import Kernels
@@ -7,14 +7,14 @@ import Platform
 
 /// Sums the residual stream after each block over a range of positions.
 ///
-/// The same numbers serve every position rule: the mean of a text, its last token, the tokens after a prompt.
+/// The same sums serve every position rule: the mean of a text, its last token, the tokens after a prompt.
 package final class ResidualRecorder {
     package let layerCount, hiddenSize: Int
-    /// Positions that count; others pass unseen.
+    /// Positions that count; others are ignored.
     package var positions: Range<Int>
-    /// Σ h over the seen positions, [layerCount × hiddenSize].
+    /// Σ h over the recorded positions, [layerCount × hiddenSize].
     private var sums: [Double]
-    /// Σ RMS(h) over the seen positions, by layer.
+    /// Σ RMS(h) over the recorded positions, per layer.
     private var rmsSums: [Double]
     private var counts: [Int]
 
@@ -27,10 +27,10 @@ package final class ResidualRecorder {
         counts = Array(repeating: 0, count: layerCount)
     }
 
-    /// Number of positions seen at a layer.
+    /// Number of positions recorded at a layer.
     package func count(layer: Int) -> Int { counts[layer] }
 
-    /// The mean state of a layer [hiddenSize]; zeros where nothing was seen.
+    /// The mean state of a layer [hiddenSize]; zeros where nothing was recorded.
     package func mean(layer: Int) -> [Float] {
         let scale = 1 / Double(max(counts[layer], 1))
         return sums[layer * hiddenSize..<(layer + 1) * hiddenSize].map { Float($0 * scale) }
@@ -39,9 +39,9 @@ package final class ResidualRecorder {
     /// The mean over positions of the states' root mean square.
     package func rms(layer: Int) -> Float { Float(rmsSums[layer] / Double(max(counts[layer], 1))) }
 
-    /// Takes up rows [tokenCount × hiddenSize] at consecutive positions.
+    /// Adds rows [tokenCount × hiddenSize] at consecutive positions.
     ///
-    /// - Parameter factors: [hiddenSize], what the rows are multiplied by; nil for 1.
+    /// - Parameter factors: [hiddenSize], multiplied into the rows; nil for 1.
     func record(
         layer: Int, hidden: AlignedBuffer<Float>, scaledBy factors: [Float]? = nil, tokenCount: Int,
         firstPosition: Int

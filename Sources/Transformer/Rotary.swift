@@ -5,13 +5,13 @@ import Formats
 import Glibc
 import Kernels
 
-/// What turns the queries and keys of some layers.
+/// Rotary position embedding (RoPE, also partial rotary) of the queries and keys of some layers.
 struct Rotary: Sendable {
     private let table: RotaryTable
-    /// LongRoPE's table for contexts of more than so many tokens.
+    /// LongRoPE's table for contexts of more than `contextLength` tokens.
     private let long: (table: RotaryTable, contextLength: Int)?
 
-    /// - factors: divisors of the frequencies [rotatedSize / 2] that the model brings along (Llama 3 in GGUF, LongRoPE).
+    /// - factors: divisors of the frequencies [rotatedSize / 2] that the model provides (Llama 3 in GGUF, LongRoPE).
     init(_ plan: RotaryPlan, factors: [Float]? = nil, longFactors: [Float]? = nil) {
         table = RotaryTable(plan, factors: factors)
         long =
@@ -20,13 +20,13 @@ struct Rotary: Sendable {
             } else { nil }
     }
 
-    /// The table for a context: one for all of its positions, because cached keys are never turned again.
+    /// The table for a context: the same for all its positions, because cached keys are never rotated again.
     func table(contextLength: Int) -> RotaryTable {
         if let long, contextLength > long.contextLength { return long.table }
         return table
     }
 
-    /// The table of every context; nil where they differ.
+    /// The table of every context; nil if it depends on the context.
     var onlyTable: RotaryTable? { long == nil ? table : nil }
 }
 
@@ -64,7 +64,7 @@ extension RotaryTable {
         self.init(inverseFrequencies: frequencies.map { Float($0) }, magnitude: magnitude)
     }
 
-    /// Llama 3.1: long wavelengths are divided by `factor`, short ones kept, those between blended.
+    /// Llama 3.1: divides long wavelengths by `factor`, keeps short ones and blends those between.
     private static func llama3(
         _ frequency: Double, factor: Double, low: Double, high: Double, original: Double
     ) -> Double {
@@ -76,7 +76,7 @@ extension RotaryTable {
     }
 }
 
-/// YaRN (arXiv 2309.00071): dimensions that turn often keep their frequency, slow ones are interpolated.
+/// YaRN (arXiv 2309.00071): dimensions that rotate often keep their frequency, slow ones are interpolated.
 private struct YaRN {
     private let factor, first, last: Double
 

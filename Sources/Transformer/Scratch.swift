@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The memory that a forward pass writes to. All of it exists before the first token, so no evaluation ends for want of it.
+// The memory that a forward pass writes to. All of it is allocated before the first token, so no evaluation fails for lack of
+// memory.
 
 import Formats
 import Glibc
@@ -7,17 +8,17 @@ import Kernels
 import Platform
 import Quantization
 
-/// Activations of one batch, row-major with a row for each token.
+/// Activations of one batch, row-major with one row per token.
 final class Scratch {
-    /// Tokens whose logits are computed together when all are wanted.
+    /// Tokens whose logits are computed together when all are requested.
     static let headRows = 16
 
     private let batchSize: Int
     /// The residual stream [batch × hiddenSize].
     let hidden: AlignedBuffer<Float>
     let normalized: Activations
-    /// What a block adds to the stream [batch × hiddenSize]. It is made after the last use of the normalized stream, in the
-    /// same memory.
+    /// The update that a block adds to the residual stream [batch × hiddenSize]. It shares memory with the normalized stream,
+    /// whose last use comes before.
     var update: AlignedBuffer<Float> { normalized.values }
     let query, key, value: AlignedBuffer<Float>
     /// Attention's output before its projection [batch × headCount · headSize].
@@ -26,7 +27,7 @@ final class Scratch {
     let intermediate: Activations
     let headInput: AlignedBuffer<Float>
     let headNormalized: Activations
-    /// Logits of some rows [headRows × vocabularySize], for those who ask for all logits, which generation never does.
+    /// Logits of some rows [headRows × vocabularySize], for requests of all logits, which generation never makes.
     private var allLogits: AlignedBuffer<Float>?
 
     /// - Throws: `AllocationError`.
@@ -44,7 +45,7 @@ final class Scratch {
         headNormalized = try Activations(capacity: Self.headRows, columns: widths.hidden)
     }
 
-    /// Elements of a token's rows.
+    /// Elements per token.
     private struct Widths {
         let hidden, query, key, intermediate: Int
 
@@ -56,9 +57,9 @@ final class Scratch {
         }
     }
 
-    /// Bytes that a full batch writes to: outputs of attention and gate exist in the form that is read.
+    /// Bytes that a full batch writes to. The inputs of the output and down projections exist only in the form that these read.
     ///
-    /// - form: what the projections of the model read.
+    /// - form: the form that the model's projections read.
     static func byteCount(configuration: ModelConfiguration, batchSize: Int, form: ActivationForm) -> Int {
         let widths = Widths(configuration), codes = form == .codes
         func activations(_ columns: Int, rows: Int, values: Bool) -> Int {
@@ -72,7 +73,7 @@ final class Scratch {
             + activations(widths.hidden, rows: headRows, values: true)
     }
 
-    /// The same of what is allocated.
+    /// The same for the allocated buffers.
     func allocatedByteCount(form: ActivationForm) -> Int {
         let codes = form == .codes
         return hidden.byteCount + query.byteCount + key.byteCount + value.byteCount + headInput.byteCount
@@ -82,7 +83,7 @@ final class Scratch {
             + headNormalized.byteCount(values: true, codes: codes)
     }
 
-    /// Gives the memory of all rows but the first back to the system.
+    /// Returns the memory of all rows but the first to the system.
     func release() {
         hidden.release(behind: hidden.count / batchSize)
         query.release(behind: query.count / batchSize)
@@ -91,7 +92,7 @@ final class Scratch {
         for activations in [normalized, attentionOutput, intermediate] { activations.release(behind: 1) }
     }
 
-    /// Room for the logits of some rows.
+    /// Allocates room for the logits of some rows.
     /// - Throws: `AllocationError`, the first time only.
     @discardableResult
     func reserveLogits(vocabularySize: Int) throws(AllocationError) -> AlignedBuffer<Float> {

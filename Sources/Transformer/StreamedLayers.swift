@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Less memory than weights: the layers that do not fit pass through it, mapped only while they are read.
+// Models larger than memory: layers that do not fit are mapped only while they are read.
 
 import Formats
 import Platform
 
-/// The layers whose weights do not stay in resident memory, because there is a limit.
+/// The layers whose weights do not stay in resident memory because of a limit.
 ///
-/// The pages of such a layer are unmapped behind its reading. The system keeps them in its cache while it has room, from
-/// where they are mapped again at little cost. As much of the first layers as there is room for stays, to the large page,
-/// and so does everything that belongs to no layer.
+/// The pages of such a layer are unmapped after it is read. The system keeps them in its page cache while it has room, from which
+/// they are mapped again at little cost. As much of the first layers as fits stays resident, in units of large pages, and so does
+/// everything that belongs to no layer.
 package struct StreamedLayers: Sendable {
     private let file: TillerFile
-    /// What is unmapped behind each layer, within the weights.
+    /// The range of weights unmapped after each layer.
     private let leftBehind: [Range<Int>?]
 
     /// - Parameter limit: the most bytes of weights in resident memory.
@@ -35,19 +35,20 @@ package struct StreamedLayers: Sendable {
         self.leftBehind = leftBehind
     }
 
-    /// The least limit: what belongs to no layer, and one group of layers in the pages that hold any of it.
+    /// The smallest valid limit: the weights outside layers, and one group of layers with the large pages that it touches.
     package static func leastByteCount(of file: TillerFile) -> Int {
         let sizes = groups(of: file).map(\.bytes.count)
         let inUse = (sizes.max() ?? 0) + 2 * LargePage.byteCount
         return min(file.weights.count - sizes.reduce(0, +) + inUse, file.weights.count)
     }
 
-    /// Consecutive layers of two large pages or more: unmapping interrupts the other threads, so small layers go together.
+    /// Groups of consecutive layers of at least two large pages: unmapping interrupts the other threads, so small layers share
+    /// one call.
     ///
-    /// - Returns: nothing where a file mixes its layers, which the format allows: then none can pass.
+    /// - Returns: nothing if a file interleaves its layers, which the format allows: then none can be streamed.
     private static func groups(of file: TillerFile) -> [(lastLayer: Int, bytes: Range<Int>)] {
         var groups: [(lastLayer: Int, bytes: Range<Int>)] = []
-        // Entries are in the order of their bytes.
+        // Entries are sorted by byte offset.
         for tensor in file.tensorIndex.entries {
             guard let layer = tensor.layer else { continue }
             let end = tensor.byteOffset + tensor.byteCount
@@ -65,7 +66,7 @@ package struct StreamedLayers: Sendable {
         return groups
     }
 
-    /// Unmaps what has been read up to here, where it does not stay.
+    /// Unmaps the group that ends at this layer, as far as it does not stay resident.
     func evict(after layer: Int) {
         if let bytes = leftBehind[layer] { file.advise(.dontNeed, weights: bytes) }
     }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a forward pass can be watched and changed: the inputs of matrices, the outputs of heads, what a layer adds to the
-// residual stream, and the stream itself. The forward pass calls these by name and knows nothing more of steering and recording.
+// Taps (hooks) at which a forward pass can be observed and changed: the inputs of matrices, the outputs of heads, the updates of
+// the residual stream, and the stream itself. The forward pass calls these by name and knows nothing else of steering and
+// recording.
 
 import Formats
 import Kernels
 import Steering
 
 extension ForwardPass {
-    /// Shows a matrix's input to the recorder of a calibration.
+    /// Passes a matrix's input to the recorder of a calibration.
     ///
     /// - Parameter form: the form in which the rows exist.
     func tap(
@@ -16,7 +17,7 @@ extension ForwardPass {
         segments.first.evaluation.inputs?.record(input, x, form: form, tokenCount: segments.tokenCount)
     }
 
-    /// The head's input of every token, also where no logits are asked for.
+    /// Records the head's input for every token, also where no logits are requested.
     func tapHeadInput(_ segments: BatchSegments) {
         guard let inputs = segments.first.evaluation.inputs else { return }
         for row in stride(from: 0, to: segments.tokenCount, by: Scratch.headRows) {
@@ -26,14 +27,14 @@ extension ForwardPass {
         }
     }
 
-    /// Whether the outputs of a layer's heads are watched or changed: then they exist as values.
+    /// Whether the outputs of a layer's heads are recorded or steered: then they exist as values.
     func tapsHeads(layer: Int, _ segment: BatchSegment) -> Bool {
         segment.evaluation.headRecorder != nil
             || segment.evaluation.steering.acts(at: .headOutputs, layer: layer)
     }
 
-    /// Steers what the heads give, in Float, and brings it into the form that the projection reads. Recorders see it as
-    /// the source has it.
+    /// Steers the heads' outputs in Float and converts them to the form that the projection reads. Recorders receive them at the
+    /// source's scale.
     func tapHeads(layer: Int, _ block: BlockWeights.Attention, _ segment: BatchSegment) {
         let (attentionOutput, evaluation, place) = (
             scratch.attentionOutput, segment.evaluation, segment.place
@@ -51,7 +52,7 @@ extension ForwardPass {
             firstPosition: evaluation.firstPosition)
     }
 
-    /// Steers the residual stream after a layer, behind the gates that read it, and shows it to the recorder.
+    /// Steers the residual stream after a layer, once the gates have read it, and records it.
     func tapStream(layer: Int, _ segments: BatchSegments) {
         segments.forEach { steerStream(layer: layer, $0) }
         let evaluation = segments.first.evaluation

@@ -8,7 +8,7 @@ import Quantization
 /// Looks tensors up by role and layer.
 struct TensorViews {
     let file: TillerFile
-    /// Where some tensors come from instead.
+    /// Another file that provides some of the tensors.
     var substitute: (file: TillerFile, takes: (TensorRole, Int?) -> Bool)?
 
     func matrix(_ role: TensorRole, _ layer: Int? = nil) throws(FormatError) -> WeightMatrix {
@@ -20,7 +20,7 @@ struct TensorViews {
             encoding: entry.encoding, rows: entry.rows, columns: entry.columns, bytes: file.bytes(of: entry))
     }
 
-    /// The rows of a vocabulary, in the segments in which they are stored.
+    /// The rows of a vocabulary matrix, in the segments in which they are stored.
     func table(_ role: TensorRole) throws(FormatError) -> VocabularyMatrix {
         if let substitute, substitute.takes(role, nil) {
             return try TensorViews(file: substitute.file).table(role)
@@ -37,7 +37,7 @@ struct TensorViews {
         WeightVector(bytes: file.bytes(of: try entry(role, layer)))
     }
 
-    /// `TensorIndex.validate` has seen every required tensor; this is for what slipped through.
+    /// `TensorIndex.validate` has checked every required tensor; this guards against gaps in that check.
     private func entry(_ role: TensorRole, _ layer: Int?) throws(FormatError) -> TensorEntry {
         guard let entry = file.tensorIndex[role, layer] else {
             throw FormatError(.tillerMissingTensor, found: "no tensor \(role)", expected: "one")

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attributes, subscripts and slices. Only data and a fixed list of methods can be reached.
+// Attributes, subscripts and slices. Only data and a fixed list of methods are accessible.
 
-/// What Python's types offer: methods that may be called, and those that the immutable sandbox
-/// withholds because they change their receiver.
+/// The methods of Python's types: those that may be called, and those that the immutable sandbox withholds because they mutate
+/// their receiver.
 private let stringMethods: Set<String> = [
     "strip", "lstrip", "rstrip", "split", "rsplit", "splitlines", "startswith", "endswith", "upper", "lower",
     "title", "capitalize", "swapcase", "casefold", "replace", "join", "find", "rfind", "index", "rindex",
@@ -101,14 +101,14 @@ extension Interpreter {
     }
 
     private func sliceIndices(_ count: Int, _ start: Int?, _ stop: Int?, _ step: Int) -> StrideTo<Int> {
-        // Bounds beyond the ends move to the ends: before the first element when walking back.
+        // Bounds beyond the ends are clamped to them: before the first element for a negative step.
         let (low, high) = step > 0 ? (0, count) : (-1, count - 1)
         func place(_ bound: Int) -> Int {
             min(max(bound < 0 ? bound + count : bound, low), high)
         }
         let first = start.map(place) ?? (step > 0 ? 0 : count - 1)
         let end = stop.map(place) ?? (step > 0 ? count : -1)
-        // A larger step selects no more than one that spans the list, and cannot overflow.
+        // A larger step selects no more than one that spans the list; the limit prevents overflow.
         return stride(from: first, to: end, by: min(max(step, -count - 1), count + 1))
     }
 }

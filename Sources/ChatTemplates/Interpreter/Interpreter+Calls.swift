@@ -27,7 +27,7 @@ extension Interpreter {
         let syntax = macro.syntax
         let scope = Scope(parent: macro.scope)
         var named = arguments.named
-        // Each name is looked for among all of them.
+        // Each parameter is searched for among all named arguments.
         try budget.spend(syntax.parameters.count * (1 + named.count))
         if let index = named.firstIndex(where: { $0.name.string == "caller" }),
             !syntax.parameters.contains(where: { $0.name == "caller" })
@@ -88,7 +88,7 @@ extension Interpreter {
             guard let format = try arguments.bind(["format"], for: "strftime_now")[0]?.text else {
                 throw .evaluation("expected a format for 'strftime_now'")
             }
-            // A field of two characters may write two dozen.
+            // A field of two characters may expand to two dozen.
             try budget.spend(format.cost * 16)
             return .string(Text(now.formatted(format.string), from: format.source))
         }
@@ -108,7 +108,7 @@ extension Interpreter {
         let stop = integers.count > 1 ? integers[1] : integers[0]
         let step = integers.count > 2 ? integers[2] : 1
         guard step != 0 else { throw .evaluation("found step 0 for 'range'") }
-        // |stop - start| / |step| without overflow, rounded up.
+        // |stop - start| / |step|, rounded up, without overflow.
         let spans = step > 0 ? start < stop : start > stop
         let distance = spans ? (UInt(bitPattern: stop) &- UInt(bitPattern: start)) : 0
         let magnitude = step > 0 ? distance : 0 &- distance

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// What each expression gives. The cases live in functions of their own: one function with all of
-// their temporaries would need a large frame at every level of nesting.
+// Evaluates expressions. Each case is a separate function: a single function would need a large frame for all its temporaries at
+// every level of nesting.
 
 extension Interpreter {
     /// The value of an expression.
     ///
     /// - Parameters:
-    ///   - expression: What to evaluate.
-    ///   - scope: Where names are looked up.
-    ///   - filtered: What the first filter of a filter block applies to.
+    ///   - expression: The expression to evaluate.
+    ///   - scope: The scope in which names are looked up.
+    ///   - filtered: The operand of the first filter of a filter block.
     /// - Returns: The value.
-    /// - Throws: An error with the place of the innermost expression that failed.
+    /// - Throws: An error with the position of the innermost expression that failed.
     func evaluate(
         _ expression: Expression, _ scope: Scope, filtered: Value? = nil
     ) throws(TemplateError) -> Value {
@@ -126,7 +126,7 @@ extension Interpreter {
         throw .evaluation("found a \(value.typeName) after a sign, expected a number")
     }
 
-    /// `and` gives the first operand that is false, `or` the first that is true, else the last.
+    /// `and` returns the first operand that is false, `or` the first that is true, otherwise the last.
     private func evaluateLogic(
         _ operands: [Expression], stopsAt truth: Bool, _ scope: Scope
     ) throws(TemplateError) -> Value {
@@ -182,7 +182,7 @@ extension Interpreter {
         case .less: return try left.precedes(right, budget)
         case .greater: return try right.precedes(left, budget, as: ">")
         case .lessOrEqual, .greaterOrEqual:
-            // Not the negation of the opposite: NaN is neither.
+            // Not the negation of the opposite: with NaN both are false.
             let isReversed = symbol == .greaterOrEqual
             let (a, b) = isReversed ? (right, left) : (left, right)
             if try a.precedes(b, budget, as: symbol.rawValue) { return true }

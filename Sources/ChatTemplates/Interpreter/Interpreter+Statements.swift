@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What each statement does.
+// Executes statements.
 
 /// How a statement ended.
 enum Flow {
@@ -123,7 +123,7 @@ extension Interpreter {
             if flow == .breakLoop { break }
             if flow == .normal { hasFinished = true }
         }
-        // As in Jinja, iterations that `break` or `continue` ended do not count.
+        // As in Jinja, iterations ended by `break` or `continue` do not count.
         return hasFinished ? .normal : try execute(syntax.otherwise, Scope(parent: scope))
     }
 }

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Walks the tree: statements write to the output, expressions give values. Every node pays from the
-// budget and counts towards the depth, so that no template runs for long or exhausts the stack.
+// Walks the syntax tree: statements write to the output, expressions return values. Every node consumes budget and counts towards
+// the depth, so no template runs for long or exhausts the stack.
 
 final class Interpreter {
     let budget: Budget
     let now: TemplateDate
-    /// What was written so far; replaced while a macro or block writes for itself.
+    /// The output so far; replaced while a macro or block captures its own.
     private var output = Text()
     private var depth = 0
     /// Scopes and namespaces that values may refer to.
     ///
-    /// They can refer to each other in circles and in long chains, so they are emptied one by one in
-    /// the end.
+    /// They can refer to each other in cycles and in long chains, so they are emptied one at a time at the end.
     private var capturedScopes: [Scope] = []
     private var namespaces: [Namespace] = []
 
@@ -46,7 +45,7 @@ final class Interpreter {
             }
             return try body()
         } catch {
-            // The innermost place is where the fault is.
+            // The innermost position is where the error occurred.
             if error.position >= 0 { throw error }
             var placed = error
             placed.position = position
@@ -54,7 +53,7 @@ final class Interpreter {
         }
     }
 
-    /// Runs a body and returns what it wrote instead of writing it.
+    /// Runs a body and returns its output instead of writing it.
     func capture(_ body: () throws(TemplateError) -> Void) throws(TemplateError) -> Text {
         let outer = output
         output = Text()
@@ -69,7 +68,7 @@ final class Interpreter {
         try budget.check(byteCount: output.byteCount)
     }
 
-    /// Elements of a list that take as much memory as what is kept to the end of rendering.
+    /// The memory of a scope or namespace that is kept until rendering ends, in list elements.
     private static let keptElementCount = 8
 
     func makeNamespace(_ attributes: Mapping) throws(TemplateError) -> Value {
@@ -80,7 +79,7 @@ final class Interpreter {
     }
 
     func makeMacro(_ syntax: MacroSyntax, _ scope: Scope) throws(TemplateError) -> Value {
-        // The scope will hold the macro and the macro holds the scope.
+        // The scope will hold the macro and the macro holds the scope: a reference cycle.
         try capture(scope)
         return .macro(Macro(syntax, scope))
     }

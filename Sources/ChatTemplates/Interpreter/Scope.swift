@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names and their values. Bodies of loops, macros and blocks have scopes of their own: what is set
-// there does not leak out, which is why templates use namespaces.
+// Names and their values. Bodies of loops, macros and blocks have their own scopes: assignments there are not visible outside,
+// which is why templates use namespaces.
 
-/// A table of names inside another.
+/// A table of names nested in another.
 final class Scope {
     var variables: [String: Value]
     let parent: Scope?
-    /// Scopes around this one: tables that a name is looked up in.
+    /// Number of enclosing scopes: the tables in which a name is looked up.
     let depth: Int
 
     init(_ variables: [String: Value] = [:], parent: Scope? = nil) {
@@ -15,7 +15,7 @@ final class Scope {
         depth = parent.map { $0.depth + 1 } ?? 0
     }
 
-    /// The value of a name in this scope or one around it.
+    /// The value of a name in this scope or an enclosing one.
     func value(of name: String) -> Value? {
         var scope: Scope? = self
         while let current = scope {
@@ -30,13 +30,13 @@ final class Scope {
 final class Loop {
     let items: [Value]
     let depth: Int
-    /// The place of the current item, from 0.
+    /// The index of the current item, from 0.
     var index = 0
-    /// Loops of the same recursive for statement around this one.
+    /// Number of enclosing loops of the same recursive for statement.
     let level: Int
-    /// What `loop.changed` saw last.
+    /// The last arguments of `loop.changed`.
     var lastSeen: [Value]?
-    /// The statement and its surroundings, for `loop(…)` in a recursive one.
+    /// The statement and its enclosing scope, for `loop(…)` in a recursive one.
     let recursion: (syntax: LoopSyntax, scope: Scope)?
 
     init(_ items: Elements, level: Int, recursion: (syntax: LoopSyntax, scope: Scope)?) {
@@ -67,14 +67,14 @@ final class Loop {
     }
 }
 
-/// What a call hands over, evaluated.
+/// The evaluated arguments of a call.
 struct Arguments {
     var positional: [Value] = []
     var named: [(name: Text, value: Value)] = []
 
-    /// The values for parameters in their order, nil where none was given.
+    /// The values of the parameters in order; nil where none was given.
     ///
-    /// - Throws: If there are too many, or one for no parameter.
+    /// - Throws: If there are too many, or one matches no parameter.
     func bind(_ parameters: [String], for callee: String) throws(TemplateError) -> [Value?] {
         guard positional.count <= parameters.count else {
             throw .evaluation(

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A template comes with a downloaded model and is as untrusted as its weights: what it may use of
-// time, memory and stack is limited, and every operation pays from one budget.
+// A template comes with a downloaded model and is as untrusted as its weights: its time, memory and stack are limited, and every
+// operation consumes a common budget.
 
-/// What rendering may cost.
+/// Limits on the cost of rendering.
 package struct TemplateLimits: Sendable {
     /// Operations: nodes evaluated, plus the elements and bytes that they copy or scan.
     package var stepCount = 10_000_000
@@ -10,7 +10,7 @@ package struct TemplateLimits: Sendable {
     package var outputByteCount = 8 << 20
     /// Nested evaluations: expressions inside statements inside macros.
     package var depth = 500
-    /// Elements of one `range`, as Jinja's sandbox has it.
+    /// Elements of one `range`, as in Jinja's sandbox.
     package var rangeCount = 100_000
 
     package init() {}
@@ -23,13 +23,13 @@ package struct TemplateLimits: Sendable {
     static let nameLength = 256
     /// Nested brackets, statements and operators in a template's source.
     static let syntaxDepth = 100
-    /// Attributes, subscripts, calls or filters applied to one value in a row.
+    /// Attributes, subscripts, calls or filters in one chain.
     static let chainLength = 40
     /// Nested lists and mappings of a value.
     static let valueDepth = 200
 }
 
-/// The account from which one rendering pays.
+/// The budget of one rendering.
 final class Budget {
     let limits: TemplateLimits
     private var remaining: Int
@@ -45,26 +45,26 @@ final class Budget {
         remaining -= steps
     }
 
-    /// Pays for bytes copied or scanned, and checks the size of a string.
+    /// Consumes budget for bytes copied or scanned, and checks the size of a string.
     func spend(bytes: Int) throws(TemplateError) {
         try check(byteCount: bytes)
         try spend(1 + bytes / 16)
     }
 
-    /// Checks the size of a string that was paid for piece by piece.
+    /// Checks the size of a string whose parts were already counted.
     func check(byteCount: Int) throws(TemplateError) {
         guard byteCount <= limits.outputByteCount else {
             throw .limit("a text of \(byteCount) bytes, expected at most \(limits.outputByteCount)")
         }
     }
 
-    /// Pays for bytes of which each scalar is looked up in Unicode's tables, or put into a set.
+    /// Consumes budget for bytes whose scalars are looked up in Unicode tables, or put into a set.
     func spend(scalars byteCount: Int) throws(TemplateError) {
         try check(byteCount: byteCount)
         try spend(1 + byteCount / 2)
     }
 
-    /// Pays for elements of a list: each takes as much memory as 64 bytes of text.
+    /// Consumes budget for elements of a list: each takes as much memory as 64 bytes of text.
     func spend(elements: Int) throws(TemplateError) {
         guard elements <= limits.stepCount else { throw .limit("more than \(limits.stepCount) steps") }
         try spend(1 + elements * 4)

@@ -5,7 +5,7 @@ private let pairs: Set<String> = ["==", "!=", "<=", ">=", "//", "**"]
 private let singles = Set("+-/*%~[](){}<>=.:|,;".unicodeScalars)
 
 extension Lexer {
-    /// Reads tokens up to the end of a tag: `%}` or `}}`, with a sign or without.
+    /// Reads tokens up to the end of a tag: `%}` or `}}`, with or without a sign.
     mutating func readExpressionTokens(
         closing: Unicode.Scalar, _ closingKind: Token.Kind
     ) throws(TemplateError) {
@@ -50,7 +50,7 @@ extension Lexer {
     private mutating func readName() throws(TemplateError) {
         let start = position
         while position < source.count, source[position].isWordPart { position += 1 }
-        // Looking a name up reads all of it.
+        // Looking up a name reads all of it.
         guard position - start <= TemplateLimits.nameLength else {
             throw TemplateError(
                 .limit,
@@ -130,7 +130,7 @@ extension Lexer {
         }
     }
 
-    /// The digits from the position on, underscores between them left out.
+    /// The digits from the position on, without the underscores between them.
     private mutating func takeDigits(radix: Int) -> String {
         var digits = ""
         while position < source.count {
@@ -183,7 +183,7 @@ extension Lexer {
         throw TemplateError(.syntax, "found the end of the template, expected '\(quote)'", position: start)
     }
 
-    /// Python's escapes; an unknown one stands for itself.
+    /// Python's escapes; an unknown escape is kept as written.
     private mutating func readEscape(into view: inout String.UnicodeScalarView) throws(TemplateError) {
         guard position < source.count else { return }
         let scalar = source[position]

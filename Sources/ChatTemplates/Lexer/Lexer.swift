@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Jinja's lexer: text and tags. White space follows trim_blocks (a newline after a tag is dropped)
-// and lstrip_blocks (blanks before a tag at the start of a line are dropped); `-` and `+` in a tag
-// strip more or nothing. Only the dialect that Hugging Face transformers sets up is known.
+// Jinja's lexer: text and tags. White space follows trim_blocks (a newline after a tag is dropped) and lstrip_blocks (blanks
+// before a tag at the start of a line are dropped); `-` and `+` in a tag strip more or nothing. Supports only the dialect that
+// Hugging Face transformers configures.
 
 struct Lexer {
-    /// The template with newlines as "\n" and without a final one, as Jinja reads it.
+    /// The template with "\n" as newlines and without a final newline, as Jinja reads it.
     let source: [Unicode.Scalar]
     var position = 0
     var tokens: [Token] = []
@@ -41,7 +41,7 @@ struct Lexer {
 
     // MARK: - Tags
 
-    /// Where the next `{{`, `{%` or `{#` begins.
+    /// The start of the next `{{`, `{%` or `{#`.
     private func nextTag() -> Int? {
         var index = position
         while index + 1 < source.count {
@@ -81,7 +81,7 @@ struct Lexer {
         return source[index]
     }
 
-    /// Emits the text up to a tag, trimmed as the tag's sign and the dialect say.
+    /// Emits the text up to a tag, trimmed according to the tag's sign and the dialect.
     private mutating func appendData(before tag: Int, sign: Unicode.Scalar?, isPrint: Bool) {
         var end = tag
         if sign == "-" {
@@ -89,7 +89,7 @@ struct Lexer {
         } else if sign == nil, !isPrint {
             var lineStart = end
             while lineStart > position, source[lineStart - 1] != "\n" { lineStart -= 1 }
-            // Text that continues a line after a tag keeps its blanks.
+            // Text that continues a line after a tag keeps its leading blanks.
             let startsLine = lineStart > position || position == 0 || source[position - 1] == "\n"
             if startsLine, source[lineStart..<tag].allSatisfy(\.isPythonSpace) { end = lineStart }
         }
@@ -98,7 +98,7 @@ struct Lexer {
 
     private mutating func skipComment(from tag: Int) throws(TemplateError) {
         var index = position
-        // Jinja does not miss the end of a comment that begins where the template ends.
+        // Jinja accepts a comment without an end if it starts at the end of the template.
         guard index < source.count else { return }
         while index + 1 < source.count {
             if source[index] == "#", source[index + 1] == "}" {
@@ -128,7 +128,7 @@ struct Lexer {
         throw TemplateError(.syntax, "found the end of the template, expected '{% endraw %}'", position: tag)
     }
 
-    /// Where a tag ends that holds only one word, or nil if another tag starts here.
+    /// The end of a tag that contains only one word, or nil if another tag starts here.
     private func endOfWord(_ word: String, from start: Int, trimsNewline: Bool) -> Int? {
         var index = skippingSpace(start)
         for scalar in word.unicodeScalars {
@@ -137,14 +137,14 @@ struct Lexer {
         }
         index = skippingSpace(index)
         var sign = signAt(index)
-        // `{% raw +%}` is no raw tag in Jinja, `{% endraw +%}` is one.
+        // In Jinja `{% raw +%}` is not a raw tag, but `{% endraw +%}` is one.
         if sign == "+", !trimsNewline { sign = nil }
         if sign != nil { index += 1 }
         guard index + 1 < source.count, source[index] == "%", source[index + 1] == "}" else { return nil }
         return afterTag(index + 2, sign: sign, trimsNewline: trimsNewline)
     }
 
-    /// The position after a tag's end and the white space that its sign takes along.
+    /// The position after a tag's end and the white space that its sign removes.
     func afterTag(_ end: Int, sign: Unicode.Scalar?, trimsNewline: Bool) -> Int {
         if sign == "-" { return skippingSpace(end) }
         if sign == nil, trimsNewline, end < source.count, source[end] == "\n" { return end + 1 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Text that knows who wrote it. A template mixes its own words with messages, and only its own may become
-// control tokens; so each operation on text says of every part of its result where that part comes from.
-// What is made from both at once, or by neither, counts as given: that is the safe side.
+// Text that tracks its origin. A template mixes its own text with messages, and only its own text may become control tokens, so
+// each text operation determines the origin of every part of its result. A part derived from both, or from neither, counts as
+// input, which is the safe choice.
 
-/// Who wrote a part of a text.
+/// The origin of a part of a text.
 enum Source: Equatable, Sendable {
     /// The template: its text, its literals, and the tokens that begin and end a sequence.
     case template
-    /// Whoever renders it: messages, tools and all other input.
+    /// The caller's input: messages, tools and all other variables.
     case input
 }
 
@@ -19,14 +19,14 @@ struct TextScalar: Sendable {
     var isPythonSpace: Bool { scalar.isPythonSpace }
 }
 
-/// A string, and where its parts come from.
+/// A string, and the origin of its parts.
 package struct Text: Sendable {
     package private(set) var string = ""
     private var origin = Origin.whole(.template)
 
     private enum Origin {
         case whole(Source)
-        /// The bytes that come from the input: ascending, apart from each other, neither nothing nor all of the text.
+        /// The bytes from the input: ascending, disjoint ranges, neither empty nor the whole text.
         case mixed([Range<Int>])
     }
 
@@ -53,22 +53,22 @@ package struct Text: Sendable {
 
     var isEmpty: Bool { string.isEmpty }
 
-    /// In UTF-8.
+    /// The UTF-8 size.
     var byteCount: Int { string.utf8.count }
 
-    /// What a copy takes of a budget, in bytes.
+    /// The cost of a copy, in bytes of the budget.
     var cost: Int {
         guard case .mixed(let ranges) = origin else { return byteCount }
         return byteCount + MemoryLayout<Range<Int>>.stride * ranges.count
     }
 
-    /// The source of the whole text; the input where it has both.
+    /// The origin of the whole text; the input if it has both.
     var source: Source {
         guard case .whole(let source) = origin else { return .input }
         return source
     }
 
-    /// The bytes of the UTF-8 form that the template wrote: ascending, with others between them.
+    /// The UTF-8 ranges that come from the template: ascending, and not adjacent.
     package var templateRanges: [Range<Int>] {
         var ranges: [Range<Int>] = []
         var start = 0
@@ -105,7 +105,7 @@ package struct Text: Sendable {
 // MARK: - Joining and cutting
 
 extension Text {
-    /// Takes time proportional to what is appended.
+    /// Takes time proportional to the length of `other`.
     mutating func append(_ other: Text) {
         guard !other.isEmpty else { return }
         guard !isEmpty else { return self = other }
@@ -113,7 +113,7 @@ extension Text {
         string += other.string
         if case .whole(let source) = origin, case .whole(source) = other.origin { return }
         var ranges = inputRanges(upTo: offset)
-        // The array must not be shared while it grows, or each step would copy it.
+        // The array must have a single reference while it grows, or each step would copy it.
         origin = .whole(.template)
         for range in other.inputRanges {
             Self.extend(&ranges, by: range.lowerBound + offset..<range.upperBound + offset)
@@ -153,9 +153,9 @@ extension Text {
         return result
     }
 
-    /// The text of some bytes.
+    /// The text of a range of bytes.
     ///
-    /// - Precondition: They are whole characters of UTF-8.
+    /// - Precondition: The range consists of whole UTF-8 characters.
     subscript(range: Range<Int>) -> Text {
         let utf8 = string.utf8
         let start = utf8.index(utf8.startIndex, offsetBy: range.lowerBound)
@@ -169,7 +169,7 @@ extension Text {
         return part
     }
 
-    /// What lies inside of a range, counted from its start.
+    /// The parts within a range, relative to its start.
     private static func cut(_ ranges: [Range<Int>], to range: Range<Int>) -> [Range<Int>] {
         var (low, high) = (0, ranges.count)
         while low < high {
@@ -200,14 +200,14 @@ extension Text {
         return result
     }
 
-    /// The text with each scalar replaced by what `transform` makes of it, whatever stands around it.
+    /// The text with each scalar replaced by `transform`, independently of its neighbours.
     func mapScalars(_ transform: (String) -> String) -> Text {
         var result = Text()
         forEachRun { part, source in result.append(transform(String(part)), from: source) }
         return result
     }
 
-    /// Visits the longest parts of one source.
+    /// Visits the longest parts of a single origin.
     private func forEachRun(_ body: (Substring, Source) -> Void) {
         let utf8 = string.utf8
         var index = utf8.startIndex

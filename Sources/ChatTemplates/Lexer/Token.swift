@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the lexer hands to the parser.
+// The tokens that the lexer passes to the parser.
 
 struct Token {
     enum Kind: Equatable {
@@ -19,10 +19,10 @@ struct Token {
     }
 
     let kind: Kind
-    /// Scalars from the start of the template.
+    /// Position in scalars from the start of the template.
     let position: Int
 
-    /// The token as a message shows it.
+    /// The token as shown in messages.
     var shown: String {
         switch kind {
         case .data: "text"

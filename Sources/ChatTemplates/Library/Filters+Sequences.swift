@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Filters on lists and mappings. What is lazy in Jinja gives an iterator here too: it is true, has
-// no length, and can be run through once.
+// Filters on lists and mappings. Filters that are lazy in Jinja return an iterator here too: it is true, has no length, and can
+// be iterated over once.
 
 extension Interpreter {
     func filterSequence(
@@ -28,7 +28,7 @@ extension Interpreter {
                 try budget.spend(bytes: text.cost)
                 return .string(Text(text.scalars.reversed()))
             }
-            // What Python cannot walk backwards becomes a list first.
+            // A value that Python cannot iterate backwards becomes a list first.
             if case .iterator(let iterator) = value {
                 return .list(try Elements(iterator.drain().reversed(), budget))
             }
@@ -44,7 +44,7 @@ extension Interpreter {
             guard let attributeName = try arguments.bind(["name"], for: name)[0]?.string else {
                 throw .evaluation("expected the name of an attribute for 'attr'")
             }
-            // Other than the dot, this does not look at elements.
+            // Unlike the dot, this does not access elements.
             if case .mapping = value { return .undefined(Missing(name: attributeName, owner: "dict")) }
             return try attribute(attributeName, of: value)
         case "dictsort", "sort", "unique", "min", "max": return try order(name, value, arguments)
@@ -66,7 +66,7 @@ extension Interpreter {
         .iterator(ValueIterator(try Elements(items, budget)))
     }
 
-    /// The part of an element that an `attribute` argument names: "a.b.0", or the element itself.
+    /// The part of an element named by an `attribute` argument such as "a.b.0", or the element itself.
     private func reach(_ path: Value?, in element: Value) throws(TemplateError) -> Value {
         guard let path, !path.isNone else { return element }
         if path.integer != nil { return try item(element, path) }
@@ -116,7 +116,7 @@ extension Interpreter {
 
     // MARK: - Choosing
 
-    /// The elements to choose from: as in Jinja, None and other empty values have none.
+    /// The candidate elements: as in Jinja, None and other empty values have none.
     private func candidates(_ value: Value) throws(TemplateError) -> [Value] {
         value.isTrue ? try value.elements(budget) : []
     }
@@ -237,7 +237,7 @@ extension Interpreter {
     ) throws(TemplateError) -> Elements {
         var keyed: [(key: Value, item: Value)] = []
         for item in items { keyed.append((try sortKey(item, path, isCaseSensitive: isCaseSensitive), item)) }
-        // Python reverses the order but not the places of equal elements.
+        // Python reverses the order but keeps equal elements in their original order.
         try sort(&keyed) { (a, b) throws(TemplateError) in
             try isReversed ? b.key.precedes(a.key, budget) : a.key.precedes(b.key, budget)
         }
@@ -246,7 +246,7 @@ extension Interpreter {
 }
 
 extension Value {
-    /// The first element; an iterator moves on by one.
+    /// The first element; advances an iterator by one.
     fileprivate func firstElement(_ budget: Budget) throws(TemplateError) -> Value? {
         switch self {
         case .iterator(let iterator): iterator.next()

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Filters by name. Those on text and numbers are here, those on sequences in a file of their own.
+// Filters by name. Those on text and numbers are here, those on sequences in a separate file.
 
 extension Interpreter {
     /// The value of `value | name(arguments)`.
@@ -11,14 +11,14 @@ extension Interpreter {
         throw .evaluation("found the filter '\(name)', expected one that templates of chats use")
     }
 
-    /// The text of a value, paid for; the filters below copy it.
+    /// The text of a value, counted against the budget; the filters below copy it.
     private func text(_ value: Value) throws(TemplateError) -> Text {
         let text = try value.printed(budget)
         try budget.spend(bytes: text.cost)
         return text
     }
 
-    /// The same for filters that ask what each scalar is.
+    /// The same for filters that inspect each scalar.
     private func letters(_ value: Value) throws(TemplateError) -> Text {
         let text = try value.printed(budget)
         try budget.spend(scalars: text.cost)
@@ -196,7 +196,7 @@ extension Interpreter {
 }
 
 extension String {
-    /// The integer that Python's `int` reads.
+    /// The integer as read by Python's `int`.
     fileprivate func pythonInteger(base: Int) -> Int? {
         var digits = Text(self).stripped(of: nil, leading: true, trailing: true).string.lowercased()
         let isNegative = digits.hasPrefix("-")
@@ -212,17 +212,17 @@ extension String {
         return Int((isNegative ? "-" : "") + digits, radix: base)
     }
 
-    /// The number that Python's `float` reads.
+    /// The number as read by Python's `float`.
     fileprivate var pythonNumber: Double? {
         let literal = Text(self).stripped(of: nil, leading: true, trailing: true).string.lowercased()
-        // Swift also reads hexadecimal floats, Python does not.
+        // Swift also accepts hexadecimal floats, Python does not.
         guard !literal.contains("x"), !literal.contains("p") else { return nil }
         return Double(literal)
     }
 }
 
 extension Text {
-    /// Jinja's own title case: words begin after white space, hyphens and opening brackets.
+    /// Jinja's own title case: words start after white space, hyphens and opening brackets.
     fileprivate var jinjaTitle: Text {
         var result = Text()
         var isInWord = false

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Methods of strings.
 
-/// Where padding goes.
+/// The side of the padding.
 enum Padding {
     case left, right, both
 }
 
 extension Interpreter {
-    /// Methods that ask what each scalar is.
+    /// Methods that inspect each scalar.
     private static let letterMethods: Set<String> = [
         "upper", "lower", "casefold", "title", "capitalize", "swapcase", "isdigit", "isdecimal", "isnumeric",
         "isalpha", "isalnum", "isupper", "islower",
@@ -81,13 +81,13 @@ extension Interpreter {
             + pad(text[1..<text.byteCount], to: max(width, 1) - 1, with: Text("0"), .left)
     }
 
-    /// Fills up to a width in scalars.
+    /// Pads to a width in scalars.
     func pad(_ text: Text, to width: Int, with fill: Text, _ side: Padding) throws(TemplateError) -> Text {
         let count = text.string.unicodeScalars.count
         guard width > count else { return text }
         try budget.spend(bytes: width)
         let missing = width - count
-        // Python puts the odd one to the left when the width is odd too.
+        // Python puts the odd one on the left if the width is odd too.
         let left =
             switch side {
             case .left: missing
@@ -117,7 +117,7 @@ extension Interpreter {
         return result
     }
 
-    /// What replacing the empty string does: the new text stands before, between and after all scalars.
+    /// The result of replacing the empty string: the new text before, between and after all scalars.
     private func intersperse(_ new: Text, in text: Text, limit: Int) throws(TemplateError) -> Text {
         let scalars = text.scalars
         try budget.spend(bytes: try product(scalars.count + 1, new.cost + 1))
@@ -177,7 +177,7 @@ extension Interpreter {
             let fromRight = name == "rpartition"
             let found = try text.split(at: separator.string, limit: 1, fromRight: fromRight, budget)
             let whole = fromRight ? [Text(), Text(), text] : [text, Text(), Text()]
-            // What is found is the text's own.
+            // The separator found is part of the text itself.
             let start = found[0].byteCount
             let triple =
                 found.count == 2 ? [found[0], text[start..<start + separator.byteCount], found[1]] : whole
@@ -229,7 +229,7 @@ extension Interpreter {
         return .integer(offset + place)
     }
 
-    /// The place of a part in scalars.
+    /// The position of a part, in scalars.
     private func position(of part: String, in text: String, fromRight: Bool) -> Int? {
         guard !part.isEmpty else { return fromRight ? text.unicodeScalars.count : 0 }
         let bytes = Array(text.utf8)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Methods of strings, lists and mappings, as Python has them.
+// Methods of strings, lists and mappings, with Python's semantics.
 
 extension Interpreter {
     func call(_ method: Method, _ arguments: Arguments) throws(TemplateError) -> Value {
@@ -64,7 +64,7 @@ extension Interpreter {
             }
             if isEqual { return .boolean(false) }
         }
-        // A loop that remembered itself would never be freed.
+        // A loop that held a reference to itself would never be freed.
         loop.lastSeen = try Elements(arguments.positional, budget).items.filter { $0.depth == 0 }
         return .boolean(true)
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Formatting: Python's % operator and the plain fields of str.format.
+// Formatting: Python's % operator and the simple fields of str.format.
 
 import Glibc
 
 extension Text {
-    /// `self % value`: a tuple gives several values, a mapping named ones.
+    /// `self % value`: a tuple provides several values, a mapping named ones.
     func formatted(percent value: Value, _ budget: Budget) throws(TemplateError) -> Text {
         var values: [Value] = [value]
         if case .tuple(let elements) = value { values = elements.items }
@@ -42,7 +42,7 @@ extension Text {
             try budget.spend(scalars: text.cost)
             result.append(text)
         }
-        // Python lets what has subscripts go unused.
+        // Python allows values with subscripts to remain unused.
         switch value {
         case .mapping, .list, .range, .undefined: return result
         default: break
@@ -188,7 +188,7 @@ extension Double {
 struct ScalarScanner {
     private let scalars: [TextScalar]
     private var index = 0
-    /// Who wrote what was read last.
+    /// The origin of the last scalar read.
     private(set) var source = Source.template
 
     init(_ text: Text) { scalars = text.scalars }

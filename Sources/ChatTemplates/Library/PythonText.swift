@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Text as Python sees it: sequences of Unicode scalars, searched by their bytes. Swift's characters
-// would join "\r\n" and compare by canonical equivalence; both would change what a model reads.
+// Text with Python's semantics: sequences of Unicode scalars, searched bytewise. Swift's characters would join "\r\n" and compare
+// by canonical equivalence; both would change the text that a model reads.
 
 extension Unicode.Scalar {
-    /// What Python's `str.isspace` and `\s` accept.
+    /// The characters that Python's `str.isspace` and `\s` accept.
     var isPythonSpace: Bool {
         switch value {
         case 0x09...0x0D, 0x1C...0x20, 0x85, 0xA0, 0x1680, 0x2000...0x200A, 0x2028, 0x2029, 0x202F, 0x205F,
@@ -49,7 +49,7 @@ extension String {
 }
 
 extension Text {
-    /// Without leading or trailing scalars of a set; nil stands for white space.
+    /// Without leading or trailing scalars of a set; nil means white space.
     func stripped(of set: String?, leading: Bool, trailing: Bool) -> Text {
         let excluded = set.map { Set($0.unicodeScalars) }
         var part = string.unicodeScalars[...]
@@ -63,7 +63,8 @@ extension Text {
         return self[start..<start + utf8.distance(from: part.startIndex, to: part.endIndex)]
     }
 
-    /// The lines without their ends; a final end starts no further line. Each is paid for before it is there.
+    /// The lines without their terminators; a terminator at the end starts no further line. Each line is counted against the
+    /// budget before it is created.
     func pythonLines(_ budget: Budget) throws(TemplateError) -> [Text] {
         var lines: [Text] = []
         var start = 0
@@ -86,7 +87,7 @@ extension Text {
         return lines
     }
 
-    /// The parts between runs of white space, at most `limit` splits from the left or the right.
+    /// The parts between runs of white space, with at most `limit` splits from the left or the right.
     func splitAtSpace(limit: Int, fromRight: Bool, _ budget: Budget) throws(TemplateError) -> [Text] {
         var scalars = self.scalars
         if fromRight { scalars.reverse() }
@@ -98,7 +99,7 @@ extension Text {
             let start = index
             try budget.spend(elements: 1)
             if parts.count == limit {
-                // What is not split keeps the white space at its far end.
+                // The unsplit rest keeps the white space at its far end.
                 parts.append(scalars[start...])
                 break
             }
@@ -109,7 +110,7 @@ extension Text {
         return parts.reversed().map { Text($0.reversed()) }
     }
 
-    /// The parts between occurrences of a separator, at most `limit` splits.
+    /// The parts between occurrences of a separator, with at most `limit` splits.
     ///
     /// - Precondition: The separator is not empty.
     func split(
@@ -135,7 +136,7 @@ extension Text {
     var uppercased: Text { mapScalars { $0.uppercased() } }
     var lowercased: Text { mapScalars { $0.lowercased() } }
 
-    /// Capitals and small letters exchanged.
+    /// Upper and lower case exchanged.
     var swappedCase: Text {
         mapScalars { part in
             part.unicodeScalars.reduce(into: "") { result, scalar in
@@ -145,7 +146,7 @@ extension Text {
         }
     }
 
-    /// Each word's first letter as a capital, the rest small, as `str.title` does.
+    /// Each word's first letter in upper case, the rest in lower case, as in `str.title`.
     var pythonTitle: Text {
         var result = Text()
         var isInWord = false
@@ -158,7 +159,7 @@ extension Text {
         return result
     }
 
-    /// The first letter as a capital, the rest small.
+    /// The first letter in upper case, the rest in lower case.
     var pythonCapitalized: Text {
         guard let first = firstScalar else { return Text() }
         let capital = first.mapScalars { $0.unicodeScalars.first?.properties.titlecaseMapping ?? "" }
@@ -167,14 +168,14 @@ extension Text {
 }
 
 extension [UInt8] {
-    /// Where a pattern occurs, in ascending order and without overlaps.
+    /// The occurrences of a pattern, in ascending order and without overlaps.
     ///
     /// Knuth, Morris and Pratt 1977: linear for every pattern, so no text makes searching expensive.
     ///
     /// - Parameters:
-    ///   - pattern: What to look for.
+    ///   - pattern: The bytes to search for.
     ///   - fromRight: Resolves overlaps in favour of later occurrences.
-    ///   - limit: How many occurrences to look for.
+    ///   - limit: The maximum number of occurrences.
     /// - Returns: Offsets in bytes.
     /// - Precondition: The pattern is not empty.
     func offsets(of pattern: [UInt8], fromRight: Bool = false, limit: Int = .max) -> [Int] {
@@ -185,7 +186,7 @@ extension [UInt8] {
             return found.reversed().map { count - $0 - pattern.count }
         }
         guard pattern.count <= count else { return [] }
-        // border[i]: the longest proper prefix of pattern[...i] that also ends it.
+        // border[i]: the length of the longest proper prefix of pattern[...i] that is also its suffix.
         var border = [Int](repeating: 0, count: pattern.count)
         var length = 0
         for index in 1..<Swift.max(1, pattern.count) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The date that `strftime_now` shows: a value, so that rendering is repeatable.
+// The date for `strftime_now`: a value, so that rendering is reproducible.
 
 import Glibc
 
@@ -23,7 +23,7 @@ package struct TemplateDate: Equatable, Sendable {
         self.second = second
     }
 
-    /// The current time where the machine is.
+    /// The current local time of the machine.
     package static func current() -> TemplateDate {
         var seconds = time(nil)
         var parts = tm()
@@ -41,7 +41,7 @@ package struct TemplateDate: Equatable, Sendable {
         "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday",
     ]
 
-    /// Days since 0000-03-01 of the proleptic Gregorian calendar, from which weekdays are counted.
+    /// Days since 0000-03-01 in the proleptic Gregorian calendar, from which weekdays follow.
     private static func dayNumber(_ year: Int, _ month: Int, _ day: Int) -> Int {
         let shifted = month > 2 ? year : year - 1
         let monthFromMarch = (month + 9) % 12
@@ -55,7 +55,7 @@ package struct TemplateDate: Equatable, Sendable {
         Self.dayNumber(year, month, day) - Self.dayNumber(year - 1, 12, 31)
     }
 
-    /// The text for a format of C's `strftime` in the C locale; an unknown field stays as written.
+    /// Formats the date as C's `strftime` does in the C locale; an unknown field is kept as written.
     package func formatted(_ format: String) -> String {
         var text = ""
         var scanner = ScalarScanner(Text(format))

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Expressions, by rank from the loosest to the tightest: inline if, or, and, not, comparison,
-// + and -, ~, * / // %, **, sign, filter and test, then what follows a value.
+// Expressions, by precedence from the loosest to the tightest: inline if, or, and, not, comparison, + and -, ~, * / // %, **,
+// sign, filter and test, then the postfix operators of a value.
 
 extension Parser {
-    /// An expression; with `allowsConditional` false an `if` after it belongs to the statement.
+    /// An expression; if `allowsConditional` is false, an `if` after it belongs to the statement.
     mutating func parseExpression(allowsConditional: Bool = true) throws(TemplateError) -> Expression {
         try enter()
         defer { leave() }
@@ -95,7 +95,7 @@ extension Parser {
             ? first : Expression(position: first.position, kind: .arithmetic(first, operands))
     }
 
-    /// Jinja groups powers from the left, other than Python.
+    /// Unlike Python, Jinja treats powers as left-associative.
     private mutating func parsePower() throws(TemplateError) -> Expression {
         let first = try parseSigned(takesFilters: true)
         var operands: [(symbol: ArithmeticOperator, operand: Expression)] = []
@@ -176,7 +176,7 @@ extension Parser {
         }
     }
 
-    /// One expression, or several with commas between: a tuple.
+    /// One expression, or several separated by commas: a tuple.
     mutating func parseTuple(allowsConditional: Bool = true) throws(TemplateError) -> Expression {
         let first = try parseExpression(allowsConditional: allowsConditional)
         guard isSymbol(",") else { return first }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What follows a value: attributes, subscripts, calls, filters and tests.
+// Postfix operators: attributes, subscripts, calls, filters and tests.
 
 extension Parser {
     mutating func parsePostfix(_ first: Expression) throws(TemplateError) -> Expression {
@@ -18,7 +18,7 @@ extension Parser {
         }
     }
 
-    /// Filters and tests in the order written; a call may follow them.
+    /// Filters and tests in the order of their appearance; a call may follow them.
     mutating func parseFilters(_ first: Expression) throws(TemplateError) -> Expression {
         var expression = first
         var count = 0

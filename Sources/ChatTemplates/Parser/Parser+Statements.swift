@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Statements. What reaches for other files (include, import, extends) does not exist here.
+// Statements. Those that access other files (include, import, extends) are not supported.
 
 extension Parser {
-    /// Reads statements up to a tag that begins with one of the names; stops at that name.
+    /// Reads statements up to a tag that starts with one of the names; stops at that name.
     ///
     /// With no names, reads to the end of the template.
     mutating func parseStatements(until endings: [String]) throws(TemplateError) -> [Statement] {

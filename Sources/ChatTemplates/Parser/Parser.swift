@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Recursive descent over tokens. Nesting and the length of chains are limited here, so that no
-// template can exhaust the stack of whoever walks the tree.
+// A recursive descent parser over tokens. It limits nesting and the length of chains, so that no template can exhaust the stack
+// when the tree is traversed.
 
 struct Parser {
     let tokens: [Token]
     var index = 0
     private var depth = 0
-    /// How many loops enclose the statement in its macro: outside any, `break` is an error.
+    /// Number of loops that enclose the statement in its macro: outside any, `break` is an error.
     var loopDepth = 0
-    /// Whether `varargs` and `kwargs` were named since the innermost macro began.
+    /// Whether the innermost macro so far refers to `varargs` or `kwargs`.
     var namesVarargs = false
     var namesKwargs = false
 
@@ -78,7 +78,7 @@ struct Parser {
 
     mutating func leave() { depth -= 1 }
 
-    /// Links of a chain nest in the tree: `a.b.c` is `(a.b).c`.
+    /// The links of a chain nest in the tree: `a.b.c` is `(a.b).c`.
     func checkChain(_ count: Int) throws(TemplateError) {
         guard count <= TemplateLimits.chainLength else {
             throw TemplateError(

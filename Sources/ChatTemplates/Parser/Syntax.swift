@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The syntax tree. Chains of operators of one rank are kept flat, so that neither evaluating nor
-// freeing a long one recurses.
+// The syntax tree. Chains of operators of equal precedence are flat, so evaluating or freeing a long one does not recurse.
 
-/// An expression and where it stands.
+/// An expression and its position.
 struct Expression: Sendable {
-    /// Scalars from the start of the template.
+    /// Position in scalars from the start of the template.
     let position: Int
     let kind: Kind
 
@@ -34,7 +33,7 @@ struct Expression: Sendable {
         case not(Expression)
         case and([Expression])
         case or([Expression])
-        /// Left to right; all operators have the same rank.
+        /// Left to right; all operators have the same precedence.
         case arithmetic(Expression, [(symbol: ArithmeticOperator, operand: Expression)])
         /// `a ~ b ~ c`
         case concatenation([Expression])
@@ -66,7 +65,7 @@ enum ComparisonOperator: String, Sendable {
     case isNotIn = "not in"
 }
 
-/// What a call hands over: `(a, name=b, *list, **mapping)`.
+/// The arguments of a call: `(a, name=b, *list, **mapping)`.
 struct CallArguments: Sendable {
     var positional: [Expression] = []
     var named: [(name: String, value: Expression)] = []
@@ -74,7 +73,7 @@ struct CallArguments: Sendable {
     var spreadNamed: Expression?
 }
 
-/// Where a value is assigned.
+/// The target of an assignment.
 indirect enum AssignmentTarget: Sendable {
     case name(String)
     /// `namespace.attribute`
@@ -82,7 +81,7 @@ indirect enum AssignmentTarget: Sendable {
     case tuple([AssignmentTarget])
 }
 
-/// A statement and where it stands.
+/// A statement and its position.
 struct Statement: Sendable {
     let position: Int
     let kind: Kind
@@ -117,12 +116,12 @@ struct LoopSyntax: Sendable {
     let otherwise: [Statement]
 }
 
-/// A macro, or the body of a call block; shared between the tree and the values made of it.
+/// A macro, or the body of a call block; shared by the tree and the values made from it.
 final class MacroSyntax: Sendable {
     let name: String
     let parameters: [(name: String, defaultValue: Expression?)]
     let body: [Statement]
-    /// Whether the body names `varargs` or `kwargs`: only then are surplus arguments allowed.
+    /// Whether the body refers to `varargs` or `kwargs`: only then are surplus arguments allowed.
     let takesSurplusPositional: Bool
     let takesSurplusNamed: Bool
 

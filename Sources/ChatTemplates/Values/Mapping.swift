@@ -9,7 +9,7 @@ enum MappingKey: Hashable {
     case float(Double)
     case string(String)
 
-    /// The key for a value; a text is paid for, since looking it up reads all of it.
+    /// The key for a value; a text is counted against the budget, since looking it up reads all of it.
     ///
     /// - Throws: If the value cannot be a key.
     init(_ value: Value, _ budget: Budget) throws(TemplateError) {
@@ -45,7 +45,7 @@ enum MappingKey: Hashable {
     }
 }
 
-/// A mapping: filled once, then shared without change.
+/// A mapping: filled once, then shared and immutable.
 final class Mapping {
     private(set) var keys: [Value] = []
     private(set) var values: [Value] = []
@@ -58,12 +58,12 @@ final class Mapping {
 
     subscript(key: MappingKey) -> Value? { indices[key].map { values[$0] } }
 
-    /// The value of a name, which the caller pays for.
+    /// The value for a name, whose cost the caller accounts for.
     subscript(key: String) -> Value? { self[.string(key)] }
 
-    /// The value of a key, or nil where there is none.
+    /// The value for a key, or nil if there is none.
     ///
-    /// - Throws: If the key is a list or a mapping, which Python cannot look up.
+    /// - Throws: If the key is a list or a mapping, which are not hashable in Python.
     func value(for key: Value, _ budget: Budget) throws(TemplateError) -> Value? {
         switch key {
         case .undefined, .tuple, .range, .namespace, .macro, .function, .method, .loop, .iterator: nil
@@ -71,7 +71,7 @@ final class Mapping {
         }
     }
 
-    /// Sets a key while the mapping is built; an existing key keeps its place.
+    /// Sets a key while the mapping is built; an existing key keeps its position.
     func set(_ key: Value, _ value: Value, _ budget: Budget) throws(TemplateError) {
         try budget.spend(elements: 2)
         guard value.depth < TemplateLimits.valueDepth else {
@@ -88,7 +88,7 @@ final class Mapping {
         }
     }
 
-    /// Frees what the mapping holds.
+    /// Releases the contents of the mapping.
     func removeAll() {
         keys = []
         values = []

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Arithmetic on values as in Python, except that integers have 64 bits: beyond them is an error.
+// Arithmetic on values as in Python, except that integers have 64 bits; overflow is an error.
 
 import Glibc
 

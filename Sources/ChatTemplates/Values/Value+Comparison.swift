@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Equality, order and membership as in Python. Lists that share parts can be exponentially larger
-// than their memory, so every step is paid for.
+// Equality, order and membership as in Python. Lists that share parts can be exponentially larger than their memory, so every
+// step consumes budget.
 
 extension Value {
     func equals(_ other: Value, _ budget: Budget) throws(TemplateError) -> Bool {
@@ -42,9 +42,9 @@ extension Value {
         return true
     }
 
-    /// Whether the value comes before another.
+    /// Whether the value precedes another.
     ///
-    /// - Throws: If Python has no order for the two types.
+    /// - Throws: If Python defines no order for the two types.
     func precedes(
         _ other: Value, _ budget: Budget, as symbol: String = "<"
     ) throws(TemplateError) -> Bool {
@@ -83,9 +83,9 @@ extension Value {
         return false
     }
 
-    /// The elements that iterating over the value gives.
+    /// The elements in the order of iteration.
     ///
-    /// - Throws: If the value cannot be iterated over.
+    /// - Throws: If the value is not iterable.
     func elements(_ budget: Budget) throws(TemplateError) -> [Value] {
         switch self {
         case .undefined: return []
@@ -103,7 +103,7 @@ extension Value {
         }
     }
 
-    /// The number of elements, or nil for what has none.
+    /// The number of elements; nil for a value without a length.
     var length: Int? {
         switch self {
         case .undefined: return 0

@@ -5,15 +5,15 @@
 import JSON
 
 extension Value {
-    /// The names of speakers. Templates write them into control tokens, as in `'<|' + message.role + '|>'`, so these
-    /// words count as the template's own; any other role is text like a message.
+    /// The names of speakers. Templates write them into control tokens, as in `'<|' + message.role + '|>'`, so these words count
+    /// as the template's own; any other role counts as input, like a message.
     private static let roles: Set<String> = [
         "assistant", "developer", "function", "ipython", "model", "observation", "system", "tool", "user",
     ]
 
-    /// The value for JSON data, all of it given.
+    /// The value for JSON data, all of which counts as input.
     ///
-    /// - Throws: If lists and objects nest too deep for a template.
+    /// - Throws: If lists and objects are nested too deeply for a template.
     init(_ json: JSON, _ budget: Budget, depth: Int = 0) throws(TemplateError) {
         guard depth < TemplateLimits.valueDepth else {
             throw .limit("more than \(TemplateLimits.valueDepth) nested lists and mappings")
@@ -43,9 +43,9 @@ extension Value {
     }
 }
 
-/// Writes values as JSON text. What JSON itself adds counts as given, as the values around it mostly are.
+/// Writes values as JSON text. JSON's own punctuation counts as input, like most of the values that it surrounds.
 struct JSONTextWriter {
-    /// What stands before each item of an indented list, repeated for each level; nil for one line.
+    /// The text before each item of an indented list, repeated per level; nil for a single line.
     var indentation: Text?
     var itemSeparator = Text(", ", from: .input)
     var keySeparator = Text(": ", from: .input)
@@ -162,7 +162,7 @@ extension String {
     }
 }
 
-/// Sorts in place by merging; equal elements keep their order, as Python's do.
+/// Merge sort in place; stable, as in Python.
 func sort<Element>(
     _ elements: inout [Element], by precedes: (Element, Element) throws(TemplateError) -> Bool
 ) throws(TemplateError) {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Values as text: Python's str() for printing, repr() inside lists and mappings.
+// Values as text: Python's str() for output, repr() inside lists and mappings.
 
 extension Value {
-    /// The text that `{{ value }}` prints.
+    /// The output of `{{ value }}`.
     ///
-    /// Numbers and the like are the template's. Brackets and quotes around the elements of a list are nobody's, so
-    /// they count as given.
+    /// Numbers and similar values count as the template's. Brackets and quotes around the elements of a list have no origin, so
+    /// they count as input.
     func printed(_ budget: Budget) throws(TemplateError) -> Text {
         switch self {
         case .string(let text), .markup(let text): return text
@@ -16,7 +16,7 @@ extension Value {
         }
     }
 
-    /// The text that the value has as an element of a list.
+    /// The text of the value as an element of a list.
     func represented(_ budget: Budget) throws(TemplateError) -> Text {
         var text = Text()
         try appendRepresentation(to: &text, budget)
@@ -46,7 +46,7 @@ extension Value {
             add(step == 1 ? "range(\(start), \(stop))" : "range(\(start), \(stop), \(step))")
         case .namespace(let namespace):
             add("<Namespace ")
-            // A namespace may hold itself: its attributes are printed without following others.
+            // A namespace may contain itself: its attributes are printed without following further namespaces.
             try append(namespace.attributes, to: &text, budget, followsNamespaces: false)
             add(">")
         case .iterator: add("<generator object>")
@@ -86,7 +86,7 @@ extension Value {
         text.append("}", from: .input)
     }
 
-    /// Whether printing the value could come upon a namespace. Lists that share parts are walked once for each use.
+    /// Whether printing the value could reach a namespace. Lists that share parts are visited once per use.
     private func holdsNamespace(_ budget: Budget) throws(TemplateError) -> Bool {
         try budget.spend()
         let items: [Value]
@@ -100,7 +100,7 @@ extension Value {
         return false
     }
 
-    /// Python's repr of a string: single quotes unless only those occur inside.
+    /// Python's repr of a string: single quotes unless the string contains only those.
     private func append(quoted string: Text, to text: inout Text, _ budget: Budget) throws(TemplateError) {
         try budget.spend(scalars: string.cost)
         let bytes = string.string.utf8
@@ -135,7 +135,7 @@ extension String {
 }
 
 extension Unicode.Scalar {
-    /// What `str.isprintable` accepts.
+    /// The characters that `str.isprintable` accepts.
     fileprivate var isPythonPrintable: Bool {
         if isASCII { return (0x20..<0x7F).contains(value) }
         return switch properties.generalCategory {
@@ -154,7 +154,7 @@ extension Unicode.Scalar {
 }
 
 extension Double {
-    /// Python's repr: shortest digits, an exponent below 1e-4 and from 1e16 on.
+    /// Python's repr: the shortest digits, with an exponent below 1e-4 and from 1e16 on.
     var pythonDescription: String {
         if isNaN { return "nan" }
         if isInfinite { return self < 0 ? "-inf" : "inf" }

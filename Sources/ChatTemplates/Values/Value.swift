@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Values of templates, with the semantics of Python's. Lists and mappings never change once made,
-// as in Jinja's immutable sandbox; only namespaces do.
+// Template values, with Python's semantics. Lists and mappings are immutable, as in Jinja's immutable sandbox; only namespaces
+// can change.
 
-/// A value while a template is rendered.
+/// A value during rendering.
 enum Value {
-    /// What a missing name, attribute or element gives: prints as nothing, refuses most operations.
+    /// The result of a missing name, attribute or element: prints as nothing, refuses most operations.
     indirect case undefined(Missing)
     case none
     case boolean(Bool)
     case integer(Int)
     case float(Double)
     case string(Text)
-    /// A string marked by `safe`: `+` escapes what is added to it.
+    /// A string marked by `safe`: `+` escapes the other operand.
     case markup(Text)
     case list(Elements)
     case tuple(Elements)
@@ -19,7 +19,7 @@ enum Value {
     indirect case range(start: Int, stop: Int, step: Int)
     /// `mapping.keys()`, `.values()`, `.items()`: has a length, no subscripts.
     case view(Elements)
-    /// What lazy filters return: can be run through once.
+    /// The result of lazy filters: can be iterated over once.
     case iterator(ValueIterator)
     case namespace(Namespace)
     case loop(Loop)
@@ -33,10 +33,10 @@ struct Missing {
     let name: String
     /// The type of the value that lacks the attribute; nil for a variable.
     var owner: String?
-    /// Whether the sandbox withholds what exists in Python.
+    /// Whether the sandbox withholds an attribute that exists in Python.
     var isForbidden = false
 
-    /// The message of the error that using it raises.
+    /// The message of the error raised when it is used.
     var explanation: String {
         if isForbidden { return "access to '\(name)' of a \(owner ?? "value") is not allowed in templates" }
         guard let owner else { return name.isEmpty ? "found an undefined value" : "'\(name)' is undefined" }
@@ -48,8 +48,7 @@ struct Missing {
 
 /// The elements of a list or tuple.
 ///
-/// Their depth is kept so that nesting can be limited: comparing, printing and freeing a value
-/// recurse over it.
+/// Their depth is stored so that nesting can be limited: comparing, printing and freeing a value recurse over it.
 struct Elements {
     let items: [Value]
     let depth: Int
@@ -79,14 +78,14 @@ final class ValueIterator {
         return elements.items[position - 1]
     }
 
-    /// What is left; nothing is left afterwards.
+    /// Returns the remaining elements; afterwards none remain.
     func drain() -> [Value] {
         defer { position = elements.items.count }
         return Array(elements.items[position...])
     }
 }
 
-/// The one kind of value that templates can change.
+/// The only kind of value that templates can change.
 final class Namespace {
     let attributes: Mapping
     init(_ attributes: Mapping) { self.attributes = attributes }
@@ -116,7 +115,7 @@ final class Macro {
     }
 }
 
-/// The functions that exist everywhere.
+/// The functions available everywhere.
 enum Function: String {
     case range, dict, namespace
     case raiseException = "raise_exception"
@@ -126,7 +125,7 @@ enum Function: String {
 // MARK: - Properties
 
 extension Value {
-    /// How deep lists and mappings nest in this value.
+    /// The nesting depth of lists and mappings in this value.
     var depth: Int {
         switch self {
         case .list(let elements), .tuple(let elements), .view(let elements): elements.depth
@@ -138,7 +137,7 @@ extension Value {
         }
     }
 
-    /// The name of the type in Python, for messages.
+    /// The type's name in Python, for messages.
     var typeName: String {
         switch self {
         case .undefined: "undefined value"
@@ -161,7 +160,7 @@ extension Value {
         }
     }
 
-    /// The text of a string, or nil for any other value.
+    /// The text of a string; nil for any other value.
     var text: Text? {
         switch self {
         case .string(let text), .markup(let text): text
@@ -169,7 +168,7 @@ extension Value {
         }
     }
 
-    /// The same where it does not matter who wrote it.
+    /// The same without its origin.
     var string: String? { text?.string }
 
     /// The value of an integer or, as in Python, of a Boolean.
@@ -197,7 +196,7 @@ extension Value {
         return true
     }
 
-    /// Python's truth: empty, zero, None and undefined are false.
+    /// Python's truth value: empty, zero, None and undefined are false.
     var isTrue: Bool {
         switch self {
         case .undefined, .none: false

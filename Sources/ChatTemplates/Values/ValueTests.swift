@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tests: what stands after `is`.
+// Tests: the names after `is`.
 
 extension Interpreter {
     /// Whether `value is name arguments` holds.
@@ -33,7 +33,7 @@ extension Interpreter {
         }
     }
 
-    /// The tests that look only at the kind of value.
+    /// Tests that depend only on the kind of value.
     private func testKind(_ name: String, _ value: Value) -> Bool? {
         switch name {
         case "defined": return !value.isUndefined
@@ -88,7 +88,7 @@ extension Interpreter {
         }
     }
 
-    /// Identity, which for values without one means the same type and equality.
+    /// Identity; for values without identity, equality of type and value.
     private func isSame(_ value: Value, _ arguments: Arguments) throws(TemplateError) -> Bool {
         guard let other = try arguments.bind(["other"], for: "sameas")[0] else {
             throw .evaluation("expected an argument for the test 'sameas'")
@@ -99,7 +99,7 @@ extension Interpreter {
 }
 
 extension String {
-    /// Whether there are letters with case, all of the one case.
+    /// Whether the text has cased letters, all of the given case.
     func hasOnlyCase(isUpper: Bool) -> Bool {
         var hasCase = false
         for scalar in unicodeScalars {

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs text through a model and keeps what its matrices read.
+// Runs text through a model and records the inputs of its matrices.
 
 import Formats
 import Tiller
 import Transformer
 
-/// What a model is calibrated with.
+/// The text that calibrates a model.
 package enum CalibrationSource: Sendable {
     /// `CalibrationText`, conversations in the model's own template.
     case builtIn
-    /// Text of the user.
+    /// The user's text.
     case text(String)
 }
 
 extension CalibrationSource {
-    /// Tokens of one evaluation.
+    /// Tokens per evaluation.
     static let contextLength = 512
-    /// Of a longer text, evenly spread pieces are taken.
+    /// Limit on the pieces per text; a longer text is sampled at even distances.
     static let maximumPieceCount = 64
 
     /// Lists of at most `contextLength` tokens, each evaluated from an empty context.
@@ -25,7 +25,7 @@ extension CalibrationSource {
         switch self {
         case .builtIn:
             let passages = CalibrationText.passages.map { engine.encode($0) }
-            // A template that refuses a conversation (no system message in Gemma's) does without it.
+            // Conversations that the template rejects are skipped (Gemma's rejects a system message).
             let conversations = CalibrationText.conversations.compactMap { messages in
                 try? engine.encode(
                     conversation: messages.map { Message(role: $0.role, content: $0.text) },
@@ -55,7 +55,7 @@ extension CalibrationStatistics {
     /// Gathers statistics.
     ///
     /// - Parameter progress: called with (lists done, lists in all); false stops.
-    /// - Throws: `CancellationError` when stopped, or what `CalibrationSource` throws.
+    /// - Throws: `CancellationError` when stopped, or the errors of `CalibrationSource`.
     static func gather(
         _ lists: [[Int32]], engine: Engine, progress: (Int, Int) -> Bool
     ) throws -> CalibrationStatistics {

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which weights get how many bits: of an 8-bit model one group of matrices after the other runs in fewer bits, and bytes go
-// where they spare most damage. Damages add up well enough, since each is small. A vocabulary's damage is shared out over
-// its rows by how likely their tokens are.
+// Allocates bits to weights. Starting from an 8-bit model, one group of matrices at a time is replaced by a version with fewer
+// bits and the KL divergence is measured; bytes then go where they reduce the sum most. The divergences are small and therefore
+// nearly additive. A vocabulary's divergence is distributed over its rows in proportion to their tokens' probability.
 
 import Formats
 import Quantization
 import Tiller
 import Transformer
 
-/// Weights that share a fate.
+/// Weights that are always stored in the same encoding.
 package struct TensorGroup: Sendable, Hashable {
     package let keys: Set<TensorKey>
-    /// Rows of the matrices; nil takes all.
+    /// Rows of the matrices; nil means all.
     package let rows: Range<Int>?
 
     package init(keys: Set<TensorKey>, rows: Range<Int>? = nil) {
@@ -21,7 +21,7 @@ package struct TensorGroup: Sendable, Hashable {
 
     var isVocabulary: Bool { keys.contains { $0.role.isVocabulary } }
 
-    /// The head (and embedding); in each layer query and key, value, attention's output, gate and up, down.
+    /// The head (and embedding); per layer, query and key, value, attention output, gate and up, down.
     static func all(layerCount: Int) -> [TensorGroup] {
         let roles: [[TensorRole]] = [[.query, .key], [.value], [.attentionOutput], [.gate, .up], [.down]]
         let head = [TensorKey(.tokenEmbedding, nil), TensorKey(.output, nil)]
@@ -29,7 +29,7 @@ package struct TensorGroup: Sendable, Hashable {
         return ([head] + layers).map { TensorGroup(keys: Set($0)) }
     }
 
-    /// Bytes in a file that has all of a tensor's rows in one encoding.
+    /// Bytes in a file that stores all rows of each tensor in one encoding.
     func byteCount(in file: TillerFile) -> Int {
         keys.reduce(0) { sum, key in
             sum + (file.tensorIndex[key.role, key.layer]?.byteCount.roundedUp(to: 64) ?? 0)
@@ -37,11 +37,11 @@ package struct TensorGroup: Sendable, Hashable {
     }
 }
 
-/// What a group is in one encoding.
+/// A group's size and sensitivity in one encoding.
 package struct EncodingCost: Sendable, Equatable {
     package let encoding: TensorEncoding
     package let byteCount: Int
-    /// The KL divergence that this encoding of the group alone causes.
+    /// The KL divergence caused by this encoding of the group alone.
     package let damage: Double
 
     package init(_ encoding: TensorEncoding, byteCount: Int, damage: Double) {
@@ -51,11 +51,11 @@ package struct EncodingCost: Sendable, Equatable {
     }
 }
 
-/// Groups with what their encodings cost.
+/// Groups with the costs of their encodings.
 package struct BitAllocation {
-    /// Costs of each group, the fewest bytes first, each the cheapest way to the damage that it leaves.
+    /// Each group's costs in ascending order of bytes, reduced to their lower convex hull.
     private let groups: [(group: TensorGroup, costs: [EncodingCost])]
-    /// Bytes of the largest choice.
+    /// Bytes of the largest possible choice.
     package let greatestByteCount: Int
 
     /// - Parameter groups: costs in any order.
@@ -64,14 +64,14 @@ package struct BitAllocation {
         greatestByteCount = groups.reduce(0) { $0 + ($1.costs.map(\.byteCount).max() ?? 0) }
     }
 
-    /// Measures groups.
+    /// Measures the sensitivity of groups.
     ///
     /// - Parameters:
-    ///   - best: the model in 8 bits, of which one group after the other is replaced.
-    ///   - exact: the model that damage is measured against.
+    ///   - best: the model in 8 bits, in which one group at a time is replaced.
+    ///   - exact: the model that the KL divergence is measured against.
     ///   - lists: tokens of some short texts.
-    ///   - tokens: how likely each token is.
-    ///   - variants: the model in the other encodings that a group may have.
+    ///   - tokens: the probability of each token.
+    ///   - variants: the model in the other encodings available to a group.
     ///   - progress: called with (groups done, groups in all); false stops.
     /// - Throws: `CancellationError` when stopped, `FormatError`, or `AllocationError`.
     init(
@@ -85,7 +85,7 @@ package struct BitAllocation {
         for (index, group) in all.enumerated() {
             let size = group.byteCount(in: best.file)
             var costs = [EncodingCost(.int8, byteCount: size, damage: 0)]
-            // Rows that no encoding of integers holds are alike in all.
+            // Rows that fit no integer encoding are the same in all variants.
             for variant in variants(group) where group.byteCount(in: variant.file) != size {
                 guard progress(index, all.count) else { throw CancellationError() }
                 let model = try Model(file: best.file, substitute: variant.file) { role, layer in
@@ -102,11 +102,11 @@ package struct BitAllocation {
         self.init(found)
     }
 
-    /// Bytes of the smallest choice.
+    /// Bytes of the smallest possible choice.
     package var leastByteCount: Int { groups.reduce(0) { $0 + ($1.costs.first?.byteCount ?? 0) } }
 
-    /// The encoding of each group where all may have so many bytes together: from the smallest choice on, the step that
-    /// spares most damage by byte, as long as one fits.
+    /// The encoding of each group within a total of `byteCount`: starting from the smallest choice, greedily takes the step that
+    /// reduces the divergence most per byte, as long as one fits.
     package func choice(byteCount: Int) -> [(group: TensorGroup, encoding: TensorEncoding)] {
         var rest = byteCount - leastByteCount
         var places = groups.map { _ in 0 }
@@ -117,7 +117,7 @@ package struct BitAllocation {
                 return (index, place, bytes, (pair.0.damage - pair.1.damage) / Double(bytes))
             }
         }
-        // Within a group rates fall, so its steps come in their order; ties are as stable as the groups' order.
+        // Within a group the rates decrease, so its steps come in order; ties follow the order of the groups.
         for step in steps.sorted(by: { ($0.rate, $1.group, $1.place) > ($1.rate, $0.group, $0.place) })
         where step.bytes <= rest && places[step.group] == step.place {
             rest -= step.bytes
@@ -128,14 +128,14 @@ package struct BitAllocation {
         }
     }
 
-    /// The lower convex hull of damage over bytes.
+    /// The lower convex hull of divergence over bytes.
     private static func hull(_ costs: [EncodingCost]) -> [EncodingCost] {
         func rate(_ a: EncodingCost, _ b: EncodingCost) -> Double {
             (a.damage - b.damage) / Double(b.byteCount - a.byteCount)
         }
         var kept: [EncodingCost] = []
         for cost in costs.sorted(by: { ($0.byteCount, $0.damage) < ($1.byteCount, $1.damage) }) {
-            // More bytes must leave less damage.
+            // More bytes must reduce the divergence.
             if let last = kept.last, cost.damage >= last.damage || cost.byteCount == last.byteCount {
                 continue
             }
@@ -151,7 +151,7 @@ package struct BitAllocation {
 }
 
 extension TensorGroup {
-    /// Blocks of rows in place of a whole vocabulary, with their shares of its costs.
+    /// Splits a vocabulary into blocks of rows, with their shares of its costs.
     package func blocks(
         _ tokens: TokenShares, _ costs: [EncodingCost]
     ) -> [(group: TensorGroup, costs: [EncodingCost])] {

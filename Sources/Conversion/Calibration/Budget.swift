@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a size that the user wants to an encoding for each matrix.
+// Chooses an encoding for each matrix under a size limit from the user.
 
 import Formats
 import Glibc
@@ -10,19 +10,19 @@ import Tiller
 package enum Budget: Sendable {
     /// The whole file, in bytes.
     case fileByteCount(Int)
-    /// Bits of the weights alone, by weight.
+    /// Bits per weight, counting the weights only.
     case bitsPerWeight(Double)
 
-    /// What is written after the size is known: measured quality, tables.
+    /// Reserve for data written once the size is known: measured quality, tables.
     private static let reserveByteCount = 16_384
 
-    /// Bytes that the matrices in question may have.
+    /// Bytes available to the given matrices.
     ///
     /// - Parameters:
     ///   - file: the model in any encodings.
-    ///   - byteCount: what the matrices take there.
-    ///   - least: the fewest that they can have.
-    /// - Throws: `TillerError.invalidOption` where even those are too many.
+    ///   - byteCount: the size of the matrices in that file.
+    ///   - least: their smallest possible size.
+    /// - Throws: `TillerError.invalidOption` if even that is too large.
     func byteCount(beside file: TillerFile, with byteCount: Int, least: Int) throws(TillerError) -> Int {
         switch self {
         case .fileByteCount(let wanted):
@@ -46,12 +46,12 @@ package enum Budget: Sendable {
         }
     }
 
-    /// Rounded up, so that what an error asks for is enough.
+    /// Rounded up, so that the size named in an error suffices.
     private static func megabytes(_ count: Int) -> Double { (Double(count) / 1e5).rounded(.up) / 10 }
 }
 
 extension [RowSegment] {
-    /// Ascending, segments that touch and have one encoding made one.
+    /// The segments in ascending order; adjacent segments with the same encoding are merged.
     package var joinedNeighbours: [RowSegment] {
         var result: [RowSegment] = []
         for segment in sorted(by: { $0.rows.lowerBound < $1.rows.lowerBound }) {
@@ -72,12 +72,12 @@ extension Converter {
     /// The best choice of 3, 4, 5 or 8 bits for each matrix within a budget.
     ///
     /// - Parameters:
-    ///   - exact: the source as a model that runs.
-    ///   - output: copies of the model lie in this file's folder, without a name.
-    ///   - lists: tokens of short texts on which every matrix is tried.
-    ///   - texts: tokens of all kinds of text, which say how likely each token is.
-    ///   - progress: called with (steps done, steps in all), of about the same time each; false stops.
-    /// - Throws: what `convert` throws, or `TillerError` where the budget is too small.
+    ///   - exact: the source as a runnable model.
+    ///   - output: the unnamed copies of the model are in this file's folder.
+    ///   - lists: tokens of short texts on which every matrix is measured.
+    ///   - texts: tokens of all kinds of text, which determine the tokens' probabilities.
+    ///   - progress: called with (steps done, steps in all), each of about the same duration; false stops.
+    /// - Throws: the errors of `convert`, or `TillerError` if the budget is too small.
     func allocating(
         _ budget: Budget, _ source: inout ModelSource, _ scaling: ScalingPlan?, exact: Engine,
         output: String,
@@ -85,7 +85,7 @@ extension Converter {
     ) throws -> EncodingChoice {
         let all = TensorGroup.all(layerCount: exact.model.configuration.layerCount)
         let textCount = min(texts.count, TokenShares.textCount)
-        // For the progress bar: making a copy takes about as long as trying this number of matrices.
+        // For the progress bar: making a copy takes about as long as measuring this many matrices.
         let copySteps = 30
         var done = 0
         let total = 4 * copySteps + textCount + all.count
@@ -101,7 +101,7 @@ extension Converter {
         let variants = try [TensorEncoding.int3, .int4, .int5].map { encoding in
             (encoding: encoding, file: try scratchCopy(encoding).file)
         }
-        // Three bits hurt a matrix so much that they are tried where four leave no room.
+        // Three bits degrade a matrix so much that they are tried only if four do not fit.
         let inFourBits = all.reduce(0) { $0 + $1.byteCount(in: variants[$1.isVocabulary ? 0 : 1].file) }
         let inEightBits = all.reduce(0) { $0 + $1.byteCount(in: best.file) }
         let isTight =
@@ -118,7 +118,7 @@ extension Converter {
         let size = try budget.byteCount(
             beside: best.file, with: allocation.greatestByteCount, least: allocation.leastByteCount)
         let first = EncodingChoice(allocation.choice(byteCount: size))
-        // Each segment has an entry in the index, and begins on a multiple of 64.
+        // Each segment has an entry in the index and starts at a multiple of 64.
         let vocabularyCount = best.file.tensorIndex.entries.count { $0.role.isVocabulary }
         let overhead = first.vocabularyExceptions.count * vocabularyCount * 96
         return EncodingChoice(allocation.choice(byteCount: size - overhead))
@@ -126,7 +126,7 @@ extension Converter {
 }
 
 extension EncodingChoice {
-    /// int8 but for the groups of an allocation.
+    /// int8 except for the groups of an allocation.
     fileprivate init(_ allocated: [(group: TensorGroup, encoding: TensorEncoding)]) {
         self.init(weights: .int8, head: .int8)
         var rows: [RowSegment] = []

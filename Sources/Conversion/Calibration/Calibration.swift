@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A conversion that knows the model it converts: the source runs over some text first, its encoding is fitted to what was
-// seen, and the result is held against the source before it gets its name.
+// A conversion with calibration: the source first runs over some text, the encoding is fitted to the activations recorded there,
+// and the result is compared with the source before the file gets its name.
 
 import Evaluation
 import Formats
@@ -8,17 +8,17 @@ import JSON
 import Quantization
 import Tiller
 
-/// How a conversion gets to know its model, and what it does with that.
+/// How a conversion calibrates, and how it uses the result.
 package struct Calibration: Sendable {
     package enum Effort: String, Sendable {
         case normal
-        /// Errors of 4-bit matrices are passed on from column to column, which takes minutes and OpenBLAS.
+        /// 4-bit matrices are rounded with GPTQ, which takes minutes and OpenBLAS.
         case high
     }
 
-    /// nil takes the statistics that a .tiller file brings, else the built-in text.
+    /// Nil takes the statistics in a .tiller file if there are any, else the built-in text.
     package var source: CalibrationSource?
-    /// How large the file may become; nil takes the encodings as they are, else each matrix gets 4 or 8 bits as is best.
+    /// Limit on the file's size; nil keeps the chosen encodings, otherwise each matrix gets the best of 3, 4, 5 or 8 bits.
     package var budget: Budget?
     package var effort: Effort
 
@@ -39,14 +39,14 @@ package struct Calibration: Sendable {
 }
 
 extension Converter {
-    /// Sources up to this size run in binary16 while they are calibrated; larger ones in 8 bits, which cost a hundredth
-    /// of what 4 bits do.
+    /// Sources up to this size run in binary16 during calibration; larger ones in 8 bits, whose error is a hundredth of that of 4
+    /// bits.
     private static let largestExactWeightCount = 600_000_000
 
-    /// One text of so many decides where feedback is used.
+    /// Every fifth text is held out to decide where GPTQ is used.
     private static let heldPeriod = 5
 
-    /// Converts by what a source does with text, and measures the result.
+    /// Converts with statistics of the source's activations, and measures the result.
     func calibrated(
         _ source: inout ModelSource, by calibration: Calibration, near output: String,
         _ progress: @escaping (Phase, Int, Int) -> Bool
@@ -56,7 +56,7 @@ extension Converter {
         converter.statistics = try calibration.statistics(reference) { progress(.calibrate, $0, $1) }
         let scaling = try converter.scaling(of: source)
         if let budget = calibration.budget {
-            // A little of two kinds of text: every matrix is tried on it.
+            // Short excerpts of two kinds of text: every matrix is measured on them.
             let lists = CalibrationText.comparison.map { Array(reference.encode($0).prefix(80)) }
             converter.encodings = try converter.allocating(
                 budget, &source, scaling, exact: reference, output: output, lists: lists,
@@ -75,7 +75,7 @@ extension Converter {
         return file
     }
 
-    /// The source as a model that runs: itself, or a converted copy.
+    /// The source as a runnable model: itself, or a converted copy.
     private func reference(
         _ source: inout ModelSource, near output: String, progress: (Int, Int) -> Bool
     ) throws -> Engine {
@@ -89,7 +89,7 @@ extension Converter {
         return try copy(&source, encodings, nil, near: output, progress: progress)
     }
 
-    /// A conversion that runs but never has a name.
+    /// A runnable conversion that never gets a name.
     func copy(
         _ source: inout ModelSource, _ encodings: EncodingChoice, _ scaling: ScalingPlan?,
         near output: String, progress: (Int, Int) -> Bool
@@ -115,7 +115,7 @@ extension Converter {
             heldLists: held.sorted().map { lists[$0] }, threadCount: threadCount, progress: progress)
     }
 
-    /// How far the file is from the source; nil where that is not measured.
+    /// The file's divergence from the source; nil if it is not measured.
     private func quality(
         _ file: TillerFile, _ path: String, _ reference: Engine, progress: (Int, Int) -> Bool
     ) throws -> JSON? {

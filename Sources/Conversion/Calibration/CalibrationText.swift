@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The text that calibrates a model unless the user has a better one: many kinds, a little of each, written for this
-// purpose. A quantizer that saw one kind of text only is worse on all others.
+// The default calibration text: short texts of many kinds, written for this purpose. A quantizer calibrated on one kind of text
+// only is worse on all others.
 
 /// Texts of many kinds and languages.
 package enum CalibrationText {
-    /// Each is a text of its own.
+    /// Each is a separate text.
     package static let passages =
         [encyclopedia, story, letter, news, science, recipe, law, review, numbers] + languages + code
 
-    /// What matrices are compared on.
+    /// The texts on which matrices are compared.
     static let comparison = [encyclopedia, story]
 
     /// Questions and answers, for the model's own chat template.

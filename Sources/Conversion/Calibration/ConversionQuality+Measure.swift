@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a conversion cost, measured on the files themselves.
+// The quality loss of a conversion, measured on the files themselves.
 
 import Evaluation
 import JSON
 import Tiller
 
 extension ConversionQuality {
-    /// Tokens of a chunk, of which the second half is scored.
+    /// Tokens per chunk, of which the second half is scored.
     private static let contextLength = 256
 
     /// Runs both models over the text.
     ///
     /// - Parameter progress: called with (chunks done, chunks in all).
-    /// - Returns: the manifest's `quality`; nil for a tokenizer that leaves too few tokens of the text.
+    /// - Returns: the manifest's `quality`; nil if the tokenizer yields too few tokens for the text.
     static func measure(
         _ engine: Engine, reference: Engine, encoding: String, progress: (Int, Int) -> Void
     ) throws -> JSON? {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Feedback for each 4-bit matrix of a conversion, where it helps on text that it was not fitted to.
+// GPTQ (arXiv 2210.17323) for each 4-bit matrix of a conversion, where it helps on held-out text.
 
 import Formats
 import LinearAlgebra
@@ -7,36 +7,36 @@ import Platform
 import Quantization
 import Tiller
 
-/// Makes feedback from what a model reads while it runs over some texts.
+/// Computes GPTQ rounding from the inputs of a model's matrices on some texts.
 ///
-/// Its moments take a few megabytes for each matrix: those of the matrices that come next are taken together, as many as
-/// fit, and the texts run again for the next ones.
+/// Each matrix's Hessian takes a few megabytes. The Hessians of consecutive matrices are accumulated together, as many as fit in
+/// memory (a window), and the texts run again for the next window.
 final class GPTQFeedback {
-    /// What moments that exist at once may take.
+    /// Limit on the bytes of the Hessians of one window.
     private static let largestByteCount = 640 << 20
-    /// Wider inputs are rounded without feedback: their moments alone would be larger than many a model.
+    /// Matrices with wider inputs are rounded without GPTQ: their Hessian alone would be larger than many models.
     private static let largestColumnCount = 6144
-    /// Tiles of each matrix on which feedback is tried.
+    /// Tiles of each matrix on which GPTQ is tested.
     private static let sampledTileCount = 6
 
     private let engine: Engine
     private let lists, heldLists: [[Int32]]
     private let pool: ThreadPool
     private let progress: (Int, Int) -> Bool
-    /// Moments of both kinds of text for the same inputs.
+    /// Hessians of the same inputs, on calibration and on held-out texts.
     private var moments, held: InputHessian?
     private var window: Set<MatrixInput> = []
-    /// Texts that were read so far, each once for every window.
+    /// Number of texts read so far; each counts once per window.
     private var readCount = 0
-    /// Matrices that read the same input share it.
+    /// The most recent result, shared by matrices with the same input.
     private var known: (input: MatrixInput, feedback: GPTQRounding)?
-    /// Matrices that were tried, and those that take feedback.
+    /// Number of matrices tested, and of those rounded with GPTQ.
     private(set) var triedCount = 0, takenCount = 0
 
     /// - Parameters:
-    ///   - lists: tokens of the texts that feedback is fitted to.
-    ///   - heldLists: of the texts that decide where it is used.
-    ///   - progress: called with (texts read, texts to read in all), each counted once for every window; false stops.
+    ///   - lists: tokens of the calibration texts.
+    ///   - heldLists: tokens of the held-out texts that decide where GPTQ is used.
+    ///   - progress: called with (texts read, texts to read in all), each counted once per window; false stops.
     init(
         _ engine: Engine, lists: [[Int32]], heldLists: [[Int32]], threadCount: Int,
         progress: @escaping (Int, Int) -> Bool
@@ -48,9 +48,9 @@ final class GPTQFeedback {
         pool = ThreadPool(threadCount: threadCount)
     }
 
-    /// How errors of a matrix's columns are passed on; nil where its weights are rounded for themselves.
+    /// The GPTQ rounding of a matrix; nil if its weights are rounded independently.
     ///
-    /// - Parameter index: of a tensor of the plan; plans are asked for from the first to the last.
+    /// - Parameter index: index of a tensor in the plan; calls come in ascending order.
     func feedback(for index: Int, of plan: TensorPlan) throws -> GPTQRounding? {
         let tensor = plan.tensors[index]
         guard let input = input(of: tensor) else { return nil }
@@ -88,7 +88,7 @@ final class GPTQFeedback {
         return input
     }
 
-    /// Takes the moments of the next matrices' inputs.
+    /// Accumulates the Hessians of the next matrices' inputs.
     private func lookAhead(_ tensors: ArraySlice<PlannedTensor>) throws {
         let configuration = engine.model.configuration
         let windows = windows(tensors)
@@ -105,7 +105,7 @@ final class GPTQFeedback {
         (self.moments, self.held) = (moments, held)
     }
 
-    /// The inputs of matrices, in groups whose moments fit in memory together.
+    /// The matrices' inputs, in groups whose Hessians fit in memory together.
     private func windows(_ tensors: ArraySlice<PlannedTensor>) -> [[MatrixInput]] {
         var windows: [[MatrixInput]] = []
         var byteCount = 0
@@ -131,21 +131,21 @@ final class GPTQFeedback {
 }
 
 extension GPTQRounding {
-    /// How much of H is the mean of its diagonal instead: other texts have other moments.
+    /// Share of H replaced by the mean of its diagonal (damping): other texts have other moments.
     private static let uniformShare = 0.2
 
-    /// Feedback for inputs with the moments H.
+    /// GPTQ rounding for inputs with the Hessian H.
     ///
-    /// Columns that weigh most are rounded first, while there are others to make up for them. With H = Rᵀ R, columns in
-    /// the order in which they are rounded and R a lower triangle, the damage is the sum of (Σ_l R[k, l] (w − ŵ)[l])² over
-    /// k: the l before k say what k owes.
-    /// - Throws: `LinearAlgebraError` where H is not finite, or all zero.
+    /// Columns with the largest diagonal are rounded first, while other columns remain that can compensate. Let H = Rᵀ R, with
+    /// the columns in rounding order and R lower triangular. The error is then the sum over k of (Σ_l R[k, l] (w − ŵ)[l])²: the
+    /// errors of the columns l before k determine the correction of column k.
+    /// - Throws: `LinearAlgebraError` if H is not finite, or all zero.
     package init(moments: Matrix) throws {
         let size = moments.rows
         let diagonal = (0..<size).map { moments.values[$0 * size + $0] }
         let mean = diagonal.reduce(0, +) / Double(max(size, 1))
         let order = (0..<size).sorted { (diagonal[$0], $1) > (diagonal[$1], $0) }
-        // A triangle on the other side than Cholesky's: of the reversed order.
+        // R is the opposite triangle to Cholesky's, so the order is reversed.
         var reversed = Matrix(rows: size, columns: size)
         for row in 0..<size {
             let from = order[size - 1 - row] * size

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// H = E[x xᵀ] of what matrices read, over some texts.
+// The Hessian of GPTQ: H = E[x xᵀ] of the matrices' inputs x, over some texts.
 
 import Formats
 import LinearAlgebra
 import Tiller
 import Transformer
 
-/// Second moments of some inputs.
+/// Accumulates the Hessians H = E[x xᵀ] of the given inputs x.
 final class InputHessian {
-    /// Rows whose squares are added in Double before they go to the sums.
+    /// Rows accumulated in Double before they are added to the sums.
     private static let chunkRows = 128
 
-    /// One input's rows so far.
+    /// The sum over one input's rows so far.
     private final class Sum {
-        /// Row by row the lower triangle of Σ x xᵀ: moments of all layers together are what takes the memory.
+        /// The lower triangle of Σ x xᵀ, row by row: the Hessians of all layers dominate the memory.
         private(set) var triangle: [Float]
         private var chunk: Matrix
         private var filled = 0
@@ -50,16 +50,16 @@ final class InputHessian {
     private var sums: [MatrixInput: Sum] = [:]
     private var tokenCount = 0
 
-    /// Bytes that the moments of an input of so many columns take.
+    /// Bytes of the Hessian of an input with this many columns.
     static func byteCount(columns: Int) -> Int { 2 * columns * (columns + 1) }
 
     init(_ inputs: [MatrixInput], _ configuration: ModelConfiguration) {
         for input in inputs { sums[input] = Sum(columns: input.columns(in: configuration)) }
     }
 
-    /// Adds what a model's matrices read.
+    /// Adds the inputs of a model's matrices on some texts.
     ///
-    /// - Parameter progress: called with the texts done; false stops.
+    /// - Parameter progress: called with the number of texts done; false stops.
     /// - Throws: `CancellationError` when stopped.
     func add(_ lists: [[Int32]], _ engine: Engine, progress: (Int) -> Bool) throws {
         let recorder = InputRecorder(configuration: engine.model.configuration)
@@ -73,7 +73,7 @@ final class InputHessian {
         for sum in sums.values { sum.flush() }
     }
 
-    /// The moments of an input whose columns are divided by factors; nil for an input that was not looked at.
+    /// The Hessian of an input whose columns are divided by factors; nil for an input that was not recorded.
     func matrix(_ input: MatrixInput, factors: [Float]?) -> Matrix? {
         guard let triangle = sums[input]?.triangle else { return nil }
         let columns = Int((2 * Double(triangle.count)).squareRoot())

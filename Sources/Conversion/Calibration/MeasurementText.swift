@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The text on which every conversion measures itself. No part of it calibrates anything: on its own text a calibration
-// looks better than it is.
+// The text on which every conversion is measured. No part of it is used for calibration: on its own text a calibration looks
+// better than it is.
 
-/// Texts of several kinds, one after the other in each model's own context.
+/// Texts of several kinds, each evaluated in a separate context.
 package enum MeasurementText {
     package static let passages = [narrative, facts, instructions]
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a change of some weights does to what a model says.
+// Measures how a change of some weights affects a model's predictions.
 
 import Evaluation
 import Kernels
@@ -7,9 +7,9 @@ import Platform
 import Tiller
 import Transformer
 
-/// Holds variants of a model against it over a few positions.
+/// Compares variants of a model with an exact model at a few positions.
 struct SensitivityProbe {
-    /// Positions before see too little of the text to say much.
+    /// Earlier positions have too little context to be informative.
     private static let firstPosition = 16
     private static let largestByteCount = 64 << 20
 
@@ -21,9 +21,8 @@ struct SensitivityProbe {
 
     /// - Parameters:
     ///   - engine: runs the variants.
-    ///   - exact: the model that they are held against, whose weights and activations are not rounded. Rounded activations
-    ///     answer to any change of weights with small changes of their own; between two rounded models that would
-    ///     count as damage, and most where there is little.
+    ///   - exact: the reference, a model whose weights and activations are not rounded: activation rounding noise would otherwise
+    ///     dominate small KL values.
     ///
     /// - Throws: `AllocationError`.
     init(_ engine: Engine, exact: Engine, lists: [[Int32]]) throws(AllocationError) {

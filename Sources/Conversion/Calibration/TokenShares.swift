@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// How much of text is made of which tokens. An error in a token's row of the head moves its logit by some δ, and the
-// distribution by about p δ² / 2 nats: what a row's bits are worth is its token's probability.
+// The frequency of tokens in text. An error in a token's row of the head moves its logit by some δ, and the distribution by about
+// p δ² / 2 nats: the value of a row's bits is proportional to its token's probability p.
 
 import Evaluation
 import Glibc
 import Tiller
 import Transformer
 
-/// Shares of blocks of tokens in what a model expects.
+/// Shares of blocks of tokens in a model's predictions.
 package struct TokenShares: Sendable {
-    /// Tokens of a block: whole tiles, and few enough for a vocabulary's common parts to stand out.
+    /// Tokens per block: whole tiles, and few enough to separate the frequent parts of a vocabulary.
     package static let blockSize = 64
 
     package let tokenCount: Int
-    /// Tokens side by side, and their share of all probability.
+    /// Blocks of consecutive tokens, with their share of the total probability.
     package let blocks: [(rows: Range<Int>, share: Double)]
 
-    /// - Parameter probabilities: of each token, or any numbers in their proportion.
+    /// - Parameter probabilities: one per token, or any numbers proportional to them.
     package init(probabilities: [Double]) {
         tokenCount = probabilities.count
         let total = probabilities.reduce(0, +)
@@ -26,12 +26,12 @@ package struct TokenShares: Sendable {
         }
     }
 
-    /// What a model expects on average at some positions of texts.
+    /// A model's mean prediction at some positions of texts.
     ///
     /// - Parameters:
-    ///   - lists: tokens of the texts; of each a few at its beginning.
+    ///   - lists: tokens of the texts; a few from the beginning of each are used.
     ///   - progress: called after each text; false stops.
-    /// - Throws: `CancellationError` when stopped, or what making a session throws.
+    /// - Throws: `CancellationError` when stopped, or the errors of making a session.
     static func measured(by engine: Engine, lists: [[Int32]], progress: () -> Bool) throws -> TokenShares {
         let session = try engine.makeSession(contextLength: positionsOfText, forAllLogits: true)
         var sums = [Double](repeating: 0, count: engine.vocabularySize)
@@ -40,7 +40,7 @@ package struct TokenShares: Sendable {
             session.evaluateAllLogits(Array(list.prefix(positionsOfText))) { _, logits in
                 guard let base = logits.baseAddress else { return }
                 let normalizer = engine.compute.preciseLogSumExp(base, count: logits.count)
-                // What is less likely than e⁻¹⁶ adds nothing that counts.
+                // Tokens less likely than e⁻¹⁶ contribute nothing significant.
                 for (token, logit) in logits.enumerated() where Double(logit) > normalizer - 16 {
                     sums[token] += exp(Double(logit) - normalizer)
                 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Columns are rescaled so that weights that share a step are worth the same: what a column is multiplied by, the norm
-// gain or the rows that feed it are divided by. The model computes what it did, its weights are easier to round.
+// Activation-aware scaling (AWQ, arXiv 2306.00978; the same transformation as in SmoothQuant, arXiv 2211.10438): each column is
+// multiplied by a factor, and the norm gain or the rows that produce its input are divided by it. The model computes the same
+// function, but its weights can be rounded with less error.
 //
-// Rounding 32 columns with one step costs Σ_c x_c² · step² with step ∝ √(Σ_c s_c² w_c²), where s_c is the factor, x_c the
-// root mean square of the input before it and w_c that of the weights: least for s_c = √(x_c / w_c).
+// Rounding 32 columns with one step costs Σ_c x_c² · step² with step ∝ √(Σ_c s_c² w_c²), where s_c is the factor, x_c the root
+// mean square of the unscaled input and w_c that of the weights: least for s_c = √(x_c / w_c).
 
 import Formats
 import Glibc
@@ -13,17 +14,18 @@ import Quantization
 /// One layer's matrices by role.
 private typealias Tensors = [TensorRole: SourceTensor]
 
-/// Factors for columns, and their inverses for what makes the columns' inputs.
+/// Activation-aware scaling (AWQ, SmoothQuant): factors for columns, and their inverses for the tensors that produce the columns'
+/// inputs.
 struct ActivationAwareScaling {
     let configuration: ModelConfiguration
     let pool: ThreadPool
-    /// Tiles of a matrix by which factors are judged.
+    /// Tiles per matrix on which factors are evaluated.
     private static let sampledTileCount = 2
     /// The statistics of the rescaled model.
     private(set) var statistics: CalibrationStatistics
     /// By (role, layer).
     private(set) var scalings: [TensorKey: TensorScaling] = [:]
-    /// How the heads' outputs differ from the source's afterwards; nil where that is not known.
+    /// Scaling of the heads' outputs relative to the source's; nil if it is unknown.
     private(set) var headScaling: HeadScaling?
 
     /// - Throws: `AllocationError`.
@@ -40,7 +42,7 @@ struct ActivationAwareScaling {
                 .attention(layer), layer, read: [.query, .key, .value], written: [.attentionNorm], tensors)
             try balance(.feedForward(layer), layer, read: [.gate, .up], written: [.feedForwardNorm], tensors)
             try balance(.downProjection(layer), layer, read: [.down], written: [.up], tensors)
-            // Profiles may have been learned from heads of a scaling that nobody noted: another one would break them.
+            // Profiles may have been trained on heads with an unrecorded scaling: another scaling would break them.
             guard headScaling != nil else { continue }
             try balance(
                 .outputProjection(layer), layer, read: [.attentionOutput], written: [.value, .valueBias],
@@ -48,7 +50,7 @@ struct ActivationAwareScaling {
         }
     }
 
-    /// Rescales the columns of the matrices that read an input, and what that input is made by.
+    /// Scales the columns of the matrices that read an input, and the tensors that produce that input.
     private mutating func balance(
         _ input: MatrixInput, _ layer: Int, read: [TensorRole], written: [TensorRole], _ tensors: Tensors
     ) throws {
@@ -85,7 +87,7 @@ struct ActivationAwareScaling {
         statistics.meanSquares[input] = squares
     }
 
-    /// √(x / w) with a geometric mean of 1 in each group, so that no group's scale moves away from the row's.
+    /// √(x / w) with a geometric mean of 1 in each group, so that no group's scale drifts from the row's.
     private func bestFactors(_ inputs: [Double], _ weights: [Double]) -> [Float] {
         let inputFloor = 1e-4 * inputs.reduce(0, +) / Double(inputs.count)
         let weightFloor = 1e-4 * weights.reduce(0, +) / Double(weights.count)
@@ -101,15 +103,15 @@ struct ActivationAwareScaling {
         return logs.map { Float(exp(max(-3, min(3, $0)))) }
     }
 
-    /// The factors, or their roots, if a sample of the rows is rounded better with them; nil if with none of them.
+    /// The factors, or their roots, if they reduce the rounding error on a sample of the rows; otherwise nil.
     ///
-    /// Weights that lie on a grid already, as those of a quantized source, would lose it.
+    /// Weights that are already on a grid, as those of a quantized source, would lose it.
     private func chosen(_ best: [Float], _ squares: [Float], _ tensors: [SourceTensor]) throws -> [Float]? {
         let candidates: [[Float]?] = [nil, best.map { $0.squareRoot() }, best]
         var errors = [Double](repeating: 0, count: candidates.count)
         for tensor in tensors where tensor.columns % TensorEncoding.groupSize == 0 {
             let found = try candidates.map { try sampledError(tensor, factors: $0, squares) }
-            // Relative, so that every matrix that reads the input counts.
+            // Relative errors, so that every matrix with this input counts.
             guard found[0] > 0 else { continue }
             for index in errors.indices { errors[index] += found[index] / found[0] }
         }
@@ -134,7 +136,7 @@ struct ActivationAwareScaling {
             (1 - ScalingPlan.uniformShare) * $0 + ScalingPlan.uniformShare * mean
         }
         let samples = min(Self.sampledTileCount, tileCount)
-        // A set for each thread.
+        // One set per thread.
         let allRows = try AlignedBuffer<Float>(count: pool.threadCount * tileRows * columns)
         let tiles = try AlignedBuffer<UInt8>(count: pool.threadCount * tileBytes)
         let allDecoded = try AlignedBuffer<Float>(count: pool.threadCount * columns)
@@ -156,7 +158,7 @@ struct ActivationAwareScaling {
                             importance: importance.baseAddress,
                             into: UnsafeMutableRawPointer(tile), error: &error)
                     }
-                    // Encoding the tensor will say what is wrong with it.
+                    // Encoding the tensor reports the error.
                     guard isEncoded != nil else { return }
                     for row in 0..<tileRows {
                         TileCodec.decodeRow(
@@ -173,7 +175,7 @@ struct ActivationAwareScaling {
         return errors.reduce(0, +)
     }
 
-    /// Query heads that share a value head share its factors: sums over them.
+    /// Query heads that share a value head (GQA) share its factors: sums over them.
     private func shared(
         _ input: MatrixInput, _ inputs: [Double], _ weights: [Double]
     ) -> (inputs: [Double], weights: [Double]) {
@@ -212,7 +214,7 @@ struct ActivationAwareScaling {
         return column / headSize / shared * headSize + column % headSize
     }
 
-    /// Mean squares of the columns, with the factors that the tensor has so far.
+    /// Mean squares of the columns, with the tensor's factors so far.
     private func columnSquares(_ tensor: SourceTensor) throws -> [Double] {
         let columns = tensor.columns
         let scaling = scalings[TensorKey(tensor.role, tensor.layer)]

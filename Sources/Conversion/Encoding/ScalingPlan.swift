@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a model's statistics to what each tensor's encoding is told.
+// From a model's statistics to the scaling and importance of each tensor.
 
 import Formats
 import Platform
 import Quantization
 
-/// What encoding a tensor needs to know beyond its numbers.
+/// Additional inputs of a tensor's encoding.
 struct TensorScaling: Sendable {
-    /// Weights of the squared error [columns].
+    /// Weights of the squared error [columns] (importance matrix, imatrix).
     var importance: [Float]?
-    /// Each column is multiplied by its factor.
+    /// Factors of the columns.
     var columnFactors: [Float]?
-    /// Each row is multiplied by its factor.
+    /// Factors of the rows.
     var rowFactors: [Float]?
 
     var changesNumbers: Bool { columnFactors != nil || rowFactors != nil }
@@ -30,11 +30,11 @@ package struct TensorKey: Hashable, Sendable {
 
 /// The scaling of every tensor of a source.
 struct ScalingPlan {
-    /// How much of a column's weight is the mean of all columns: other texts have other columns that matter.
+    /// Share of a column's importance replaced by the mean of all columns: other texts have other important columns.
     static let uniformShare: Float = 0.2
 
     private(set) var scalings: [TensorKey: TensorScaling]
-    /// The statistics of the model as it will lie in the file.
+    /// The statistics of the model as stored in the file.
     let statistics: CalibrationStatistics
     let headScaling: HeadScaling?
 
@@ -44,7 +44,7 @@ struct ScalingPlan {
     init?(_ source: ModelSource, _ statistics: CalibrationStatistics?, pool: ThreadPool) throws {
         guard let statistics else { return nil }
         if source.isQuantized {
-            // Its numbers lie on a grid that another scale would leave.
+            // The weights are on a grid that another scale would destroy.
             scalings = [:]
             self.statistics = statistics
             headScaling = source.headScaling
@@ -68,7 +68,7 @@ struct ScalingPlan {
 }
 
 extension ModelSource {
-    /// Whether matrices come in tiles of integers, as this program has written them.
+    /// Whether matrices are stored as tiles of integers, as written by this program.
     var isQuantized: Bool {
         tensors.contains {
             guard case .tiles(let segments) = $0.storage else { return false }
@@ -76,7 +76,7 @@ extension ModelSource {
         }
     }
 
-    /// Weights in all tensors.
+    /// Number of weights in all tensors.
     var weightCount: Int { tensors.reduce(0) { $0 + $1.elementCount } }
 }
 
@@ -93,7 +93,7 @@ extension SourceTensor {
         }
     }
 
-    /// Whether binary16 holds the numbers: none is beyond it, and they are not all so small that it has few bits for them.
+    /// Whether binary16 represents the numbers: none overflows, and not all are so small that few significant bits remain.
     func fitsFloat16(_ scaling: TensorScaling?) -> Bool {
         let smallestNormal = 0x1p-14
         let values = AlignedBuffer<Float>.granted(count: columns)
@@ -105,7 +105,7 @@ extension SourceTensor {
                 largest = max(largest, abs(values[column]))
                 squares += values[column] * values[column]
             }
-            // Numbers that are not finite are refused when they are encoded.
+            // Numbers that are not finite are refused during encoding.
             guard largest <= TileCodec.magnitudeLimit(.float16) else { return false }
             sum += Double(squares)
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One tensor from the source's rows to tiles: decoded, put in order and encoded sixteen rows at a time,
-// so that no more than a few tiles of it are ever held as floats.
+// Encodes one tensor from the source's rows to tiles: decodes, reorders and encodes sixteen rows at a time, so that only a few
+// tiles are ever held as floats.
 
 import Formats
 import Models
@@ -10,16 +10,16 @@ import Quantization
 /// Encodes planned tensors on all threads.
 struct TensorEncoder {
     private let pool: ThreadPool
-    /// Tiles that are encoded before they are written out.
+    /// Tiles that are encoded before they are written.
     private let tilesPerBatch = 64
 
     init(pool: ThreadPool) { self.pool = pool }
 
-    /// Encodes a segment of a tensor piece by piece.
+    /// Encodes a segment of a tensor in pieces.
     ///
     /// - Parameter write: receives consecutive bytes of the encoded tensor.
-    /// - Returns: the error made by the encoding.
-    /// - Throws: `ConversionError` where the source holds numbers that are not finite, or that the encoding cannot hold.
+    /// - Returns: the quantization error.
+    /// - Throws: `ConversionError` if the source holds numbers that are not finite or do not fit the encoding.
     func encode(
         _ segment: RowSegment, of tensor: PlannedTensor, feedback: GPTQRounding? = nil,
         write: (UnsafeRawBufferPointer) throws -> Void
@@ -29,7 +29,7 @@ struct TensorEncoder {
             ? try encodeVector(tensor, write) : try encodeMatrix(segment, of: tensor, feedback, write)
     }
 
-    /// The same tiles again: encoding their numbers anew would change them.
+    /// Copies the tiles unchanged: encoding their numbers again would change them.
     private func copy(
         _ bytes: UnsafeRawBufferPointer, _ write: (UnsafeRawBufferPointer) throws -> Void
     ) throws -> QuantizationError {
@@ -45,7 +45,7 @@ struct TensorEncoder {
         -> QuantizationError
     {
         let source = tensor.source
-        // A vector is one row, but for RoPE's order its numbers are rows.
+        // A vector is stored as one row, but RoPE's permutation treats its numbers as rows.
         let values = try AlignedBuffer<Float>(count: source.columns)
         let ordered = try AlignedBuffer<Float>(count: source.columns)
         source.decode(row: 0, into: values.baseAddress)
@@ -102,7 +102,7 @@ struct TensorEncoder {
         return total
     }
 
-    /// A tile counts its own rows; people count the tensor's.
+    /// A tile counts its own rows; errors report the tensor's.
     private func refusal(_ failure: QuantizationFailure, _ source: SourceTensor, firstRow: Int)
         -> ConversionError
     {
@@ -121,14 +121,14 @@ struct TensorEncoder {
         ConversionError("tensor \(source.name) is not finite at row \(row), column \(column)")
     }
 }
-/// What came of one tile; threads cannot throw, so failures wait for the caller.
+/// The result of one tile; threads cannot throw, so the caller handles failures.
 struct TileOutcome {
     var error = QuantizationError()
     var failure: QuantizationFailure?
 }
 
 extension PlannedTensor {
-    /// Encodes the tile whose first row is `firstRow`; `rows` [16 × columns] gets what it is made of.
+    /// Encodes the tile whose first row is `firstRow`; `rows` [16 × columns] receives its input.
     func encodeTile(
         firstRow: Int, validRows: Int, as encoding: TensorEncoding, feedback: GPTQRounding?,
         rows: UnsafeMutablePointer<Float>, into tile: UnsafeMutableRawPointer
@@ -151,7 +151,7 @@ extension PlannedTensor {
             encode(nil)
         }
         guard outcome.failure == nil, outcome.error.clippedCount > 0 else { return outcome }
-        // What is clamped is another model.
+        // Clamped values would change the model.
         let limit = TileCodec.magnitudeLimit(encoding)
         if let index = (0..<validRows * columns).first(where: { abs(rows[$0]) > limit }) {
             outcome.failure = .clipped(

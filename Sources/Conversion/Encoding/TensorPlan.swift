@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which encoding each tensor of a source gets, checked before anything is written.
+// The encoding of each tensor of a source, validated before anything is written.
 
 import Formats
 import Models
 import Quantization
 
-/// Encodings asked for by the user.
+/// The encodings that the user requests.
 package struct EncodingChoice: Sendable {
     package var weights: TensorEncoding
     package var head: TensorEncoding
-    /// Matrices that get another encoding than `weights` and `head` say.
+    /// Matrices with another encoding than `weights` and `head` specify.
     package var exceptions: [TensorKey: TensorEncoding] = [:]
-    /// Rows of embedding and head that get another encoding than `head` says, in ascending order and in whole tiles;
-    /// where rows are too odd for an encoding, all of them are stored alike.
+    /// Rows of embedding and head with another encoding than `head` specifies, in ascending order and in whole tiles; if the row
+    /// length does not fit an encoding, all rows are stored alike.
     package var vocabularyExceptions: [RowSegment] = []
-    /// Whether matrices that binary16 cannot hold are stored in Float32 where float16 is asked for: in what others are
-    /// compared with.
+    /// Whether matrices that do not fit binary16 are stored in Float32 when float16 is requested: used for the reference of
+    /// comparisons.
     package var widensBeyondFloat16 = false
 
     package init(weights: TensorEncoding, head: TensorEncoding) {
@@ -24,11 +24,11 @@ package struct EncodingChoice: Sendable {
     }
 
     func encoding(of tensor: SourceTensor) -> TensorEncoding {
-        // The embedding is the head where both are tied, and so is treated like it everywhere.
+        // The embedding is the head if both are tied, and so is treated like it in all models.
         exceptions[TensorKey(tensor.role, tensor.layer)] ?? (tensor.role.isVocabulary ? head : weights)
     }
 
-    /// The rows of a vocabulary whose usual encoding is `encoding`, without gaps.
+    /// The rows of a vocabulary whose default encoding is `encoding`, without gaps.
     fileprivate func vocabularySegments(rowCount: Int, _ encoding: TensorEncoding) -> [RowSegment] {
         var segments: [RowSegment] = []
         var end = 0
@@ -43,14 +43,14 @@ package struct EncodingChoice: Sendable {
     }
 }
 
-/// One tensor's way from the source to the file.
+/// One tensor's source and its encoding in the file.
 package struct PlannedTensor: Sendable {
     package let source: SourceTensor
-    /// Of all rows that no other segment names.
+    /// The encoding of all rows that no other segment covers.
     package let encoding: TensorEncoding
     /// All rows in order.
     package let segments: [RowSegment]
-    /// Whether rows too odd or numbers too large for the encoding asked for take a wider one.
+    /// Whether the row length or the magnitudes do not fit the requested encoding, so that a wider one is used.
     package let isWidened: Bool
     let scaling: TensorScaling?
 
@@ -73,7 +73,7 @@ package struct PlannedTensor: Sendable {
             : encodings.vocabularySegments(rowCount: source.rows, encoding)
     }
 
-    /// Whether the source's bytes are already what is written.
+    /// Whether the source's bytes are copied unchanged.
     var isCopied: Bool {
         guard case .tiles(let stored) = source.storage else { return false }
         return stored == segments && source.addend == 0 && source.interleavedHeadSize == nil
@@ -88,7 +88,7 @@ package struct TensorPlan: Sendable {
     /// Bytes of all tensors in the source.
     var sourceByteCount: Int { tensors.reduce(0) { $0 + $1.source.bytes.count } }
 
-    /// What encoding a second time means for the weights; nil where nothing is encoded twice.
+    /// A remark about weights that are quantized a second time; nil if there are none.
     var remark: String? {
         let names = Set(
             tensors.flatMap { tensor -> [String] in
@@ -101,7 +101,7 @@ package struct TensorPlan: Sendable {
             + "ones come on top; the model that it was made from gives better weights"
     }
 
-    /// - Throws: `ConversionError` where a tensor has not the shape that the configuration asks for.
+    /// - Throws: `ConversionError` if a tensor's shape does not match the configuration.
     package init(_ source: ModelSource, encodings: EncodingChoice) throws {
         try self.init(source, encodings: encodings, scalings: [:])
     }

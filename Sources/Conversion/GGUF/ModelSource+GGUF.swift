@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which tensor of a GGUF is which tensor of the model.
+// Maps the tensors of a GGUF to those of the model.
 
 import Formats
 import Models
 import Tokenization
 
 extension ModelSource {
-    /// Reads everything of a GGUF but its tensors' numbers.
+    /// Reads a GGUF except for the numbers in its tensors.
     ///
     /// - Parameters:
     ///   - file: the open file.
     ///   - bytes: all of its bytes.
-    ///   - path: where it lies.
+    ///   - path: the file's path.
     /// - Throws: `ConversionError`, `FormatError`, `TokenizerImportError` or `TokenizerError`.
     package init(gguf file: GGUFFile, bytes: ByteView, path: String) throws {
         let parameters = try GGUFParameters(file)
@@ -33,7 +33,7 @@ extension ModelSource {
             headScaling: HeadScaling(layerCount: configuration.layerCount), readByteCount: bytes.count)
     }
 
-    /// - Throws: `ConversionError` where the embedding has no row for some token.
+    /// - Throws: `ConversionError` if the embedding lacks a row for some token.
     static func requireRows(forTokenCount count: Int, _ configuration: ModelConfiguration) throws {
         guard count <= configuration.vocabularySize else {
             throw ConversionError(
@@ -66,7 +66,7 @@ extension ModelSource {
         return tensors
     }
 
-    /// - Throws: `ConversionError` that names the first of the tensors that have no place.
+    /// - Throws: `ConversionError` that names the first unused tensor.
     static func requireNone(of unused: Set<String>) throws {
         guard let first = unused.min() else { return }
         throw ConversionError(

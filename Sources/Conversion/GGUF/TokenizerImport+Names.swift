@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What names imply: pre-tokenizers by GGUF's `tokenizer.ggml.pre`, ends of generation by the tokens' texts.
+// The meaning of names: pre-tokenizers by GGUF's `tokenizer.ggml.pre`, end-of-generation tokens by their texts.
 
 import Tokenization
 
-/// What the name of a pre-tokenizer says about a byte-level tokenizer.
+/// The properties of a byte-level tokenizer that its pre-tokenizer's name implies.
 struct PreTokenizerTraits {
     var preTokenizer: PreTokenizer
     var ignoresMerges = false
@@ -12,8 +12,8 @@ struct PreTokenizerTraits {
 
 /// The meaning of a name in `tokenizer.ggml.pre`.
 ///
-/// - Parameter name: nil when the file has none, which means `default`.
-/// - Throws: when the name is not known: a wrong guess would quietly degrade the model.
+/// - Parameter name: nil if the file has none, which means `default`.
+/// - Throws: for an unknown name: a wrong guess would silently degrade the model.
 func preTokenizerTraits(_ name: String?) throws(TokenizerImportError) -> PreTokenizerTraits {
     switch name ?? "default" {
     case "default", "":
@@ -43,7 +43,7 @@ func preTokenizerTraits(_ name: String?) throws(TokenizerImportError) -> PreToke
     }
 }
 
-/// Texts of tokens after which models of some family stop, whatever else the file says.
+/// Texts of tokens that end generation in some family, regardless of the file's other settings.
 private let endOfGenerationTexts: Set<String> = [
     "<|eot_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|flush|>", "<|calls|>",
     "<end_of_turn>",
@@ -51,8 +51,8 @@ private let endOfGenerationTexts: Set<String> = [
     "<end_of_utterance>", "<eos>", "<turn|>", "<|tool_response>", "<｜end▁of▁sentence｜>", "[e~[",
 ]
 
-/// Texts that stand for padding, a repository's name or a file's end when a model fills in code. Generation
-/// stops there too; of each group only the first token that the vocabulary has is meant.
+/// Texts of tokens for padding, a repository's name or a file's end in fill-in-the-middle models. They end generation too; of
+/// each group only the first token in the vocabulary counts.
 private let fillInEndTexts: [[String]] = [
     ["<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]"],
     ["<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>", "<reponame>"],
@@ -61,7 +61,7 @@ private let fillInEndTexts: [[String]] = [
 
 /// Collects the tokens that end generation and makes them control tokens, so that text cannot contain them.
 ///
-/// - Parameter stated: the ids that the file names itself.
+/// - Parameter stated: the ids that the file itself names.
 func markEndOfGeneration(in vocabulary: inout Vocabulary, stated: [Int32]) {
     var ends = Set(stated)
     for (id, text) in vocabulary.texts.enumerated() where endOfGenerationTexts.contains(text) {
@@ -73,7 +73,7 @@ func markEndOfGeneration(in vocabulary: inout Vocabulary, stated: [Int32]) {
         ends.insert(Int32(id))
         vocabulary.types[id] = .control
     }
-    // Families that speak in channels use `<|end|>` between them and stop at other tokens.
+    // Models with channels use `<|end|>` between channels and stop at other tokens.
     let texts = Set(ends.map { vocabulary.texts[Int($0)] })
     let isCalling = texts.contains("<|call|>") || texts.contains("<|calls|>")
     if isCalling && (texts.contains("<|return|>") || texts.contains("<|flush|>")),

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A vocabulary from a GGUF file's metadata, with llama.cpp's defaults where the file is silent
-// (llama-vocab.cpp, `llama_vocab::impl::load`), so that both make the same tokens of the same text.
+// Imports a vocabulary from a GGUF file's metadata, with llama.cpp's defaults for missing keys (llama-vocab.cpp,
+// `llama_vocab::impl::load`), so that both tokenize equally.
 
 import Formats
 import Tokenization
 
-/// A tokenizer that a GGUF file describes in a way that cannot be used.
+/// A description of a tokenizer in a GGUF file that cannot be used.
 package struct TokenizerImportError: Error, Equatable, CustomStringConvertible {
     /// The metadata key.
     package let key: String
@@ -17,8 +17,8 @@ package struct TokenizerImportError: Error, Equatable, CustomStringConvertible {
 
 /// The vocabulary of a GGUF file: byte-level BPE (`gpt2`) or SentencePiece BPE (`llama`).
 ///
-/// - Throws: `TokenizerImportError` for a tokenizer of another kind, an unknown pre-tokenizer or missing
-///   lists; `TokenizerError` when merges do not fit the tokens.
+/// - Throws: `TokenizerImportError` for a tokenizer of another kind, an unknown pre-tokenizer or missing lists; `TokenizerError`
+///   if merges do not match the tokens.
 package func importTokenizer(from file: GGUFFile) throws -> Vocabulary {
     let metadata = TokenizerMetadata(file.metadata)
     let model = try metadata.string("model")
@@ -39,7 +39,7 @@ package func importTokenizer(from file: GGUFFile) throws -> Vocabulary {
         vocabulary.scores = try metadata.scores(count: texts.count)
         vocabulary.addsBeginOfSequence = true
         vocabulary.addsSpacePrefix = metadata.bool("add_space_prefix") ?? true
-        // What SentencePiece itself has at these places.
+        // SentencePiece's own ids for these tokens.
         vocabulary.beginOfSequence = texts.count > 1 ? 1 : nil
         vocabulary.endOfSequence = texts.count > 2 ? 2 : nil
         vocabulary.unknown = 0
@@ -110,7 +110,7 @@ private struct TokenizerMetadata {
 
     func bool(_ name: String) -> Bool? { self[name]?.bool }
 
-    /// A token id; one outside the vocabulary is passed over, as by other readers.
+    /// A token id; ids outside the vocabulary are ignored, as in other readers.
     func token(_ name: String, count: Int) -> Int32? {
         guard let id = self[name]?.integer, (0..<count).contains(id) else { return nil }
         return Int32(exactly: id)
@@ -120,7 +120,7 @@ private struct TokenizerMetadata {
         guard let strings = try present(name).strings else {
             throw error(name, found: "of another type", expected: "an array of strings")
         }
-        // Before any work is put into them.
+        // Checked before any work is done on them.
         guard strings.count <= TokenizerBuilder.maximumCount else {
             throw error(
                 name, found: "an array of \(strings.count)",
@@ -136,7 +136,7 @@ private struct TokenizerMetadata {
         return scores
     }
 
-    /// Token types; all are normal if the file has none. Undefined types (0) count as unused.
+    /// Token types; all normal if the file has none. Undefined types (0) count as unused.
     func types(count: Int) throws(TokenizerImportError) -> [TokenType] {
         guard let value = self["token_type"] else { return [TokenType](repeating: .normal, count: count) }
         guard let numbers = value.integers, numbers.count == count else {

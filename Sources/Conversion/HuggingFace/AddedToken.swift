@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// `added_tokens` of a tokenizer.json: texts that are tokens before anything else is looked at.
+// `added_tokens` of a tokenizer.json: texts that are matched as tokens before any other step.
 
 import JSON
 import Models
 import Tokenization
 
-/// A token that is found in the text before anything else.
+/// A token that is matched in the text before any other step.
 struct AddedToken {
     let id: Int
     let text: String
     /// Whether text cannot contain it.
     let isControl: Bool
     let flags: AddedTokenRule.Flags
-    /// Looked for in normalized text, by its own normalized text.
+    /// Whether its normalized text is matched in normalized text.
     let isNormalized: Bool
 
     static func all(in file: JSONSection) throws -> [AddedToken] {
@@ -29,7 +29,7 @@ struct AddedToken {
         }
     }
 
-    /// llama.cpp's rule (`does_token_look_special`): some files do not mark tokens that are not text.
+    /// llama.cpp's rule (`does_token_look_special`): some files do not mark special tokens.
     private static func looksSpecial(_ text: String) -> Bool {
         ["<pad>", "<mask>", "<2mass>", "[@BOS@]"].contains(text)
             || (text.hasPrefix("<|") && text.hasSuffix("|>"))
@@ -37,9 +37,9 @@ struct AddedToken {
             || (text.hasPrefix("<unused") && text.hasSuffix(">"))
     }
 
-    /// What is special about the tokens.
+    /// The tokens that need special rules.
     ///
-    /// Without normalizers, a token that shares no place with another is found all the same in the text as it is.
+    /// Without normalizers, a token that cannot overlap another is always found in the original text.
     static func rules(_ tokens: [AddedToken], _ rules: TokenizerRules) throws -> [AddedTokenRule] {
         let texts = tokens.map(\.text)
         let areApart = rules.normalizers.isEmpty && !mayOverlap(texts) && !hasPrefixes(texts)
@@ -58,7 +58,7 @@ struct AddedToken {
         }
     }
 
-    /// Whether a text may begin within another: where no byte inside a text begins one, it cannot.
+    /// Whether one text may start within another: impossible if no byte inside a text starts one.
     static func mayOverlap(_ texts: [String]) -> Bool {
         let first = Set(texts.compactMap(\.utf8.first))
         return texts.contains { $0.utf8.dropFirst().contains(where: first.contains) }

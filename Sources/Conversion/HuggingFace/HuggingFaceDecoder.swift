@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The `decoder` of a tokenizer.json: how tokens become text. Without one, the library puts spaces between tokens,
-// which no model means.
+// The `decoder` of a tokenizer.json: how tokens become text. Without one, the library joins tokens with spaces, which no model
+// intends.
 
 import JSON
 import Models
@@ -10,7 +10,7 @@ struct HuggingFaceDecoder {
     private(set) var rules = DecoderRules()
     private var isFused = false
 
-    /// - Throws: `ConversionError` that names what is not obeyed.
+    /// - Throws: `ConversionError` that names the unsupported step.
     init(_ file: JSONSection, _ kind: TokenizerKind) throws {
         let steps = try HuggingFaceRules.steps(file, "decoder", list: "decoders")
         let expected =
@@ -31,7 +31,7 @@ struct HuggingFaceDecoder {
         }
     }
 
-    /// Reads a step; false where it is not known, or not known where it stands.
+    /// Reads a step; false if it is unknown, or not supported at its position.
     private mutating func read(_ step: JSONSection) throws -> Bool {
         switch try step.string("type") {
         case "Metaspace":

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The regular expressions of published pre-tokenizers (formats/tokenizer.md §6.1), as tokenizer.json writes them.
+// The regular expressions of published pre-tokenizers (formats/tokenizer.md §6.1), as written in tokenizer.json.
 
 import Tokenization
 
@@ -34,13 +34,13 @@ enum HuggingFaceExpressions {
             }
         }
 
-    /// What an expression means, or nil.
+    /// The rule of an expression; nil if it is unknown.
     static func rule(for expression: String) -> SplitRule? {
         let written = Array(escaped(expression).utf8)
         return known.first { $0.expression.utf8.elementsEqual(written) }?.rule
     }
 
-    /// Some files write line breaks into their expressions themselves, others as `\r` and `\n`.
+    /// Some files contain literal line breaks in their expressions, others `\r` and `\n`.
     private static func escaped(_ rule: String) -> String {
         var result = ""
         for scalar in rule.unicodeScalars {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A folder as Hugging Face's transformers saves a model: JSON files around the weights.
+// A model folder as saved by Hugging Face's transformers: JSON files and the weights.
 
 import Formats
 import Glibc
@@ -7,21 +7,21 @@ import JSON
 import Models
 import Platform
 
-/// The files of a model folder, read but for the weights' numbers.
+/// The files of a model folder, read except for the weights' numbers.
 struct HuggingFaceModel {
     let path: String
     let config: JSONSection
-    /// The part of `config.json` that describes the language model: the whole, or one object of it.
+    /// The part of `config.json` that describes the language model: the whole file, or one object of it.
     let text: JSONSection
     let generation: JSONSection?
     let tokenizer: JSONSection
     let tokenizerConfig: JSONSection?
     let specialTokens: JSONSection?
     let chatTemplate: String?
-    /// As the head of `README.md` names it; empty if it does not.
+    /// As named in the metadata of `README.md`; empty if it is missing.
     let license: String
     let weights: SafetensorsModel
-    /// The files that are read.
+    /// The files that were read.
     let fileNames: [String]
 
     private static let names = [
@@ -29,8 +29,7 @@ struct HuggingFaceModel {
         "special_tokens_map.json", "chat_template.json", "chat_template.jinja", SafetensorsModel.indexName,
     ]
 
-    /// - Throws: `ConversionError` for a file that is missing or says something impossible, `FileError`, or
-    ///   `FormatError` of the weights.
+    /// - Throws: `ConversionError` for a missing file or invalid content, `FileError`, or `FormatError` of the weights.
     init(path: String) throws {
         self.path = path
         guard let config = try JSONSection(folder: path, file: "config.json") else {
@@ -62,7 +61,7 @@ struct HuggingFaceModel {
         fileNames = Self.names + weights.files.map(\.name)
     }
 
-    /// The folder's own name, also where the path is `.` or ends in a slash.
+    /// The folder's own name, also if the path is `.` or ends in a slash.
     var name: String {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
         guard realpath(path, &buffer) != nil else { return path }
@@ -70,9 +69,9 @@ struct HuggingFaceModel {
         return full.split(separator: "/").last.map(String.init) ?? path
     }
 
-    /// The line `license:` between the lines of dashes with which a model card begins.
+    /// The line `license:` in the metadata between dashes at the top of a model card.
     private static func license(in folder: String) -> String {
-        // A card that cannot be read says nothing; the model does not depend on it.
+        // An unreadable card counts as empty; the model does not depend on it.
         guard let bytes = try? readFile(path: "\(folder)/README.md", limit: 4 << 20) else { return "" }
         let lines = String(decoding: bytes, as: UTF8.self).split(
             omittingEmptySubsequences: false, whereSeparator: \.isNewline)
@@ -82,7 +81,7 @@ struct HuggingFaceModel {
         return value.map { String($0.prefix(64)) } ?? ""
     }
 
-    /// A file of its own goes before what the tokenizer's settings say.
+    /// A separate file takes precedence over the tokenizer's settings.
     private static func chatTemplate(in folder: String, _ tokenizerConfig: JSONSection?) throws -> String? {
         let path = "\(folder)/chat_template.jinja"
         if access(path, F_OK) == 0 {
@@ -100,7 +99,7 @@ struct HuggingFaceModel {
         guard value.arrayValue != nil else {
             throw settings.refusal("chat_template", value.kindName, expected: "a string or an array")
         }
-        // Several, each with a name.
+        // Several named templates.
         let templates = try settings.objects("chat_template")
         return try templates.first { try $0.string("name") == "default" }?.string("template")
     }

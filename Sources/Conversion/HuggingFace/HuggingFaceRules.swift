@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `normalizer` and `pre_tokenizer` of a tokenizer.json say, step by step as the library `tokenizers` obeys them.
-// A step that is not known is refused by name: a wrong guess would quietly degrade the model.
+// The steps of `normalizer` and `pre_tokenizer` in a tokenizer.json, as the library `tokenizers` executes them. An unknown step
+// is refused by name: a wrong guess would silently degrade the model.
 
 import JSON
 import Models
 import Tokenization
 
-/// How a tokenizer.json prepares text, and how it makes text of tokens.
+/// How a tokenizer.json prepares text for tokenization, and how it turns tokens into text.
 struct HuggingFaceRules {
     let kind: TokenizerKind
     var rules = TokenizerRules()
 
-    /// - Throws: `ConversionError` that names what is not obeyed.
+    /// - Throws: `ConversionError` that names the unsupported step.
     init(_ file: JSONSection) throws {
         rules.normalizers = try Self.steps(file, "normalizer", list: "normalizers").map(
             Self.normalizer)
@@ -27,8 +27,8 @@ struct HuggingFaceRules {
         rules.decoder = try HuggingFaceDecoder(file, kind).rules
     }
 
-    /// Where normalizers make several characters of the first one and a cut parts them, each piece begins the text to the
-    /// library, and to no reader of its documentation.
+    /// If normalizers may expand the first character and a step splits the result, the library treats each piece as the start of
+    /// the text, contrary to its documentation. Refuses that case.
     private func refuseFirstAfterCuts(_ splitters: [JSONSection]) throws {
         let isHarmless = rules.normalizers.allSatisfy { step in
             if case .strip = step { return true }
@@ -44,7 +44,7 @@ struct HuggingFaceRules {
         }
     }
 
-    /// A step by itself, or those of a sequence.
+    /// A single step, or the steps of a sequence.
     static func steps(_ file: JSONSection, _ key: String, list: String) throws -> [JSONSection] {
         guard let step = try file.optionalObject(key) else { return [] }
         return try flattened(step, list: list)
@@ -71,7 +71,7 @@ struct HuggingFaceRules {
                 right: try step.optionalBool("strip_right") ?? true)
         case "Prepend":
             let text = try step.string("prepend")
-            // The library doubles the first character then.
+            // The library would duplicate the first character.
             guard !text.isEmpty else { throw step.refusal("prepend", "''", expected: "a text") }
             return .prepend(text)
         case "Replace":
@@ -121,7 +121,7 @@ struct HuggingFaceRules {
         var behavior = try behavior(step, usual: nil)
         behavior.isInverted = try step.optionalBool("invert") ?? false
         if let text = try pattern.optionalString("String") {
-            // What the reference implementation makes of an empty one changes where a text has letters beyond ASCII.
+            // The reference implementation handles an empty one differently in text with letters beyond ASCII.
             guard !text.isEmpty else { throw pattern.refusal("String", "''", expected: "a text to split at") }
             return [.splitText(text, behavior)]
         }
@@ -132,7 +132,7 @@ struct HuggingFaceRules {
                 expected:
                     "an expression of the Llama, SmolLM, Mistral, Qwen, DeepSeek-Coder or GPT-2 families")
         }
-        // Removing what lies between the matches of an expression that matches everything changes nothing.
+        // Removing the text between the matches of an expression that matches everything has no effect.
         let changesNothing = behavior == SplitBehavior(.removed, isInverted: true) && rule.coversAll
         return [.split(rule, changesNothing ? .isolated : behavior)]
     }
@@ -157,7 +157,7 @@ struct HuggingFaceRules {
             splits: try step.optionalBool("split") ?? true)
     }
 
-    /// Where a Metaspace, splitting or decoding, has its mark in front.
+    /// Where a Metaspace step, splitting or decoding, prepends its mark.
     static func scheme(_ step: JSONSection) throws -> PrependScheme {
         switch try step.optionalString("prepend_scheme") {
         case "first": return .first

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which tokens of a model folder begin, end and pad a text, and which of them stand around every text.
+// Which tokens of a model folder begin, end and pad a text, and which of them surround every text.
 
 import JSON
 import Models
 import Tokenization
 
-/// Names of special tokens, ends of generation, and what is put around text.
+/// Sets the special tokens, the end-of-generation tokens, and the tokens added around text.
 func setSpecialTokens(of vocabulary: inout Vocabulary, _ folder: HuggingFaceModel) throws {
     func token(_ name: String) throws -> Int32? {
         for settings in [folder.tokenizerConfig, folder.specialTokens] {
@@ -60,7 +60,7 @@ func setSpecialTokens(of vocabulary: inout Vocabulary, _ folder: HuggingFaceMode
     markEndOfGeneration(in: &vocabulary, stated: known)
 }
 
-/// Tokens that `post_processor` puts around a single text.
+/// Tokens that `post_processor` adds around a single text.
 private struct AddedAround {
     var before: String?
     var after: String?
@@ -70,7 +70,7 @@ private struct AddedAround {
         let parts =
             try processor.string("type") == "Sequence" ? try processor.objects("processors") : [processor]
         for part in parts {
-            // ByteLevel moves offsets and leaves the tokens alone.
+            // ByteLevel changes offsets only, not the tokens.
             let type = try part.string("type")
             if type == "ByteLevel" { continue }
             guard type == "TemplateProcessing" else {

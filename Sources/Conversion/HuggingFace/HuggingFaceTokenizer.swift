@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// A vocabulary from `tokenizer.json` and the files beside it: BPE of bytes or of characters, by the rank of merges.
+// Imports a vocabulary from `tokenizer.json` and its companion files: BPE of bytes or of characters, by the rank of merges.
 
 import JSON
 import Models
 import Tokenization
 
-/// The vocabulary of a model folder.
+/// Imports the vocabulary of a model folder.
 ///
-/// - Parameter vocabularySize: rows of the embedding; ids after the last token become unused ones.
-/// - Throws: `ConversionError` for a tokenizer of another kind, a step that is not known or what makes no sense;
-///   `TokenizerError` when merges do not fit the tokens, or a token is longer than the format allows.
+/// - Parameter vocabularySize: rows of the embedding; ids after the last token become unused tokens.
+/// - Throws: `ConversionError` for a tokenizer of another kind, an unknown step or inconsistent content; `TokenizerError` if
+///   merges do not match the tokens, or a token is longer than the format allows.
 func importTokenizer(from folder: HuggingFaceModel, vocabularySize: Int) throws -> Vocabulary {
     let file = folder.tokenizer
     let model = try file.object("model")
@@ -83,7 +83,7 @@ private func setTypes(of vocabulary: inout Vocabulary, _ model: JSONSection, _ a
     }
 }
 
-/// Leaves the rules out where a section of version 1 says the same: every text then gives the same tokens.
+/// Omits the rules if a version 1 section is equivalent, that is, yields the same tokens for every text.
 private func simplify(_ vocabulary: inout Vocabulary) {
     guard let rules = vocabulary.rules, vocabulary.kind == .byteLevelBPE, rules.normalizers.isEmpty,
         rules.added.isEmpty, !vocabulary.usesUnknown
@@ -103,7 +103,7 @@ private func simplify(_ vocabulary: inout Vocabulary) {
     }
 }
 
-/// Texts by id; nil where no token has the id.
+/// Texts by id; nil for ids without a token.
 private func tokenTexts(_ vocab: JSONSection, _ added: [AddedToken], vocabularySize: Int) throws -> [String?]
 {
     var texts = [String?](repeating: nil, count: vocabularySize)
@@ -113,7 +113,7 @@ private func tokenTexts(_ vocab: JSONSection, _ added: [AddedToken], vocabularyS
             throw vocab.refusal("'\(member.key)'", member.value.kindName, expected: "an integer")
         }
         guard texts.indices.contains(id) else {
-            // Tokens for images come after the rows of a model that sees none.
+            // Image tokens come after the rows of a text-only model.
             if addedIds.contains(id) { continue }
             throw vocab.refusal(
                 "'\(member.key)'", "\(id)", expected: "0 to \(vocabularySize - 1), as vocab_size says")
@@ -131,7 +131,7 @@ private func tokenTexts(_ vocab: JSONSection, _ added: [AddedToken], vocabularyS
     return texts
 }
 
-/// Of merges of the same two tokens the last one counts.
+/// Of several merges of the same two tokens the last one counts.
 private func lastOfEach(_ merges: [Merge]) -> [Merge] {
     var seen: Set<Merge> = []
     let kept = merges.reversed().filter { seen.insert($0).inserted }
@@ -159,7 +159,7 @@ private func merges(_ model: JSONSection, of vocabulary: Vocabulary) throws -> [
         })
 }
 
-/// Whether a text is `<0xHH>` as the library writes it.
+/// Whether a text is `<0xHH>` in the library's notation.
 private func isByteToken(_ text: String) -> Bool {
     let bytes = Array(text.utf8)
     guard bytes.count == 6, text.hasPrefix("<0x"), bytes[5] == UInt8(ascii: ">") else { return false }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which tensor of a model folder is which tensor of the model. Hugging Face rotates halves of a head, as the
-// kernels do, so that no rows change places.
+// Maps the tensors of a model folder to those of the model. Hugging Face rotates halves of a head, as the kernels do, so rows
+// keep their order.
 
 import Formats
 import JSON
@@ -9,7 +9,7 @@ import Quantization
 import Tokenization
 
 extension ModelSource {
-    /// Reads everything of a folder but its tensors' numbers.
+    /// Reads a folder except for the numbers in its tensors.
     init(folder: HuggingFaceModel) throws {
         let names = try HuggingFaceTensorNames(folder)
         let family = try ModelFamilies.reading(folder.text)
@@ -37,7 +37,7 @@ extension ModelSource {
             remarks: remarks, readByteCount: byteCount)
     }
 
-    /// What `generation_config.json` recommends.
+    /// The recommendations of `generation_config.json`.
     private static func sampling(_ settings: JSONSection?) throws -> JSON {
         var object = JSON.Object()
         for key in ["temperature", "top_p", "top_k", "min_p", "repetition_penalty"] {
@@ -87,7 +87,7 @@ extension ModelSource {
         return (tensors, vision > 0 ? [remark] : [])
     }
 
-    /// Every token has a row of the embedding, except for those that nothing makes.
+    /// Every token has a row of the embedding, except for tokens that no text encodes to.
     private static func requireRows(
         forAddedTokensOf folder: HuggingFaceModel, _ configuration: ModelConfiguration,
         except unmade: Set<String>
@@ -103,23 +103,23 @@ extension ModelSource {
     }
 }
 
-/// The names of a folder's tensors: transformers reads them with and without what a model around the language model puts
-/// before them.
+/// The names of a folder's tensors: transformers accepts them with and without the prefix of a model that wraps the language
+/// model.
 struct HuggingFaceTensorNames {
     let embedding = "embed_tokens.weight", head = "lm_head.weight"
-    /// By the name inside of the language model.
+    /// Stored names, by the name within the language model.
     private let storedNames: [String: String]
-    /// What most names begin with, for errors.
+    /// The most common prefix, for errors.
     private let prefix: String
-    /// Whether the folder's model sees images as well.
+    /// Whether the folder's model also has image input.
     private let seesImages: Bool
 
-    /// The longest first: what is left of a name must not begin with another one.
+    /// The longest first: the rest of a name must not begin with another prefix.
     private static let prefixes = [
         "model.language_model.", "language_model.model.", "model.model.", "language_model.", "model.",
     ]
 
-    /// - Throws: `ConversionError` where two tensors have the same name but for a prefix.
+    /// - Throws: `ConversionError` if two tensor names differ only by a prefix.
     init(_ folder: HuggingFaceModel) throws {
         var storedNames: [String: String] = [:]
         for name in folder.weights.tensorNames.sorted() {
@@ -135,16 +135,15 @@ struct HuggingFaceTensorNames {
 
     private static func prefix(of name: String) -> String { prefixes.first { name.hasPrefix($0) } ?? "" }
 
-    /// The name in the file of a tensor of the language model; nil where there is none.
+    /// The stored name of a tensor of the language model; nil if there is none.
     func stored(_ name: String) -> String? { storedNames[name] }
 
     var hasHead: Bool { stored(head) != nil }
 
-    /// The name under which a tensor should be stored.
+    /// The name under which a tensor is expected.
     func expected(_ name: String) -> String { name == head ? name : prefix + name }
 
-    /// Whether the language model does without a tensor: the parts that see, and RoPE's frequencies, which old
-    /// versions saved.
+    /// Whether the language model ignores a tensor: the vision parts, and RoPE's frequencies, which old versions saved.
     func isIgnored(_ name: String) -> Bool {
         if name.hasSuffix(".rotary_emb.inv_freq") { return true }
         let seeing = ["vision_tower.", "multi_modal_projector."]
@@ -153,14 +152,14 @@ struct HuggingFaceTensorNames {
 }
 
 extension SourceTensor {
-    /// Factors of RoPE's frequencies, which a folder has in `config.json`.
+    /// Factors of RoPE's frequencies, which a folder stores in `config.json`.
     fileprivate init(_ role: TensorRole, _ factors: [Float]) {
         self.init(
             name: "\(role)", role: role, layer: nil, rows: 1, columns: factors.count, storage: .blocks(.f32),
             bytes: factors.withUnsafeBytes { ByteView(copying: $0) })
     }
 
-    /// - Throws: `ConversionError` for a type that is not read, and for more dimensions than two.
+    /// - Throws: `ConversionError` for an unsupported type, and for more than two dimensions.
     fileprivate init(
         _ tensor: SafetensorsTensor, _ bytes: ByteView, _ role: TensorRole, layer: Int?
     ) throws {

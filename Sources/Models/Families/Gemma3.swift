@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gemma 3, text (arXiv 2503.19786): norms before and after, a norm on each head's query and key, embeddings times
-// √hiddenSize, and five layers with a window for each that sees all. Layers with a window keep base 10,000 without scaling (§2).
+// Gemma 3, text (arXiv 2503.19786): norms before and after each half of a layer, a norm on each head's query and key, embeddings
+// times √hiddenSize, and five layers with sliding-window attention for each with full attention. Layers with a window keep base
+// 10,000 without scaling (§2).
 
 import Formats
 
@@ -8,9 +9,9 @@ enum Gemma3: ModelFamily {
     static let name = "gemma3"
     static let architectures = ["gemma3"]
     static let modelTypes = ["gemma3_text"]
-    /// Folders store gains less by 1.
+    /// Folders store the gains minus 1.
     static let normOffsetInFolder: Float = 1
-    /// Models without eyes have the tokenizer of those with them.
+    /// Text-only models have the tokenizer of the models with images.
     static let tokensWithoutRow: Set = ["<image_soft_token>"]
 
     static func configuration(gguf parameters: GGUFParameters) throws -> ModelConfiguration {
@@ -18,14 +19,14 @@ enum Gemma3: ModelFamily {
         complete(&configuration)
         configuration.finalLogitSoftcap = try parameters.optionalFloat("final_logit_softcapping")
             .flatMap { $0 == 0 ? nil : $0 }
-        // The largest model scales queries by hiddenSize / headCount in place of the head's size; GGUF does not say so.
+        // The largest model scales queries by hiddenSize / headCount instead of the head's size; GGUF does not say so.
         if configuration.layerCount == 62 {
             let divisor = Float(configuration.hiddenSize / configuration.headCount).squareRoot()
             let factor = try parameters.attentionFactor(
                 configuration.rotaries[0], headSize: configuration.headSize)
             configuration.forEachLayer { $0.attention.scale = factor / divisor }
         }
-        // None is 0.
+        // A missing key and 0 both mean no window.
         let window = try parameters.optionalInteger("attention.sliding_window") ?? 0
         guard window > 0 else { return configuration }
         let pattern = try parameters.optionalInteger("attention.sliding_window_pattern") ?? 6
@@ -43,7 +44,7 @@ enum Gemma3: ModelFamily {
 
     static func configuration(folder parameters: HuggingFaceParameters) throws -> ModelConfiguration {
         let text = parameters.text
-        // In a model with images settings leave out what is the default.
+        // In a model with images the settings leave out default values.
         let defaults = [
             "hidden_size": 2304, "num_hidden_layers": 26, "num_attention_heads": 8, "head_dim": 256,
             "num_key_value_heads": 4, "max_position_embeddings": 131_072, "vocab_size": 262_208,
@@ -58,7 +59,7 @@ enum Gemma3: ModelFamily {
         if text["num_key_value_heads"] == nil { configuration.keyValueHeadCount = 4 }
         complete(&configuration)
         configuration.finalLogitSoftcap = try text.optionalFloat("final_logit_softcapping")
-        // It says by what number's root queries are divided.
+        // Queries are divided by the root of this number.
         let scalar = try text.optionalFloat("query_pre_attn_scalar") ?? 256
         guard scalar > 0 else {
             throw text.refusal("query_pre_attn_scalar", "\(scalar)", expected: "a positive number")
@@ -75,12 +76,12 @@ enum Gemma3: ModelFamily {
     static func place(
         of role: TensorRole, in format: SourceFormat, _ configuration: ModelConfiguration
     ) -> TensorPlace {
-        // What is the norm before the feed-forward elsewhere is one after attention here.
+        // The name of the norm before the feed-forward elsewhere belongs to the norm after attention here.
         format == .folder && role == .feedForwardNorm
             ? TensorPlace("pre_feedforward_layernorm.weight") : usualPlace(of: role, in: format)
     }
 
-    /// What both kinds of sources leave unsaid.
+    /// Settings that neither kind of source states.
     private static func complete(_ configuration: inout ModelConfiguration) {
         configuration.embeddingScale = Float(configuration.hiddenSize).squareRoot()
         configuration.forEachLayer {
@@ -90,7 +91,7 @@ enum Gemma3: ModelFamily {
         }
     }
 
-    /// All but every n-th.
+    /// All layers but every n-th.
     private static func usualSlidingLayers(_ text: JSONSection, layerCount: Int) throws -> [Bool] {
         let pattern = try text.optionalInteger("sliding_window_pattern") ?? 6
         guard pattern > 0 else {
@@ -99,14 +100,14 @@ enum Gemma3: ModelFamily {
         return (1...layerCount).map { $0 % pattern != 0 }
     }
 
-    /// Layers with a window have a base of their own.
+    /// Layers with a window have their own base.
     private static func addLocalRotary(_ theta: Float, to configuration: inout ModelConfiguration) {
         configuration.rotaries.append(RotaryPlan(theta: theta, rotatedSize: configuration.headSize))
         configuration.forEachLayer { if $0.attention.window != nil { $0.attention.rotary = 1 } }
     }
 }
 
-/// Parameters for each kind of layer; `rope_scaling` changes those of the layers that see all.
+/// RoPE for each kind of layer; `rope_scaling` changes only the layers with full attention.
 private struct GemmaRotary {
     let full: RotaryPlan
     let localTheta: Float

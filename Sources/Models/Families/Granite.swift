@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Granite 3 and 4, dense: a Llama with four scalars, on embeddings, attention scores, what layers add, and logits. Folders of
-// Granite 4 are those of its hybrids: they may say that all layers attend, and have gate and up in one matrix.
+// Granite 3 and 4, dense: a Llama with four scalars, on embeddings, attention scores, residual updates and logits. Granite 4
+// folders use the layout of its hybrids: they may state that all layers are attention layers, and store gate and up in one
+// matrix.
 
 import Formats
 
@@ -14,7 +15,7 @@ enum Granite: ModelFamily {
         var configuration = try parameters.uniform(
             Self.self,
             meant: ["attention.scale", "embedding_scale", "residual_scale", "logit_scale", "ssm.state_size"])
-        // A hybrid's converter says so of its dense models, too.
+        // The converter for hybrids writes this for their dense models (NoPE), too.
         if parameters.file.metadata["\(parameters.name).rope.scaling.finetuned"]?.bool == false {
             configuration.forEachLayer { $0.attention.rotary = nil }
         }
@@ -41,7 +42,7 @@ enum Granite: ModelFamily {
             logits: text.optionalFloat("logits_scaling") ?? 1)
     }
 
-    /// - Parameter logits: what logits are divided by.
+    /// - Parameter logits: the divisor of the logits.
     private static func setScalars(
         in configuration: inout ModelConfiguration, embedding: Float, attention: Float?, residual: Float,
         logits: Float
@@ -55,7 +56,7 @@ enum Granite: ModelFamily {
     }
 }
 
-/// A hybrid of Granite 4 without any layer that is no attention.
+/// A Granite 4 hybrid in which every layer is an attention layer.
 enum Granite4: ModelFamily {
     static let name = Granite.name
     static let architectures: [String] = []

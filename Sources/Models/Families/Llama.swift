@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Llama 2 and 3 (arXiv 2302.13971, 2407.21783) and what has their architecture: SmolLM2, and Mistral, whose folders have a
+// Llama 2 and 3 (arXiv 2302.13971, 2407.21783) and models of the same architecture: SmolLM2, and Mistral, whose folders have a
 // sliding window and defaults of their own.
 
 import Formats
@@ -21,12 +21,12 @@ enum Llama: ModelFamily {
             try parameters.requireLayerTypes("full_attention")
             return configuration
         }
-        // transformers' Mistral has no biases, whatever its settings say.
+        // transformers' Mistral has no biases, regardless of its settings.
         if try text.optionalBool("attention_bias") == true {
             throw text.refusal("attention_bias", "true", expected: "false for a mistral")
         }
         var configuration = try parameters.uniform(Self.self, defaults: ["num_key_value_heads": 8])
-        // In all layers: null is none, and what is left out has the default.
+        // The window applies to all layers: null means none, and a missing member means the default.
         let hasWindow = text["sliding_window"] != nil || !text.holds("sliding_window")
         try parameters.requireLayerTypes(hasWindow ? "sliding_attention" : "full_attention")
         try parameters.setWindows(configuration.layers.map { _ in hasWindow }, in: &configuration)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Phi-3 and Phi-4-mini (arXiv 2404.14219, 2503.01743): a part of each head is rotated, by LongRoPE's factors; query, key and
-// value are one matrix, gate and up another.
+// Phi-3 and Phi-4-mini (arXiv 2404.14219, 2503.01743): partial rotary with LongRoPE's factors; query, key and value are one
+// matrix, gate and up another.
 
 import Formats
 
@@ -25,7 +25,7 @@ enum Phi3: ModelFamily {
         return configuration
     }
 
-    /// A window of the whole context, as Phi-4-mini has it, is none. llama.cpp ignores shorter ones, transformers does not.
+    /// A window of the whole context, as in Phi-4-mini, is no window. llama.cpp ignores shorter ones, transformers does not.
     private static func setWindow(_ size: Int?, in configuration: inout ModelConfiguration) {
         guard let size, size > 0, size < configuration.contextLength else { return }
         configuration.forEachLayer { $0.attention.window = size }

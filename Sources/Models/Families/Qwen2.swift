@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Qwen 2 and 2.5 (arXiv 2407.10671): biases of query, key and value, none after the output matrix.
+// Qwen 2 and 2.5 (arXiv 2407.10671): biases on query, key and value, none on the output projection.
 
 import Formats
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// SmolLM3 (huggingface.co/blog/smollm3): a Llama whose every fourth layer turns neither queries nor keys (NoPE).
+// SmolLM3 (huggingface.co/blog/smollm3): a Llama without RoPE in every fourth layer (NoPE).
 
 import Formats
 
@@ -11,7 +11,7 @@ enum SmolLM3: ModelFamily {
 
     static func configuration(gguf parameters: GGUFParameters) throws -> ModelConfiguration {
         var configuration = try parameters.uniform(Self.self)
-        // llama.cpp knows no other step.
+        // llama.cpp supports no other step.
         leaveOutRotary(every: 4, in: &configuration)
         return configuration
     }
@@ -22,7 +22,7 @@ enum SmolLM3: ModelFamily {
             Self.self, defaults: ["num_key_value_heads": 4], isTied: true,
             rotary: parameters.rotary(headSize: parameters.headSize(), theta: 2_000_000))
         if let rotates = try text.optionalArray("no_rope_layers") {
-            // One for layers that rotate, in spite of the name; more of them than layers are legal.
+            // 1 marks layers that rotate, in spite of the name; more flags than layers are legal.
             let flags = rotates.map(\.intValue)
             guard flags.count >= configuration.layerCount, flags.allSatisfy({ $0 == 0 || $0 == 1 }) else {
                 throw text.refusal(
@@ -49,7 +49,7 @@ enum SmolLM3: ModelFamily {
         }
     }
 
-    /// Where windows are switched on, they are in the layers without RoPE unless `layer_types` says in which.
+    /// If windows are switched on, they apply to the layers without RoPE unless `layer_types` selects others.
     private static func setWindows(
         _ text: JSONSection, _ parameters: HuggingFaceParameters, in configuration: inout ModelConfiguration
     ) throws {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keys of a GGUF that llama.cpp gives a meaning in some architecture and that would make another model of the ones read here.
-// A writer may note them with the value that changes nothing; every other value is refused by name (formats/gguf.md §8).
+// GGUF keys that have a meaning in some llama.cpp architecture and would change the models read here. A writer may store them
+// with the value that changes nothing; every other value is refused by name (formats/gguf.md §8).
 
 import Formats
 
-/// What a key may say without a meaning for the logits.
+/// The values of keys that do not affect the logits.
 package enum GGUFNeutralKeys {
-    /// Scales and counts whose absence is 0, and what else stands for nothing.
+    /// Scales and counts for which 0 means absent, and other neutral values.
     package static let values: [String: [Double]] = [
         // Attention
         "attention.scale": [0], "attention.output_scale": [0, 1], "attention.value_scale": [0, 1],
@@ -48,7 +48,7 @@ package enum GGUFNeutralKeys {
 }
 
 extension GGUFValue {
-    /// A number, a truth value as 0 or 1, or an array of them; nil for anything else.
+    /// A number, a Boolean as 0 or 1, or an array of them; nil for anything else.
     fileprivate var numbers: [Double]? {
         if let bool { return [bool ? 1 : 0] }
         if let float { return [float] }

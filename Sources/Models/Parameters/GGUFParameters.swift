@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hyper-parameters in a GGUF's metadata, under the keys of its architecture such as `llama.block_count`. What is left out has
-// the value that llama.cpp gives it.
+// Hyper-parameters in a GGUF's metadata, under the keys of its architecture such as `llama.block_count`. Missing keys have
+// llama.cpp's defaults.
 
 import Formats
 
@@ -19,9 +19,9 @@ package struct GGUFParameters {
         self.name = name
     }
 
-    /// The model's configuration, by its family.
+    /// The model's configuration, as its family reads it.
     ///
-    /// - Throws: `ConversionError` for families that are not supported and numbers that are missing.
+    /// - Throws: `ConversionError` for unsupported families and missing numbers.
     package func configuration(_ family: any ModelFamily.Type) throws -> ModelConfiguration {
         if let experts = try? optionalInteger("expert_count"), experts > 0 {
             throw ConversionError("mixtures of experts are not supported (\(experts) experts)")
@@ -29,7 +29,7 @@ package struct GGUFParameters {
         return try family.configuration(gguf: self)
     }
 
-    /// What most families share: layers that are alike, RoPE over whole heads, SiLU, biases where there are tensors of them.
+    /// The settings that most families share: identical layers, RoPE over whole heads, SiLU, biases where their tensors exist.
     ///
     /// - Parameters:
     ///   - meant: keys, without the architecture, to which the family gives a meaning.
@@ -80,7 +80,7 @@ package struct GGUFParameters {
         return embedding.rows
     }
 
-    /// Keys, values and rotations all have the head's size, in layers with a window too.
+    /// Requires that keys, values and rotations have the head's size, in layers with a window too.
     private func requireUniformHeads(headSize: Int, rotatesPartially: Bool) throws {
         var keys = [
             "attention.value_length", "attention.key_length_swa", "attention.value_length_swa",
@@ -111,7 +111,7 @@ extension GGUFParameters {
     package func optionalInteger(_ key: String) throws -> Int? {
         guard let value = file.metadata["\(name).\(key)"] else { return nil }
         if let integer = value.integer { return integer }
-        // Some writers store one number for each layer; equal ones mean the same.
+        // Some writers store one number per layer; equal numbers mean the same.
         if let integers = value.integers, let first = integers.first {
             guard integers.allSatisfy({ $0 == first }) else {
                 throw ConversionError("\(name).\(key) differs between layers, which is not supported")
@@ -133,7 +133,7 @@ extension GGUFParameters {
 
     package func float(_ key: String) throws -> Float { try required(key, optionalFloat(key)) }
 
-    /// A factor for which 0 stands for none, as llama.cpp has it.
+    /// A factor for which 0 means none, as in llama.cpp.
     package func factor(_ key: String) throws -> Float {
         let value = try optionalFloat(key) ?? 1
         return value == 0 ? 1 : value

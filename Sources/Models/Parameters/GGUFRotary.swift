@@ -19,7 +19,7 @@ extension GGUFParameters {
         return .perFrequencyFactors
     }
 
-    /// Two tensors of factors, for short contexts and for long ones.
+    /// LongRoPE's two tensors of factors, for short and for long contexts.
     private func longRoPE() throws -> RotaryPlan.Scaling? {
         guard file.tensor(named: "rope_factors_long.weight") != nil else { return nil }
         guard try scalingOfAllFrequencies() == .none else {
@@ -34,7 +34,7 @@ extension GGUFParameters {
 
     private func scalingOfAllFrequencies() throws -> RotaryPlan.Scaling {
         let stored = try optionalFloat("rope.scaling.factor") ?? optionalFloat("rope.scale_linear") ?? 1
-        // Zero stands for none.
+        // 0 means no scaling.
         let factor = stored == 0 ? 1 : stored
         switch try optionalString("rope.scaling.type") ?? "linear" {
         case "none": return .none
@@ -45,15 +45,15 @@ extension GGUFParameters {
                 originalContextLength: try optionalInteger("rope.scaling.original_context_length")
                     ?? integer("context_length"),
                 betaFast: 32, betaSlow: 1,
-                // Where the context grows the magnitude is YaRN's own, 0.1 ln(factor) + 1.
+                // With a longer context the magnitude is YaRN's own, 0.1 ln(factor) + 1.
                 attentionFactor: factor <= 1 ? 1 : nil)
         case let kind:
             throw ConversionError("RoPE scaling '\(kind)' is not supported; supported are none, linear, yarn")
         }
     }
 
-    /// The factor that `rope.scaling.attn_factor` puts on query · key: it multiplies what RoPE makes of queries and of keys,
-    /// under every scaling and in every layer, so their products by its square.
+    /// The factor on query · key that follows from `rope.scaling.attn_factor`. That parameter multiplies the rotated queries and
+    /// the rotated keys, under every scaling and in every layer, so their products are multiplied by its square.
     package func attentionFactor(_ rotary: RotaryPlan, headSize: Int) throws -> Float {
         if case .longRoPE = rotary.scaling { return 1 }
         let factor = try optionalFloat("rope.scaling.attn_factor") ?? 1

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which layers of a model folder see only the last tokens (`layer_types`, `sliding_window`).
+// Which layers of a model folder have sliding-window attention (`layer_types`, `sliding_window`).
 
 import Formats
 import JSON
 
 extension HuggingFaceParameters {
-    /// Whether each layer has a window, as `layer_types` says; nil where it says nothing.
+    /// Whether each layer has a window, according to `layer_types`; nil if that is missing.
     package func slidingLayers(layerCount: Int) throws -> [Bool]? {
         guard text["layer_types"] != nil else { return nil }
         let names = try text.array("layer_types").map { $0.stringValue ?? $0.kindName }
@@ -18,7 +18,7 @@ extension HuggingFaceParameters {
         return names.map { $0 == "sliding_attention" }
     }
 
-    /// Refuses a layer of another kind than the rest of the settings gives all of them.
+    /// Refuses a layer of another kind than the other settings imply for all layers.
     package func requireLayerTypes(_ expected: String) throws {
         let names = try text.optionalArray("layer_types") ?? []
         if let other = names.first(where: { $0.stringValue != expected }) {
@@ -37,8 +37,8 @@ extension HuggingFaceParameters {
         }
     }
 
-    /// The windows of a family whose folders switch them on by `use_sliding_window`: in layers from `max_window_layers` on,
-    /// unless `layer_types` says in which.
+    /// The windows of a family whose folders enable them with `use_sliding_window`: in layers from `max_window_layers` on, unless
+    /// `layer_types` selects them.
     package func setSwitchedWindows(in configuration: inout ModelConfiguration) throws {
         guard try text.optionalBool("use_sliding_window") == true,
             text["sliding_window"] != nil || !text.holds("sliding_window")

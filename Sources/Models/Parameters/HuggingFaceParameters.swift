@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hyper-parameters in `config.json`. What a file leaves out has the value that transformers gives it.
+// Hyper-parameters in `config.json`. Missing members have transformers' defaults.
 
 import Formats
 import JSON
@@ -8,11 +8,11 @@ import JSON
 package struct HuggingFaceParameters {
     /// The whole file.
     package let config: JSONSection
-    /// The part about the language model: the whole, or one object of it.
+    /// The language model's part: the whole file, or one object of it.
     package let text: JSONSection
     /// `model_type`.
     package let modelType: String
-    /// Whether the weights have an output matrix of their own.
+    /// Whether the weights include an output matrix.
     let hasHead: Bool
 
     package init(config: JSONSection, text: JSONSection, hasHead: Bool) throws {
@@ -20,22 +20,22 @@ package struct HuggingFaceParameters {
         modelType = try text.string("model_type")
     }
 
-    /// The model's configuration, by its family.
+    /// The model's configuration, as its family reads it.
     ///
-    /// - Throws: `ConversionError` for members that are missing or of the wrong type, and for settings that the forward pass
-    ///   does not know.
+    /// - Throws: `ConversionError` for members that are missing or have the wrong type, and for settings that the forward pass
+    ///   does not support.
     package func configuration(_ family: any ModelFamily.Type) throws -> ModelConfiguration {
         for settings in text.path.isEmpty ? [text] : [config, text] { try settings.refuseOtherAttention() }
         return try family.configuration(folder: self)
     }
 
-    /// What most families share: layers that are alike, RoPE, a feed-forward network with a gate.
+    /// The settings that most families share: identical layers, RoPE, a gated feed-forward network.
     ///
     /// - Parameters:
     ///   - defaults: integers that may be left out.
-    ///   - activation: the gate's function: its member, its names, and what it is.
-    ///   - isTied: whether head and embedding are one where nothing is said.
-    ///   - rotary: RoPE, unless it is written as most write it.
+    ///   - activation: the gate's activation: its member, its names, and the function.
+    ///   - isTied: whether head and embedding are tied if the file does not say.
+    ///   - rotary: RoPE, unless it is written in the usual way.
     package func uniform(
         _ family: any ModelFamily.Type, defaults: [String: Int] = [:], activation: GateActivation = .silu,
         isTied: Bool = false, epsilon: Float = 1e-6, rotary: RotaryPlan? = nil
@@ -59,8 +59,8 @@ package struct HuggingFaceParameters {
             keyValueHeadCount: try keyValueHeadCount(headCount: headCount, defaults), headSize: headSize,
             contextLength: try contextLength(defaults),
             rmsNormEpsilon: try text.optionalFloat("rms_norm_eps") ?? epsilon,
-            // Of a model around the language model its own member counts. Without a matrix of its own there is nothing
-            // else that the head could be.
+            // In a model that wraps the language model, the outer member counts. Without an output matrix the head can only be
+            // the embedding.
             hasTiedEmbeddings: try config.optionalBool("tie_word_embeddings") ?? (isTied || !hasHead),
             rotaries: [try rotary ?? self.rotary(headSize: headSize)],
             layers: Array(repeating: layer, count: layerCount))
@@ -71,7 +71,7 @@ package struct HuggingFaceParameters {
         return try text.integer(key)
     }
 
-    /// Tokens, as trained.
+    /// The context length in training, in tokens.
     package func contextLength(_ defaults: [String: Int] = [:]) throws -> Int {
         try integer("max_position_embeddings", defaults)
     }
@@ -93,11 +93,11 @@ package struct HuggingFaceParameters {
             }
             return count
         }
-        // Null is as many as queries have; what is left out has the family's default.
+        // Null means one per query head (no GQA); a missing member has the family's default.
         return text.holds("num_key_value_heads") ? headCount : defaults["num_key_value_heads"] ?? headCount
     }
 
-    /// JSONSection that would change what is computed.
+    /// Refuses settings that would change the computation.
     private func refuseUnsupported(_ activation: GateActivation) throws {
         if let name = try text.optionalString(activation.key), !activation.names.contains(name) {
             throw text.refusal(activation.key, "'\(name)'", expected: activation.names[0])
@@ -113,7 +113,7 @@ package struct HuggingFaceParameters {
 }
 
 extension HuggingFaceParameters {
-    /// How a folder names the function of the gate.
+    /// How a folder names the gate's activation.
     package struct GateActivation: Sendable {
         let key: String
         let names: [String]
@@ -127,9 +127,9 @@ extension HuggingFaceParameters {
 }
 
 extension JSONSection {
-    /// Refuses what lets tokens see others than those before them, and layers that differ from each other.
+    /// Refuses attention that is not causal, and layers that differ from each other.
     fileprivate func refuseOtherAttention() throws {
-        // Null is not the default here: transformers takes it for false.
+        // Null is not the default here: transformers treats it as false.
         if let isCausal = object["is_causal"], isCausal.boolValue != true {
             throw refusal(
                 "is_causal", isCausal.boolValue == false ? "false" : isCausal.kindName,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// RoPE in `config.json`: base, scaling and size. It is written in two ways, with `rope_scaling` and without
-// (`rope_parameters`, since transformers 5).
+// RoPE in `config.json`: base, scaling and size. There are two notations, `rope_scaling` and, since transformers 5,
+// `rope_parameters`.
 
 import Formats
 import Glibc
@@ -10,10 +10,10 @@ extension HuggingFaceParameters {
     /// RoPE of all layers.
     ///
     /// - Parameters:
-    ///   - theta: the base where nothing says another.
-    ///   - originalContextLength: tokens of the context before it was scaled, where nothing says; nil takes the model's.
-    ///   - rotatesPartially: whether a part of the heads may be rotated.
-    ///   - hasLongRoPE: whether frequencies may be divided by two lists of factors.
+    ///   - theta: the default base.
+    ///   - originalContextLength: the default for the length of the context before scaling, in tokens; nil takes the model's.
+    ///   - rotatesPartially: whether only a part of each head may be rotated (partial rotary).
+    ///   - hasLongRoPE: whether two lists of factors may divide the frequencies (LongRoPE).
     package func rotary(
         headSize: Int, theta: Float = 10_000, originalContextLength: Int? = nil,
         rotatesPartially: Bool = false, hasLongRoPE: Bool = false
@@ -32,7 +32,7 @@ extension HuggingFaceParameters {
             try refusePartialRotation(text)
             if let parameters { try refusePartialRotation(parameters) }
         }
-        // The length beside the parameters goes before the one among them.
+        // The length beside the parameters takes precedence over the one among them.
         let length = try text.optionalInteger("original_max_position_embeddings")
         return RotaryPlan(
             theta: try parameters?.optionalFloat("rope_theta") ?? text.optionalFloat("rope_theta") ?? theta,
@@ -45,7 +45,7 @@ extension HuggingFaceParameters {
     }
 
     private func rotaryParameters() throws -> JSONSection? {
-        // An empty object is as good as none.
+        // An empty object counts as none.
         let old = try text.optionalObject("rope_scaling").flatMap { $0.object.isEmpty ? nil : $0 }
         let parameters = try old ?? text.optionalObject("rope_parameters")
         if let parameters { try refuseLayerTypes(of: parameters) }
@@ -69,8 +69,8 @@ extension HuggingFaceParameters {
     }
 
     /// - Parameters:
-    ///   - length: tokens of the original context where they are given beside the parameters.
-    ///   - contextLength: the original context where nothing says another.
+    ///   - length: the original context length in tokens, if it is given beside the parameters.
+    ///   - contextLength: the default for the original context length.
     package func scaling(
         _ parameters: JSONSection, _ length: Int? = nil, contextLength: Int, hasLongRoPE: Bool = false
     ) throws -> RotaryPlan.Scaling {
@@ -87,7 +87,7 @@ extension HuggingFaceParameters {
                 highFrequencyFactor: try parameters.float("high_freq_factor"),
                 originalContextLength: try originalLength())
         case "yarn": return try yarn(parameters, originalLength: originalLength())
-        // "su" is its first name.
+        // "su" is LongRoPE's earlier name.
         case "longrope" where hasLongRoPE, "su" where hasLongRoPE:
             return try longRoPE(parameters, originalLength: originalLength())
         case let other:
@@ -104,7 +104,7 @@ extension HuggingFaceParameters {
         let factor = try parameters.float("factor")
         func magnitude(_ weight: Float) -> Float { factor <= 1 ? 1 : 0.1 * weight * logf(factor) + 1 }
         var attentionFactor = try parameters.optionalFloat("attention_factor")
-        // Zero is as good as nothing in all but the attention factor.
+        // 0 counts as missing, except for the attention factor.
         func number(_ key: String) throws -> Float? {
             try parameters.optionalFloat(key).flatMap { $0 == 0 ? nil : $0 }
         }
@@ -130,7 +130,7 @@ extension HuggingFaceParameters {
             attentionFactor: try parameters.optionalFloat("attention_factor") ?? Float(usual))
     }
 
-    /// Divisors of the frequencies, which a GGUF has as tensors: for short contexts and for long ones.
+    /// Divisors of the frequencies, stored as tensors in a GGUF: for short and for long contexts.
     package func frequencyFactors(_ configuration: ModelConfiguration) throws -> [TensorRole: [Float]] {
         guard case .longRoPE = configuration.rotaries[0].scaling, let parameters = try rotaryParameters()
         else {

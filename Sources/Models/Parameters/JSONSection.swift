@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The JSON files of a model folder. People edit them, so every error names the file and the member.
+// The JSON files of a model folder. Users edit them, so every error names the file and the member.
 
 import Glibc
 import JSON
@@ -9,18 +9,18 @@ import Platform
 package struct JSONSection {
     /// The file's name, such as "config.json".
     package let file: String
-    /// Names of the objects around this one, each with a point behind it.
+    /// Names of the enclosing objects, each followed by a dot.
     package let path: String
     package let object: JSON.Object
 
-    /// Bytes and JSON values that a file may have (formats/safetensors.md §5). Vocabularies of a quarter of a million tokens take
+    /// Limits on a file's bytes and JSON values (formats/safetensors.md §5). Vocabularies of a quarter of a million tokens take
     /// some 35 MB, with two million values.
     private static func limits(of file: String) -> (byteCount: Int, valueCount: Int) {
         file == "tokenizer.json" ? (64 << 20, JSON.valueLimit) : (8 << 20, 1 << 18)
     }
 
-    /// Reads a file of a folder; nil when there is none.
-    /// - Throws: `FileError`, or `ConversionError` when it holds no JSON object.
+    /// Reads a file of a folder; nil if it does not exist.
+    /// - Throws: `FileError`, or `ConversionError` if it holds no JSON object.
     package init?(folder: String, file: String) throws {
         let path = "\(folder)/\(file)"
         guard access(path, F_OK) == 0 else { return nil }
@@ -50,13 +50,13 @@ package struct JSONSection {
         self.object = object
     }
 
-    /// A member; nil when it is missing or null.
+    /// A member; nil if it is missing or null.
     package subscript(key: String) -> JSON? {
         guard let value = object[key], !value.isNull else { return nil }
         return value
     }
 
-    /// Whether a member is there, be it null: some defaults are for members that are missing alone.
+    /// Whether a member exists, even as null: some defaults apply to missing members only.
     package func holds(_ key: String) -> Bool { object[key] != nil }
 
     package func refusal(_ key: String, _ found: String, expected: String) -> ConversionError {
@@ -98,7 +98,7 @@ package struct JSONSection {
         try required(key, "an object", optionalObject(key))
     }
 
-    /// These members, and those of another object that are not among them.
+    /// These members, and those of another object that are missing here.
     package func replacing(in other: JSON.Object) -> JSONSection {
         var merged = other
         for member in object { merged[member.key] = member.value }
@@ -112,7 +112,7 @@ package struct JSONSection {
         }
     }
 
-    /// One number or a list of them, as Hugging Face writes ends of generation.
+    /// One number or a list of them, as Hugging Face writes end-of-sequence ids.
     package func integers(_ key: String) throws -> [Int] {
         let expected = "an integer or an array of integers"
         return try typed(key, expected) { json in

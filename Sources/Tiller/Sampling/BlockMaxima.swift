@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where in a vocabulary large logits are. One pass on all threads finds the largest of each block, right where the head has just
-// left them in the threads' caches; whoever then seeks tokens looks into the few blocks that have any.
+// Locates large logits in the vocabulary. One pass on all threads finds each block's maximum while the logits are still in the
+// threads' caches from the head; later searches visit only the few blocks that can contain a match.
 
 import Kernels
 
@@ -8,13 +8,13 @@ import Kernels
 struct BlockMaxima {
     private static let blockSize = 1024
 
-    /// −∞ for blocks without numbers.
+    /// The blocks' maxima; −∞ for blocks without numbers.
     private var peaks: [Float] = []
 
-    /// The largest logit; −∞ where nothing is a number.
+    /// The largest logit; −∞ if none is a number.
     private(set) var maximum = -Float.infinity
 
-    /// Looks through logits, which the other functions must get unchanged. Allocates nothing after the first time.
+    /// Scans logits, which must be unchanged when passed to the other functions. Allocates only on first use.
     mutating func find(_ logits: UnsafeBufferPointer<Float>, with compute: Compute) {
         let blockCount = Self.blockCount(logits.count)
         if peaks.count != blockCount { peaks = Array(repeating: -.infinity, count: blockCount) }
@@ -33,14 +33,14 @@ struct BlockMaxima {
     }
     var allocatedByteCount: Int { peaks.capacity * MemoryLayout<Float>.stride }
 
-    /// The first index of the maximum; 0 where nothing is a number above −∞.
+    /// The first index of the maximum; 0 if no logit is above −∞.
     func indexOfMaximum(_ logits: UnsafeBufferPointer<Float>) -> Int {
         guard maximum > -.infinity, let block = peaks.firstIndex(of: maximum) else { return 0 }
         let tokens = tokens(ofBlock: block, of: logits)
         return logits[tokens].firstIndex(of: maximum) ?? tokens.lowerBound
     }
 
-    /// Calls `body` in order for all tokens whose logit reaches what `threshold` is by then.
+    /// Calls `body` in order for all tokens whose logit reaches the value of `threshold` at that time.
     func forEachToken(
         _ logits: UnsafeBufferPointer<Float>, reaching threshold: inout Float,
         _ body: (_ token: Int, _ threshold: inout Float) -> Void

@@ -1,32 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
-// Mixtures of a plain and a steered distribution, and the one that goes as far as a bound on the divergence allows.
+// Mixtures of a plain and a steered distribution, and the mixture with the largest steered share within a divergence bound.
 
 import Glibc
 
-/// Two distributions p (plain) and q (steered) over the same tokens, and what lies between: m = p + a · (q − p), where
-/// a is the steered share.
+/// Two distributions p (plain) and q (steered) over the same tokens, and their mixtures m = p + a · (q − p), where a is the
+/// steered share.
 ///
-/// D(a) = KL(m ‖ p) = Σ m ln(m / p) is 0 at a = 0, convex, and grows with a: one share is the largest within a bound.
+/// D(a) = KL(m ‖ p) = Σ m ln(m / p) is 0 at a = 0, convex, and grows with a: so there is a largest share within a bound.
 struct Mixture {
     private var plain: [Double] = []
     private var steered: [Double] = []
-    /// What the tokens left out add to D(a), at most, divided by a.
+    /// Upper bound on the omitted tokens' contribution to D(a), divided by a.
     var tail = 0.0
 
-    /// Drops all tokens, and keeps their memory.
+    /// Removes all tokens but keeps their memory.
     mutating func removeAll() {
         plain.removeAll(keepingCapacity: true)
         steered.removeAll(keepingCapacity: true)
         tail = 0
     }
 
-    /// Appends a token with its weights in both distributions; that of the plain one is above 0.
+    /// Appends a token with its weights in both distributions; the plain weight is above 0.
     mutating func append(plain p: Double, steered q: Double) {
         plain.append(p)
         steered.append(q)
     }
 
-    /// Divides the weights by sums, so that they are probabilities.
+    /// Divides the weights by the sums, which makes them probabilities.
     mutating func normalize(plain plainSum: Double, steered steeredSum: Double) {
         for index in plain.indices {
             plain[index] /= plainSum
@@ -59,7 +59,8 @@ struct Mixture {
 
     /// The largest share whose divergence stays within a limit.
     ///
-    /// Newton's steps from above never pass the solution of a convex function; what rounding leaves over is given back.
+    /// Newton's steps from above never pass the solution of a convex function; each step shrinks the share by at least a relative
+    /// 1e-12, in spite of rounding.
     /// - Returns: the share to a relative 1e-12, with its divergence, which is not above the limit.
     func largestShare(within limit: Double) -> (share: Double, nats: Double) {
         guard limit > 0 else { return (0, 0) }

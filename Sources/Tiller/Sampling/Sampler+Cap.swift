@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// Drawing from a steered model that may leave the unsteered one by so much and no further.
+// Sampling from a steered model whose divergence from the unsteered one is bounded.
 //
-// What is bounded is the distribution that the token is drawn from, against the one that the same options would draw
-// from without steering: both after penalties, biases and temperature, on the tokens that top-k, top-p and min-p leave of
-// the unsteered one. A bound on the model's own distributions would not hold behind the options: a temperature of 0.5
-// squares all ratios, and a token that is only left over on the steered side is infinitely far from one that cannot
-// be drawn. So a cap never draws what could not be drawn without steering; `--top-k 0 --top-p 1 --min-p 0` leave all.
-// At temperature 0 there is no distribution to draw from; the most likely token of the mixture at temperature 1 is taken.
+// The bound compares the distribution that the token is sampled from with the one that the same options would give without
+// steering: both after penalties, biases and temperature, over the tokens that top-k, top-p and min-p keep of the unsteered one.
+// A bound on the model's own distributions would not hold after these options: a temperature of 0.5 squares all ratios, and a
+// token kept only on the steered side has infinite divergence from a distribution without it. So with a bound, steering never
+// yields a token that could not be sampled without it; `--top-k 0 --top-p 1 --min-p 0` keep all tokens. At temperature 0 there is
+// no distribution to sample from; the most likely token of the mixture at temperature 1 is taken.
 
 import Glibc
 import Kernels
 
 extension Sampler {
-    /// Chooses the next token from the mixture with the largest steered share that stays within a bound.
+    /// Samples the next token from the mixture with the largest steered share within a bound.
     ///
     /// - Parameters:
     ///   - plain, steered: logits [vocabularySize]; penalties and biases are applied in place.
-    ///   - limit: nats that KL(mixture ‖ plain) may reach; 0 draws what is drawn without steering.
+    ///   - limit: upper bound in nats on KL(mixture ‖ plain); 0 samples as without steering.
     package mutating func sample(
         _ plain: UnsafeMutableBufferPointer<Float>, steered: UnsafeMutableBufferPointer<Float>,
         within limit: Double, history: [Int32], with compute: Compute
@@ -25,9 +25,9 @@ extension Sampler {
         adjust(steered, history: history)
         let (p, q) = (UnsafeBufferPointer(plain), UnsafeBufferPointer(steered))
         guard limit > 0 else { return (choose(from: p, with: compute), TokenDivergence(nats: 0, share: 0)) }
-        // The weights that are drawn by are rounded to Float: a little of the bound is for that.
+        // The sampling weights are rounded to Float: a small part of the bound covers that.
         let target = limit * (1 - 1e-5)
-        // There sums over the whole vocabulary are rounded too.
+        // There, sums over the whole vocabulary are rounded too.
         if options.temperature == 0 { return takeMostLikely(p, q, within: target - 1e-6, compute) }
         peaks.find(p, with: compute)
         collectCandidates(p)
@@ -35,7 +35,7 @@ extension Sampler {
         mix(p, q)
         let (share, nats) = mixture.largestShare(within: target)
         let divergence = TokenDivergence(nats: nats, share: share)
-        // Exactly what is drawn without steering.
+        // The same sample as without steering.
         guard share > 0 else { return (draw(outOf: plainWeight), divergence) }
         var total: Float = 0
         for index in candidates.indices {
@@ -64,7 +64,7 @@ extension Sampler {
         mixture.normalize(plain: mixture.plainSum, steered: mixture.steeredSum)
     }
 
-    /// ln P below which tokens are taken together: a millionth. There may be tens of thousands of them.
+    /// ln P of about a millionth, below which tokens are treated together. There may be tens of thousands of them.
     private static var tailLogProbability: Float { -14 }
 
     private mutating func takeMostLikely(
@@ -90,11 +90,11 @@ extension Sampler {
                 continue
             }
             candidates.append((Int32(token), p[token]))
-            // In Double no probability becomes 0.
+            // In Double no probability underflows to 0.
             mixture.append(plain: exp(Double(p[token]) - logP), steered: exp(Double(q[token]) - logQ))
         }
-        // Σ q ln(q / p) over the others is at most their mass times the largest logarithm; and by D's convexity, a times
-        // that bounds what they add at the share a. The sum of the mass is rounded.
+        // Σ q ln(q / p) over the other tokens is at most their mass times the largest logarithm. By D's convexity, a times that
+        // bounds their contribution at the share a. The sum of the mass is rounded.
         mixture.tail =
             (max(1 - mixture.steeredSum, 0) + 1e-6) * max(Double(largestRatio) + logP - logQ, 0)
         let (share, nats) = mixture.largestShare(within: limit)

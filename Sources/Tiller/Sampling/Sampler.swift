@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// From logits to a token. The vocabulary is never sorted: one pass finds where candidates are that can still
-// win, and only those are ordered.
+// From logits to a token. The vocabulary is never sorted: one pass finds the blocks that contain possible candidates, and only
+// the candidates are ordered.
 
 import Glibc
 import Kernels
 import Platform
 
-/// Draws tokens; two samplers with the same options and history draw the same.
+/// Samples tokens; two samplers with the same options and history draw the same tokens.
 package struct Sampler {
     let options: SamplingOptions
     private var random: SplitMix64
-    /// (token, logit) of the tokens still in the running; kept between draws so that drawing allocates nothing.
+    /// (token, logit) of the remaining candidates; kept between draws to avoid allocation.
     var candidates: [(token: Int32, logit: Float)] = []
 
     /// How often each token occurs among the recent ones; all zero between draws, empty without penalties.
     private var occurrences: [Int32] = []
 
-    /// Where the logits of the current draw are large.
+    /// The block maxima of the current logits.
     var peaks = BlockMaxima()
 
-    /// The distributions between two, where steering is capped; see Sampler+Cap.
+    /// The mixture of two distributions, if the divergence of steering is bounded; see Sampler+Cap.
     var mixture = Mixture()
 
     /// The seed in use, so that a run can be repeated.
@@ -32,16 +32,16 @@ package struct Sampler {
         candidates.reserveCapacity(Self.usualCandidateCount)
     }
 
-    /// Tokens in the running for which there is room from the start; few draws need more.
+    /// Initial capacity for candidates; few draws need more.
     private static let usualCandidateCount = 1024
 
-    /// Bytes that drawing takes.
+    /// Bytes that a sampler uses.
     static func byteCount(vocabularySize: Int) -> Int {
         usualCandidateCount * MemoryLayout<(token: Int32, logit: Float)>.stride
             + BlockMaxima.byteCount(vocabularySize: vocabularySize)
     }
 
-    /// The same of what is allocated.
+    /// The same for the allocated arrays.
     package var allocatedByteCount: Int {
         candidates.capacity * MemoryLayout<(token: Int32, logit: Float)>.stride + peaks.allocatedByteCount
     }
@@ -50,7 +50,7 @@ package struct Sampler {
     ///
     /// - Parameters:
     ///   - logits: [vocabularySize]; penalties and biases are applied in place.
-    ///   - history: all tokens so far; the penalties look at the last ones.
+    ///   - history: all tokens so far; the penalties use the most recent ones.
     package mutating func sample(
         _ logits: UnsafeMutableBufferPointer<Float>, history: [Int32], with compute: Compute
     ) -> Int32 {
@@ -66,7 +66,7 @@ package struct Sampler {
         }
     }
 
-    /// Draws by adjusted logits.
+    /// Samples from adjusted logits.
     mutating func choose(from logits: UnsafeBufferPointer<Float>, with compute: Compute) -> Int32 {
         peaks.find(logits, with: compute)
         if options.temperature == 0 { return Int32(peaks.indexOfMaximum(logits)) }
@@ -74,8 +74,8 @@ package struct Sampler {
         return draw(outOf: weighCandidates())
     }
 
-    /// The repetition penalty scales the model's own logit, as its authors define it; what presence and frequency subtract
-    /// comes after it. This is the order of llama.cpp and vLLM.
+    /// The repetition penalty scales the model's own logit, as its authors define it; the presence and frequency penalties are
+    /// subtracted afterwards. llama.cpp and vLLM use the same order.
     private mutating func penalize(_ logits: UnsafeMutableBufferPointer<Float>, history: [Int32]) {
         let isOff =
             options.repetitionPenalty == 1 && options.presencePenalty == 0 && options.frequencyPenalty == 0
@@ -87,7 +87,7 @@ package struct Sampler {
         for token in recent where logits.indices.contains(Int(token)) { occurrences[Int(token)] += 1 }
         let penalty = options.repetitionPenalty
         for token in recent.lazy.map({ Int($0) }) where logits.indices.contains(token) {
-            // A token pays once, for all of its occurrences.
+            // Each token is penalized once, for all of its occurrences.
             let count = occurrences[token]
             guard count > 0 else { continue }
             occurrences[token] = 0
@@ -96,22 +96,22 @@ package struct Sampler {
         }
     }
 
-    /// Keeps what top-k and min-p leave over, most likely first; `peaks` are those of the same logits.
+    /// Keeps the tokens that pass top-k and min-p, most likely first; `peaks` must be those of the same logits.
     mutating func collectCandidates(_ logits: UnsafeBufferPointer<Float>) {
-        // Below e^-30 of the best a token cannot be drawn in a lifetime; min-p usually cuts much earlier.
+        // A token below e^-30 of the best is never drawn in practice; min-p usually cuts much earlier.
         let margin = options.minP > 0 ? min(30, -logf(options.minP)) : 30
         var threshold = peaks.maximum - margin * options.temperature
         candidates.removeAll(keepingCapacity: true)
         let limit = options.topK > 0 ? options.topK : Int.max
         peaks.forEachToken(logits, reaching: &threshold) { token, threshold in
             candidates.append((Int32(token), logits[token]))
-            // Far more than k: keep the best k and raise the bar.
+            // Far more than k: keeps the best k and raises the threshold.
             if limit < Int.max / 4, candidates.count >= 4 * limit + 64 {
                 keepBest(limit)
                 threshold = max(threshold, candidates[candidates.count - 1].logit)
             }
         }
-        // Damaged weights give logits that are no numbers.
+        // Corrupt weights give logits that are not numbers.
         if candidates.isEmpty { candidates.append((0, 0)) }
         keepBest(limit)
     }
@@ -121,7 +121,7 @@ package struct Sampler {
         if candidates.count > limit { candidates.removeLast(candidates.count - limit) }
     }
 
-    /// Turns the candidates' logits into weights, drops those after top-p, and returns the sum of the others.
+    /// Turns the candidates' logits into weights, drops those beyond top-p, and returns the sum of the rest.
     mutating func weighCandidates() -> Float {
         let maximum = candidates[0].logit
         var total: Float = 0
@@ -139,7 +139,7 @@ package struct Sampler {
         return kept
     }
 
-    /// Draws one of the candidates by their weights, whose sum is `total`.
+    /// Samples one candidate in proportion to the weights, whose sum is `total`.
     mutating func draw(outOf total: Float) -> Int32 {
         var rest = random.nextUnit() * total
         for candidate in candidates {

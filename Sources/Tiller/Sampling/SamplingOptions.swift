@@ -4,13 +4,13 @@
 /// Sampling parameters; the defaults suit small chat models.
 ///
 /// They act in this order: the repetition penalty on the model's logits, then frequency and presence penalties, biases,
-/// temperature; then top-k and min-p cut, and top-p of what these leave.
+/// temperature; then top-k and min-p, and last top-p on the tokens that remain.
 public struct SamplingOptions: Sendable, Equatable {
     /// Divides the logits; 0 takes the most likely token.
     public var temperature: Float = 0.7
     /// Keeps the k most likely tokens; 0 keeps all.
     public var topK: Int = 40
-    /// Keeps the smallest set of most likely tokens that has this share of what top-k and min-p leave; 1 keeps all.
+    /// Keeps the smallest set of most likely tokens with this share of the mass that remains after top-k and min-p; 1 keeps all.
     public var topP: Float = 0.95
     /// Keeps tokens at least this likely relative to the most likely one, before top-p; 0 keeps all.
     public var minP: Float = 0.05
@@ -20,16 +20,16 @@ public struct SamplingOptions: Sendable, Equatable {
     public var presencePenalty: Float = 0
     /// Subtracted from the logit of a recent token for each of its occurrences, after the repetition penalty.
     public var frequencyPenalty: Float = 0
-    /// How many recent tokens the penalties look at.
+    /// Number of recent tokens that the penalties consider.
     public var penaltyWindow: Int = 64
-    /// Added to the logits of single tokens, after the penalties.
+    /// Added to the logits of individual tokens, after the penalties.
     public var logitBias: [Int32: Float] = [:]
-    /// Fixes the random numbers; nil draws a new seed.
+    /// Seeds the random numbers; nil draws a new seed.
     public var seed: UInt64?
 
     public init() {}
 
-    /// Tokens; no model reads more at once.
+    /// In tokens; no model has a longer context.
     static let largestWindow = 1 << 20
 
     /// Always the most likely token.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stop strings in a stream of text: what may be the start of one is held back until it is decided.
+// Stop strings in a stream of text: a possible start of one is held back until it is decided.
 
-/// Finds stop strings across the borders of tokens.
+/// Finds stop strings across token boundaries.
 ///
-/// The stream is the generated text with its special tokens spelt out, shown or not. A stop string that names a special
-/// token is looked for in all of it, any other one in what is shown.
+/// The stream is the generated text including its special tokens as text, shown or not. A stop string that names a special token
+/// is matched against the whole stream, any other against the shown text.
 package struct StopMatcher {
     private let stops: [[UInt8]]
     private let specialStops: [[UInt8]]
@@ -16,20 +16,20 @@ package struct StopMatcher {
     }
 
     /// - Parameters:
-    ///   - stops: strings to be found in what is shown; empty strings are ignored.
-    ///   - specialStops: strings to be found in the whole stream; empty strings are ignored.
+    ///   - stops: strings to find in the shown text; empty strings are ignored.
+    ///   - specialStops: strings to find in the whole stream; empty strings are ignored.
     package init(stops: [String], specialStops: [String] = []) {
         self.stops = stops.map { Array($0.utf8) }.filter { !$0.isEmpty }
         self.specialStops = specialStops.map { Array($0.utf8) }.filter { !$0.isEmpty }
     }
 
-    /// Takes bytes up; returns those that can be shown, and whether a stop string was completed.
+    /// Consumes bytes; returns those that can be shown, and whether a stop string was completed.
     ///
     /// Text after a stop string, and the stop string itself, are dropped.
     package mutating func push(_ bytes: some Sequence<UInt8>, areShown: Bool = true) -> (
         text: [UInt8], isStopped: Bool
     ) {
-        // What is neither looked at nor shown need not be held, and most text is shown without being looked at.
+        // Bytes that are neither matched nor shown need not be held back, and most text can be shown without matching.
         guard areShown || !specialStops.isEmpty else { return ([], false) }
         guard !stops.isEmpty || !specialStops.isEmpty else { return (Array(bytes), false) }
         held += bytes.lazy.map { HeldByte(byte: $0, isShown: areShown) }
@@ -49,10 +49,10 @@ package struct StopMatcher {
         return (shownBytes(before: start), false)
     }
 
-    /// Whether something to be shown is held back.
+    /// Whether text to be shown is held back.
     package var holdsText: Bool { held.contains(where: \.isShown) }
 
-    /// What was held back when the stream ends.
+    /// The text still held back at the end of the stream.
     package mutating func finish() -> [UInt8] {
         defer { held.removeAll() }
         return shownBytes(before: held.count)
@@ -66,7 +66,7 @@ package struct StopMatcher {
         bytes.indices.first { start in stops.contains { bytes[start...].starts(with: $0) } }
     }
 
-    /// Length of the longest end of a text that begins a stop string.
+    /// Length of the longest suffix of a text that is a prefix of a stop string.
     private static func longestPartialStop(_ stops: [[UInt8]], in bytes: [UInt8]) -> Int {
         let longest = stops.map(\.count).max() ?? 0
         guard longest > 1 else { return 0 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Scoring whole texts: every position's distribution, and taps on the residual stream.
+// Scoring of whole texts: every position's distribution, and taps on the residual stream.
 
 import Kernels
 import Transformer
@@ -7,8 +7,8 @@ import Transformer
 extension Session {
     /// Evaluates tokens from an empty timeline and visits the logits after each position.
     ///
-    /// The tokens do not stay in the session.
-    /// - Precondition: the tokens fit the context and lie inside the vocabulary.
+    /// The session does not keep the tokens.
+    /// - Precondition: the tokens fit the context and are in the vocabulary.
     package func evaluateAllLogits(_ tokens: [Int32], visit: (Int, UnsafeBufferPointer<Float>) -> Void) {
         precondition(tokens.count <= contextLength, "evaluateAllLogits: the tokens do not fit the context")
         rewind(to: 0)
@@ -22,13 +22,13 @@ extension Session {
         invalidateCache()
     }
 
-    /// Evaluates tokens of a text for the sake of their states alone.
+    /// Evaluates tokens of a text to record their states only.
     ///
-    /// They do not stay in the session, but their keys and values do until it evaluates something else, so that a call may
-    /// go on where another ended.
+    /// The session does not keep the tokens, but their keys and values stay until its next other evaluation, so a call may
+    /// continue where the previous one ended.
     /// - Parameters:
-    ///   - range: of the text's tokens, all before which were recorded; nil records the whole text.
-    ///   - ofHeads: takes what the attention's heads read instead of the residual stream.
+    ///   - range: part of the text's tokens; all earlier tokens must have been recorded. Nil records the whole text.
+    ///   - ofHeads: records the outputs of the attention heads instead of the residual stream.
     /// - Precondition: the range fits the context.
     package func record(
         _ tokens: [Int32], _ range: Range<Int>? = nil, with recorder: ResidualRecorder, ofHeads: Bool = false
@@ -48,7 +48,7 @@ extension Session {
         invalidateCache()
     }
 
-    /// Evaluates tokens from an empty timeline for the sake of what the matrices read.
+    /// Evaluates tokens from an empty timeline to record the inputs of the matrices only.
     package func record(_ tokens: [Int32], with inputs: InputRecorder) {
         precondition(tokens.count <= contextLength, "record: the tokens do not fit the context")
         rewind(to: 0)
@@ -63,7 +63,7 @@ extension Session {
 }
 
 extension Engine {
-    /// A tap on the states at some positions.
+    /// A recorder of the states at some positions.
     package func makeRecorder(_ positions: Range<Int>, ofHeads: Bool = false) -> ResidualRecorder {
         let configuration = model.configuration
         return ResidualRecorder(

@@ -1,38 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sessions across starts of the program: keys and values are read back instead of computed, where nothing that they
-// depend on has changed.
+// Sessions that survive a restart of the program: keys and values are read back instead of computed, if nothing that they depend
+// on has changed.
 
 import Formats
 import JSON
 import Kernels
 import Steering
 
-/// What became of a session file.
+/// The result of restoring a session file.
 public enum SessionRestoration: Sendable, Equatable {
     /// The session continues with this many tokens.
     case restored(tokenCount: Int)
-    /// The file belongs to something else, which is named; nothing was taken over.
+    /// The file belongs to another model or setting, which the string names; the session is unchanged.
     case other(String)
 }
 
 extension Session {
-    /// Takes over what a session computed before, as `save` wrote it, if model, steering, cache and version of the program are
-    /// those of this session: its tokens then need no evaluation. Set the steering first, and `advance` to the wanted tokens
-    /// afterwards, which keeps what both have in common.
+    /// Restores the state that `save` wrote, if model, steering, cache and program version equal those of this session: its
+    /// tokens then need no evaluation. Set the steering first, and afterwards `advance` to the wanted tokens, which keeps the
+    /// common prefix (a prefix cache).
     ///
-    /// - Throws: `TillerError.invalidFile` for a file that is damaged or no session's.
+    /// - Throws: `TillerError.invalidFile` for a corrupt file or one that is not a session file.
     /// - Precondition: the session is empty.
     @discardableResult
     public func restore(from path: String) throws(TillerError) -> SessionRestoration {
         try restore(openSessionFile(path), path: path)
     }
 
-    /// Writes tokens, keys and values to a file, which appears whole or not at all and only its owner can read.
+    /// Writes tokens, keys and values to a file. The file appears atomically and only its owner can read it.
     ///
-    /// - Throws: `TillerError.invalidFile` where it cannot be written, `.invalidOption` for an empty session.
+    /// - Throws: `TillerError.invalidFile` if it cannot be written, `.invalidOption` for an empty session.
     public func save(to path: String) throws(TillerError) { try save(to: path, conversation: .null) }
 
-    /// As `restore(from:)`, of an open file.
+    /// As `restore(from:)`, for an open file.
     package func restore(_ file: SessionFile, path: String) throws(TillerError) -> SessionRestoration {
         precondition(tokens.isEmpty, "Session: only an empty session takes a file over")
         let own = binding
@@ -88,14 +88,14 @@ extension Session {
     private var binding: SessionBinding {
         SessionBinding(
             model: engine.file.computationDigest, steering: steeringDigest,
-            // Not the kernels: those of every instruction set compute the same bits.
+            // Without the kernels: all instruction sets compute the same bits.
             computation: "tiller \(tillerVersion)",
             cacheEncoding: UInt32(CacheEncoding.allCases.firstIndex(of: cache.encoding) ?? 0),
             layerCount: cache.layerCount, keyValueHeadCount: cache.keyValueHeadCount, headSize: cache.headSize
         )
     }
 
-    /// What steers, by content: the bytes of each profile and its strength, in the order of application.
+    /// A digest of the steering: the bytes and strength of each profile, in the order of application.
     private var steeringDigest: SHA256.Digest {
         var bytes: [UInt8] = []
         for steer in steering {
@@ -109,7 +109,7 @@ extension Session {
 }
 
 extension SessionBinding {
-    /// What is not as in another file, in words.
+    /// Describes what differs from another file.
     fileprivate func difference(from other: SessionBinding) -> String {
         if model != other.model || layerCount != other.layerCount || headSize != other.headSize
             || keyValueHeadCount != other.keyValueHeadCount

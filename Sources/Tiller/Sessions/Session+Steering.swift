@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Changing what steers a session.
+// Changes a session's steering.
 
 import Formats
 import Platform
 import Steering
 
-/// A profile of the model file by name, and how strongly it steers.
+/// A profile of the model file by name, with its strength.
 public struct AppliedProfile: Sendable, Equatable {
     public var name: String
     /// In units of each layer's residual RMS; nil takes the profile's recommended strength.
@@ -18,7 +18,7 @@ public struct AppliedProfile: Sendable, Equatable {
 
     /// Parses `NAME` or `NAME=STRENGTH`.
     ///
-    /// - Throws: `TillerError.invalidOption` where the strength is not a number of reasonable size.
+    /// - Throws: `TillerError.invalidOption` if the strength is not a number of reasonable size.
     public init(parsing text: String) throws(TillerError) {
         let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
         guard let name = parts.first, !name.isEmpty else {
@@ -36,14 +36,14 @@ public struct AppliedProfile: Sendable, Equatable {
         self.init(String(name), strength: strength)
     }
 
-    /// Far beyond anything that leaves text intact, and far from what overflows.
+    /// Far beyond any strength that leaves text intact, and far below overflow.
     package static let largestStrength: Float = 1000
 }
 
 extension Engine {
-    /// The profile of a name.
+    /// The profile with a name.
     ///
-    /// - Throws: `TillerError.invalidProfile` that lists the names there are.
+    /// - Throws: `TillerError.invalidProfile` that lists the available names.
     package func profile(named name: String) throws(TillerError) -> SteeringProfile {
         guard let entry = file.profiles.first(where: { $0.name == name }) else {
             let names = profileNames.isEmpty ? "none" : profileNames.joined(separator: ", ")
@@ -58,7 +58,7 @@ extension Engine {
 
     /// Compiles a selection of profiles.
     ///
-    /// - Parameter change: what is made of each profile before.
+    /// - Parameter change: applied to each profile first.
     package func plan(
         _ steering: [AppliedProfile], changing change: (SteeringProfile) -> SteeringProfile = { $0 }
     ) throws(TillerError) -> SteeringPlan {
@@ -74,20 +74,21 @@ extension Engine {
 }
 
 extension Session {
-    /// Steers everything from here on, and what came before: cached keys and values belong to the steering
-    /// under which they were computed, so a change recomputes them when they are next needed, from the first token on
-    /// that the old or the new steering changes.
+    /// Sets the steering of all tokens, past and future. Cached keys and values depend on the steering under which they were
+    /// computed, so a change recomputes them when they are next needed, from the first token on that the old or the new steering
+    /// affects.
     ///
-    /// - Throws: `TillerError.invalidProfile` for unknown or unfit profiles, `.outOfMemory`; the steering then stays as it was.
+    /// - Throws: `TillerError.invalidProfile` for unknown or unsuitable profiles, `.outOfMemory`; the steering then stays
+    ///   unchanged.
     public func steer(_ selection: [AppliedProfile]) throws(TillerError) {
         guard selection != steering else { return }
         try steer(by: engine.plan(selection))
         steering = selection
     }
 
-    /// Steers by a plan that may be in no file.
+    /// Steers by a plan, which need not come from a file.
     ///
-    /// - Throws: `TillerError.outOfMemory`; the steering then stays as it was.
+    /// - Throws: `TillerError.outOfMemory`; the steering then stays unchanged.
     package func steer(by newPlan: SteeringPlan) throws(TillerError) {
         let newGates: SteeringGates?
         do {
@@ -97,9 +98,9 @@ extension Session {
         setPlan(newPlan, gates: newGates)
     }
 
-    /// Steers by a plan that is in no file, as the trainers do while they calibrate.
+    /// Steers by a plan that is not from a file, as the trainers do during calibration.
     ///
-    /// - Precondition: the system grants the few bytes for each position that conditions need.
+    /// - Precondition: the system grants the few bytes per position that conditions need.
     package func setPlan(_ newPlan: SteeringPlan) {
         let needsGates = !newPlan.conditions.isEmpty
         setPlan(
@@ -111,7 +112,7 @@ extension Session {
         let kept = tokensUntouched(by: [plan, newPlan])
         plan = newPlan
         gates = newGates
-        // New conditions must be read everywhere.
+        // New conditions must be evaluated at every position.
         invalidateCache(from: newPlan.conditions.isEmpty ? kept : 0)
     }
 }

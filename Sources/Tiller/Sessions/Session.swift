@@ -9,28 +9,28 @@ import Transformer
 
 /// A conversation's state: evaluate tokens, generate, rewind, fork, change steering at any time.
 ///
-/// One thread owns a session at a time.
+/// Only one thread may use a session at a time.
 public final class Session {
     public let engine: Engine
-    /// Tokens that the session can hold.
+    /// The session's capacity in tokens.
     public let contextLength: Int
-    /// All tokens so far, evaluated or to be evaluated again.
+    /// All tokens so far, including those not yet evaluated.
     public private(set) var tokens: [Int32] = []
-    /// The steering in force.
+    /// The current steering.
     public internal(set) var steering: [AppliedProfile] = []
 
     package private(set) var cache: KeyValueCache
     var plan = SteeringPlan.none
-    /// What the plan's conditions found, valid where keys and values are.
+    /// The measurements of the plan's conditions, valid for the same positions as keys and values.
     var gates: SteeringGates?
-    /// Whether each token was prompt (or generated): profiles may steer only one of both.
+    /// Whether each token is part of a prompt (or generated): a profile may steer only one of the two.
     private var isPromptToken: [Bool] = []
-    /// Tokens whose keys and values are valid under the steering in force.
+    /// Tokens whose keys and values are valid under the current steering.
     private var validCount = 0
     /// Logits after the last token [vocabularySize]; valid while `hasLogits`.
     let logits: AlignedBuffer<Float>
     private(set) var hasLogits = false
-    /// The same tokens without steering, once something was held against them; see `makeUnsteered`.
+    /// An unsteered session over the same tokens; created when a divergence is first measured. See `makeUnsteered`.
     var unsteered: Session?
 
     init(engine: Engine, contextLength: Int) throws(AllocationError) {
@@ -41,23 +41,23 @@ public final class Session {
             layerCount: configuration.layerCount, keyValueHeadCount: configuration.keyValueHeadCount,
             headSize: configuration.headSize, capacity: contextLength, encoding: engine.cacheEncoding)
         logits = try AlignedBuffer(count: configuration.vocabularySize)
-        // What is said of a token, and what a sampler keeps of the vocabulary, are arrays.
+        // The per-token state and the sampler's per-vocabulary state are arrays.
         try SystemMemory.requireRoom(
             byteCount: contextLength * 8 + configuration.vocabularySize * 16 + Self.smallByteCount)
         tokens.reserveCapacity(contextLength)
         isPromptToken.reserveCapacity(contextLength)
     }
 
-    /// Room for texts and everything else that is small and comes and goes.
+    /// Room for texts and other small, temporary allocations.
     private static let smallByteCount = 2 << 20
 
-    /// Bytes that a session holds besides its cache: tokens with their phases, and logits.
+    /// Bytes of a session besides its cache: tokens with their phases, and logits.
     static func byteCount(contextLength: Int, vocabularySize: Int) -> Int {
         contextLength * (MemoryLayout<Int32>.stride + MemoryLayout<Bool>.stride)
             + AlignedBuffer<Float>.byteCount(vocabularySize)
     }
 
-    /// The same of what is allocated, with the cache.
+    /// The same for what is allocated, including the cache.
     package var allocatedByteCount: Int {
         tokens.capacity * MemoryLayout<Int32>.stride + isPromptToken.capacity * MemoryLayout<Bool>.stride
             + logits.byteCount + cache.allocatedByteCount
@@ -66,7 +66,7 @@ public final class Session {
     /// Tokens that still fit.
     public var remainingContext: Int { contextLength - tokens.count }
 
-    /// How many of the leading tokens have valid keys and values: what is beyond is computed when it is needed.
+    /// How many of the leading tokens have valid keys and values; the rest are computed when needed.
     package var cachedTokenCount: Int { validCount }
 
     /// Logits of the next token [vocabularySize]; empty before anything is evaluated.
@@ -78,7 +78,7 @@ public final class Session {
     ///
     /// - Parameters:
     ///   - newTokens: ids of the vocabulary.
-    ///   - shouldContinue: asked between layers; false stops early and keeps the batches of tokens that are done. It must not use
+    ///   - shouldContinue: called between layers; false stops early and keeps the completed batches of tokens. It must not use
     ///     the engine.
     /// - Throws: `TillerError.contextOverflow`, with nothing appended, or `.invalidOption` for an id outside
     ///   the vocabulary.
@@ -91,8 +91,8 @@ public final class Session {
 
     /// Appends prompt tokens and visits the logits after each of them, which are valid during the visit.
     ///
-    /// What is in the cache already stays: of texts with a common beginning, that is evaluated once.
-    /// - Throws: as `evaluate` does.
+    /// The tokens already in the cache stay valid: texts with a common prefix evaluate it once (prefix cache).
+    /// - Throws: the same errors as `evaluate`.
     package func evaluate(
         _ newTokens: some Collection<Int32>,
         visit: (_ position: Int, _ logits: UnsafeBufferPointer<Float>) -> Void
@@ -113,12 +113,12 @@ public final class Session {
         validCount = tokens.count
     }
 
-    /// Appends prompt tokens to several timelines and evaluates them together, which for short texts is far less work; all
-    /// come out as they would alone, bit for bit.
+    /// Appends prompt tokens to several timelines and evaluates them together, which is far less work for short texts. Results
+    /// equal those of separate evaluations bit for bit.
     ///
     /// - Parameter visit: receives the logits after each token as (index of the part, position, logits); nil computes none.
-    /// - Throws: as `evaluate` does, with nothing appended to the session that has no room.
-    /// - Precondition: the sessions are different ones of one engine.
+    /// - Throws: the same errors as `evaluate`; nothing is appended to the session without room.
+    /// - Precondition: the sessions are distinct and belong to one engine.
     package static func evaluate(
         _ parts: [(session: Session, tokens: ArraySlice<Int32>)],
         visit: ((_ part: Int, _ position: Int, _ logits: UnsafeBufferPointer<Float>) -> Void)? = nil
@@ -145,22 +145,22 @@ public final class Session {
         for (session, _) in parts { session.validCount = session.tokens.count }
     }
 
-    /// Makes `target` the session's tokens: what both have in common is kept, the rest evaluated.
+    /// Makes `target` the session's tokens: keeps the common prefix and evaluates the rest.
     ///
-    /// All of `target` is handed in, also what was once generated. What follows therefore depends on these tokens and the
-    /// steering, and on nothing that happened before.
+    /// All of `target` counts as prompt, including tokens that the session generated. The continuation therefore depends only on
+    /// these tokens and the steering, and on no earlier state.
     public func advance(to target: [Int32], while shouldContinue: () -> Bool = { true }) throws(TillerError) {
         guard target.count <= contextLength else {
             throw .contextOverflow(needed: target.count, available: contextLength)
         }
-        // At least one token is evaluated, since its logits are what comes next.
+        // At least one token is evaluated, because its logits are needed next.
         try append(keepBeginning(of: target[...]), isPrompt: true)
         try catchUp(while: shouldContinue)
     }
 
-    /// Forgets what is not the beginning of `target`, an array's first tokens; what is left counts as handed in.
+    /// Drops all tokens after the common prefix with `target`, the first tokens of an array; the rest count as prompt.
     ///
-    /// - Returns: the rest of `target`, which is still to come.
+    /// - Returns: the remaining tokens of `target`.
     package func keepBeginning(of target: ArraySlice<Int32>) -> ArraySlice<Int32> {
         let common = zip(tokens, target).prefix { $0 == $1 }.count
         rewind(to: common)
@@ -168,7 +168,7 @@ public final class Session {
         return target.dropFirst(common)
     }
 
-    /// Makes prompt of what was generated. Where a plan treats both differently, it is computed anew.
+    /// Turns generated tokens into prompt tokens. If a plan treats the two differently, they are recomputed.
     private func handInGenerated() {
         guard let start = isPromptToken.firstIndex(of: false) else { return }
         if let first = plan.firstPositionOfOnePhase {
@@ -178,7 +178,7 @@ public final class Session {
         for index in start..<tokens.count { isPromptToken[index] = true }
     }
 
-    /// Forgets all tokens from a position on.
+    /// Drops all tokens from a position on.
     ///
     /// - Precondition: `count` is not negative and at most the number of tokens.
     public func rewind(to count: Int) {
@@ -211,11 +211,11 @@ public final class Session {
         return copy
     }
 
-    /// Whether each token was handed in; others were generated.
+    /// Whether each token is part of a prompt; the others were generated.
     var tokenPhases: [Bool] { isPromptToken }
 
-    /// Takes over tokens whose keys and values are in the cache.
-    /// - Precondition: as many phases as tokens, no more than the context holds.
+    /// Adopts tokens whose keys and values are in the cache.
+    /// - Precondition: there are as many phases as tokens, and no more than fit the context.
     func adopt(tokens newTokens: [Int32], isPromptToken phases: [Bool]) {
         precondition(newTokens.count == phases.count && newTokens.count <= contextLength)
         rewind(to: 0)
@@ -224,13 +224,13 @@ public final class Session {
         validCount = tokens.count
     }
 
-    /// Marks cached keys and values as computed under another steering; they are computed anew when needed.
+    /// Invalidates cached keys and values, for example after a change of steering; they are recomputed when needed.
     func invalidateCache(from position: Int = 0) {
         validCount = min(validCount, position)
         hasLogits = false
     }
 
-    /// The leading tokens that none of some plans changes.
+    /// The number of leading tokens that none of the plans affects.
     func tokensUntouched(by plans: [SteeringPlan]) -> Int {
         func first(isPrompt: Bool) -> Int {
             plans.compactMap { $0.firstPosition(isPrompt: isPrompt) }.min() ?? tokens.count
@@ -239,10 +239,10 @@ public final class Session {
         return isPromptToken.indices.first { $0 >= (isPromptToken[$0] ? prompt : generated) } ?? tokens.count
     }
 
-    /// Drops the logits, which are computed anew when they are next needed.
+    /// Drops the logits, which are recomputed when next needed.
     func forgetLogits() { hasLogits = false }
 
-    /// Appends a generated token, which is evaluated when something is wanted of what comes after it.
+    /// Appends a generated token, which is evaluated once something depends on it.
     func appendUnread(_ token: Int32) throws(TillerError) {
         try append(CollectionOfOne(token), isPrompt: false)
     }
@@ -253,8 +253,8 @@ public final class Session {
         try catchUp { true }
     }
 
-    /// Appends a generated token to two timelines and computes the logits after it in both, in one pass over the weights.
-    /// Both come out as after a step of their own, bit for bit. Allocates nothing.
+    /// Appends a generated token to two timelines and computes the next logits of both in one pass over the weights. Results
+    /// equal those of separate steps bit for bit. Allocates nothing.
     package func step(_ token: Int32, beside other: Session) throws(TillerError) {
         guard other.remainingContext > 0 else { throw .contextOverflow(needed: 1, available: 0) }
         try appendUnread(token)
@@ -274,7 +274,7 @@ public final class Session {
         other.lastIsEvaluated()
     }
 
-    /// How the last token, a generated one, is evaluated behind a valid cache.
+    /// Options for evaluating the last token, a generated one, after a valid cache.
     private func evaluationOfLast() -> ForwardOptions {
         gates?.decide(by: prompt(before: validCount))
         return ForwardOptions(firstPosition: validCount, steering: plan, gates: gates, isPrompt: false)
@@ -298,7 +298,7 @@ public final class Session {
         hasLogits = false
     }
 
-    /// Evaluates what is not in the cache yet, in runs of equal phase.
+    /// Evaluates the tokens not yet in the cache, in runs of equal phase.
     func catchUp(while shouldContinue: () -> Bool) throws(TillerError) {
         guard !tokens.isEmpty else { return }
         if !hasLogits { validCount = min(validCount, tokens.count - 1) }
@@ -323,13 +323,13 @@ public final class Session {
         }
     }
 
-    /// The positions of the last tokens handed in before a position: what a generated token answers.
+    /// The positions of the last prompt before a position: the prompt that a generated token answers.
     private func prompt(before position: Int) -> Range<Int> {
         let end = isPromptToken[..<position].lastIndex(of: true).map { $0 + 1 } ?? 0
         let start = isPromptToken[..<end].lastIndex(of: false).map { $0 + 1 } ?? 0
         return start..<end
     }
 
-    /// The most tokens that are computed in vain where `shouldContinue` ends an evaluation.
+    /// The most tokens whose computation is lost when `shouldContinue` ends an evaluation.
     private static let stride = 256
 }

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// How far steering moves a model token by token: the session's tokens run without steering beside it, in the same pass
-// over the weights.
+// How far steering moves a model, token by token: the same tokens also run without steering, in the same pass over the weights.
 
 import Glibc
 import Kernels
 
 /// How far steering moved one token's distribution.
 public struct TokenDivergence: Sendable, Equatable {
-    /// KL(sampled ‖ unsteered) where it was bounded, else KL(steered ‖ unsteered) of the model's own distributions.
+    /// KL(sampled ‖ unsteered) if it was bounded, else KL(steered ‖ unsteered) of the model's own distributions.
     public let nats: Double
-    /// Share of the steered distribution in the sampled one; 1 where nothing was bounded.
+    /// Share of the steered distribution in the sampled one; 1 without a bound.
     public let share: Double
 
     package init(nats: Double, share: Double) {
@@ -21,7 +20,7 @@ public struct TokenDivergence: Sendable, Equatable {
 /// Divergences of all tokens of a text.
 public struct DivergenceSummary: Sendable, Equatable {
     public private(set) var tokenCount = 0
-    /// Nats of the token that was moved most.
+    /// The largest divergence of a token, in nats.
     public private(set) var largest = 0.0
     private var natsSum = 0.0
     private var shareSum = 0.0
@@ -42,15 +41,15 @@ public struct DivergenceSummary: Sendable, Equatable {
 }
 
 extension GenerationOptions {
-    /// The largest bound that is taken for one, in nats: more than any distribution over a vocabulary moves.
+    /// The largest valid bound, in nats: larger than any divergence over a vocabulary.
     package static let largestDivergence = 100.0
 }
 
 extension Session {
-    /// This timeline without steering, with the logits after its last token. It is kept, and goes along with what is
-    /// generated beside it.
+    /// This timeline without steering, with the logits after its last token. It is kept, and follows the tokens generated in this
+    /// session.
     ///
-    /// - Parameter shouldContinue: asked between batches; after false there are no logits.
+    /// - Parameter shouldContinue: called between batches; after false there are no logits.
     func makeUnsteered(while shouldContinue: () -> Bool = { true }) throws(TillerError) -> Session {
         let session: Session
         if let unsteered {
@@ -59,7 +58,7 @@ extension Session {
             session = try engine.makeSession(contextLength: contextLength)
         }
         unsteered = session
-        // Both are evaluated in one pass.
+        // Both timelines are evaluated in one pass.
         try engine.reserve(contextLength: contextLength, allLogits: true)
         try session.advance(to: tokens, while: shouldContinue)
         return session
@@ -69,7 +68,7 @@ extension Session {
 extension Compute {
     /// KL(p ‖ q) in nats of two distributions given by their logits [vocabularySize].
     ///
-    /// What p gives less than e⁻¹⁶ is left out: a vocabulary of them has no weight.
+    /// Tokens to which p gives less than e⁻¹⁶ are skipped: even a whole vocabulary of them is negligible.
     func divergence(of p: UnsafeBufferPointer<Float>, from q: UnsafeBufferPointer<Float>) -> Double {
         guard let a = p.baseAddress, let b = q.baseAddress, p.count == q.count else { return 0 }
         let (logA, logB) = (logSumExp(a, count: p.count), logSumExp(b, count: q.count))
@@ -82,12 +81,12 @@ extension Compute {
     }
 }
 
-/// The distributions before penalties and temperature, kept while a token is drawn.
+/// The distributions before penalties and temperature, kept while a token is sampled.
 struct OwnDistributions {
     private let steered: (logits: [Float], normalizer: Float)
     private let plain: (logits: [Float], normalizer: Float)?
 
-    /// - Parameter unsteered: the timeline without steering, where the sampled distribution may be a mixture with its own.
+    /// - Parameter unsteered: the timeline without steering, if the sampled distribution may be a mixture with its own.
     init(_ session: Session, _ unsteered: Session?) {
         func distribution(_ session: Session) -> ([Float], Float) {
             let logits = session.logits
@@ -102,7 +101,7 @@ struct OwnDistributions {
 
     /// ln P of a token.
     ///
-    /// - Parameter share: of the steered distribution in the mixture.
+    /// - Parameter share: share of the steered distribution in the mixture.
     func logProbability(of token: Int32, share: Double) -> Float {
         let own = steered.logits[Int(token)] - steered.normalizer
         guard let plain, share < 1 else { return own }

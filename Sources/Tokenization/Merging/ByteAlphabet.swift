@@ -3,7 +3,7 @@
 // Printable Latin-1 stands for itself; the other 68 bytes are U+0100 and up, in order (openai/gpt-2, encoder.py).
 
 enum ByteAlphabet {
-    /// The byte that a character of the alphabet stands for.
+    /// The byte that a character of the alphabet represents.
     static func byte(of scalar: Unicode.Scalar) -> UInt8? {
         switch scalar.value {
         case 0x21...0x7E, 0xA1...0xAC, 0xAE...0xFF: UInt8(scalar.value)
@@ -14,7 +14,7 @@ enum ByteAlphabet {
         }
     }
 
-    /// The character that stands for a byte.
+    /// The character that represents a byte.
     static func scalar(of byte: UInt8) -> Unicode.Scalar {
         let value: UInt16 =
             switch byte {
@@ -26,7 +26,7 @@ enum ByteAlphabet {
         return Unicode.Scalar(value) ?? "\u{FFFD}"
     }
 
-    /// The bytes that a text in the alphabet stands for, or nil if it has another character.
+    /// The bytes that a text in the alphabet represents, or nil if it has another character.
     static func bytes(of text: String) -> [UInt8]? {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.utf8.count)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The two ways to decide which neighbours join: by a list of merges, or by the score of what they spell.
+// Two criteria for the next merge: the rank in a list of merges, or the score of the merged text.
 
-/// Byte-level BPE: the pair is looked up by its tokens; the earlier merge comes first.
+/// Byte-level BPE: looks up the pair by its tokens; the earlier merge has priority.
 struct RankedMerges: MergeRule {
     let tables: TokenizerTables
 
@@ -14,7 +14,7 @@ struct RankedMerges: MergeRule {
     }
 }
 
-/// SentencePiece BPE: the pair is looked up by its text; the higher score comes first.
+/// SentencePiece BPE: looks up the pair by its text; the higher score has priority.
 struct ScoredMerges: MergeRule {
     let tables: TokenizerTables
 
@@ -25,10 +25,10 @@ struct ScoredMerges: MergeRule {
         return Join(priority: Self.priority(of: tables.score(Int(token))), token: token)
     }
 
-    /// A number that falls as the score rises, never `.max`.
+    /// A number that decreases as the score increases, never `.max`.
     ///
-    /// The bits of a positive float grow with it and those of a negative one shrink, so flipping the sign of
-    /// the former and all bits of the latter gives an unsigned order; −0 counts as 0.
+    /// The bits of a positive float increase with its value and those of a negative one decrease. Flipping the sign of the former
+    /// and all bits of the latter gives an unsigned order; −0 counts as 0.
     @inline(__always)
     static func priority(of score: Float) -> UInt32 {
         let bits = (score + 0).bitPattern

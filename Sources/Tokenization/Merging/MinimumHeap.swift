@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A binary heap that gives the smallest element first: merges by rank, special tokens by length.
+// A binary heap that returns the smallest element first: merges by rank, special tokens by length.
 
 struct MinimumHeap<Element: Comparable> {
     private var elements: [Element] = []
@@ -21,7 +21,7 @@ struct MinimumHeap<Element: Comparable> {
         elements[child] = element
     }
 
-    /// Takes the smallest element out. Complexity: O(log n).
+    /// Removes the smallest element. Complexity: O(log n).
     mutating func popMinimum() -> Element? {
         guard let last = elements.popLast() else { return nil }
         guard let minimum = elements.first else { return last }

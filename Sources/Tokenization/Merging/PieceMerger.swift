@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Byte pair encoding of one piece: join the neighbours that come first by priority, leftmost first among equals,
-// until no two join. Short pieces scan a small array; long ones keep a heap, so a run of a million equal
-// characters costs n log n.
+// Byte pair encoding of one piece: repeatedly joins the pair of neighbours with the highest priority, leftmost first among
+// equals, until no pair joins. Short pieces scan a small array; long ones use a heap, so a run of a million equal characters
+// costs n log n.
 
-/// Which neighbours join, how urgently, and into what.
+/// Which neighbours join, with which priority, and into which token.
 protocol MergeRule {
     /// The priority (smaller is sooner, `.max` for never) and the result of joining two neighbours.
     ///
@@ -19,7 +19,7 @@ struct Join {
     static let never = Join(priority: .max, token: -1)
 }
 
-/// A stretch of the piece: a token, or a character that has none yet.
+/// A part of the piece: a token, or a character that has none yet.
 struct Symbol {
     var token: Int32
     /// Byte offset in the text.
@@ -30,7 +30,7 @@ struct Symbol {
 
 /// Merges the symbols of a piece in place. Keeps its working memory between pieces.
 struct PieceMerger {
-    /// The symbols of the piece: set before merging, read after it.
+    /// The symbols of the piece: set before merging, read afterwards.
     var symbols: [Symbol] = []
     private var previous: [Int32] = []
     private var next: [Int32] = []
@@ -40,8 +40,8 @@ struct PieceMerger {
     private static let scanLimit = 40
 
     /// - Parameters:
-    ///   - end: where the last symbol ends in the text.
-    ///   - isCancelled: asked now and then in long pieces; once it says so, the rest stays as it is.
+    ///   - end: the end of the last symbol in the text.
+    ///   - isCancelled: called occasionally in long pieces; once it returns true, the rest stays unmerged.
     @inline(__always)
     mutating func merge(
         _ rule: some MergeRule, _ text: Span<UInt8>, end: Int, isCancelled: () -> Bool = { false }
@@ -55,7 +55,7 @@ struct PieceMerger {
         }
     }
 
-    /// What becomes of symbol `left` and the symbol `right` after it; `afterRight` is where the latter ends.
+    /// The join of symbol `left` and the following symbol `right`; `afterRight` is the end of the latter.
     @inline(__always)
     private func join(_ rule: some MergeRule, _ text: Span<UInt8>, _ left: Int, _ right: Int, _ end: Int)
         -> Join
@@ -81,9 +81,9 @@ struct PieceMerger {
         }
     }
 
-    /// The same with a linked list. A heap entry is a priority above the index of its left symbol; it is out of
-    /// date when that symbol's join has another priority by now. Two joins of one symbol never have the same
-    /// entry in the heap wrongly: what counts is the join that the symbol has when its turn comes.
+    /// The same with a linked list. A heap entry holds a priority in its upper half and the index of its left symbol in its lower
+    /// half. It is stale when that symbol's join has another priority by the time it is popped. A stale entry with the current
+    /// priority is harmless, because the symbol's current join applies.
     private mutating func mergeByHeap(
         _ rule: some MergeRule, _ text: Span<UInt8>, _ end: Int, _ isCancelled: () -> Bool
     ) {

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// What pre-tokenizers ask of a character: the Unicode categories that their regular expressions name.
-// Ranges that fill everyday text are answered by comparison, the rest by the standard library's tables.
+// The character properties that pre-tokenizers use: the Unicode categories in their regular expressions. Comparisons cover the
+// ranges of common text, the standard library's tables the rest.
 
-/// General categories, as far as `\p{…}` and `\s` in pre-tokenizers need them.
+/// General categories, as needed for `\p{…}` and `\s` in pre-tokenizers.
 struct CharacterClass: OptionSet {
     let rawValue: UInt8
 
     static let letter = CharacterClass(rawValue: 1)
     static let number = CharacterClass(rawValue: 2)
-    /// The property White_Space, which `\s` means.
+    /// The property White_Space, the meaning of `\s`.
     static let whitespace = CharacterClass(rawValue: 4)
     static let punctuation = CharacterClass(rawValue: 8)
     static let symbol = CharacterClass(rawValue: 16)
     static let mark = CharacterClass(rawValue: 32)
-    /// Lu, Lt, Lm, Lo or M: what a capitalized word may begin with.
+    /// Lu, Lt, Lm, Lo or M: possible first characters of a capitalized word.
     static let upperLike = CharacterClass(rawValue: 64)
-    /// Ll, Lm, Lo or M: what a word may end with.
+    /// Ll, Lm, Lo or M: possible last characters of a word.
     static let lowerLike = CharacterClass(rawValue: 128)
 
     /// Whitespace, letters and numbers; a run of anything else is one piece.
@@ -56,15 +56,15 @@ struct CharacterClass: OptionSet {
         // Han, kana and Hangul syllables: blocks without gaps, all of category Lo.
         case 0x4E00...0x9FFF, 0x3041...0x3096, 0x30A1...0x30FA, 0xAC00...0xD7A3, 0x3400...0x4DBF:
             self = .uncasedLetter
-        // Cyrillic without its extensions.
+        // Basic Cyrillic.
         case 0x0400...0x042F: self = [.letter, .upperLike]
         case 0x0430...0x045F: self = [.letter, .lowerLike]
         default: self = CharacterClass(looking: value)
         }
     }
 
-    /// Characters assigned after Unicode 15.1 count as unassigned: ids must not depend on the version of the
-    /// standard library, and the models' own tokenizers do not know these characters either.
+    /// Characters assigned after Unicode 15.1 count as unassigned: ids must not depend on the version of the standard library,
+    /// and the models' own tokenizers do not know these characters either.
     private init(looking value: UInt32) {
         guard let properties = Unicode.Scalar(value)?.properties, let age = properties.age, age <= (15, 1)
         else {
@@ -122,7 +122,7 @@ struct UTF8Character {
 }
 
 extension UTF8Character {
-    /// `\w`: letters and what combines with them, decimal digits, connectors and the two joiners.
+    /// `\w`: letters and combining marks, decimal digits, connectors and the two joiners.
     var isWordCharacter: Bool {
         if value < 0x80 { return value == 0x5F || !characterClass.isDisjoint(with: [.letter, .number]) }
         guard let properties = Unicode.Scalar(value)?.properties else { return false }

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// The normalization forms of Unicode (UAX #15): decompose, order the marks, compose. Linear but for the sort of marks
-// that follow one letter.
+// The normalization forms of Unicode (UAX #15): decompose, order the marks, compose. Linear time except for sorting the marks of
+// one letter.
 
 /// NFC, NFD, NFKC or NFKD.
 struct NormalizationForm: Equatable, Sendable {
-    /// Composed at the end.
+    /// Whether characters are composed at the end.
     let isComposed: Bool
-    /// Compatibility characters (ﬁ, ①, fullwidth letters) decompose too.
+    /// Whether compatibility characters (ﬁ, ①, fullwidth letters) decompose too.
     let isCompatible: Bool
 
-    /// Characters below are in every form as they stand, and no mark; NFC changes nothing below U+0300.
+    /// Smaller characters are unchanged in every form and are no marks; NFC changes nothing below U+0300.
     private var firstThatChanges: UInt32 { isComposed && !isCompatible ? 0x300 : 0xA0 }
 
-    /// The text in this form, or nil if it certainly is in it already.
+    /// The text in this form, or nil if it is certainly normalized already.
     func normalized(_ text: Span<UInt8>) -> [UInt8]? {
         var position = 0
         while position < text.count, text[position] < 0x80 { position += 1 }
@@ -31,10 +31,10 @@ struct NormalizationForm: Equatable, Sendable {
         return output
     }
 
-    /// Where the letter before the first character begins that may change, or nil.
+    /// The start of the letter before the first character that may change, or nil.
     private func firstChange(in text: Span<UInt8>, from start: Int) -> Int? {
         var position = start
-        // One character less: a mark composes with the ASCII letter before it.
+        // One character earlier, because a mark composes with a preceding ASCII letter.
         var last = max(start - 1, 0)
         while position < text.count {
             let character = UTF8Character(text, at: position)
@@ -46,17 +46,17 @@ struct NormalizationForm: Equatable, Sendable {
     }
 }
 
-/// A character of class 0 and the marks after it: what is ordered and composed together.
+/// A character of class 0 and its marks: the unit of ordering and composition.
 private struct Block {
     private let form: NormalizationForm
     private var characters: [(value: UInt32, combiningClass: UInt8)] = []
     private var isSorted = true
-    /// Composed as far as it goes: a second pass could join what a mark in between keeps apart.
+    /// Whether composition is complete: a second pass could join characters that a mark in between separates.
     private var isSettled = false
 
     init(form: NormalizationForm) { self.form = form }
 
-    /// Adds what a character decomposes to.
+    /// Adds the decomposition of a character.
     mutating func append(_ character: UInt32, to output: inout [UInt8]) {
         // Han ideographs neither decompose nor combine.
         if character < 0xA0 || character &- 0x3400 < 0x6C00 { return add(character, 0, to: &output) }
@@ -72,7 +72,7 @@ private struct Block {
 
     private mutating func add(_ character: UInt32, _ combiningClass: UInt8, to output: inout [UInt8]) {
         if combiningClass == 0 {
-            // A composed letter may take up the next one, as Hangul syllables do.
+            // A composed letter may absorb the next one, as in Hangul syllables.
             if form.isComposed, let composed = compositionOfWhole(with: character) {
                 characters[0].value = composed
                 return
@@ -85,7 +85,7 @@ private struct Block {
         isSettled = false
     }
 
-    /// What the block as one character composes to with a character of class 0.
+    /// The composition of the block, if it is a single character, with a character of class 0.
     private mutating func compositionOfWhole(with character: UInt32) -> UInt32? {
         if characters.count > 1 { compose() }
         guard characters.count == 1, characters[0].combiningClass == 0 else { return nil }
@@ -93,7 +93,7 @@ private struct Block {
             ?? UnicodeTables.composition(characters[0].value, character)
     }
 
-    /// Writes the block and begins another.
+    /// Writes the block and starts another.
     mutating func flush(to output: inout [UInt8]) {
         compose()
         for (character, _) in characters {
@@ -106,7 +106,7 @@ private struct Block {
         characters.removeAll(keepingCapacity: true)
     }
 
-    /// Orders the marks by class, equal ones as they came, and composes them where the form asks for it.
+    /// Sorts the marks by class (stable), and composes them if the form requires it.
     private mutating func compose() {
         if isSettled { return }
         isSettled = true
@@ -122,7 +122,7 @@ private struct Block {
         var lastClass: UInt8 = 0
         for index in 1..<characters.count {
             let (mark, combiningClass) = characters[index]
-            // A mark is blocked by one of its own class that stays between it and the letter.
+            // A mark is blocked by a mark of the same class that remains between it and the letter.
             if kept == 1 || lastClass < combiningClass,
                 let composed = UnicodeTables.composition(characters[0].value, mark)
             {
@@ -137,7 +137,7 @@ private struct Block {
     }
 }
 
-/// Hangul syllables, which decompose by arithmetic (Unicode 3.12).
+/// Hangul syllables, which decompose arithmetically (Unicode 3.12).
 private enum Hangul {
     static let syllables: UInt32 = 0xAC00
     static let syllableCount: UInt32 = 11172
@@ -149,7 +149,7 @@ private enum Hangul {
         return index % 28 == 0 ? parts : parts + [tail + index % 28]
     }
 
-    /// A leading consonant with a vowel, or a syllable without a tail with one.
+    /// Composes a leading consonant with a vowel, or a syllable without a tail with one.
     static func composition(_ first: UInt32, _ second: UInt32) -> UInt32? {
         if first &- lead < 19 && second &- vowel < 21 {
             return syllables + ((first - lead) * 21 + second - vowel) * 28

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The normalizers of a `tokenizer.json`, one after the other, on the text between two added tokens.
+// The normalizers of a `tokenizer.json`, applied in order to the text between two added tokens.
 
-/// A text on its way through the normalizers.
+/// A text between normalizer steps.
 struct NormalizedText {
     var bytes: [UInt8]
-    /// Whether the first character is, or comes from, the first one of the whole text.
+    /// Whether the first character is, or derives from, the first one of the whole text.
     var beginsText: Bool
 
     /// Applies one step.
@@ -27,7 +27,7 @@ struct NormalizedText {
         if let normalized = form.normalized(bytes.span) { bytes = normalized }
     }
 
-    /// Characters of Unicode 15.1 at most, as in `CharacterClass`.
+    /// Only for characters up to Unicode 15.1, as in `CharacterClass`.
     private mutating func lowercase() {
         var output: [UInt8] = []
         output.reserveCapacity(bytes.count)
@@ -49,7 +49,7 @@ struct NormalizedText {
         bytes = output
     }
 
-    /// Leaves characters out.
+    /// Keeps only some characters.
     private mutating func keep(_ isKept: (UInt32) -> Bool) {
         var output: [UInt8] = []
         output.reserveCapacity(bytes.count)
@@ -76,7 +76,7 @@ struct NormalizedText {
     private mutating func replace(_ text: [UInt8], by other: [UInt8]) {
         let matches = TextSearch(text).matches(in: bytes.span, 0..<bytes.count)
         guard let first = matches.first else { return }
-        // What replaces several characters counts as coming from the last of them.
+        // The replacement of several characters counts as derived from the last of them.
         let isOne = text.count { $0 & 0xC0 != 0x80 } == 1
         if first.lowerBound == 0 && (other.isEmpty || !isOne) { beginsText = false }
         var output: [UInt8] = []
@@ -92,7 +92,7 @@ struct NormalizedText {
     }
 }
 
-/// Where the run of white space begins that ends at `end`.
+/// The start of the white space that ends at `end`.
 func whitespaceStart(_ text: Span<UInt8>, from start: Int, to end: Int) -> Int {
     var position = end
     while position > start {
@@ -104,10 +104,10 @@ func whitespaceStart(_ text: Span<UInt8>, from start: Int, to end: Int) -> Int {
     return position
 }
 
-/// Finds a text in another in linear time (Knuth, Morris and Pratt).
+/// Substring search in linear time (Knuth, Morris and Pratt).
 struct TextSearch {
     private let needle: [UInt8]
-    /// For each count of bytes: the longest proper prefix that those bytes end with.
+    /// For each prefix length: the length of the longest proper prefix that is also a suffix.
     private let borders: [Int]
 
     /// - Precondition: `needle` is not empty.
@@ -123,7 +123,7 @@ struct TextSearch {
         self.borders = borders
     }
 
-    /// The occurrences within a range, from the left, none overlapping another.
+    /// The occurrences within a range, from the left, without overlaps.
     func matches(in text: Span<UInt8>, _ range: Range<Int>) -> [Range<Int>] {
         var matches: [Range<Int>] = []
         var count = 0

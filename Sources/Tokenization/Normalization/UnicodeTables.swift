@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// What normalizers ask of characters, by the versions of Unicode that the library `tokenizers` has. The standard
-// library's tables are newer, differ from release to release, and know no compatibility decompositions.
+// The character properties that normalizers use, from the Unicode versions in the library `tokenizers`. The standard library's
+// tables are newer, vary between releases, and lack compatibility decompositions.
 
-/// Tables of Unicode, unpacked when the first text needs them.
+/// Unicode tables, unpacked on first use.
 struct UnicodeTables {
-    /// Canonical decompositions, by one level.
+    /// Canonical decompositions of one level.
     static let canonical = DecompositionTable(canonicalText)
-    /// Compatibility decompositions, by one level.
+    /// Compatibility decompositions of one level.
     static let compatibility = DecompositionTable(compatibilityText)
-    /// Combining classes but 0.
+    /// Combining classes other than 0.
     static let classes = RangeTable(classText, hasValues: true)
     /// Marks: nonspacing, spacing and enclosing.
     static let marks = RangeTable(markText, hasValues: false)
-    /// Punctuation, and the symbols of ASCII.
+    /// Punctuation, and ASCII symbols.
     static let punctuation = RangeTable(punctuationText, hasValues: false)
 
-    /// What two characters compose to: keys are first · 2^32 + second, ascending.
+    /// Compositions of two characters: keys are first · 2^32 + second, ascending.
     static let compositions: (keys: [UInt64], values: [UInt32]) = {
         var pairs: [(key: UInt64, value: UInt32)] = []
         for index in canonical.keys.indices where !canonical.isExcluded[index] {
@@ -27,7 +27,7 @@ struct UnicodeTables {
         return (pairs.map(\.key), pairs.map(\.value))
     }()
 
-    /// The character that two characters compose to, or nil.
+    /// The composition of two characters, or nil.
     static func composition(_ first: UInt32, _ second: UInt32) -> UInt32? {
         let key = UInt64(first) << 32 | UInt64(second)
         let index = compositions.keys.lowerBound(of: key)
@@ -36,8 +36,8 @@ struct UnicodeTables {
     }
 }
 
-/// Numbers as text: digits to the base 28, the highest first. The symbols from `#` on end a number, the 28 symbols
-/// after them do not; line breaks count for nothing.
+/// Numbers as text: base-28 digits, most significant first. The symbols from `#` on end a number, the 28 symbols after them do
+/// not; line breaks are ignored.
 struct NumberStream {
     private var iterator: Substring.UTF8View.Iterator
 
@@ -55,14 +55,14 @@ struct NumberStream {
         return nil
     }
 
-    /// A difference: even numbers are its double, odd ones −1 minus its double.
+    /// A difference: even numbers encode its double, odd ones −1 minus its double.
     mutating func nextDifference() -> Int? { next().map { $0 % 2 == 0 ? $0 / 2 : -($0 + 1) / 2 } }
 }
 
-/// What characters decompose to, in ascending order of the characters.
+/// Decompositions in ascending order of the characters.
 struct DecompositionTable {
     private(set) var keys: [UInt32] = []
-    /// Never made by composition.
+    /// Whether composition never produces the character.
     private(set) var isExcluded: [Bool] = []
     private var starts: [Int32] = [0]
     private var values: [UInt32] = []
@@ -100,7 +100,7 @@ struct RangeTable {
     private var ends: [UInt32] = []
     private var values: [UInt8] = []
 
-    /// - Parameter hasValues: each range has a number; otherwise it is 1.
+    /// - Parameter hasValues: whether each range has a number; otherwise it is 1.
     init(_ text: String, hasValues: Bool) {
         var numbers = NumberStream(text)
         var end = 0

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The texts that are looked for before a text is cut: those of the section's list, or those of a list in memory that
-// are compared with normalized text.
+// The texts to find before a text is split: the section's list, or a list in memory that is matched in normalized text.
 
-/// Texts in ascending order of their bytes, each of a token.
+/// Texts in ascending byte order, each with its token.
 protocol SpecialPatterns {
     var count: Int { get }
     func byteCount(_ index: Int) -> Int
     /// - Precondition: `offset` is less than the text's count of bytes.
     func byte(_ index: Int, at offset: Int) -> UInt8
     func token(_ index: Int) -> Int32
-    /// Where the texts start that begin with a byte or a greater one; 256 gives the count.
+    /// The index of the first text whose first byte is at least `byte`; 256 gives the count.
     func firstIndex(ofByte byte: Int) -> Int
 }
 
@@ -36,7 +35,7 @@ struct ListedPatterns: SpecialPatterns, Sendable {
     private let tokens: [Int32]
     private let firstIndices: [Int]
 
-    /// Of equal texts the last counts.
+    /// Of equal texts the last one counts.
     init(_ entries: [(text: String, token: Int32)]) {
         var ids: [[UInt8]: Int32] = [:]
         for (text, token) in entries where !text.isEmpty { ids[Array(text.utf8)] = token }

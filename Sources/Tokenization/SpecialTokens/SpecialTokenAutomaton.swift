@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// An automaton after Aho and Corasick (1975) over the reversed tokens: it reads the text from its end, and its state
-// at a place says which tokens begin there, the longest first.
+// An Aho-Corasick automaton (1975) over the reversed tokens: it reads the text backwards, and its state at a position determines
+// the tokens that start there, the longest first.
 
-/// The special tokens that begin at each place of one text.
+/// The special tokens that start at each position of one text.
 struct SpecialTokenAutomaton {
-    /// Nodes are numbered level by level, so that the children of one are neighbours, ascending by byte.
+    /// Nodes are numbered level by level, so the children of a node are contiguous, in ascending order of bytes.
     private var firstChild: [Int32] = []
     private var bytes: [UInt8] = [0]
     /// The node of the longest proper suffix that is a node.
     private var failure: [Int32] = [0]
-    /// The token that ends here, or −1, and how long it is.
+    /// The token that ends at the node, or −1, and its length.
     private var tokens: [Int32] = [-1]
     private var depths: [Int32] = [0]
-    /// The node of the next shorter token that ends here; 0 for none.
+    /// The node of the next shorter token that ends at the node; 0 for none.
     private var shorter: [Int32] = [0]
 
-    /// The longest token's node at each place; 0 for none.
+    /// The longest token's node at each position; 0 for none.
     private var nodes: [Int32]
 
     init(_ patterns: some SpecialPatterns, isWanted: (Int32) -> Bool, over text: Span<UInt8>) {
@@ -29,7 +29,7 @@ struct SpecialTokenAutomaton {
         }
     }
 
-    /// The longest token at a place that ends at `limit` or before.
+    /// The longest token that starts at a position and ends at `limit` or before.
     func longest(at position: Int, limit: Int) -> SpecialMatch? {
         var node = Int(nodes[position])
         while node > 0 {
@@ -53,7 +53,7 @@ struct SpecialTokenAutomaton {
             .sorted { $0.text.lexicographicallyPrecedes($1.text) }
     }
 
-    /// Makes the tree, level by level: a node of depth d stands for the sorted texts that share d bytes.
+    /// Builds the tree level by level: a node of depth d represents the sorted texts that share d bytes.
     private mutating func build(_ texts: [(text: [UInt8], token: Int32)]) {
         var level = [0..<texts.count]
         var depth = 0
@@ -63,7 +63,7 @@ struct SpecialTokenAutomaton {
                 firstChild.append(Int32(bytes.count))
                 var low = range.lowerBound
                 while low < range.upperBound && texts[low].text.count == depth {
-                    // Of equal texts the first counts; the root has none.
+                    // Of equal texts the first one counts; the root has none.
                     if depth > 0, tokens[firstChild.count - 1] < 0 {
                         tokens[firstChild.count - 1] = texts[low].token
                     }
@@ -87,7 +87,7 @@ struct SpecialTokenAutomaton {
         firstChild.append(Int32(bytes.count))
     }
 
-    /// Sets failures and shorter tokens, which lie on lower levels and thus before.
+    /// Sets failure links and shorter tokens. They point to nodes of lower depth, which come earlier.
     private mutating func link() {
         failure = [Int32](repeating: 0, count: bytes.count)
         shorter = failure

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// The longest special token at each place of a text. A search in the sorted list costs a step per byte that agrees,
-// which is next to nothing for real text; where it adds up, an automaton takes over, so that time stays linear in
-// the text and the list whatever both contain.
+// Finds the longest special token at each position of a text. A search in the sorted list costs a step per matching byte, which
+// is negligible for real text. When the cost adds up, an automaton takes over, so time stays linear in the text and the list in
+// every case.
 
-/// A special token at some place of a text.
+/// A special token at a position of a text.
 struct SpecialMatch: Equatable {
     var byteCount: Int
     var token: Int32
 }
 
-/// Looks for special tokens in one text.
+/// Finds special tokens in one text.
 struct SpecialTokenMatches<Patterns: SpecialPatterns> {
     private let patterns: Patterns
-    /// Whether a token may be found at all.
+    /// Whether a token may be matched.
     private let isWanted: (Int32) -> Bool
-    /// Steps that may still be made before the automaton is built.
+    /// Remaining steps before the automaton is built.
     private var budget: Int
     private var countsList = true
     private var automaton: SpecialTokenAutomaton?
@@ -31,7 +31,7 @@ struct SpecialTokenMatches<Patterns: SpecialPatterns> {
         patterns.firstIndex(ofByte: Int(byte)) < patterns.firstIndex(ofByte: Int(byte) + 1)
     }
 
-    /// The longest special token at a place that ends at `limit` or before.
+    /// The longest special token that starts at a position and ends at `limit` or before.
     mutating func longest(in text: Span<UInt8>, at start: Int, limit: Int) -> SpecialMatch? {
         if let automaton { return automaton.longest(at: start, limit: limit) }
         let match = search(in: text, at: start, limit: limit)
@@ -39,7 +39,7 @@ struct SpecialTokenMatches<Patterns: SpecialPatterns> {
         return match
     }
 
-    /// Builds the automaton once as many steps were made as its making costs.
+    /// Builds the automaton once the searches have cost as many steps as building it.
     private mutating func reconsider(_ text: Span<UInt8>) {
         if countsList {
             budget += (0..<patterns.count).reduce(0) { $0 + patterns.byteCount($1) }
@@ -49,8 +49,8 @@ struct SpecialTokenMatches<Patterns: SpecialPatterns> {
         }
     }
 
-    /// The list is sorted by text, so the tokens that share a prefix are neighbours and the shortest comes first:
-    /// each further byte of the text narrows the range.
+    /// The list is sorted by text, so tokens with a common prefix are contiguous and the shortest comes first: each further byte
+    /// of the text narrows the range.
     private mutating func search(in text: Span<UInt8>, at start: Int, limit: Int) -> SpecialMatch? {
         var low = patterns.firstIndex(ofByte: Int(text[start]))
         var high = patterns.firstIndex(ofByte: Int(text[start]) + 1)
@@ -72,7 +72,7 @@ struct SpecialTokenMatches<Patterns: SpecialPatterns> {
         return found
     }
 
-    /// The first entry in a range of longer texts with a common prefix whose next byte is at least `byte`.
+    /// In a range of longer texts with a common prefix, the first entry whose next byte is at least `byte`.
     private func lowerBound(in range: Range<Int>, depth: Int, byte: UInt16) -> Int {
         var (low, high) = (range.lowerBound, range.upperBound)
         while low < high {

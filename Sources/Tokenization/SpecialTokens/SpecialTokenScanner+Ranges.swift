@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Control tokens in some parts of a text only: where a chat template wrote it, not where a message did.
+// Control tokens in only some parts of a text: those written by a chat template, not those from a message.
 
-/// Where in a text control tokens are recognized.
+/// The parts of a text in which control tokens are recognized.
 enum ControlPlaces {
     case everywhere
     case nowhere
-    /// Bytes that may hold control tokens, ascending and apart from each other.
+    /// Bytes that may hold control tokens; ascending, disjoint ranges.
     case ranges([Range<Int>])
 }
 
 extension SpecialTokenScanner {
-    /// Cuts a text as `fragments(of:)` does, with control tokens in some parts and user-defined tokens everywhere.
+    /// Splits a text as `fragments(of:)` does, with control tokens in some parts and user-defined tokens everywhere.
     ///
-    /// Which control tokens there are depends on these parts alone, each taken by itself. What stands between them can
-    /// therefore neither form a control token, nor complete one, nor take one to pieces by a user-defined token that
-    /// reaches into it.
+    /// The control tokens depend only on these parts, each on its own. The text between them can therefore neither form nor
+    /// complete a control token, nor break one up by a user-defined token that extends into it.
     func fragments(of text: Span<UInt8>, _ places: ControlPlaces) -> [TextFragment] {
         var all = self
         all.parsesSpecial = true
@@ -47,9 +46,9 @@ extension SpecialTokenScanner {
         return fragments
     }
 
-    /// A token with the white space that it takes along, which may reach out of the part that the token stands in.
+    /// A token with the white space that it absorbs, which may extend beyond the token's part.
     ///
-    /// - Parameter position: where the text begins that no token before has taken.
+    /// - Parameter position: the end of the text that earlier tokens have consumed.
     private func takingSpace(_ token: TextFragment, in text: Span<UInt8>, after position: Int) -> TextFragment
     {
         guard let flags = flags?[token.token] else { return token }
@@ -57,7 +56,7 @@ extension SpecialTokenScanner {
         if flags.contains(.stripsLeft), start > position {
             start = whitespaceStart(text, from: position, to: start)
         }
-        // What an earlier token took beyond this one is white space.
+        // Any text beyond this token that an earlier token has consumed is white space.
         if flags.contains(.stripsRight) {
             end = runEnd(text, from: max(end, position), to: text.count, of: .whitespace)
         }

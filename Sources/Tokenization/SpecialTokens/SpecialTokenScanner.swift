@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finds control and user-defined tokens in text before it is cut. Sections of version 1 take the longest tokens first
-// over the whole text, as llama.cpp does; those of version 2 go from left to right and take the longest at each
-// place, as the library `tokenizers` does.
+// Finds control and user-defined tokens in text before it is split. Sections of version 1 match the longest tokens of the whole
+// text first, as llama.cpp does; those of version 2 go from left to right and match the longest token at each position, as the
+// library `tokenizers` does.
 
 /// A part of a text: plain, or one special token.
 struct TextFragment: Equatable {
@@ -13,12 +13,12 @@ struct TextFragment: Equatable {
 struct SpecialTokenScanner<Patterns: SpecialPatterns> {
     let tables: TokenizerTables
     let patterns: Patterns
-    /// What is special about some tokens; nil in a section of version 1.
+    /// Flags of tokens with special rules; nil in a section of version 1.
     let flags: [Int32: AddedTokenRule.Flags]?
-    /// Whether control and unknown tokens are recognized too, not only user-defined ones.
+    /// Whether control and unknown tokens are recognized too, besides user-defined ones.
     var parsesSpecial: Bool
 
-    /// Cuts a text into special tokens and what lies between them. No plain fragment is empty.
+    /// Splits a text into special tokens and the text between them. No plain fragment is empty.
     func fragments(of text: Span<UInt8>) -> [TextFragment] {
         guard text.count > 0 else { return [] }
         guard patterns.count > 0 else { return [TextFragment(range: 0..<text.count, token: -1)] }
@@ -57,14 +57,14 @@ struct SpecialTokenScanner<Patterns: SpecialPatterns> {
                 start = max(whitespaceStart(text, from: min(plainStart, start), to: start), plainStart)
             }
             if flags.contains(.stripsRight) {
-                // A run of white space is read once, whatever tokens it contains.
+                // A run of white space is scanned only once, no matter how many tokens it contains.
                 if !(spaces.lowerBound <= end && end < spaces.upperBound) {
                     spaces = end..<runEnd(text, from: end, to: text.count, of: .whitespace)
                 }
                 end = spaces.upperBound
             }
             if plainStart < start { fragments.append(TextFragment(range: plainStart..<start, token: -1)) }
-            // Nothing may be left of a token of white space that another one has taken.
+            // A token of white space may have been consumed entirely by another.
             if start < end {
                 fragments.append(TextFragment(range: start..<end, token: match.token))
                 plainStart = end
@@ -76,7 +76,7 @@ struct SpecialTokenScanner<Patterns: SpecialPatterns> {
         return fragments
     }
 
-    /// Whether a character of a word stands before or after a range.
+    /// Whether a word character is adjacent to a range.
     private func isInsideWord(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
         if range.upperBound < text.count && UTF8Character(text, at: range.upperBound).isWordCharacter {
             return true
@@ -89,7 +89,7 @@ struct SpecialTokenScanner<Patterns: SpecialPatterns> {
 
     // MARK: - The longest first
 
-    /// A special token found in the text; the smaller one is taken first.
+    /// A special token found in the text; smaller candidates have priority.
     private struct Candidate: Comparable {
         let start: Int
         let match: SpecialMatch
@@ -115,7 +115,7 @@ struct SpecialTokenScanner<Patterns: SpecialPatterns> {
         return withPlainText(accepted, count: text.count)
     }
 
-    /// Candidates that overlap no other are taken as they are; the others compete, group by group.
+    /// Candidates that overlap no other are accepted directly; the others compete within their groups.
     private func chosen(
         from candidates: [Candidate], _ text: Span<UInt8>, _ matches: inout SpecialTokenMatches<Patterns>
     ) -> [TextFragment] {
@@ -144,17 +144,17 @@ struct SpecialTokenScanner<Patterns: SpecialPatterns> {
         _ matches: inout SpecialTokenMatches<Patterns>
     ) -> [TextFragment] {
         let begin = candidates.first?.start ?? 0
-        // Where what is taken at a place starts; −1 where nothing is.
+        // The start of the accepted token that covers each position; −1 for none.
         var takenFrom = [Int](repeating: -1, count: end - begin)
         var accepted: [TextFragment] = []
         var heap = MinimumHeap<Candidate>()
         for candidate in candidates { heap.insert(candidate) }
         while let candidate = heap.popMinimum() {
             if takenFrom[candidate.start - begin] >= 0 { continue }
-            // What is taken is at least as long, so it covers the last byte if it covers any.
+            // Accepted tokens are at least as long, so one that overlaps this candidate covers its first or last byte.
             let taken = takenFrom[candidate.end - 1 - begin]
             if taken >= 0 {
-                // Only a shorter token can still begin here, one that ends before what is taken.
+                // A shorter token can still start here if it ends before the accepted one.
                 if let shorter = matches.longest(in: text, at: candidate.start, limit: taken) {
                     heap.insert(Candidate(start: candidate.start, match: shorter))
                 }

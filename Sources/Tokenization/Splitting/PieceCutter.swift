@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pre-tokenizers of a `tokenizer.json`, one after the other: each cuts the pieces of the one before, and some
-// write spaces otherwise or put one in front.
+// The pre-tokenizers of a `tokenizer.json`, applied in order: each splits the pieces of the previous one, and some replace spaces
+// or prepend one.
 
-/// A text in pieces. What lies between two pieces was removed.
+/// A text split into pieces. Text between two pieces has been removed.
 struct TextPieces {
     private(set) var bytes: [UInt8]
     private(set) var ranges: [Range<Int>]
-    /// Whether the first piece begins with the first character of the whole text.
+    /// Whether the first piece starts with the first character of the whole text.
     private var beginsText: Bool
 
     init(_ text: NormalizedText) {
@@ -46,7 +46,7 @@ struct TextPieces {
         return output
     }
 
-    /// Gives every piece other bytes.
+    /// Replaces the bytes of every piece.
     private mutating func rewrite(_ change: (ArraySlice<UInt8>, Int) -> [UInt8]) {
         var output: [UInt8] = []
         output.reserveCapacity(bytes.count + ranges.count)
@@ -77,7 +77,7 @@ struct TextPieces {
         if ranges.first?.lowerBound != first { beginsText = false }
     }
 
-    /// Matches with what lies between them.
+    /// Matches and the parts between them.
     private static func parts(_ matches: [Range<Int>], of range: Range<Int>) -> [Part] {
         var parts: [Part] = []
         var position = range.lowerBound
@@ -90,7 +90,7 @@ struct TextPieces {
         return parts
     }
 
-    /// Joins a piece's parts as the delimiter's behaviour says.
+    /// Joins a piece's parts according to the delimiter's behaviour.
     private static func append(
         _ parts: [Part], _ delimiter: SplitBehavior.Delimiter, to output: inout [Range<Int>]
     ) {

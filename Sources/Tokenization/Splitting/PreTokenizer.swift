@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Byte-level BPE cuts text into pieces before it merges. Models define the cuts by regular expressions; here each
-// expression is a function, and a pre-tokenizer is the list of expressions that are applied one inside the other.
+// Byte-level BPE splits text into pieces before it merges. Models define the splits by regular expressions. Here each expression
+// is a function, and a pre-tokenizer is a list of expressions, each applied within the pieces of the previous one.
 
-/// A published way to cut text into pieces. The raw value is the number in a tokenizer section.
+/// A published way to split text into pieces. The raw value is the number in a tokenizer section.
 package enum PreTokenizer: UInt8, Sendable, CaseIterable {
-    /// No cuts (SentencePiece).
+    /// No splits (SentencePiece).
     case none = 0
     case gpt2 = 1
     /// Llama 3: words with one leading character of any kind, up to three digits.
@@ -13,10 +13,10 @@ package enum PreTokenizer: UInt8, Sendable, CaseIterable {
     case qwen2 = 3
     /// SmolLM, StarCoder: single digits, then GPT-2.
     case smollm = 4
-    /// Mistral NeMo: cuts where lower case turns into upper case.
+    /// Mistral NeMo: splits where lower case changes to upper case.
     case tekken = 5
     case deepseekCoder = 6
-    /// What GGUF calls `default`: for files that do not say.
+    /// GGUF's `default`, for files that name none.
     case fallback = 7
 
     /// The expressions, outermost first.
@@ -52,14 +52,14 @@ package enum SplitRule: UInt8, Sendable, CaseIterable {
     case eastAsianRuns = 12
     /// Up to three numbers.
     case numberGroups = 13
-    /// Punctuation and the symbols of ASCII, each by itself.
+    /// Punctuation and ASCII symbols, each as a separate piece.
     case eachPunctuation = 14
     case eachWhitespace = 15
     case whitespaceRuns = 16
     /// `\w+|[^\w\s]+`
     case wordsAndOthers = 17
 
-    /// Whether every character belongs to a match.
+    /// Whether every character is part of a match.
     package var coversAll: Bool {
         switch self {
         case .gpt2, .llama3, .qwen2, .casedWords: true
@@ -81,7 +81,7 @@ package enum SplitRule: UInt8, Sendable, CaseIterable {
         }
     }
 
-    /// The matches and what lies between them, which cover a range.
+    /// The matches and the parts between them, which together cover a range.
     func parts(_ text: Span<UInt8>, _ range: Range<Int>) -> [(range: Range<Int>, isMatch: Bool)] {
         var parts: [(range: Range<Int>, isMatch: Bool)] = []
         var start = range.lowerBound
@@ -94,8 +94,7 @@ package enum SplitRule: UInt8, Sendable, CaseIterable {
         return parts
     }
 
-    /// For expressions that match only some of the text: the end of the match at `start`, or the start of the
-    /// next match.
+    /// For expressions that match only part of the text: the end of the match at `start`, or the start of the next match.
     private func isolatedPieceEnd(_ text: Span<UInt8>, from start: Int, to limit: Int) -> Int {
         if let end = matchEnd(text, at: start, to: limit) { return end }
         var position = start
@@ -105,7 +104,7 @@ package enum SplitRule: UInt8, Sendable, CaseIterable {
         return position
     }
 
-    /// The end of the match that begins exactly at `start`, if there is one.
+    /// The end of the match that starts exactly at `start`, if there is one.
     private func matchEnd(_ text: Span<UInt8>, at start: Int, to limit: Int) -> Int? {
         switch self {
         case .eachNumber:
@@ -148,10 +147,10 @@ package enum SplitRule: UInt8, Sendable, CaseIterable {
     private func nonEmpty(_ start: Int, _ end: Int) -> Int? { end > start ? end : nil }
 }
 
-/// Walks through the pieces of a text. Each rule cuts only inside the pieces of the rule before it.
+/// Iterates over the pieces of a text. Each rule splits only within the pieces of the previous rule.
 struct PieceIterator {
     private let rules: [SplitRule]
-    /// For each rule, where its current piece ends.
+    /// The end of each rule's current piece.
     private var ends: [Int]
     private var position: Int
     private let limit: Int

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs of one kind of character: the parts that the pre-tokenizers' expressions are made of.
+// Runs of one kind of character, the building blocks of the pre-tokenizers' expressions.
 
-/// The end of the longest run of characters that have one of the classes.
+/// The end of the longest run of characters with one of the classes.
 @inline(__always)
 func runEnd(_ text: Span<UInt8>, from start: Int, to limit: Int, of classes: CharacterClass) -> Int {
     var position = start
@@ -13,7 +13,7 @@ func runEnd(_ text: Span<UInt8>, from start: Int, to limit: Int, of classes: Cha
     return position
 }
 
-/// The end of the longest run of characters that have none of the classes.
+/// The end of the longest run of characters with none of the classes.
 @inline(__always)
 func runEnd(_ text: Span<UInt8>, from start: Int, to limit: Int, without classes: CharacterClass) -> Int {
     var position = start
@@ -39,8 +39,8 @@ func lineBreakEnd(_ text: Span<UInt8>, from start: Int, to limit: Int, slashes: 
 
 /// `\s*[\r\n]+|\s+(?!\S)|\s+`, the first branch only when line breaks count.
 ///
-/// The second branch leaves the last whitespace to the word that follows. Every run is read at most twice,
-/// because what is left after the first branch has no line break.
+/// The second branch leaves the last whitespace character to the following word. Every run is read at most twice, because the
+/// rest after the first branch has no line break.
 func whitespaceEnd(_ text: Span<UInt8>, from start: Int, to limit: Int, lineBreaks: Bool) -> Int {
     var position = start
     var last = start
@@ -70,7 +70,7 @@ func punctuationRunEnd(_ text: Span<UInt8>, from start: Int, to limit: Int) -> I
     while position < limit {
         let character = UTF8Character(text, at: position)
         let classes = character.characterClass
-        // Of ASCII's symbols the expression leaves out only the grave accent.
+        // The expression covers all ASCII symbols except the grave accent.
         let isNamedSymbol = classes.contains(.symbol) && character.value < 0x80 && character.value != 0x60
         guard classes.contains(.punctuation) || isNamedSymbol else { break }
         position += character.byteCount
@@ -78,7 +78,7 @@ func punctuationRunEnd(_ text: Span<UInt8>, from start: Int, to limit: Int) -> I
     return position
 }
 
-/// `[一-龥ࠀ-一가-퟿]+`, with the bounds as DeepSeek-Coder's expression has them.
+/// `[一-龥ࠀ-一가-퟿]+`, with the bounds of DeepSeek-Coder's expression.
 func eastAsianRunEnd(_ text: Span<UInt8>, from start: Int, to limit: Int) -> Int {
     var position = start
     while position < limit {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The expressions of GPT-2, Llama 3 / Qwen 2 and Mistral NeMo, alternatives in the order in which they are tried.
+// The expressions of GPT-2, Llama 3 / Qwen 2 and Mistral NeMo, with the alternatives in order of precedence.
 
 /// `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
 func gpt2PieceEnd(_ text: Span<UInt8>, from start: Int, to limit: Int) -> Int {
@@ -49,7 +49,7 @@ func casedPieceEnd(_ text: Span<UInt8>, from start: Int, to limit: Int) -> Int {
     let second = start + first.byteCount
     if classes.contains(.number) { return second }
     let takesAnyFirst = first.value != 0x0A && first.value != 0x0D && !classes.contains(.letter)
-    // A mark can be the leading character of any kind as well as part of the word: both ways are tried.
+    // A mark can be the arbitrary leading character or part of the word: both are tried.
     let wordStarts = takesAnyFirst ? [second, start] : [start]
     for wordStart in wordStarts {
         if let end = casedWordEnd(text, from: wordStart, to: limit) { return end }
@@ -66,7 +66,7 @@ func casedPieceEnd(_ text: Span<UInt8>, from start: Int, to limit: Int) -> Int {
     return whitespaceEnd(text, from: start, to: limit, lineBreaks: true)
 }
 
-/// `U*W+` with the backtracking that a regular expression would do: nil where it does not match.
+/// `U*W+` with the backtracking of a regular expression; nil if it does not match.
 private func casedWordEnd(_ text: Span<UInt8>, from start: Int, to limit: Int) -> Int? {
     var position = start
     var lastUncasedEnd: Int?
@@ -78,18 +78,18 @@ private func casedWordEnd(_ text: Span<UInt8>, from start: Int, to limit: Int) -
         if classes.contains(.lowerLike) { lastUncasedEnd = position }
     }
     let end = runEnd(text, from: position, to: limit, of: .lowerLike)
-    // No lower case follows: the run gives back characters until its last one may end a word.
+    // No lower case follows: backtracks to the last character that may end a word.
     return end > position ? end : lastUncasedEnd
 }
 
-/// `'s|'t|'re|'ve|'m|'ll|'d`, ASCII letters in any case if asked; nil where it does not match.
+/// `'s|'t|'re|'ve|'m|'ll|'d`, ASCII letters in any case if requested; nil if it does not match.
 private func contractionEnd(
     _ text: Span<UInt8>, from start: Int, to limit: Int, ignoringCase: Bool
 ) -> Int? {
     guard start + 1 < limit else { return nil }
     let caseBit: UInt8 = ignoringCase ? 0x20 : 0
     let first = text[start + 1] | caseBit
-    // Only letters have a lower case; other bytes may turn into one by this bit, so test the range too.
+    // Only letters have a lower case; this bit may also change other bytes into letters, so the range is checked too.
     guard isLetter(text[start + 1]) else { return nil }
     switch first {
     case 0x73, 0x74, 0x6D, 0x64: return start + 2

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The hash of the tables in a tokenizer section: part of the format, so it never changes within a version.
-// A multiplication mixes upwards, the shift brings the mixed bits down to where the slot number is taken.
+// The hash of the tables in a tokenizer section: part of the format, so it never changes within a version. A multiplication mixes
+// upwards; the shift moves the mixed bits down to those that select the slot.
 
-/// A hash whose lower half chooses a slot and whose top 12 bits tell most unequal entries apart.
+/// A hash whose lower half selects a slot and whose top 12 bits distinguish most unequal entries.
 struct TokenHash {
     private(set) var value: UInt64
 
@@ -17,7 +17,7 @@ struct TokenHash {
         mix(left | right << 20)
     }
 
-    /// Takes in the next eight bytes, little-endian; the last word is filled up with zeros.
+    /// Adds the next eight bytes, little-endian; the last word is padded with zeros.
     @inline(__always)
     mutating func mix(_ word: UInt64) {
         value = (value ^ word) &* 0xD6E8_FEB8_6659_FD93
@@ -50,7 +50,7 @@ struct TokenHash {
     @inline(__always)
     var tag: UInt32 { UInt32(truncatingIfNeeded: value >> 52) }
 
-    /// The lower half as a fraction of 2^32, times the number of slots: any number will do, at the cost of a
+    /// The lower half as a fraction of 2^32, times the number of slots: works for any number of slots at the cost of a
     /// multiplication.
     @inline(__always)
     func slot(count: Int) -> Int {
@@ -58,7 +58,7 @@ struct TokenHash {
     }
 }
 
-/// One entry of an open-addressing table: twelve bits of the hash above twenty bits of an index.
+/// One entry of an open-addressing table: twelve bits of the hash above a twenty-bit index.
 struct TableSlot {
     static let empty: UInt32 = 0xFFFF_FFFF
     static let indexMask: UInt32 = 0xF_FFFF
@@ -66,19 +66,19 @@ struct TableSlot {
     @inline(__always)
     static func packed(tag: UInt32, index: Int) -> UInt32 { tag << 20 | UInt32(truncatingIfNeeded: index) }
 
-    /// The number of slots for a count of entries: the smallest that leaves a quarter empty.
+    /// The number of slots for a number of entries: the smallest that leaves a quarter empty.
     static func count(entries: Int) -> Int { (entries * 4 + 2) / 3 }
 
-    /// The slot behind a slot.
+    /// The next slot, cyclically.
     @inline(__always)
     static func next(_ slot: Int, count: Int) -> Int { slot + 1 < count ? slot + 1 : 0 }
 
-    /// The most occupied slots in a row, all of which a search may have to look at. Tables of a million entries have rows of
-    /// some 200; only entries that were chosen to collide make longer ones.
+    /// The longest permitted run of occupied slots, which bounds a search. Tables of a million entries have runs of some 200;
+    /// only entries chosen to collide make longer ones.
     static let maximumRunLength = 1024
 
     /// Places entries by linear probing.
-    /// - Throws: `rule` for an entry that finds no place within `maximumRunLength`.
+    /// - Throws: `rule` for an entry without a free slot within `maximumRunLength`.
     static func table(
         hashes: [(hash: TokenHash, index: Int)], _ rule: TokenizerError.Rule
     ) throws(TokenizerError) -> [UInt32] {

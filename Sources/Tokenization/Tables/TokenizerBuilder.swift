@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a vocabulary to the bytes of a tokenizer section: done once, when a model is converted.
+// Builds the bytes of a tokenizer section from a vocabulary, once, when a model is converted.
 
 /// Writes the tables that `Tokenizer` uses in place.
 package struct TokenizerBuilder {
     private let vocabulary: Vocabulary
-    /// What each token stands for: bytes for normal tokens, the written form for the others.
+    /// The text of each token: bytes for normal tokens, the written form for the others.
     private let texts: [[UInt8]]
 
-    /// The most tokens, and the most merges, that a section holds.
+    /// The maximum number of tokens, and of merges, in a section.
     package static let maximumCount = min(
         TokenizerLayout.maximumTokenCount, TokenizerLayout.maximumMergeCount)
 
@@ -20,7 +20,7 @@ package struct TokenizerBuilder {
 
     /// The bytes of the section.
     ///
-    /// - Throws: a rule of formats/tokenizer.md that the vocabulary breaks.
+    /// - Throws: the rule of formats/tokenizer.md that the vocabulary breaks.
     package func build() throws(TokenizerError) -> [UInt8] {
         try checkCounts()
         let merges = try packedMerges()
@@ -53,7 +53,7 @@ package struct TokenizerBuilder {
         output.append(vocabulary.types.map(\.rawValue))
         output.append(texts.flatMap(\.self))
         output.append(rules)
-        // The reader's own checks are the last word on what was written.
+        // The reader's own checks validate the result.
         let error = output.bytes.withUnsafeBytes { bytes -> TokenizerError? in
             do throws(TokenizerError) {
                 _ = try Tokenizer(bytes: bytes, owner: nil)
@@ -77,7 +77,7 @@ package struct TokenizerBuilder {
         return flags
     }
 
-    /// The bytes in front of spaces inside tokens; with rules, in front of the mark that stands for a space.
+    /// The bytes that precede spaces inside tokens; with rules, those that precede the mark for a space.
     private var joinsSpaces: SIMD4<UInt64> {
         var set = SIMD4<UInt64>()
         func insert(_ byte: UInt8) { set[Int(byte >> 6)] |= 1 << UInt64(byte & 63) }
@@ -89,7 +89,7 @@ package struct TokenizerBuilder {
             }
             insert(0x20)
         case .characterBPE:
-            // Where a whole piece may be a token, or the mark is unknown and joins others, nothing is cut.
+            // If a whole piece may be a token, or the mark is unknown and joins others, no cut is safe.
             guard !vocabulary.ignoresMerges, findableTokens.contains(where: { texts[$0] == SpaceMark.bytes })
             else {
                 return SIMD4(repeating: .max)
@@ -136,7 +136,7 @@ package struct TokenizerBuilder {
         for (id, text) in texts.enumerated() { try Self.checkLength(text.count, id) }
     }
 
-    /// Refuses a text that is too long for a section, before any work is put into it.
+    /// Refuses a text that is too long for a section, before any work is done on it.
     ///
     /// - Throws: `.texts`.
     package static func checkLength(of text: String, _ id: Int) throws(TokenizerError) {
@@ -155,7 +155,7 @@ package struct TokenizerBuilder {
 // MARK: - Tables
 
 extension TokenizerBuilder {
-    /// What a token stands for. A normal text that is not in the byte alphabet stays as it is written.
+    /// The bytes of a token. A normal text outside the byte alphabet is kept as written.
     private static func bytes(of text: String, type: TokenType, kind: TokenizerKind) -> [UInt8] {
         switch (type, kind) {
         case (.byte, _): byte(of: text).map { [$0] } ?? Array(text.utf8)
@@ -167,7 +167,7 @@ extension TokenizerBuilder {
         }
     }
 
-    /// Whether a token that people added has its text in the model's own vocabulary too, in the same bytes.
+    /// Whether the text of an added token is also in the model's own vocabulary, with the same bytes.
     private func isModelToken(_ id: Int) -> Bool {
         vocabulary.rules != nil && vocabulary.types[id] == .userDefined
             && !vocabulary.addedOnly.contains(Int32(id))
@@ -175,14 +175,14 @@ extension TokenizerBuilder {
                 || ByteAlphabet.bytes(of: vocabulary.texts[id]) == Array(vocabulary.texts[id].utf8))
     }
 
-    /// The byte that `<0xHH>` names.
+    /// The byte of a text `<0xHH>`.
     private static func byte(of text: String) -> UInt8? {
         let bytes = Array(text.utf8)
         guard bytes.count == 6, text.hasPrefix("<0x"), text.hasSuffix(">") else { return nil }
         return UInt8(text.dropFirst(3).dropLast(), radix: 16)
     }
 
-    /// The tokens that a search by text finds: those that encoding may produce from plain text.
+    /// The tokens that a search by text can return: those that encoding may produce from plain text.
     private var findableTokens: [Int] {
         texts.indices.filter { id in
             let written = vocabulary.texts[id].utf8
@@ -193,7 +193,7 @@ extension TokenizerBuilder {
                 (vocabulary.types[id] == .normal || isModelToken(id))
                     && (vocabulary.ignoresMerges || vocabulary.texts[id].unicodeScalars.count == 1)
             case (.userDefined, .byteLevelBPE): isModelToken(id)
-            // Spaces in text become U+2581 before merging, so a text with a real space is never looked for.
+            // Spaces in text become U+2581 before merging, so a text with a literal space is never searched for.
             case (.normal, .sentencePieceBPE), (.unused, .sentencePieceBPE): !written.contains(0x20)
             case (.userDefined, .sentencePieceBPE):
                 !written.contains(0x20) && SpaceMark.replaced(in: Array(written)) == Array(written)
@@ -233,10 +233,10 @@ extension TokenizerBuilder {
         return tokens
     }
 
-    /// Tokens that are searched for in the text before it is cut, in the order of their texts.
+    /// Tokens to find in the text before it is split, in the order of their texts.
     private func specialTokens() -> [Int32] {
         let types: Set<TokenType> = [.control, .unknown, .userDefined]
-        // What is looked for in normalized text only is in the rules.
+        // Tokens that are matched only in normalized text are in the rules.
         let normalized = Set((vocabulary.rules?.added ?? []).filter { $0.normalizedText != nil }.map(\.token))
         let sorted = texts.indices.filter {
             types.contains(vocabulary.types[$0]) && !texts[$0].isEmpty && !normalized.contains(Int32($0))
@@ -258,7 +258,7 @@ extension TokenizerBuilder {
         return counts
     }
 
-    /// Merges by rank with what they make, and the table that finds them; of equal pairs the first counts.
+    /// Merges by rank with their results, and the lookup table; of equal pairs the first one counts.
     private func packedMerges() throws(TokenizerError) -> (entries: [UInt64], slots: [UInt32]) {
         guard !vocabulary.merges.isEmpty else { return ([], []) }
         let index = TokenIndex(texts: vocabulary.texts)
@@ -279,7 +279,7 @@ extension TokenizerBuilder {
                     found: "'\(vocabulary.texts[Int(merge.left)])' + '\(vocabulary.texts[Int(merge.right)])'",
                     expected: "a pair that makes a token", at: "merge \(rank)")
             }
-            // Text becomes a control token where it is written out and nowhere else.
+            // Text becomes a control token only where that token is spelt out.
             let isControl = [.control, .unknown].contains(vocabulary.types[Int(merged)])
             guard !isControl, seen.insert(merge).inserted else { continue }
             let (left, right) = (UInt64(merge.left), UInt64(merge.right))
@@ -290,7 +290,7 @@ extension TokenizerBuilder {
     }
 }
 
-/// Appends arrays in little-endian order, each from a multiple of eight.
+/// Appends arrays in little-endian order, each aligned to eight bytes.
 private struct SectionWriter {
     var bytes: [UInt8]
 

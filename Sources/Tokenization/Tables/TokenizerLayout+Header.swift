@@ -2,7 +2,7 @@
 // The 96-byte header of a tokenizer section (formats/tokenizer.md §3.1): reading with every check, and writing.
 
 extension TokenizerLayout {
-    /// Reads and checks a header, so that all offsets derived from it lie within the section.
+    /// Reads and validates a header, so that all offsets derived from it are within the section.
     ///
     /// - Throws: `.header`, `.version`, `.kind`, `.flags`, `.limits`, `.size` or `.specialIds`.
     init(bytes: UnsafeRawBufferPointer) throws(TokenizerError) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where everything lies in a tokenizer section (formats/tokenizer.md §3): the header's numbers fix every offset.
+// The layout of a tokenizer section (formats/tokenizer.md §3): the header's numbers determine every offset.
 
-/// The header of a tokenizer section, and the offsets that follow from it.
+/// The header of a tokenizer section, and the offsets derived from it.
 struct TokenizerLayout: Sendable {
     static let magic: UInt32 = 0x4B4F_5454  // "TTOK"
     /// Versions without and with rules.
@@ -31,7 +31,7 @@ struct TokenizerLayout: Sendable {
     var flags: Flags
     var tokenCount: Int
     var textByteCount: Int
-    /// The longest token's text.
+    /// Bytes of the longest token's text.
     var longestTokenByteCount: Int
     var endOfGenerationCount: Int
     var specialCount: Int
@@ -40,21 +40,21 @@ struct TokenizerLayout: Sendable {
     var mergeSlotCount: Int
     /// Begin of sequence, end of sequence, unknown, padding; −1 for none.
     var specialIds: SIMD4<Int32>
-    /// Bytes after which some token of a SentencePiece vocabulary has a space, as a set of 256 bits. After any
-    /// other byte but a space, no token spans the place in front of a space, so the text may be cut there.
+    /// The set (256 bits) of bytes that precede a space inside some token of a SentencePiece vocabulary. After any other byte
+    /// except a space, no token spans the boundary before a space, so the text may be cut there.
     ///
-    /// With rules it is U+2581 and not a space.
+    /// With rules the mark U+2581 takes the place of the space.
     var joinsSpaces = SIMD4<UInt64>()
-    /// The size of the rules, which a section of version 2 has; nil in version 1.
+    /// The size of the rules in a section of version 2; nil in version 1.
     var ruleByteCount: Int?
 
-    /// Whether no token spans the place between a byte and a space after it.
+    /// Whether no token spans the boundary between a byte and a following space.
     @inline(__always)
     func cutsBeforeSpace(after byte: UInt8) -> Bool {
         joinsSpaces[Int(byte >> 6)] >> UInt64(byte & 63) & 1 == 0
     }
 
-    /// Byte offsets of the arrays, in file order; each begins on a multiple of eight.
+    /// Byte offsets of the arrays, in file order; each is a multiple of eight.
     struct Offsets: Sendable {
         var merges = 0
         var mergeSlots = 0
@@ -69,11 +69,11 @@ struct TokenizerLayout: Sendable {
         var texts = 0
         var rules = 0
         var end = 0
-        /// What lies between the arrays: zeros.
+        /// The gaps between the arrays, filled with zeros.
         var padding: [Range<Int>] = []
     }
 
-    /// Every array's place. Cannot overflow: all counts are below 2^24.
+    /// The offset of every array. Cannot overflow: all counts are below 2^24.
     var offsets: Offsets {
         var offsets = Offsets()
         var next = Self.headerByteCount

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rules of a section of version 2 as bytes: records in the order of formats/tokenizer.md §3.3.
+// The byte form of the rules in a section of version 2: records in the order of formats/tokenizer.md §3.3.
 
-/// A record: what it is, a number, and up to two texts.
+/// A record: its kind, a number, and up to two texts.
 private struct RuleRecord {
     var code: UInt8
     var option: UInt8 = 0
@@ -49,7 +49,7 @@ private enum RuleCode {
 extension TokenizerRules {
     /// The bytes of the records.
     ///
-    /// - Throws: `.rules` where a text is longer than 65,535 bytes.
+    /// - Throws: `.rules` if a text is longer than 65,535 bytes.
     func bytes() throws(TokenizerError) -> [UInt8] {
         var bytes: [UInt8] = []
         for record in records {
@@ -132,7 +132,7 @@ extension AddedTokenRule {
 extension TokenizerRules {
     /// Reads records.
     ///
-    /// - Throws: `.rules` for a record that is cut off, out of order or not known.
+    /// - Throws: `.rules` for a record that is truncated, out of order or unknown.
     init(_ bytes: [UInt8], tokenCount: Int) throws(TokenizerError) {
         var position = 0
         var group: UInt8 = 0
@@ -162,7 +162,7 @@ extension TokenizerRules {
         }
     }
 
-    /// Adds a record; false if it makes no sense.
+    /// Adds a record; false if it is invalid.
     private mutating func add(_ record: RuleRecord, tokenCount: Int) -> Bool {
         switch record.code >> 6 {
         case 0:
@@ -181,14 +181,14 @@ extension TokenizerRules {
 }
 
 extension RuleRecord {
-    /// The texts, if there are as many as expected and they are UTF-8.
+    /// The texts, if their number is as expected and they are valid UTF-8.
     fileprivate func texts(_ count: Int) -> [String]? {
         guard count == 2 || second.isEmpty, count > 0 || first.isEmpty else { return nil }
         let texts = [first, second].prefix(count).compactMap { String(validating: $0, as: UTF8.self) }
         return texts.count == count ? texts : nil
     }
 
-    /// The first text, if it is one character and the only text.
+    /// The character, if the record has one text of one character.
     fileprivate var character: Unicode.Scalar? {
         guard let texts = texts(1), texts[0].unicodeScalars.count == 1 else { return nil }
         return texts[0].unicodeScalars.first

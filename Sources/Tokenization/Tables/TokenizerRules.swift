@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `tokenizer.json` says besides its vocabulary, step by step, as the library `tokenizers` carries it out:
-// normalizers change the text between added tokens, pre-tokenizers cut it, a decoder makes text of tokens.
+// The steps of a `tokenizer.json` besides its vocabulary, as the library `tokenizers` executes them: normalizers change the text
+// between added tokens, pre-tokenizers split it, a decoder turns tokens into text.
 
 /// The rules of a tokenizer whose section has version 2.
 package struct TokenizerRules: Equatable, Sendable {
     package var normalizers: [NormalizerStep] = []
     package var preTokenizers: [PreTokenizerStep] = []
     package var decoder = DecoderRules()
-    /// What is special about some added tokens.
+    /// Added tokens with special rules.
     package var added: [AddedTokenRule] = []
 
     package init() {}
@@ -20,41 +20,41 @@ package struct TokenizerRules: Equatable, Sendable {
     }
 }
 
-/// One change of a text before it is cut.
+/// One change of a text before it is split.
 package enum NormalizerStep: Equatable, Sendable {
     case nfc, nfd, nfkc, nfkd
-    /// Each character by itself: a final sigma is like any other.
+    /// Each character separately: a final sigma is not special.
     case lowercase
-    /// Leaves marks out.
+    /// Removes marks.
     case stripAccents
-    /// Takes white space off the ends.
+    /// Removes white space at the ends.
     case strip(left: Bool, right: Bool)
-    /// Every occurrence, from the left.
+    /// Replaces every occurrence, from the left.
     case replace(String, by: String)
-    /// In front of a text that is not empty.
+    /// Prepends a text to any text that is not empty.
     case prepend(String)
 }
 
-/// One cut of a text, or a change before a cut.
+/// One split of a text, or a change before a split.
 package enum PreTokenizerStep: Equatable, Sendable {
     case split(SplitRule, SplitBehavior)
-    /// At each occurrence of a text.
+    /// Splits at each occurrence of a text.
     case splitText(String, SplitBehavior)
-    /// Spaces become a mark, one more is put in front, and with `splits` each begins a piece.
+    /// Replaces spaces by a mark and prepends one; with `splits` each mark starts a piece.
     case metaspace(mark: Unicode.Scalar, scheme: PrependScheme, splits: Bool)
-    /// A space in front of every piece that does not begin with one.
+    /// Prepends a space to every piece that does not start with one.
     case prefixSpace
 }
 
-/// Where a mark is put in front.
+/// Where a mark is prepended.
 package enum PrependScheme: UInt8, Sendable {
     case never = 0
-    /// Where the text begins, but not after an added token.
+    /// At the start of the text, but not after an added token.
     case first = 1
     case always = 2
 }
 
-/// What becomes of the matches of an expression.
+/// How the matches of an expression become pieces.
 package struct SplitBehavior: Equatable, Sendable {
     package enum Delimiter: UInt8, Sendable {
         case isolated = 0
@@ -65,7 +65,7 @@ package struct SplitBehavior: Equatable, Sendable {
     }
 
     package var delimiter: Delimiter
-    /// What lies between the matches counts as a match, and the other way round.
+    /// Whether matches and the parts between them swap roles.
     package var isInverted = false
 
     package static let isolated = SplitBehavior(.isolated)
@@ -78,35 +78,35 @@ package struct SplitBehavior: Equatable, Sendable {
 
 /// How tokens become text.
 package struct DecoderRules: Equatable, Sendable {
-    /// What stands for a space.
+    /// The mark that represents a space.
     package var mark: Unicode.Scalar?
-    /// At most so many spaces are taken off the beginning of the text.
+    /// The maximum number of spaces removed from the start of the text.
     package var strippedSpaceCount = 0
-    /// The first token loses its marks, wherever they stand.
+    /// Whether all marks are removed from the first token, at any position.
     package var dropsFirstMarks = false
-    /// Tokens of single bytes become `<0xHH>`, not the byte.
+    /// Whether single-byte tokens become `<0xHH>` instead of the byte.
     package var writesBytes = false
 
     package init() {}
 }
 
-/// An added token that takes more than its text.
+/// An added token with rules beyond its text.
 package struct AddedTokenRule: Equatable, Sendable {
     package struct Flags: OptionSet, Sendable {
         package let rawValue: UInt8
         package init(rawValue: UInt8) { self.rawValue = rawValue }
-        /// Takes the white space before it.
+        /// Absorbs the preceding white space.
         package static let stripsLeft = Flags(rawValue: 1)
-        /// Takes the white space after it.
+        /// Absorbs the following white space.
         package static let stripsRight = Flags(rawValue: 2)
-        /// Is none within a word.
+        /// Is not recognized within a word.
         package static let isWord = Flags(rawValue: 4)
         package static let known = Flags(rawValue: 7)
     }
 
     package var token: Int32
     package var flags: Flags
-    /// What is looked for in the normalized text; nil where the token's own text is looked for before.
+    /// The text to find in normalized text; nil if the token's own text is matched before normalization.
     package var normalizedText: String?
 
     package init(token: Int32, flags: Flags, normalizedText: String? = nil) {

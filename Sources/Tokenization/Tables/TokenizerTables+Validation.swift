@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What must hold before a section's arrays are used unchecked: formats/tokenizer.md §4, rules T6 and T8 to T16.
-// Loops over large arrays gather a verdict without branching, and look for the culprit only when there is one.
+// The conditions for unchecked use of a section's arrays: formats/tokenizer.md §4, rules T6 and T8 to T16. Loops over large
+// arrays accumulate a verdict without branching, and locate the invalid entry only if there is one.
 
 extension TokenizerTables {
-    /// Checks every array of a section whose header has been checked.
+    /// Validates every array of a section whose header has been validated.
     ///
-    /// - Throws: the first rule that is broken, with the entry that breaks it.
+    /// - Throws: the first rule that is broken, with the offending entry.
     func validate() throws(TokenizerError) {
         try validatePadding()
         try validateTexts()
@@ -138,7 +138,7 @@ extension TokenizerTables {
         }
     }
 
-    /// Whether a token's text comes strictly before another's, byte by byte.
+    /// Whether a token's text precedes another's strictly, byte by byte.
     private func isText(of first: Int32, before second: Int32) -> Bool {
         let (a, b) = (textRange(of: first), textRange(of: second))
         for index in 0..<min(a.count, b.count) {
@@ -162,13 +162,13 @@ extension TokenizerTables {
         }
     }
 
-    /// Slots name entries that exist, and enough are empty for every search to end.
+    /// Requires that slots refer to existing entries, and that enough are empty for every search to end.
     private func validateSlots(
         _ rule: TokenizerError.Rule, count: Int, entryCount: Int?, limit: Int, _ slot: (Int) -> UInt32
     ) throws(TokenizerError) {
         var occupiedCount = 0
         var isSound = true
-        // A row that is too long fills one of these whole.
+        // A run that is too long fills at least one block.
         let blockLength = TableSlot.maximumRunLength / 2
         var hasFullBlock = false
         for start in stride(from: 0, to: count, by: blockLength) {
@@ -200,7 +200,7 @@ extension TokenizerTables {
         if hasFullBlock { try validateRuns(rule, count: count, slot) }
     }
 
-    /// No search takes more steps than slots may be occupied in a row, from the last to the first too.
+    /// Limits the length of runs of occupied slots, also across the end of the table, and so the steps of a search.
     private func validateRuns(
         _ rule: TokenizerError.Rule, count: Int, _ slot: (Int) -> UInt32
     ) throws(TokenizerError) {

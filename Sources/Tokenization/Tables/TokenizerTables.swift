@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads of a tokenizer section as it lies. The only file of the module that touches raw memory: every offset comes
-// from a validated layout, and every index from a caller is compared with its count here.
+// Reads a tokenizer section in place. The only file of the module that accesses raw memory: every offset comes from a validated
+// layout, and every index from a caller is checked against its count here.
 
-/// The arrays of a tokenizer section. The bytes belong to the caller, outlive this value and never change: they must not be
-/// those of a mapped file, which somebody else may write over.
+/// The arrays of a tokenizer section. The caller owns the bytes, which outlive this value and never change. They must not be
+/// those of a mapped file, which another process may overwrite.
 struct TokenizerTables: @unchecked Sendable {
     let layout: TokenizerLayout
     private let offsets: TokenizerLayout.Offsets
     private let base: UnsafeRawPointer
 
-    /// - Precondition: the bytes hold as much as the layout says; `validate` has not necessarily run.
+    /// - Precondition: the bytes are as many as the layout requires; `validate` has not necessarily run.
     init(layout: TokenizerLayout, bytes: UnsafeRawBufferPointer) {
         self.layout = layout
         offsets = layout.offsets
@@ -23,7 +23,7 @@ struct TokenizerTables: @unchecked Sendable {
         UInt32(littleEndian: base.loadUnaligned(fromByteOffset: offset + 4 * index, as: UInt32.self))
     }
 
-    /// - Precondition: `offset` lies in the section.
+    /// - Precondition: `offset` is in the section.
     func byte(at offset: Int) -> UInt8 { base.load(fromByteOffset: offset, as: UInt8.self) }
 
     // MARK: - Tokens
@@ -31,10 +31,10 @@ struct TokenizerTables: @unchecked Sendable {
     @inline(__always)
     func isToken(_ id: Int32) -> Bool { id >= 0 && Int(id) < layout.tokenCount }
 
-    /// Where a token's text begins in the text bytes; the count of tokens gives where the last one ends.
+    /// The start of a token's text in the text bytes; for the token count, the end of the last text.
     @inline(__always)
     func textOffset(_ index: Int) -> Int {
-        // Three bytes, and one that does not count: of the next entry, or of the byte tokens that always follow.
+        // Reads three bytes and ignores a fourth: of the next entry, or of the byte tokens that always follow.
         let word = base.loadUnaligned(fromByteOffset: offsets.textOffsets + 3 * index, as: UInt32.self)
         return Int(UInt32(littleEndian: word) & 0xFF_FFFF)
     }
@@ -45,7 +45,7 @@ struct TokenizerTables: @unchecked Sendable {
         Range(uncheckedBounds: (textOffset(Int(id)), textOffset(Int(id) + 1)))
     }
 
-    /// - Precondition: `offset` lies in the text bytes.
+    /// - Precondition: `offset` is in the text bytes.
     @inline(__always)
     func textByte(_ offset: Int) -> UInt8 {
         base.load(fromByteOffset: offsets.texts + offset, as: UInt8.self)
@@ -93,7 +93,7 @@ struct TokenizerTables: @unchecked Sendable {
         Int32(bitPattern: word(offsets.endOfGeneration, index))
     }
 
-    /// Where the special tokens that begin with a byte start in the sorted list; 256 gives its end.
+    /// The index in the sorted list of the first special token that starts with a byte; 256 gives its end.
     @inline(__always)
     func firstByteIndex(_ byte: Int) -> Int { Int(word(offsets.firstBytes, byte)) }
 
@@ -115,7 +115,7 @@ struct TokenizerTables: @unchecked Sendable {
             littleEndian: base.loadUnaligned(fromByteOffset: offsets.merges + 8 * rank, as: UInt64.self))
     }
 
-    /// The token whose text is a part of `text`, or −1. Only tokens in the text table are found.
+    /// The token with the text of a range, or −1. Only tokens in the text table are found.
     @inline(__always)
     func token(_ text: Span<UInt8>, _ range: Range<Int>) -> Int32 {
         guard range.count <= layout.longestTokenByteCount && layout.textSlotCount > 0 else { return -1 }

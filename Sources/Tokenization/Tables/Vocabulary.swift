@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// A vocabulary as model files describe it: token texts in their written form, before any table is built.
+// A vocabulary as in model files: token texts in their written form, before any table is built.
 
 /// The algorithm that turns text into tokens.
 package enum TokenizerKind: UInt8, Sendable {
     /// Byte-level byte pair encoding: bytes in GPT-2's printable alphabet, merges by rank.
     case byteLevelBPE = 1
-    /// SentencePiece's BPE: scalars with spaces written U+2581, merges by score, bytes as a last resort.
+    /// SentencePiece's BPE: scalars with spaces written U+2581, merges by score, bytes as a fallback.
     case sentencePieceBPE = 2
-    /// BPE of characters by the rank of merges, bytes as a last resort: SentencePiece's in a `tokenizer.json`.
+    /// BPE of characters by the rank of merges, bytes as a fallback: SentencePiece's in a `tokenizer.json`.
     case characterBPE = 3
 }
 
-/// What a token is for. The numbers are those of GGUF's `tokenizer.ggml.token_type`.
+/// The purpose of a token. The numbers are those of GGUF's `tokenizer.ggml.token_type`.
 package enum TokenType: UInt8, Sendable {
     case normal = 1
     case unknown = 2
-    /// Steers the model (begin, end, roles): never made from plain text, hidden when decoding for people.
+    /// A control token (begin, end, roles): never made from plain text, not shown as text.
     case control = 3
-    /// Added to the vocabulary by hand: matched in the text before anything else.
+    /// Added to the vocabulary by hand: matched in the text before any other step.
     case userDefined = 4
     case unused = 5
     /// One byte, for text that no other token covers; written `<0xHH>`.
@@ -35,18 +35,18 @@ package struct Merge: Hashable, Sendable {
     }
 }
 
-/// Everything that a tokenizer is made from.
+/// All data that a tokenizer is built from.
 ///
 /// Byte-level BPE has merges, SentencePiece scores, BPE of characters merges and rules.
 package struct Vocabulary: Sendable {
     package var kind: TokenizerKind
-    /// How text is cut before merging (byte-level BPE only).
+    /// How text is split before merging (byte-level BPE only).
     package var preTokenizer = PreTokenizer.none
-    /// Token texts as the model file writes them: GPT-2's alphabet or U+2581 for spaces in normal tokens.
+    /// Token texts as written in the model file: GPT-2's alphabet or U+2581 for spaces in normal tokens.
     package var texts: [String]
-    /// One for each text.
+    /// One per text.
     package var types: [TokenType]
-    /// One for each text (SentencePiece), or empty.
+    /// One per text (SentencePiece), or empty.
     package var scores: [Float] = []
     /// By rank (byte-level BPE), or empty.
     package var merges: [Merge] = []
@@ -60,19 +60,19 @@ package struct Vocabulary: Sendable {
 
     package var addsBeginOfSequence = false
     package var addsEndOfSequence = false
-    /// A space is put in front of text (SentencePiece only).
+    /// Whether a space is prepended to text (SentencePiece only).
     package var addsSpacePrefix = false
-    /// A piece that is a token is never merged from its parts (not SentencePiece).
+    /// Whether a piece that is a token skips merging (not SentencePiece).
     package var ignoresMerges = false
-    /// What has no token becomes the unknown token; otherwise it is left out (with rules only).
+    /// Whether unencodable text becomes the unknown token; otherwise it is dropped (with rules only).
     package var usesUnknown = false
-    /// Several of those in a row become one (with rules only).
+    /// Whether consecutive unknown tokens are fused into one (with rules only).
     package var fusesUnknown = false
-    /// A character without a token becomes its bytes' tokens (BPE of characters only).
+    /// Whether a character without a token becomes its bytes' tokens (BPE of characters only).
     package var fallsBackToBytes = true
-    /// Tokens that only the list of added ones names, so that the model itself makes none of them (with rules only).
+    /// Tokens that only the list of added tokens names, so that merging never produces them (with rules only).
     package var addedOnly: Set<Int32> = []
-    /// The steps of a `tokenizer.json`; nil for llama.cpp's way with the pre-tokenizer above.
+    /// The steps of a `tokenizer.json`; nil for llama.cpp's algorithm with the pre-tokenizer above.
     package var rules: TokenizerRules?
 
     package init(kind: TokenizerKind, texts: [String], types: [TokenType]) {
@@ -81,10 +81,10 @@ package struct Vocabulary: Sendable {
         self.types = types
     }
 
-    /// The merges that lines like `"Ġ t"` describe, with tokens found by their text.
+    /// The merges described by lines such as `"Ġ t"`, with tokens looked up by their text.
     ///
-    /// - Parameter lines: by rank; two texts with one space between, as in GGUF and `tokenizer.json`.
-    /// - Throws: `.merges` when a line has no second text, or names a token that the vocabulary lacks.
+    /// - Parameter lines: by rank; two texts separated by a space, as in GGUF and `tokenizer.json`.
+    /// - Throws: `.merges` if a line has no second text, or names a token that the vocabulary lacks.
     package func resolveMerges(_ lines: [String]) throws(TokenizerError) -> [Merge] {
         var pairs: [(left: ArraySlice<UInt8>, right: ArraySlice<UInt8>)] = []
         pairs.reserveCapacity(lines.count)
@@ -102,7 +102,7 @@ package struct Vocabulary: Sendable {
 
     /// The merges of pairs of texts, by rank.
     ///
-    /// - Throws: `.merges` when a text is none of the vocabulary's.
+    /// - Throws: `.merges` if a text is not in the vocabulary.
     package func resolveMerges(
         _ pairs: [(left: ArraySlice<UInt8>, right: ArraySlice<UInt8>)]
     ) throws(TokenizerError) -> [Merge] {
@@ -134,7 +134,7 @@ extension Vocabulary {
         return (0...255).allSatisfy { index[String(ByteAlphabet.scalar(of: UInt8($0))).utf8] != nil }
     }
 
-    /// Whether a text is a character of the byte alphabet that is not the byte itself.
+    /// Whether a text is a character of the byte alphabet that differs from its byte.
     package func isByte(_ text: String) -> Bool {
         guard text.unicodeScalars.count == 1, let scalar = text.unicodeScalars.first else { return false }
         return !scalar.isASCII && ByteAlphabet.byte(of: scalar) != nil
@@ -144,11 +144,11 @@ extension Vocabulary {
     package var textIndex: TokenIndex { TokenIndex(texts: texts) }
 }
 
-/// Token ids by the bytes of their texts. Swift's strings would take canonically equal texts for the same one.
+/// Token ids by the bytes of their texts. Swift strings would treat canonically equivalent texts as equal.
 package struct TokenIndex {
     private var ids: [ArraySlice<UInt8>: Int32]
 
-    /// Where two tokens have the same text, the first is found.
+    /// Of tokens with the same text, the first is found.
     init(texts: [String]) {
         ids = Dictionary(minimumCapacity: texts.count)
         for (id, text) in texts.enumerated() {
