@@ -13,7 +13,7 @@ package enum TillerProfileStore {
     ///   - path: the model file.
     ///   - replacesExisting: whether a profile of the same name may be replaced.
     ///   - acceptsOtherSource: whether to accept a profile of another source model, or one in the source's head basis
-    ///     where     the file does not record that basis.
+    ///     where the file does not record that basis.
     ///   - signatures: signatures of this profile, stored with it.
     ///   - fault: the failure to simulate, for tests.
     /// - Throws: `FormatError` R30–R38, R41, `FileError`; the file is then unchanged.
