@@ -19,8 +19,7 @@ package enum DirectionMethod: String, Sendable, CaseIterable {
 package struct DirectionOptions: Sendable {
     package var machine = RecursiveFeatureMachine.Options()
     package var probe = LogisticProbe.Options()
-    /// Limit for `probe` and `rfm`, whose work grows with the square and cube of the pair count; more pairs are thinned
-    /// evenly.
+    /// Limit for `probe` and `rfm`, whose work grows with the square and cube of the pair count; more pairs are thinned evenly.
     package var maximumPairCount = 256
     /// Converts the discriminative weights of `probe` and `rfm` into activation patterns (Haufe et al. 2014).
     package var usesPattern = false

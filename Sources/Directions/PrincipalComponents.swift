@@ -14,8 +14,7 @@ package struct PrincipalComponents: Sendable {
 
     /// - Parameters:
     ///   - rows: [n × width].
-    ///   - centred: whether to subtract the mean; otherwise the mean counts as variance, as it should for differences of
-    ///     pairs.
+    ///   - centred: whether to subtract the mean; otherwise the mean counts as variance, as it should for differences of pairs.
     /// - Throws: `StatesError` for rows that are not finite or do not vary.
     /// - Precondition: count is positive.
     package init(of rows: Matrix, count: Int, centred: Bool = true) throws(StatesError) {

@@ -37,8 +37,7 @@ public struct BenchmarkResult: Sendable {
     /// Predicted memory for the benchmark's context length.
     public let predictedMemoryByteCount: Int
     /// Bandwidth of plain memory reads with the same threads, in bytes per second: the bound of decoding. It is measured
-    /// after each repetition for as long as its decoding took, up to a second, so that both are averages over equal
-    /// times.
+    /// after each repetition for as long as its decoding took, up to a second, so that both are averages over equal times.
     public let readBandwidth: Double
     /// Decoding's share of the bandwidth; each repetition is compared with the measurement that follows it.
     public let bandwidthShare: Double?

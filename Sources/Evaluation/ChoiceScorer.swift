@@ -46,8 +46,7 @@ package struct ChoiceScorer {
         return results
     }
 
-    /// Scores the first choice of all items, then the second, and so on: each session keeps its question for the next
-    /// choice.
+    /// Scores the first choice of all items, then the second, and so on: each session keeps its question for the next choice.
     private func logLikelihoods(ofFew items: ArraySlice<[ChoiceText]>) throws(TillerError) -> [[Double]] {
         var sums = items.map { [Double](repeating: 0, count: $0.count) }
         for choice in 0..<(items.map(\.count).max() ?? 0) {

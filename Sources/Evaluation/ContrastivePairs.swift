@@ -4,7 +4,7 @@
 import JSON
 import Tiller
 
-/// One row `{prompt?, positive, negative}`.
+/// A contrastive pair: one row `{prompt?, positive, negative}`.
 package struct ContrastivePair: Sendable, Equatable {
     package let prompt: String?
     package let positive, negative: String

@@ -50,8 +50,7 @@ package struct DivergenceMeter {
     /// - Parameters:
     ///   - chunkLimit: chunks to score; nil scores all.
     ///   - onChunk: called after each chunk with (chunks done, total chunks).
-    /// - Throws: `TillerError.invalidOption` where the text is shorter than one chunk or the models tokenize it
-    ///   differently.
+    /// - Throws: `TillerError.invalidOption` where the text is shorter than one chunk or the models tokenize it differently.
     package func measure(
         _ text: String, chunkLimit: Int? = nil, onChunk: (Int, Int) -> Void = { _, _ in }
     ) throws(TillerError) -> Divergence {

@@ -107,8 +107,7 @@ package struct OperationCostMeter {
         let count = configuration.layerCount
         let layers = count * 40 / 100...max(count * 40 / 100, count * 80 / 100 - 1)
         func unit(_ index: Int, _ width: Int) -> [Float] {
-            // The two vectors are orthogonal: equal magnitudes, with the sign of every other element changed in the
-            // second one.
+            // The two vectors are orthogonal: equal magnitudes, with the sign of every other element changed in the second one.
             let size = 1 / Float(width / 2 * 2).squareRoot()
             return (0..<width).map { $0 < width / 2 * 2 ? ($0 % 2 == 1 && index == 1 ? -size : size) : 0 }
         }

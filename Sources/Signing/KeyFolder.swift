@@ -85,8 +85,7 @@ package struct KeyFolder {
         return try readPublicKey("\(path)/\(name).pub")
     }
 
-    /// All public keys. Invalid files are skipped with a warning: one bad file must not prevent the verification of
-    /// signatures.
+    /// All public keys. Invalid files are skipped with a warning: one bad file must not prevent the verification of signatures.
     package func contents() -> Contents {
         var contents = Contents()
         for file in fileNames(&contents.warnings) where file.hasSuffix(".pub") {

@@ -35,7 +35,7 @@ package struct SteeringCondition: Sendable {
 package final class SteeringGates: @unchecked Sendable {
     private let conditions: [SteeringCondition]
     private let capacity: Int
-    /// v·x by condition and position, [conditions × capacity].
+    /// v·x per condition and position, [conditions × capacity].
     private let projections: AlignedBuffer<Float>
     /// The prompt's decision, per condition.
     private var isOpenForGenerated: [Bool]
@@ -124,7 +124,7 @@ package final class SteeringGates: @unchecked Sendable {
     }
 
     /// Restores a snapshot.
-    /// - Precondition: one row for each condition, none longer than the context.
+    /// - Precondition: one row per condition, none longer than the context.
     package func restore(_ rows: [[Float]]) {
         precondition(rows.count == conditions.count && rows.allSatisfy { $0.count <= capacity })
         for (index, row) in rows.enumerated() {

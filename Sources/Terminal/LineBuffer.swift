@@ -3,7 +3,7 @@
 
 /// Editable text with a cursor, and the history that can replace it.
 package struct LineBuffer: Sendable {
-    /// What the caller must do after a key.
+    /// The action that the caller must take after a key.
     package enum Effect: Equatable, Sendable {
         /// The text or the cursor may have changed.
         case redraw

@@ -14,8 +14,7 @@ package struct CalibrationPoint: Sendable {
     /// Mean shift of the log-odds of the positive side in nats per token, with its 95 % bootstrap interval over pairs.
     package let effect: Double
     package let interval: ClosedRange<Double>
-    /// The part of the budget it spends: mean KL(plain ‖ steered) on the text that strengths are chosen on, in nats per
-    /// token.
+    /// The part of the budget it spends: mean KL(plain ‖ steered) on the text that strengths are chosen on, in nats per token.
     package let spent: Double
     /// The same KL divergence on another neutral text, on which no strength is chosen.
     package let damage: Double
@@ -37,8 +36,7 @@ package struct ProfileCalibration: Sendable {
     package let pairCount: Int
     /// Sorted by ascending strength.
     package let points: [CalibrationPoint]
-    /// The strength with the greatest effect within the budget; nil where no strength moves the pairs towards the
-    /// positive side.
+    /// The strength with the greatest effect within the budget; nil where no strength moves the pairs towards the positive side.
     package let recommended: CalibrationPoint?
     /// Strengths with a side effect below the limit at which text degenerates.
     package let safeRange: ClosedRange<Float>
@@ -91,8 +89,7 @@ package struct ProfileCalibrator {
     /// - Parameters:
     ///   - budget: KL on neutral text that the recommended strength may cost, in nats per token.
     ///   - maximumPairCount: scored pairs, evenly spaced.
-    /// - Throws: `TillerError.invalidOption` where no pair has a token to score on both sides, or for a budget outside
-    ///   0.001...1.
+    /// - Throws: `TillerError.invalidOption` where no pair has a token to score on both sides, or for a budget outside 0.001...1.
     package init(
         engine: Engine, pairs: [ContrastivePair], budget: Double, maximumPairCount: Int
     ) throws(TillerError) {

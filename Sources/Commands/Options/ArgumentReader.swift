@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Turns the words of a command line into a request. An option's value is the next word or follows "="; "--" ends the
-// options.
+// Turns the words of a command line into a request. An option's value is the next word or follows "="; "--" ends the options.
 
 import Formats
 import Tiller

@@ -42,8 +42,7 @@ struct LineSearch {
         self.function = function
     }
 
-    /// A point that satisfies the conditions. If 25 evaluations find none, the best of those that do not rise; nil if all
-    /// rise.
+    /// A point that satisfies the conditions. If 25 evaluations find none, the best of those that do not rise; nil if all rise.
     func run() -> LinePoint? {
         // The minimum is between `low`, where the function still falls, and `high`, where it has risen.
         var low = start

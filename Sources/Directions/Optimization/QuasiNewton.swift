@@ -15,8 +15,7 @@ package struct Minimum: Sendable {
 /// Minimizes a smooth function.
 ///
 /// Close to an optimum of value f, a change of √ε · f in the gradient changes the value only by ε · f, which is
-/// rounding error. There gradients decide about steps and termination, so the optimum does not depend on the rounding of
-/// sums.
+/// rounding error. There gradients decide about steps and termination, so the optimum does not depend on the rounding of sums.
 ///
 /// - Parameters:
 ///   - iterations: the maximum.

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Turns states into inputs of a method that measures distances; new states get the same transformation as the fitted
-// ones.
+// Turns states into inputs of a method that measures distances; new states get the same transformation as the fitted ones.
 
 import LinearAlgebra
 

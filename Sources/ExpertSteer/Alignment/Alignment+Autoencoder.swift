@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Auto-encoder alignment in closed form: principal components, or reduced-rank regression if the code is tied to the
-// target.
+// Auto-encoder alignment in closed form: principal components, or reduced-rank regression if the code is tied to the target.
 
 import Directions
 import LinearAlgebra
@@ -18,8 +17,7 @@ extension AlignmentProblem {
         return try anchored(path, anchor: anchor)
     }
 
-    /// The optimum without a target: as many principal axes as the code has columns, the others zero (Baldi, Hornik
-    /// 1989).
+    /// The optimum without a target: as many principal axes as the code has columns, the others zero (Baldi, Hornik 1989).
     private func principalAxes(_ x: Matrix) throws(StatesError) -> Matrix {
         let parts = try solving { () throws(LinearAlgebraError) in try SingularValues(of: x) }
         let rank = parts.values.prefix { $0 > 1e-12 * (parts.values.first ?? 0) }.count

@@ -41,8 +41,7 @@ package struct AlignmentOptions: Sendable {
     package var isScaled = true
     /// Solver for `.autoencoder` and `.anchored`.
     package var solver = AlignmentSolver.closedForm
-    /// Rows with equal numbers, such as the two sides of a pair, are never on both sides of a split; nil splits every row
-    /// alone.
+    /// Rows with equal numbers, such as the two sides of a pair, are never on both sides of a split; nil splits every row alone.
     package var groups: [Int]?
     package var foldCount = 5
     package var seed: UInt64 = 0

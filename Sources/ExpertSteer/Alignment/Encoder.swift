@@ -54,8 +54,7 @@ package struct Encoder: Sendable, Equatable {
 package struct AlignmentFigures: Sendable, Equatable {
     /// Share of the expert's variance that an affine decoder recovers from the code.
     package let reconstruction: Double
-    /// R² of the target's states, predicted by the code: at most 1, below 0 if worse than their mean. Nil without a
-    /// target.
+    /// R² of the target's states, predicted by the code: at most 1, below 0 if worse than their mean. Nil without a target.
     package let explained: Double?
     /// Cosine of the code and the target's states, both centred: independent of scale, about 0 for unrelated axes. Nil
     /// without a target.

@@ -4,8 +4,7 @@
 import Directions
 import LinearAlgebra
 
-/// Mutual information −½ Σ ln(1 − ρₖ²) = −½ ln det(I − K Kᵀ) in nats: the canonical correlations ρ are the singular
-/// values of K.
+/// Mutual information −½ Σ ln(1 − ρₖ²) = −½ ln det(I − K Kᵀ) in nats: the canonical correlations ρ are the singular values of K.
 ///
 /// - Parameters:
 ///   - cross: K = AᵀB / n of scores that are uncorrelated with variance 1.

@@ -67,8 +67,7 @@ package struct Corpus: Sendable {
         }
     }
 
-    /// A list of some pairs, by number, and at most `textCount` texts, evenly spaced; with the indices of its rows in
-    /// this list.
+    /// A list of some pairs, by number, and at most `textCount` texts, evenly spaced; with the indices of its rows in this list.
     package func selecting(pairs numbers: [Int], textCount: Int) -> (list: Corpus, rows: [Int]) {
         let textNumbers = Array(texts.indices).spread(textCount)
         let list = Corpus(

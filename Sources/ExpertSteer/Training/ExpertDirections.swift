@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From the states of a pair of layers to a direction of the target, by mapping the expert's states or by the expert's
-// scores.
+// From the states of a pair of layers to a direction of the target, by mapping the expert's states or by the expert's scores.
 
 import Directions
 import LinearAlgebra

@@ -54,8 +54,7 @@ package struct ExpertTrainer {
     /// Trains a profile.
     ///
     /// - Parameter gap: the result of `ExpertiseGap.measure` on the same states.
-    /// - Throws: `TillerError`, `ExpertTrainingError`, `LinearAlgebraError`, `PairingError`, and errors of the progress
-    ///   handler.
+    /// - Throws: `TillerError`, `ExpertTrainingError`, `LinearAlgebraError`, `PairingError`, and errors of the progress handler.
     package func train(gap: ExpertiseGap) throws -> TrainedExpert {
         let grid = grid
         let information = try sharedInformation()

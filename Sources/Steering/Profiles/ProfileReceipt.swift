@@ -116,7 +116,7 @@ package enum ProfileStanding: Sendable, Equatable {
     /// The receipt does not apply here; the value says why.
     case void(String)
 
-    /// For lists; empty where there is nothing to say.
+    /// A label for lists; empty without a receipt.
     package var label: String {
         switch self {
         case .unproven: ""

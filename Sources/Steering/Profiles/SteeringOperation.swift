@@ -55,8 +55,7 @@ extension SteeringProfile {
             Kind(.rotate, target: target, second: second)
         }
 
-        /// Largest useful w: 1 for projections, clamps and rotations to a target, π/2 for rotations without one, 64
-        /// otherwise.
+        /// Largest useful w: 1 for projections, clamps and rotations to a target, π/2 for rotations without one, 64 otherwise.
         package var largestAmount: Float {
             switch operation {
             case .add, .scale: 64

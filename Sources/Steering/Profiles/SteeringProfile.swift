@@ -90,8 +90,7 @@ extension SteeringProfile {
         }
     }
 
-    /// Whether the profile means the same in every file of its source: no operation at the heads' outputs has a file's
-    /// basis.
+    /// Whether the profile means the same in every file of its source: no operation at the heads' outputs has a file's basis.
     package var fitsEveryFile: Bool {
         operations.allSatisfy { $0.site != .headOutputs || $0.basis == .source }
     }

@@ -70,8 +70,7 @@ package struct ControlMaker {
         }
     }
 
-    /// The profile with one rotation of all directions that have the stream's width; other widths have their own
-    /// rotation.
+    /// The profile with one rotation of all directions that have the stream's width; other widths have their own rotation.
     package func rotated(_ index: Int) -> SteeringProfile {
         var stream = RandomStream(seed: seed, part: 3 * index + 1)
         // Only the rotation of the span matters: it maps an orthonormal basis to a random one.

@@ -55,7 +55,7 @@ package struct ProfileMeasurement {
         return (strength, RunningMean(try shifts(of: profile, strength: strength, on: pairs)))
     }
 
-    /// KL on neutral text in nats per token.
+    /// KL divergence on neutral text, in nats per token.
     package func damage(of profile: SteeringProfile, strength: Float) -> Double {
         calibration.measuring.damage(of: profile, strength: strength).divergence
     }
@@ -70,8 +70,7 @@ package struct ProfileMeasurement {
 
     /// Changes of the pairs' log-odds at the strength whose KL divergence is within 2 % of the given one.
     ///
-    /// - Parameter text: where the divergence is measured: `.choosing` while a choice depends on it, `.measuring` for
-    ///   results.
+    /// - Parameter text: where the divergence is measured: `.choosing` while a choice depends on it, `.measuring` for results.
     package func shifts(
         of profile: SteeringProfile, on pairs: ScoredPairs, costing divergence: Double, start: Float,
         over text: NeutralText = .measuring

@@ -49,8 +49,7 @@ package struct ReceiptMeasurement {
     private static let keptByteCount = 128 << 10
 
     /// - Parameter dataHash: SHA-256 of the file of items.
-    /// - Throws: `TillerError.invalidOption` where no item has a token to score on both sides, or for options out of
-    ///   range.
+    /// - Throws: `TillerError.invalidOption` where no item has a token to score on both sides, or for options out of range.
     package init(
         engine: Engine, items: [EvaluationItem], dataHash: String, options: ReceiptOptions
     ) throws(TillerError) {
@@ -105,8 +104,7 @@ package struct ReceiptMeasurement {
 
     // MARK: - Measuring
 
-    /// Neutral text other than the one that chose the profile's strength. Controls get strengths of equal KL on this
-    /// text.
+    /// Neutral text other than the one that chose the profile's strength. Controls get strengths of equal KL on this text.
     private var meter: SideEffectMeter { measurement.calibration.measuring }
 
     private func measure(

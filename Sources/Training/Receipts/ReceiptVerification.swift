@@ -12,8 +12,7 @@ package struct ReceiptVerification: Sendable {
     package enum Outcome: Sendable, Equatable {
         /// All figures are bit-identical.
         case identical
-        /// All figures are within the tolerance, for the given reason. The largest difference is in its figure's own
-        /// units.
+        /// All figures are within the tolerance, for the given reason. The largest difference is in its figure's own units.
         case close(largestDifference: Double, Leniency)
     }
 

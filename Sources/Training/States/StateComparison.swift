@@ -9,8 +9,7 @@ import Tiller
 package struct StateComparison: Sendable {
     /// Cosines of the unsteered states after each layer, [layerCount].
     package let states: [Double]
-    /// Cosines of the displacements by steering after each layer; nil where there are none, as before the first steered
-    /// layer.
+    /// Cosines of the displacements by steering after each layer; nil where there are none, as before the first steered layer.
     package let displacements: [Double?]
 }
 

@@ -56,8 +56,7 @@ struct TrainingSet {
         self.pairs = usable
     }
 
-    /// Two texts which are the positive and the negative side of every pair, in either order, each order at least four
-    /// times.
+    /// Two texts which are the positive and the negative side of every pair, in either order, each order at least four times.
     private static func fixedAnswers(of pairs: [ContrastivePair]) -> [(text: String, count: Int)]? {
         guard let first = pairs.first, first.positive != first.negative else { return nil }
         let same = pairs.count { $0.positive == first.positive && $0.negative == first.negative }
