@@ -27,11 +27,11 @@ extension AlignmentProblem {
     }
 
     /// For a code Z = X W, the best decoder leaves ‖X‖² − ‖P X‖², where P projects onto the columns of Z. Among all Z
-    /// with the same column space, P T̂ is nearest to T, where T̂ is the ridge regression. So P maximizes tr P (X Xᵀ + λ
-    /// T̂ T̂ᵀ): a joint reduced-rank regression (Izenman 1975) of X and √λ T.
+    /// with the same column space, P T̂ is nearest to T, where T̂ is the ridge regression. So P maximizes
+    /// tr P (X Xᵀ + λ T̂ T̂ᵀ): a joint reduced-rank regression (Izenman 1975) of X and √λ T.
     ///
-    /// With C = XᵀX + ρ and L = C^-½ XᵀT, the columns are X C^-½ Q for the first eigenvectors Q of C + λ L Lᵀ, and W =
-    /// C^-½ Q Qᵀ L. The code uses the basis of the right singular vectors of X, outside of which L is zero.
+    /// With C = XᵀX + ρ and L = C^-½ XᵀT, the columns are X C^-½ Q for the first eigenvectors Q of C + λ L Lᵀ, and
+    /// W = C^-½ Q Qᵀ L. The code uses the basis of the right singular vectors of X, outside of which L is zero.
     private func anchored(_ path: RidgePath, anchor: Double) throws(StatesError) -> Matrix {
         // If the code is wide enough for the whole expert, reconstruction is exact and every λ > 0 has the same optimum.
         let count = path.singularValues.count

@@ -22,7 +22,7 @@ package struct ColumnScaling: Sendable, Equatable {
     package let means, scales: [Double]
 
     static let massiveRatio = 5.0
-    /// Columns with a smaller share of the median spread count as constant.
+    /// Columns whose spread is below this share of the median count as constant.
     static let constantRatio = 1e-6
 
     /// - Throws: `StatesError.noVariance` if all rows are equal.
