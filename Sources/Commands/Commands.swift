@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands that run a model: what each can be asked for, and what it does then. `tiller` and `tiller-run` share them
-// whole, with their options, every text, every answer and every exit code.
+// The commands that run a model, with their options. `tiller` and `tiller-run` share them completely: options, texts,
+// answers and exit codes.
 
 import Formats
 
-/// A command that both programs have, as something to ask for. `title` heads the options that it has for itself.
+/// A command that both programs have, with its options as properties. `title` is the heading of its own options.
 package protocol CommandRequest: OptionTarget {
     static var summary: CommandSummary { get }
-    /// Its options under their titles, its own at the end.
+    /// Its options under their titles, its own last.
     static var sections: [OptionSection<Self>] { get }
-    /// Takes what a bundle was made with where nothing else was asked for.
+    /// Applies a bundle's settings where no option was given.
     mutating func adopt(_ settings: BundleSettings)
-    /// Refuses what options of their own do not show to be wrong.
+    /// Checks what single options cannot.
     ///
     /// - Throws: `UsageError`, or `TillerError` for a number out of its range.
     func check() throws
-    /// Does it.
+    /// Runs the command.
     ///
-    /// - Parameter signatures: what checks signatures; nil where the program cannot.
+    /// - Parameter signatures: checks signatures; nil in a program that cannot.
     /// - Throws: `TillerError`, `FormatError`, or `Interruption`.
     func run(_ signatures: SignatureChecks?) throws
 }
@@ -34,15 +34,15 @@ extension CommandRequest {
     package func adopt(_ settings: BundleSettings) {}
     package func check() throws {}
 
-    /// How the command is called.
+    /// The command's usage line.
     ///
-    /// - Parameter file: what stands for the model's file; nil for the file itself.
+    /// - Parameter file: placeholder for the model's file; nil for the default one.
     package static func usage(_ name: String, file: String? = nil) -> String {
         let all = declarations.flatMap(\.options)
         let options = all.filter { $0.kind != .file }
         let isFileRequired = all.contains { $0.kind == .file && $0.isRequired }
         let file = file ?? (isFileRequired ? "<file>" : "[<file>]")
-        // More than three do not fit into a line.
+        // More than three options do not fit on a line.
         guard options.count < 4, isFileRequired else {
             return ([name, "[<options>]", file] + options.filter(\.isRequired).map(\.label))
                 .joined(separator: " ")
@@ -52,7 +52,7 @@ extension CommandRequest {
     }
 }
 
-/// What --help says of a command, apart from its options.
+/// The text of a command's --help, apart from its options.
 package struct CommandSummary: Sendable {
     package let name: String
     package let abstract: String
@@ -63,10 +63,10 @@ package struct CommandSummary: Sendable {
 package struct OptionSection<Request: OptionTarget>: Sendable {
     package let title: String
     package let options: [CommandOption<Request>]
-    /// What the options fill; they stand there.
+    /// The type that the options fill; it declares them.
     package let part: any OptionTarget.Type
 
-    /// The options that a command has for itself.
+    /// The command's own options.
     init() {
         title = Request.title
         options = Request.options
@@ -81,7 +81,7 @@ package struct OptionSection<Request: OptionTarget>: Sendable {
     }
 }
 
-/// Every shared command.
+/// All shared commands.
 package var sharedCommands: [any CommandRequest.Type] {
     [ChatRequest.self, GenerateRequest.self, InspectRequest.self, VerifyRequest.self, BenchRequest.self]
 }

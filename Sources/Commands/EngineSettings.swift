@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a model is loaded, and what is refused before that: numbers out of range, names of profiles.
+// Loads a model, after checks of number ranges and profile names.
 
 import Formats
 import Kernels
@@ -7,27 +7,27 @@ import Platform
 import Steering
 import Tiller
 
-/// What every command that runs a model can be asked for.
+/// Settings of every command that runs a model.
 package struct EngineSettings: Sendable {
     /// Nil takes the physical cores allowed to the process.
     package var threads: Int?
     /// Name of an instruction set; nil takes the best.
     package var kernels: String?
     package var cache: Engine.CacheType?
-    /// Megabytes of the weights that may be in memory at once; nil keeps all.
+    /// Megabytes of the weights to keep in memory; nil keeps all.
     package var resident: Double?
 
     package init() {}
 
-    /// What runs where no model is loaded.
+    /// Kernels and thread count where no model is loaded.
     package func kernelSetAndThreads() throws -> (KernelSet, threads: Int) {
         try require(threads ?? 1, in: 1...256, option: "--threads")
         return (try kernels.map(KernelSet.named) ?? .best, threads ?? Processor.ownCoreCount)
     }
 
-    /// Loads a model; returns it with the seconds that took.
+    /// Loads a model; returns it with the load time in seconds.
     ///
-    /// - Parameter check: throws where the file must not be loaded.
+    /// - Parameter check: throws if the file must not be loaded.
     package func load(_ path: String, check: (TillerFile) throws -> Void = { _ in }) throws -> (
         engine: Engine, seconds: Double
     ) {
@@ -44,12 +44,12 @@ package struct EngineSettings: Sendable {
         return (engine, MonotonicClock.now() - start)
     }
 
-    /// Loads a model for a conversation or a text, unless that will not fit in memory.
+    /// Loads a model for a conversation or a text, unless it will not fit in memory.
     ///
     /// - Parameters:
-    ///   - overcommits: whether to load it anyway.
-    ///   - signatures: what must let the file pass, whose every byte is read then; nil for nothing.
-    /// - Throws: `TillerError.invalidFile` with `memoryRefusal`, or what loading throws.
+    ///   - overcommits: whether to load it even then.
+    ///   - signatures: a check that the file must pass, which reads every byte; nil for none.
+    /// - Throws: `TillerError.invalidFile` with `memoryRefusal`, or errors of loading.
     func load(
         _ path: String, context: Int, overcommits: Bool, signatures: SignatureCheck?
     ) throws -> (engine: Engine, seconds: Double) {
@@ -68,7 +68,7 @@ package struct EngineSettings: Sendable {
 
 /// The bytes of `--resident`.
 ///
-/// - Throws: `TillerError` when the model's vocabulary and a layer do not fit.
+/// - Throws: `TillerError` if the model's vocabulary and one layer do not fit.
 package func residentWeights(_ megabytes: Double?, of file: TillerFile) throws(TillerError) -> Int? {
     guard let megabytes else { return nil }
     let least = (Double(Engine.leastResidentWeights(of: file)) / 1e6).rounded(.up)
@@ -80,7 +80,7 @@ package func residentWeights(_ megabytes: Double?, of file: TillerFile) throws(T
     return Int(min(megabytes, 1e9) * 1e6)
 }
 
-/// Refuses a number outside its range.
+/// Refuses a number out of range.
 package func require<Value: Comparable>(
     _ value: Value, in range: ClosedRange<Value>, option: String
 ) throws(TillerError) {
@@ -90,7 +90,7 @@ package func require<Value: Comparable>(
 }
 
 extension Engine {
-    /// The context that an option asks for: at most what the model was trained for, and `usual` unless given.
+    /// The context length for an option: at most the model's trained length, and `usual` unless given.
     package func context(_ wanted: Int?, usual: Int) throws(TillerError) -> Int {
         let limit = min(contextLength, 1 << 20)
         guard let wanted else { return min(usual, limit) }
@@ -100,7 +100,7 @@ extension Engine {
         return wanted
     }
 
-    /// Says on standard error which strengths are outside their profile's safe range.
+    /// Warns on standard error about strengths outside their profile's safe range.
     package func warn(about steering: [AppliedProfile]) throws(TillerError) {
         for steer in steering {
             let profile = try profile(named: steer.name)
@@ -115,7 +115,7 @@ extension Engine {
 }
 
 extension SteeringProfile {
-    /// What to say of a strength outside the safe range; nil inside.
+    /// The warning about a strength outside the safe range; nil inside.
     package func warning(about strength: Float) -> String? {
         let isSafe = strength >= minimumStrength && strength <= maximumStrength
         return isSafe ? nil : "outside \(minimumStrength) … \(maximumStrength): text may fall apart"
@@ -123,7 +123,7 @@ extension SteeringProfile {
 }
 
 extension Engine {
-    /// The names of all profiles, with a mark on those that did not beat their controls.
+    /// The names of all profiles; those that did not beat their controls are marked.
     package var labelledProfileNames: [String] {
         profileNames.map { name in
             let standing = (try? profile(named: name))?.standing(in: file) ?? .unproven

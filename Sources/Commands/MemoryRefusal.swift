@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// What does not fit in memory is refused before it is loaded: a machine that swaps itself to death answers nobody.
+// Refuses a model that does not fit in memory before it is loaded: a machine that swaps heavily stops responding.
 
 import Formats
 import Platform
 import Tiller
 
-/// Why a model will not run well in the memory there is, and what would help; nil where it fits.
+/// Why the available memory is too small for a model, and what would help; nil if the model fits.
 ///
 /// - Parameters:
-///   - needed: bytes that become resident when the context is full, the file's pages included.
-///   - available: bytes that the system can give without pushing out others.
-///   - fittingContext: the longest context that fits, where a shorter one does.
-///   - fittingResident: megabytes of the weights that fit, where layers can pass through memory.
+///   - needed: bytes that are resident when the context is full, including the file's pages.
+///   - available: bytes that the system can provide without evicting other programs.
+///   - fittingContext: the longest context that fits, if a shorter one does.
+///   - fittingResident: megabytes of the weights that fit, if layers can be streamed.
 package func memoryRefusal(
     _ path: String, needed: Int, available: Int, context: Int, fittingContext: Int?,
     fittingResident: @autoclosure () -> Int?
@@ -27,10 +27,10 @@ package func memoryRefusal(
 }
 
 extension EngineSettings {
-    /// Why a model with a context will not run well in the memory that is available now; nil where it fits.
+    /// Why the memory available now is too small for a model with a context; nil if the model fits.
     func refusal(_ path: String, _ file: TillerFile, context: Int) throws -> String? {
         let available = SystemMemory.availableByteCount()
-        // What is out of range is for others to refuse.
+        // Other code refuses values out of range.
         let context = min(max(context, 1), min(file.manifest.configuration.contextLength, 1 << 20))
         let limit = try residentWeights(resident, of: file)
         let encoding = try Engine.cacheEncoding(cache, for: file)
@@ -42,7 +42,7 @@ extension EngineSettings {
         }
         func fittingResident() -> Int? {
             let room = available - needed(context) + min(limit ?? .max, file.weights.count)
-            // Whole megabytes are given.
+            // The option takes whole megabytes.
             return room >= Engine.leastResidentWeights(of: file) + 1_000_000 ? room / 1_000_000 : nil
         }
         let lengths = [32768, 16384, 8192, 4096, 2048, 1024, 512]

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// How well scores tell two classes apart, whatever the threshold.
+// Area under the ROC curve: how well scores separate two classes over all thresholds.
 
-/// The chance that a positive row scores higher than a negative one; ties count half (Mann, Whitney 1947).
+/// The probability that a positive row scores higher than a negative one; ties count half (Mann, Whitney 1947).
 ///
-/// - Parameter labels: positive numbers are the positive class.
-/// - Precondition: there is a label for each score, and both classes are there.
+/// - Parameter labels: positive numbers mark the positive class.
+/// - Precondition: each score has a label, and both classes occur.
 package func areaUnderCurve(_ scores: [Double], labels: [Double]) -> Double {
     precondition(
         scores.count == labels.count, "areaUnderCurve: \(scores.count) scores, \(labels.count) labels")
@@ -12,11 +12,11 @@ package func areaUnderCurve(_ scores: [Double], labels: [Double]) -> Double {
     return curve.area(weights: [Double](repeating: 1, count: scores.count))
 }
 
-/// Scores in order, so that areas under many weightings of the same rows take one pass each.
+/// Sorted scores, so that areas under many weightings of the same rows take one pass each.
 package struct RankedScores: Sendable {
-    /// Rows by falling score.
+    /// Rows by descending score.
     private let order: [Int]
-    /// Whether the row at this place has another score than the one before it.
+    /// Whether the score at this rank differs from the previous one.
     private let startsTie: [Bool]
     private let isPositive: [Bool]
 
@@ -30,7 +30,7 @@ package struct RankedScores: Sendable {
     /// The area where row i counts `weights[i]` times.
     /// - Precondition: both classes have a row of positive weight.
     package func area(weights: [Double]) -> Double {
-        // Positive and negative weight above the current tie, and inside of it.
+        // Positive and negative weight above the current tie, and within it.
         var (above, negatives, below) = (0.0, 0.0, 0.0)
         var (tiePositive, tieNegative) = (0.0, 0.0)
         for (place, row) in order.enumerated() {
@@ -41,7 +41,7 @@ package struct RankedScores: Sendable {
             }
             if isPositive[row] {
                 tiePositive += weights[row]
-                // Half of the tie's negatives: those already passed here, the others below.
+                // Half of the tie's negatives: the ones already seen here, the others in the branch below.
                 below += weights[row] * tieNegative / 2
             } else {
                 tieNegative += weights[row]

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a direction does to pairs: figures that say whether it is worth applying before it is applied.
+// How a direction separates pairs: figures that show whether it is worth applying.
 
 import LinearAlgebra
 
-/// How well a direction tells both sides of pairs apart.
+/// How well a direction separates the two sides of pairs.
 package struct DirectionDiagnostics: Sendable, Equatable {
-    /// Area under the curve of the states' components along the direction, over all rows.
+    /// Area under the ROC curve of the states' projections on the direction, over all rows.
     package let auc: Double
-    /// Share of pairs whose positive side lies further along the direction.
+    /// Share of pairs whose positive side has the larger projection.
     package let pairAccuracy: Double
-    /// Cosine with the difference of means; nil where one of both is zero.
+    /// Cosine with the mean difference; nil where either vector is zero.
     package let cosineWithMeanDifference: Double?
 
     /// - Parameter direction: [width].
@@ -24,7 +24,7 @@ package struct DirectionDiagnostics: Sendable, Equatable {
         cosineWithMeanDifference = cosine(direction, states.differences.columnMeans)
     }
 
-    /// Without OpenBLAS, which differences of means do not need either.
+    /// Does without OpenBLAS, since mean differences do not need it either.
     private static func components(of rows: Matrix, along direction: [Double]) -> [Double] {
         (0..<rows.rows).map { dotProduct(Array(rows.row($0)), direction) }
     }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// From contrasted activations to one direction. Matrices and labels in, vectors out; no model is known here.
+// From contrastive activations to one direction: matrices and labels in, vectors out. This code does not know models.
 
 import LinearAlgebra
 
 /// How a direction is found.
 package enum DirectionMethod: String, Sendable, CaseIterable {
-    /// Difference of the means of both sides (CAA, arXiv 2312.06681).
+    /// Mean difference: the mean of the positive side minus that of the negative side (CAA, arXiv 2312.06681).
     case meanDifference = "mean-difference"
-    /// First principal component of the pairs' differences, not centred (RepE, arXiv 2310.01405).
+    /// PCA: first principal component of the pairs' differences, not centred (RepE, arXiv 2310.01405).
     case pca
-    /// Weights of logistic regression (ITI, arXiv 2306.03341).
+    /// Linear probe: weights of logistic regression (ITI, arXiv 2306.03341).
     case probe
     /// Leading feature of a Recursive Feature Machine (arXiv 2502.03708).
     case rfm
@@ -19,26 +19,26 @@ package enum DirectionMethod: String, Sendable, CaseIterable {
 package struct DirectionOptions: Sendable {
     package var machine = RecursiveFeatureMachine.Options()
     package var probe = LogisticProbe.Options()
-    /// More pairs than this are thinned out evenly for `probe` and `rfm`, whose work grows with their square and cube.
+    /// Limit for `probe` and `rfm`, whose work grows with the square and cube of the pair count; more pairs are thinned evenly.
     package var maximumPairCount = 256
-    /// Turns the directions of `probe` and `rfm`, which read, into the patterns that go with them.
+    /// Converts the discriminative weights of `probe` and `rfm` into activation patterns (Haufe et al. 2014).
     package var usesPattern = false
-    /// Of the covariance that the pattern is made with.
+    /// Shrinkage of the covariance that the pattern uses.
     package var patternShrinkage = 0.1
 
     package init() {}
 }
 
-/// A direction with what its method knows about it.
+/// A direction, with the method's own figures about it.
 package struct FoundDirection: Sendable {
-    /// Unit vector [width] from the negative to the positive side; zeros where both are equal in every pair.
+    /// Unit vector [width] from the negative to the positive side; zeros where both sides are equal in every pair.
     package let vector: [Double]
-    /// Of `rfm` alone.
+    /// `rfm` only.
     package let spectrum: RecursiveFeatureMachine.Spectrum?
 }
 
 extension DirectionMethod {
-    /// Whether OpenBLAS is needed; means need none.
+    /// Whether the method needs OpenBLAS; the mean difference does not.
     package var needsLinearAlgebra: Bool { self != .meanDifference }
 
     /// The vector of `find`.
@@ -51,7 +51,7 @@ extension DirectionMethod {
     /// Finds the direction from the negative to the positive side.
     ///
     /// - Throws: `StatesError` for states that are not finite, or too few for the method.
-    /// - Precondition: `LinearAlgebra.load()` succeeds, if the method needs it.
+    /// - Precondition: `LinearAlgebra.load()` succeeds if the method needs it.
     package func find(in states: PairedStates, options: DirectionOptions = DirectionOptions())
         throws(StatesError) -> FoundDirection
     {
@@ -89,7 +89,7 @@ extension DirectionMethod {
 
     private static func principalDirection(of differences: Matrix) throws(StatesError) -> [Double] {
         let component = try PrincipalComponents(of: differences, count: 1, centred: false).components.values
-        // An eigenvector has no sign; most pairs should agree with it.
+        // The sign of an eigenvector is arbitrary; choose the one that most pairs agree with.
         let agreeing = product(differences, component).count { $0 > 0 }
         return agreeing * 2 >= differences.rows ? component : component.map { -$0 }
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The metric that a Recursive Feature Machine learns, in two forms: M itself, or the gradients whose outer product it
-// is. Inner products xᵀ M y and products M x are all that kernel regression needs of it.
+// The metric that a Recursive Feature Machine learns, in two forms: M itself, or the gradients whose averaged outer
+// product is M. Kernel regression needs only inner products xᵀ M y and products M x.
 
 import LinearAlgebra
 
@@ -32,14 +32,14 @@ enum FeatureMetric: Sendable {
     }
 }
 
-/// Rows as a metric sees them.
+/// Rows, transformed by a metric.
 struct MetricRows: Sendable {
-    /// left · rightᵀ are the inner products xᵀ M y.
+    /// left · rightᵀ contains the inner products xᵀ M y.
     let left, right: Matrix
     /// M x.
     let gradientRows: Matrix
 
-    /// xᵀ M y of these rows with others, [rows × others].
+    /// xᵀ M y between these rows and others, [rows × others].
     func products(_ other: MetricRows) -> Matrix { product(left, other.right, transposing: .second) }
 
     /// Distances from other rows to these, [others × rows].

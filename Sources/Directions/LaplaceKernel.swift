@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Laplace kernel exp(−D / b) on a set of rows, from their inner products in any metric.
+// The Laplace kernel exp(−D / b) on a set of rows, computed from their inner products in any metric.
 
 import Glibc
 import LinearAlgebra
 
-/// Distances between rows and a bandwidth that fits them.
+/// Distances between rows, and a bandwidth chosen from them.
 struct LaplaceKernel {
-    /// b: a multiple of the median distance between different rows.
+    /// b: a multiple of the median distance between distinct rows.
     let bandwidth: Double
     /// D [n × n], exactly symmetric, zeros on the diagonal.
     let distances: Matrix
 
     /// - Parameters:
     ///   - products: zᵢ·zⱼ, [n × n].
-    ///   - factor: the bandwidth in medians.
-    /// - Returns: nil where all rows are the same.
+    ///   - factor: bandwidth in units of the median distance.
+    /// - Returns: nil where all rows are equal.
     init?(products: Matrix, factor: Double) {
         let count = products.rows
         var distances = Matrix(rows: count, columns: count)
@@ -32,13 +32,13 @@ struct LaplaceKernel {
         }
         guard different.contains(where: { $0 > 0 }) else { return nil }
         let median = lowerMedian(different)
-        // Where more than half of all pairs of rows are doubles, the mean still says how far apart the others are.
+        // If more than half of all pairs of rows are equal, the mean still measures how far apart the others are.
         let mean = different.reduce(0, +) / Double(different.count)
         bandwidth = factor * (median > 0 ? median : mean)
         self.distances = distances
     }
 
-    /// exp(−D / b) for distances to the rows, of whatever shape.
+    /// exp(−D / b) for distances to the rows, of any shape.
     func values(_ distances: Matrix) -> Matrix {
         let scale = -1 / bandwidth
         return Matrix(
@@ -46,11 +46,11 @@ struct LaplaceKernel {
         )
     }
 
-    /// Gradients of f(x) = Σⱼ aⱼ exp(−|x − xⱼ| / b) in the metric M, that is
-    /// −(1/b) Σⱼ aⱼ Kᵢⱼ / Dᵢⱼ · M (xᵢ − xⱼ), without the kink at a row itself.
+    /// Gradients of f(x) = Σⱼ aⱼ exp(−|x − xⱼ| / b) in the metric M: −(1/b) Σⱼ aⱼ Kᵢⱼ / Dᵢⱼ · M (xᵢ − xⱼ), without the
+    /// term at a row itself, where the kernel has a kink.
     ///
     /// - Parameters:
-    ///   - weights: a, one for each row of the kernel.
+    ///   - weights: a, one per row of the kernel.
     ///   - distances: from the points to the rows, [points × rows].
     ///   - points: M xᵢ, [points × width].
     ///   - rows: M xⱼ, [rows × width].
@@ -81,14 +81,13 @@ struct LaplaceKernel {
     }
 }
 
-/// |x − y| from |x|², |y|² and x·y: 0 where nothing but rounding is left of the difference, as between a point and
-/// itself.
+/// x − y| from |x|², |y|² and x·y: 0 where the difference is only rounding error, as between a point and itself.
 func distanceBetween(_ squareX: Double, _ squareY: Double, product: Double) -> Double {
     let square = squareX + squareY - 2 * product
     return square > 1e-14 * (squareX + squareY) ? square.squareRoot() : 0
 }
 
-/// The element that sorting would bring to the middle, the lower one of two (Hoare's selection).
+/// The median, or the lower of the two middle elements (Hoare's selection).
 func lowerMedian(_ values: [Double]) -> Double {
     var values = values
     var (low, high) = (0, values.count - 1)

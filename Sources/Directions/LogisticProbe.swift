@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-// Logistic regression with an L2 penalty, by Newton's method. With fewer rows than columns the weights lie in the span
-// of the rows, so the equations have at most as many unknowns as there are rows.
+// Logistic regression with an L2 penalty, by Newton's method. With fewer rows than columns the weights are in the span of
+// the rows, so the number of unknowns never exceeds the number of rows.
 
 import Glibc
 import LinearAlgebra
 
-/// A linear probe: log-odds of the positive class are w·x + b.
+/// A linear probe: the log-odds of the positive class are w·x + b.
 package struct LogisticProbe: Sendable {
     package struct Options: Sendable {
-        /// λ in (1/n) Σ log(1 + exp(−yᵢ(w·xᵢ + b))) + λ/2 |w|², where rows x are centred and have a mean square norm
-        /// of 1. In scikit-learn's words C = 1/(λn) on such rows.
+        /// λ in (1/n) Σ log(1 + exp(−yᵢ(w·xᵢ + b))) + λ/2 |w|², where rows x are centred and have a mean square norm of
+        /// 1. On such rows scikit-learn's C is 1/(λn).
         package var penalty = 1e-3
 
         package init() {}
     }
 
-    /// w [width], in units of the rows as they were given.
+    /// w [width], for rows in their original units.
     package let weights: [Double]
     /// b.
     package let intercept: Double
 
     /// - Parameters:
     ///   - rows: [n × width], as captured.
-    ///   - labels: [n]; positive numbers are the desired class.
-    /// - Throws: `StatesError` for rows that are not finite or do not differ, one class or too few rows.
+    ///   - labels: [n]; positive numbers mark the positive class.
+    /// - Throws: `StatesError` for rows that are not finite or are all equal, for a single class, or for too few rows.
     /// - Precondition: there are as many labels as rows, and the penalty is positive.
     package init(rows: Matrix, labels: [Double], options: Options = Options()) throws(StatesError) {
         precondition(options.penalty > 0, "LogisticProbe: without a penalty separable rows have no optimum")
@@ -38,7 +38,7 @@ package struct LogisticProbe: Sendable {
         let weights: [Double]
         let offset: Double
         if rows.rows < rows.columns {
-            // X = U S Vᵀ: fitted to the features U S, back by V = Xᵀ U / S.
+            // X = U S Vᵀ: the fit uses the features U S; V = Xᵀ U / S maps its weights back.
             let eigen = try solving { () throws(LinearAlgebraError) in
                 try SymmetricEigen(of: gram(inputs, ofRows: true))
             }
@@ -62,18 +62,18 @@ package struct LogisticProbe: Sendable {
     package func logOdds(for rows: Matrix) -> [Double] { product(rows, weights).map { $0 + intercept } }
 }
 
-/// The optimum in full rank features. The objective is convex, so that Newton's steps, halved while they overshoot,
-/// reach it from anywhere.
+/// The optimum for features of full rank. The objective is convex, so Newton steps, halved while they overshoot, reach it
+/// from any start.
 private struct NewtonFit {
     let weights: [Double]
     let intercept: Double
 
     /// - Parameters:
     ///   - features: F [n × r].
-    ///   - signs: ±1 for each row.
+    ///   - signs: ±1 per row.
     init(features: Matrix, signs: [Double], penalty: Double) throws(StatesError) {
         let count = Double(features.rows), rank = features.columns
-        // The intercept is the last unknown, of a column of ones; it is not penalized.
+        // The intercept is the last unknown, the weight of a column of ones; it is not penalized.
         var design = Matrix(rows: features.rows, columns: rank + 1)
         for row in 0..<features.rows {
             design.values.replaceSubrange(row * (rank + 1)..<row * (rank + 1) + rank, with: features.row(row))
@@ -93,7 +93,7 @@ private struct NewtonFit {
         var logOdds = [Double](repeating: 0, count: features.rows)
         var loss = objective(unknowns, logOdds)
         for _ in 0..<100 {
-            // Probability of being wrong, signed; and its variance.
+            // The signed probability of error, and its variance.
             let errors = zip(logOdds, signs).map { -$1 * sigmoid(-$1 * $0) / count }
             let variances = logOdds.map { sigmoid($0) * sigmoid(-$0) / count }
             var gradient = product(design, errors, transposing: true)
@@ -105,7 +105,7 @@ private struct NewtonFit {
                 for column in 0...rank { weighted.values[row * (rank + 1) + column] *= root }
             }
             var curvature = gram(weighted)
-            // Where every row is far on its side nothing holds the intercept; a trace of curvature does.
+            // If every row is far from the boundary, nothing determines the intercept; a small curvature does.
             for index in 0...rank { curvature[index, index] += max(penalized(index), 1e-12) }
             let step = try solving { () throws(LinearAlgebraError) in
                 try CholeskyFactor(of: curvature).solve(gradient)
@@ -122,7 +122,7 @@ private struct NewtonFit {
                 }
                 length /= 2
             }
-            // What is left to gain is rounding.
+            // The remaining gain is rounding error.
             if !hasMoved { break }
         }
         weights = Array(unknowns[..<rank])

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The states from which a direction is learned, in pairs: what both sides of a pair share cancels, and no pair is
-// ever divided between fitting and testing.
+// States of contrastive pairs, from which a direction is learned. Features that both sides of a pair share cancel, and a
+// pair is never split between fitting and testing.
 
 import LinearAlgebra
 
@@ -22,7 +22,7 @@ package struct PairedStates: Sendable {
     package var pairCount: Int { positive.rows }
     package var width: Int { positive.columns }
 
-    /// The same pairs with their sides exchanged.
+    /// The same pairs with their sides swapped.
     package var reversed: PairedStates { PairedStates(positive: negative, negative: positive) }
 
     /// positive − negative, [pairCount × width].
@@ -32,7 +32,7 @@ package struct PairedStates: Sendable {
         return result
     }
 
-    /// Both sides in turns, [2 · pairCount × width]: positive 0, negative 0, positive 1 and so on.
+    /// Both sides, interleaved, [2 · pairCount × width]: positive 0, negative 0, positive 1 and so on.
     package var rows: Matrix {
         var values: [Double] = []
         values.reserveCapacity(2 * positive.values.count)
@@ -43,7 +43,7 @@ package struct PairedStates: Sendable {
         return Matrix(rows: 2 * pairCount, columns: width, values: values)
     }
 
-    /// 1 and −1 in turns, as `rows` are.
+    /// 1 and −1 alternating, in the order of `rows`.
     package var labels: [Double] { (0..<2 * pairCount).map { $0 % 2 == 0 ? 1 : -1 } }
 
     /// The given pairs in the given order.
@@ -51,13 +51,13 @@ package struct PairedStates: Sendable {
         PairedStates(positive: positive.selectingRows(pairs), negative: negative.selectingRows(pairs))
     }
 
-    /// At most `count` pairs, evenly spread over all.
+    /// At most `count` pairs, spaced evenly.
     package func spread(_ count: Int) -> PairedStates {
         guard count < pairCount else { return self }
         return selecting((0..<max(count, 1)).map { $0 * pairCount / max(count, 1) })
     }
 
-    /// - Throws: `StatesError.notFinite`; its row counts pairs.
+    /// - Throws: `StatesError.notFinite`; its row is the index of the pair.
     package func requireFinite() throws(StatesError) {
         try positive.requireFiniteStates()
         try negative.requireFiniteStates()

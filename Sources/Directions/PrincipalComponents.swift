@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// Principal components, by way of the smaller one of XᵀX and XXᵀ.
+// Principal component analysis (PCA), by the smaller of XᵀX and XXᵀ.
 
 import LinearAlgebra
 
-/// Directions of greatest variance, in descending order.
+/// Principal components: directions of greatest variance, in descending order.
 package struct PrincipalComponents: Sendable {
-    /// What is taken off rows [width]: their means, or zeros.
+    /// The offset that is subtracted from rows, [width]: their means, or zeros.
     package let means: [Double]
-    /// Unit rows, [count × width]; fewer than asked for where the rows have a smaller rank.
+    /// Unit rows, [count × width]; fewer than requested where the rank of the rows is smaller.
     package let components: Matrix
-    /// Mean square of the scores in each: Σ s² / (n − 1), or / n where rows are not centred.
+    /// Mean square of the scores along each: Σ s² / (n − 1), or / n where rows are not centred.
     package let variances: [Double]
 
     /// - Parameters:
     ///   - rows: [n × width].
-    ///   - centred: otherwise the mean counts as variance, as it should for differences of pairs.
+    ///   - centred: whether to subtract the mean; otherwise the mean counts as variance, as it should for differences of pairs.
     /// - Throws: `StatesError` for rows that are not finite or do not vary.
     /// - Precondition: count is positive.
     package init(of rows: Matrix, count: Int, centred: Bool = true) throws(StatesError) {

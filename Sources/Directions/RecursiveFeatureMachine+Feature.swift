@@ -1,28 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a Recursive Feature Machine has learned: the leading eigenvector of its metric, and how much of the metric that
-// is.
+// The result of a Recursive Feature Machine: the leading eigenvector of its metric, and its share of the metric.
 
 import LinearAlgebra
 
 extension RecursiveFeatureMachine {
-    /// The leading eigenvector of M with figures about the others.
+    /// The leading eigenvector of M, with figures about the spectrum.
     package struct Feature: Sendable {
         /// Unit vector [width] towards the positive class.
         package let direction: [Double]
         package let spectrum: Spectrum
     }
 
-    /// How the metric's eigenvalues λ are spread.
+    /// The distribution of the metric's eigenvalues λ.
     package struct Spectrum: Sendable, Equatable {
-        /// λ₁ / Σλ: 1 where one direction is all that was learned.
+        /// λ₁ / Σλ: 1 where the machine has learned a single direction.
         package let dominance: Double
-        /// (Σλ)² / Σλ²: as many directions as that share the metric.
+        /// (Σλ)² / Σλ²: the effective number of directions.
         package let participationRatio: Double
-        /// λ₁ / λ₂: near 1, the leading direction is a matter of chance. Infinite where there is no second one.
+        /// λ₁ / λ₂: near 1, the leading direction is arbitrary. Infinite where there is no second eigenvalue.
         package let gap: Double
     }
 
-    /// The eigenvectors of M = GᵀG/n, by way of the smaller one of GᵀG and GGᵀ.
+    /// The eigenvectors of M = GᵀG/n, by the smaller of GᵀG and GGᵀ.
     ///
     /// - Throws: `StatesError.noContrast` where the predictor is flat, `.unsolvable`.
     package func feature() throws(StatesError) -> Feature {
@@ -37,7 +36,7 @@ extension RecursiveFeatureMachine {
         let first = eigen.values[0], second = wanted > 1 ? max(eigen.values[1], 0) : 0
         let leading = eigen.vectors.column(0)
         let vector = normalized(byRows ? product(gradients, leading, transposing: true) : leading)
-        // Inputs and labels are centred (inputs of unit norm nearly so): the product has the correlation's sign.
+        // Inputs and labels are centred (inputs of unit norm nearly so): the product has the sign of the correlation.
         let scores = product(inputs, vector)
         let mean = scores.reduce(0, +) / Double(scores.count)
         let covariance = dotProduct(scores.map { $0 - mean }, labels)

@@ -1,61 +1,61 @@
 // SPDX-License-Identifier: Apache-2.0
 // Recursive Feature Machine (arXiv 2212.13881, 2502.03708): kernel regression that learns its own metric M from the
-// average outer product of its gradients. What the labels depend on, M amplifies; its leading eigenvector is the
-// concept's direction.
+// average outer product of its gradients. M amplifies the features on which the labels depend; its leading eigenvector is
+// the concept's direction.
 
 import LinearAlgebra
 
-/// A fitted machine: predictor and learned metric.
+/// A fitted Recursive Feature Machine: predictor and learned metric.
 package struct RecursiveFeatureMachine: Sendable {
     package struct Options: Sendable {
-        /// How often the metric is learned anew.
+        /// Number of updates of the metric.
         package var iterationCount = 8
-        /// The kernel's bandwidth in medians of the distances between rows, in every iteration's own metric.
+        /// The kernel's bandwidth, in units of the median distance between rows in the current iteration's metric.
         package var bandwidthFactor = 1.0
-        /// λ of ridge regression, against the kernel's diagonal of 1.
+        /// λ of ridge regression, relative to the kernel's diagonal of 1.
         package var regularization = 1e-3
-        /// Takes their mean off the gradients before their outer product, as some implementations do. The mean gradient
-        /// is the linear part of the predictor: with few rows that throws most of the signal away.
+        /// Subtracts the mean gradient before the outer product, as some implementations do. The mean gradient is the
+        /// linear part of the predictor, so with few rows this discards most of the signal.
         package var centresGradients = false
-        /// Brings centred rows to unit norm: what counts is where a state points.
+        /// Normalizes centred rows to unit norm, so that only the direction of a state counts.
         package var normalizesRows = true
-        /// nil takes the cheaper one.
+        /// nil chooses the cheaper one.
         package var form: Form?
 
         package init() {}
     }
 
-    /// Two ways to the same result.
+    /// Two algorithms with the same result.
     package enum Form: String, Sendable, CaseIterable {
-        /// M = GᵀG/n is never formed; for fewer rows than columns.
+        /// Does not form M = GᵀG/n; for fewer rows than columns.
         case dual
-        /// M [width × width] is formed.
+        /// Forms M [width × width].
         case primal
     }
 
-    /// Fewer rows of either class than this teach nothing.
+    /// The least number of rows per class.
     package static let leastRowCount = 2
 
-    /// How rows become the machine's inputs.
+    /// Turns rows into the machine's inputs.
     package let preparation: RowPreparation
-    /// Inputs X [n × width], labels less their mean y [n].
+    /// Inputs X [n × width], centred labels y [n].
     let inputs: Matrix
     let labels: [Double]
-    /// Gradients G of the last predictor before M was learned for the last time, [n × width]; M = GᵀG / n.
+    /// Gradients G of the predictor from which M was last learned, [n × width]; M = GᵀG / n.
     let gradients: Matrix
 
     private let labelMean: Double
     private let metric: FeatureMetric
     private let predictor: KernelPredictor
 
-    /// Fits a machine.
+    /// Fits the predictor and the metric.
     ///
     /// - Parameters:
     ///   - rows: [n × width], as captured.
-    ///   - labels: [n]; positive numbers are the desired class, 1 and −1 as a rule.
-    /// - Throws: `StatesError` for rows that are not finite or do not differ, one class or too few rows.
-    /// - Complexity: each iteration takes some n² · (width + n) multiplications in the dual form, n · width ·
-    ///   (n + width) in the primal one.
+    ///   - labels: [n]; positive numbers mark the positive class, usually 1 and −1.
+    /// - Throws: `StatesError` for rows that are not finite or are all equal, for a single class, or for too few rows.
+    /// - Complexity: each iteration takes about n² · (width + n) multiplications in the dual form,
+    ///   n · width · (n + width) in the primal one.
     /// - Precondition: there are as many labels as rows.
     package init(rows: Matrix, labels: [Double], options: Options = Options()) throws(StatesError) {
         try requireTwoClasses(rows: rows, labels: labels, least: Self.leastRowCount)
@@ -71,7 +71,7 @@ package struct RecursiveFeatureMachine: Sendable {
             throw .noVariance(rowCount: rows.rows)
         }
         var gradients = Matrix(rows: 0, columns: 0)
-        // Rows that are alike in both classes: what is left of the gradients is rounding.
+        // The rows are the same in both classes: the gradients are only rounding error.
         guard predictor.explainedShare > 1e-9 else { throw .noContrast }
         for _ in 0..<max(options.iterationCount, 1) {
             gradients = predictor.gradientsAtRows
@@ -90,12 +90,12 @@ package struct RecursiveFeatureMachine: Sendable {
         labelMean = mean
     }
 
-    /// The predictor's values: near the label where a row is like those of its class.
+    /// The predictor's values: close to the label of a class where a row resembles its rows.
     ///
     /// - Parameter rows: [m × width], as captured.
     package func predictions(for rows: Matrix) -> [Double] { values(at: preparation.apply(to: rows)) }
 
-    /// The predictor's values at inputs, prepared rows.
+    /// The predictor's values at inputs, that is, at prepared rows.
     package func values(at inputs: Matrix) -> [Double] {
         predictor.values(at: metric.rows(inputs)).map { $0 + labelMean }
     }
@@ -106,16 +106,16 @@ package struct RecursiveFeatureMachine: Sendable {
 
 /// Kernel ridge regression in one metric.
 private struct KernelPredictor: Sendable {
-    /// What it was fitted to.
+    /// The rows that it was fitted to.
     let rows: MetricRows
     private let kernel: LaplaceKernel
     /// a = (K + λI)⁻¹ y.
     private let weights: [Double]
 
-    /// yᵀ K a / yᵀ y, the share of the labels that it explains at its own rows; 0 if it is flat.
+    /// yᵀ K a / yᵀ y, the share of the labels that it explains on its own rows; 0 if it is constant.
     let explainedShare: Double
 
-    /// - Returns: nil where all rows are the same.
+    /// - Returns: nil where all rows are equal.
     init?(rows: MetricRows, targets: [Double], _ options: RecursiveFeatureMachine.Options) throws(StatesError)
     {
         guard let kernel = LaplaceKernel(products: rows.products(rows), factor: options.bandwidthFactor)
@@ -152,9 +152,9 @@ private struct KernelPredictor: Sendable {
     }
 }
 
-/// Refuses labels from which nothing can be learned.
+/// Checks that labels have two classes of sufficient size.
 ///
-/// - Parameter least: rows of each class that are needed.
+/// - Parameter least: rows needed per class.
 func requireTwoClasses(rows: Matrix, labels: [Double], least: Int) throws(StatesError) {
     precondition(rows.rows == labels.count, "\(labels.count) labels for \(rows.rows) rows")
     let positive = labels.count { $0 > 0 }

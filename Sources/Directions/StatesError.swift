@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// What may be wrong with activations that somebody else captured, harvested or labelled.
+// Defects of activations that were captured, harvested or labelled elsewhere.
 
 import LinearAlgebra
 
-/// Why nothing can be learned from states. A description is a whole clause; the caller adds the file and the layer.
+/// Why nothing can be learned from states. The description is a complete clause; the caller adds the file and the layer.
 package enum StatesError: Error, Equatable, CustomStringConvertible {
     /// Every row has the same label.
     case oneClass(rowCount: Int)
     case tooFewRows(found: Int, expected: Int)
     case tooFewPairs(found: Int, expected: Int)
     case tooFewTexts(found: Int, expected: Int)
-    /// All rows are the same.
+    /// All rows are equal.
     case noVariance(rowCount: Int)
-    /// Rows differ, but not with the label.
+    /// Rows vary, but not with the label.
     case noContrast
     case notFinite(row: Int, column: Int, value: Double)
-    /// A factorization failed, or there is no library for it.
+    /// A factorization failed, or its library is missing.
     case unsolvable(LinearAlgebraError)
 
     package var description: String {
@@ -46,7 +46,7 @@ package func solving<Result>(_ body: () throws(LinearAlgebraError) -> Result) th
 }
 
 extension Matrix {
-    /// - Throws: `StatesError.notFinite` for the first element that is infinite or no number.
+    /// - Throws: `StatesError.notFinite` for the first element that is infinite or NaN.
     package func requireFiniteStates() throws(StatesError) {
         guard let index = values.firstIndex(where: { !$0.isFinite }) else { return }
         throw .notFinite(row: index / columns, column: index % columns, value: values[index])

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// How often a model finds the right choice the most likely one, by lm-evaluation-harness' protocol.
+// How often a model gives the right choice the highest likelihood, by lm-evaluation-harness' protocol.
 
 import JSON
 import Steering
 import Tiller
 
-/// Which items were answered rightly, plain and steered.
+/// The items that were answered correctly, without and with steering.
 package struct ChoiceEvaluation: Sendable {
-    /// Whether one item's right choice was the most likely one.
+    /// Whether the right choice of one item was the most likely one.
     package struct Outcome: Sendable, Equatable {
-        /// By ln P over the choice's characters.
+        /// By ln P per character of the choice.
         package let isRight: Bool
         /// By ln P alone.
         package let isRightRaw: Bool
@@ -20,11 +20,11 @@ package struct ChoiceEvaluation: Sendable {
         }
     }
 
-    /// One for each item.
+    /// One per item.
     package let plain: [Outcome]
-    /// The same under steering; nil where nothing steers.
+    /// The same with steering; nil without steering.
     package let steered: [Outcome]?
-    /// Whether a gate of what steers has opened for any token; nil without gates.
+    /// Whether a gate of the steering has opened for any token; nil without gates.
     package let hasOpenedGate: Bool?
 
     package init(plain: [Outcome], steered: [Outcome]? = nil, hasOpenedGate: Bool? = nil) {
@@ -33,7 +33,7 @@ package struct ChoiceEvaluation: Sendable {
         self.hasOpenedGate = hasOpenedGate
     }
 
-    /// Several sets of items taken together.
+    /// Joins several sets of items.
     package init(joining parts: [ChoiceEvaluation]) {
         plain = parts.flatMap(\.plain)
         steered = parts.contains { $0.steered == nil } ? nil : parts.flatMap { $0.steered ?? [] }
@@ -44,9 +44,9 @@ package struct ChoiceEvaluation: Sendable {
     private var outcomes: [Outcome] { steered ?? plain }
     package var itemCount: Int { plain.count }
 
-    /// Share of items whose right choice has the highest ln P by character, steered where something steers.
+    /// Share of items whose right choice has the highest ln P per character, with steering if there is any.
     ///
-    /// Plain ln P prefers short choices: each further word costs, right or wrong. Hence the division, which
+    /// Plain ln P prefers short choices, since every word lowers it, right or wrong. Hence the division, which
     /// lm-evaluation-harness calls `acc_norm` and most reports of HellaSwag and ARC quote.
     package var accuracy: Double { share(outcomes.map(\.isRight)) }
     /// The same by ln P alone, lm-evaluation-harness' `acc`.
@@ -58,7 +58,7 @@ package struct ChoiceEvaluation: Sendable {
         wilsonInterval(successes: outcomes.count { $0.isRight }, of: itemCount)
     }
 
-    /// What steering changed, item by item: 1 where it helped, −1 where it hurt.
+    /// The change by steering, per item: 1 where it helped, −1 where it hurt.
     private var differences: [Double] {
         zip(outcomes, plain).map { ($0.isRight ? 1 : 0) - ($1.isRight ? 1 : 0) }
     }
@@ -89,7 +89,7 @@ package struct ChoiceEvaluation: Sendable {
 extension ChoiceEvaluation {
     /// Answers every item without and with steering.
     ///
-    /// - Parameter onItems: called after some items with (items done, items in all).
+    /// - Parameter onItems: called after some items with (items done, total items).
     package static func measure(
         _ items: [ChoiceItem], engine: Engine, steering: [AppliedProfile] = [],
         onItems: (Int, Int) -> Void = { _, _ in }
@@ -111,7 +111,7 @@ extension ChoiceEvaluation {
             }
             onItems(few.endIndex, items.count)
         }
-        // A strength of 0 is no steering, and still was asked for.
+        // A strength of 0 is no steering, but it was requested, so it has results.
         let result = plan.isEmpty ? plain : steered
         return ChoiceEvaluation(
             plain: plain, steered: steering.isEmpty ? nil : result, hasOpenedGate: hasOpenedGate)
@@ -119,11 +119,11 @@ extension ChoiceEvaluation {
 }
 
 extension ChoiceItem {
-    /// Whether the right choice won.
+    /// Whether the right choice has the highest score.
     ///
-    /// - Parameter logLikelihoods: ln P of each choice. The first of equals wins.
+    /// - Parameter logLikelihoods: ln P of each choice. The first one among equals wins.
     package func outcome(_ logLikelihoods: [Double]) -> ChoiceEvaluation.Outcome {
-        // Characters as Python counts them, for the sake of equal figures.
+        // Unicode scalars, as Python counts characters, so that figures agree.
         let byCharacter = zip(logLikelihoods, choices).map { $0 / Double($1.unicodeScalars.count) }
         return ChoiceEvaluation.Outcome(
             isRight: byCharacter.firstLargest == answer, isRightRaw: logLikelihoods.firstLargest == answer)
@@ -131,7 +131,7 @@ extension ChoiceItem {
 }
 
 extension [Double] {
-    /// The index of the largest element, of the first one where several are equal.
+    /// The index of the largest element, the first one among equals.
     fileprivate var firstLargest: Int? {
         indices.max { self[$0] < self[$1] || (self[$0] == self[$1] && $0 > $1) }
     }

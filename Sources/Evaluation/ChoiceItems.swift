@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Multiple-choice questions, as HellaSwag, ARC and their like ask them.
+// Multiple-choice questions, as in HellaSwag and ARC.
 
 import JSON
 import Tiller
@@ -21,7 +21,7 @@ package struct ChoiceItem: Sendable, Equatable {
 extension ChoiceItem {
     /// Reads JSON lines; other fields are ignored.
     ///
-    /// - Throws: `TillerError.invalidOption` that names the row and what is wrong with it.
+    /// - Throws: `TillerError.invalidOption` that names the row and its defect.
     package static func read(_ bytes: [UInt8], fileName: String) throws(TillerError) -> [ChoiceItem] {
         var items: [ChoiceItem] = []
         var rows = JSONLines(bytes)
@@ -54,10 +54,10 @@ extension ChoiceItem {
         return items
     }
 
-    /// The question without white space at its end, and each choice with what stands between both.
+    /// The question without trailing white space, and each choice with the white space between the two.
     ///
-    /// That is a space where neither brings white space of its own. It belongs to the choice's tokens, because most
-    /// vocabularies have words that begin with a space.
+    /// That is a space if neither has white space of its own. It belongs to the choice's tokens, since in most
+    /// vocabularies words begin with a space.
     package var parts: (question: String, choices: [String]) {
         let stem = String(question.reversed().drop(while: \.isWhitespace).reversed())
         let end = String(question.dropFirst(stem.count))
@@ -74,7 +74,7 @@ extension ChoiceItem {
 extension JSONLines {
     /// The next row of a file.
     ///
-    /// - Throws: `TillerError.invalidOption` with the file's name where a row is no JSON.
+    /// - Throws: `TillerError.invalidOption` with the file's name where a row is not JSON.
     package mutating func next(of fileName: String) throws(TillerError) -> Row? {
         do { return try next() } catch { throw .invalidOption("\(fileName): \(error)") }
     }

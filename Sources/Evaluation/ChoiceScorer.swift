@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// ln P of the choices of items. What those of an item have in common, the question, is evaluated once.
+// Computes ln P of an item's choices. The question, which they share, is evaluated once.
 
 import Kernels
 import Steering
@@ -7,12 +7,12 @@ import Tiller
 
 /// Scores the choices of several items at a time.
 package struct ChoiceScorer {
-    /// Timelines that go through the model together, one for each item.
+    /// Sessions that are evaluated as one batch, one per item.
     private let sessions: [Session]
     private let engine: Engine
-    /// Of longer items the beginning is left out.
+    /// Longer items lose their beginning.
     package static let tokenLimit = 4096
-    /// Items that are scored together.
+    /// Items in a batch.
     package static let itemCount = 16
 
     package init(engine: Engine) throws(TillerError) {
@@ -23,7 +23,7 @@ package struct ChoiceScorer {
     /// Whether a gate of the last plan has opened for any token; nil without gates.
     package var hasOpenedGate: Bool? { sessions.haveOpenedGate }
 
-    /// Tokens that are evaluated of the longest question with its choice.
+    /// Number of tokens to evaluate for the longest question with its choice.
     package func longestText(of items: some Collection<ChoiceItem>) throws(TillerError) -> Int {
         var longest = 0
         for item in items {
@@ -32,7 +32,7 @@ package struct ChoiceScorer {
         return longest
     }
 
-    /// ln P(choice | question) of each choice of each item, in nats.
+    /// ln P(choice | question) of every choice of every item, in nats.
     package func logLikelihoods(of items: some Collection<ChoiceItem>, under plan: SteeringPlan)
         throws(TillerError) -> [[Double]]
     {
@@ -46,7 +46,7 @@ package struct ChoiceScorer {
         return results
     }
 
-    /// One choice of all items after the other: what a timeline holds of the question serves the next one.
+    /// Scores the first choice of all items, then the second, and so on: each session keeps its question for the next choice.
     private func logLikelihoods(ofFew items: ArraySlice<[ChoiceText]>) throws(TillerError) -> [[Double]] {
         var sums = items.map { [Double](repeating: 0, count: $0.count) }
         for choice in 0..<(items.map(\.count).max() ?? 0) {
@@ -62,9 +62,9 @@ package struct ChoiceScorer {
         return sums
     }
 
-    /// Question and choice are encoded as one text, of which the first tokens, as many as the question alone has, are
-    /// the question's: lm-evaluation-harness' rule. Few vocabularies merge over the boundary; where one does, the
-    /// choice begins behind the merged token.
+    /// Encodes question and choice as one text. Its first tokens, as many as the question alone has, are the question's:
+    /// lm-evaluation-harness' rule. Few vocabularies merge across the boundary; if one does, the choice begins after the
+    /// merged token.
     private func tokenized(_ item: ChoiceItem) throws(TillerError) -> [ChoiceText] {
         let begin = engine.beginOfText.map { [$0] } ?? []
         let (question, choices) = item.parts
@@ -75,9 +75,9 @@ package struct ChoiceScorer {
             guard tokens.count >= 2 else {
                 throw .invalidOption("'\(question + choice)' is one token; nothing comes before the choice")
             }
-            // Something comes before what is scored, and something is scored.
+            // At least one token precedes the scored ones, and at least one is scored.
             var start = min(max(questionCount, 1), tokens.count - 1)
-            // The last token is scored and never evaluated.
+            // The last token is scored but never evaluated.
             let surplus = tokens.count - 1 - sessions[0].contextLength
             if surplus > 0 {
                 tokens.removeFirst(surplus)
@@ -92,10 +92,10 @@ package struct ChoiceScorer {
 /// A question with one of its choices.
 private struct ChoiceText {
     let tokens: [Int32]
-    /// The token before the first of the choice: its logits are the first that count.
+    /// The last token before the choice; its logits are the first to score.
     let first: Int
 
     var question: ArraySlice<Int32> { tokens[..<first] }
-    /// The last token is scored and never evaluated.
+    /// The last token is scored but never evaluated.
     var toScore: ArraySlice<Int32> { tokens[first...].dropLast() }
 }

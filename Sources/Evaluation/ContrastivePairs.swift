@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Contrastive text: two continuations that differ in one concept, on a common prompt or alone.
+// Contrastive pairs: two continuations that differ in one concept, with a common prompt or without one.
 
 import JSON
 import Tiller
 
-/// One row `{prompt?, positive, negative}`.
+/// A contrastive pair: one row `{prompt?, positive, negative}`.
 package struct ContrastivePair: Sendable, Equatable {
     package let prompt: String?
     package let positive, negative: String
@@ -17,15 +17,14 @@ package struct ContrastivePair: Sendable, Equatable {
 }
 
 extension ContrastivePair {
-    /// Reads JSON lines; other fields are ignored, and rows with a side that is null, which contrast nothing,
-    /// are left out.
+    /// Reads JSON lines. Other fields are ignored; rows with a null side have no contrast and are left out.
     ///
     /// - Throws: `TillerError.invalidOption` that names the row and what it lacks.
     package static func read(_ bytes: [UInt8], fileName: String) throws(TillerError) -> [ContrastivePair] {
         try rows(bytes, fileName: fileName).map(\.pair)
     }
 
-    /// The same with the rows that they stand in, whose other fields are for others.
+    /// The same with the complete rows, whose other fields callers may use.
     static func rows(
         _ bytes: [UInt8], fileName: String
     ) throws(TillerError) -> [(pair: ContrastivePair, line: Int, value: JSON)] {
@@ -53,10 +52,10 @@ extension ContrastivePair {
         return pairs
     }
 
-    /// Tokens of both sides.
+    /// Tokenizes both sides.
     ///
     /// With a prompt, a side is the assistant's answer in the model's chat format; alone it is plain text.
-    /// - Parameter limit: tokens of each side beyond which it is cut.
+    /// - Parameter limit: maximum tokens per side; a longer side is truncated.
     /// - Returns: nil where a side has no token of its own within the limit.
     package func tokenized(engine: Engine, limit: Int) throws(TillerError) -> TokenizedPair? {
         var (positive, negative, start): ([Int32], [Int32], Int)
@@ -67,7 +66,7 @@ extension ContrastivePair {
             start = question.count
         } else {
             (positive, negative) = (engine.encode(self.positive), engine.encode(self.negative))
-            // Nothing predicts the first token, and its state is the attention's sink.
+            // Nothing predicts the first token, and its state is the attention sink.
             start = 1
         }
         positive = Array(positive.prefix(limit))
@@ -81,7 +80,7 @@ extension ContrastivePair {
 package struct TokenizedPair: Sendable {
     /// Prompt and side.
     package let positive, negative: [Int32]
-    /// Where the side's own text begins; the tokens before it are the same in both where there is a prompt.
+    /// The first token of the side's own text. With a prompt, the tokens before it are the same in both sides.
     package let start: Int
 
     package init(positive: [Int32], negative: [Int32], start: Int) {
@@ -90,10 +89,10 @@ package struct TokenizedPair: Sendable {
         self.start = start
     }
 
-    /// The tokens that both sides answer.
+    /// The tokens before both sides.
     package var prompt: ArraySlice<Int32> { positive[..<start] }
 
-    /// Both sides cut to their first own tokens.
+    /// Both sides, truncated to their first own tokens.
     package func prefix(_ count: Int) -> TokenizedPair {
         TokenizedPair(
             positive: Array(positive.prefix(start + count)), negative: Array(negative.prefix(start + count)),
@@ -102,7 +101,7 @@ package struct TokenizedPair: Sendable {
 }
 
 extension Array {
-    /// `count` elements spread evenly over the array, in their order; all where there are no more.
+    /// `count` evenly spaced elements in their order; all if there are no more.
     package func spread(_ count: Int) -> [Element] {
         guard count < self.count else { return self }
         return (0..<Swift.max(count, 0)).map { self[$0 * self.count / count] }

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a conversion cost, as a manifest tells it.
+// The quality loss of a conversion, as its manifest records it.
 
 import JSON
 
-/// How far a converted model is from what it was made from, over `MeasurementText`.
+/// The divergence of a converted model from its source, over `MeasurementText`.
 package struct ConversionQuality: Sendable {
-    /// From here on a file says more about its quantization than about its model.
+    /// Above this divergence a file reflects its quantization more than its model.
     package static let alarmingDivergence = 0.5
 
-    /// Mean KL(reference ‖ converted) in nats by token, and its 99th percentile.
+    /// Mean KL(reference ‖ converted) in nats per token, and its 99th percentile.
     package let mean, high: Double
-    /// Share of tokens for which both find the same one the most likely.
+    /// Share of tokens for which both models have the same most likely token.
     package let sameTop: Double
     package let perplexity, referencePerplexity: Double
-    /// Encoding of the weights that the reference ran with.
+    /// Encoding of the reference's weights.
     package let reference: String
 
     package var isAlarming: Bool { !(mean <= Self.alarmingDivergence) }
 }
 
 extension ConversionQuality {
-    /// Reads a manifest's `quality`; nil where it holds something else.
+    /// Reads a manifest's `quality`; nil where a figure is missing.
     package init?(_ json: JSON) {
         func number(_ key: String) -> Double? { json[key]?.doubleValue }
         guard let mean = number("mean_kl"), let high = number("p99_kl"), let sameTop = number("same_top"),

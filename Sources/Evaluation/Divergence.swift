@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// How far a model's distributions are from a reference's, in the figures of llama-perplexity's --kl-divergence.
+// KL divergence of a model's distributions from a reference's, in the figures of llama-perplexity's --kl-divergence.
 
 import Glibc
 import JSON
 
-/// Both models' distributions of one token, compared.
+/// Compares both models' distributions of one token.
 package struct PositionDivergence: Sendable {
-    /// KL(reference ‖ model), in nats.
+    /// KL divergence KL(reference ‖ model), in nats.
     package let divergence: Double
-    /// Whether both find the same token the most likely one.
+    /// Whether both models have the same most likely token.
     package let isSameTop: Bool
-    /// −ln P of the text's own next token.
+    /// −ln P of the text's actual next token.
     package let loss, referenceLoss: Double
 
     package init(divergence: Double, isSameTop: Bool, loss: Double, referenceLoss: Double) {
@@ -21,9 +21,9 @@ package struct PositionDivergence: Sendable {
     }
 }
 
-/// The comparison of two models over a text, or over several.
+/// The comparison of two models over one or more texts.
 package struct Divergence: Sendable {
-    /// One for each scored token.
+    /// One per scored token.
     package let positions: [PositionDivergence]
     private let sorted: [Double]
     private let divergences, lossRises, losses, referenceLosses: RunningMean
@@ -37,30 +37,30 @@ package struct Divergence: Sendable {
         lossRises = RunningMean(positions.map { $0.loss - $0.referenceLoss })
     }
 
-    /// Several texts taken together: every token counts alike.
+    /// Joins several texts; every token has the same weight.
     package init(joining parts: [Divergence]) { self.init(parts.flatMap(\.positions)) }
 
-    /// Scored tokens.
+    /// Number of scored tokens.
     package var tokenCount: Int { positions.count }
-    /// Mean KL(reference ‖ model), in nats by token.
+    /// Mean KL(reference ‖ model), in nats per token.
     package var mean: Double { divergences.mean }
     /// Standard error of the mean.
     package var meanError: Double { divergences.standardError }
     package var median: Double { quantile(0.5) }
     package var largest: Double { sorted.last ?? 0 }
 
-    /// The divergence below which a share of the tokens lies.
+    /// The quantile of the divergence for a share of the tokens.
     package func quantile(_ share: Double) -> Double { Evaluation.quantile(share, ofSorted: sorted) }
 
     private var sameTopCount: Int { positions.count { $0.isSameTop } }
-    /// Share of tokens for which both models find the same one the most likely.
+    /// Share of tokens for which both models have the same most likely token.
     package var sameTop: Double { Double(sameTopCount) / Double(max(tokenCount, 1)) }
     /// Its 95 % interval.
     package var sameTopInterval: ClosedRange<Double> {
         wilsonInterval(successes: sameTopCount, of: tokenCount)
     }
 
-    /// √ mean (P(model) − P(reference))² of the text's own tokens.
+    /// √ mean (P(model) − P(reference))² of the text's actual tokens.
     package var probabilityDifference: Double {
         let squares = positions.map { position in
             let difference = exp(-position.loss) - exp(-position.referenceLoss)
@@ -71,7 +71,7 @@ package struct Divergence: Sendable {
 
     package var perplexity: Double { exp(losses.mean) }
     package var referencePerplexity: Double { exp(referenceLosses.mean) }
-    /// ln of the ratio of both perplexities, in nats by token.
+    /// ln of the ratio of the perplexities, in nats per token.
     package var lossRise: Double { lossRises.mean }
     /// Its standard error, from the paired differences.
     package var lossRiseError: Double { lossRises.standardError }

@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs a model and its reference over the same text, a few positions of one and then of the other: whole chunks of
-// logits would be hundreds of megabytes for a large vocabulary.
+// Runs a model and its reference over the same text, alternating after a few positions: the logits of whole chunks would
+// take hundreds of megabytes for a large vocabulary.
 
 import Glibc
 import Platform
 import Steering
 import Tiller
 
-/// Two models side by side.
+/// Compares two models over texts.
 package struct DivergenceMeter {
     private let model, reference: Session
-    /// The reference's logits of a few positions, [rowCount × vocabularySize].
+    /// The reference's logits at a few positions, [rowCount × vocabularySize].
     private let rows: AlignedBuffer<Float>
     private let rowCount: Int
     private let contextLength: Int
 
-    /// Positions taken together: those of a batch, unless their logits would be larger than `largestByteCount`.
+    /// Positions per step: a batch, unless its logits would exceed `largestByteCount`.
     private static let largestRowCount = 128
     private static let largestByteCount = 32 << 20
 
     /// - Parameters:
-    ///   - steering: steers the model; the reference stays plain, so that a model against itself shows what steering
-    ///     changes.
+    ///   - steering: profiles for the model. The reference stays unsteered, so a model compared with itself shows the
+    ///     effect of steering.
     ///   - contextLength: tokens of a chunk.
-    /// - Throws: `TillerError.invalidOption` where both have different vocabularies,
-    ///   `.invalidProfile` where what steers begins after a chunk.
+    /// - Throws: `TillerError.invalidOption` where the vocabularies differ, `.invalidProfile` where steering begins after
+    ///   a chunk.
     package init(engine: Engine, reference: Engine, steering: [AppliedProfile] = [], contextLength: Int = 512)
         throws(TillerError)
     {
@@ -42,15 +42,15 @@ package struct DivergenceMeter {
         }
     }
 
-    /// Whether a gate of what steers has opened for any token; nil without gates.
+    /// Whether a gate of the steering has opened for any token; nil without gates.
     package var hasOpenedGate: Bool? { model.hasOpenedGate }
 
-    /// Compares both over a text.
+    /// Compares both models over a text.
     ///
     /// - Parameters:
     ///   - chunkLimit: chunks to score; nil scores all.
-    ///   - onChunk: called after each chunk with (chunks done, chunks in all).
-    /// - Throws: `TillerError.invalidOption` where the text is shorter than one chunk or both read it differently.
+    ///   - onChunk: called after each chunk with (chunks done, total chunks).
+    /// - Throws: `TillerError.invalidOption` where the text is shorter than one chunk or the models tokenize it differently.
     package func measure(
         _ text: String, chunkLimit: Int? = nil, onChunk: (Int, Int) -> Void = { _, _ in }
     ) throws(TillerError) -> Divergence {
@@ -94,10 +94,10 @@ package struct DivergenceMeter {
 extension PositionDivergence {
     /// Compares the distributions of two rows of logits r and m of equal length.
     ///
-    /// With Z = Σ eˣ over a row, KL = Σ eʳ (r − m) / Z(r) − ln Z(r) + ln Z(m). Sums are Double: what is left where
-    /// two models are nearly equal is smaller than the rounding of a Float logarithm.
+    /// With Z = Σ eˣ over a row, KL = Σ eʳ (r − m) / Z(r) − ln Z(r) + ln Z(m). Sums are Double: for two nearly equal
+    /// models the result is smaller than the rounding error of a Float logarithm.
     /// - Parameter next: the token that follows in the text.
-    /// - Precondition: rows are not empty, and `next` lies inside them.
+    /// - Precondition: rows are not empty, and `next` is a valid index.
     package init(reference r: UnsafeBufferPointer<Float>, model m: UnsafeBufferPointer<Float>, next: Int) {
         precondition(r.count == m.count && r.indices.contains(next), "PositionDivergence: sizes differ")
         var (topR, topM) = (0, 0)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Items of an evaluation: contrastive pairs, and which of them belong together.
+// Items of an evaluation: contrastive pairs, and their groups.
 
 import JSON
 import Tiller
 
-/// A pair and its group; pairs of one group (a domain, a template, a source text) are no independent evidence.
+/// A pair and its group; pairs of one group (a domain, a template, a source text) are not independent evidence.
 package struct EvaluationItem: Sendable, Equatable {
     package let pair: ContrastivePair
     package let group: String
@@ -16,9 +16,9 @@ package struct EvaluationItem: Sendable, Equatable {
 }
 
 extension EvaluationItem {
-    /// Reads JSON lines `{prompt?, positive, negative, group?}`; a row without a group is one of its own.
+    /// Reads JSON lines `{prompt?, positive, negative, group?}`; a row without a group forms its own.
     ///
-    /// - Throws: `TillerError.invalidOption` that names the row and what is wrong with it.
+    /// - Throws: `TillerError.invalidOption` that names the row and its defect.
     package static func read(_ bytes: [UInt8], fileName: String) throws(TillerError) -> [EvaluationItem] {
         var items: [EvaluationItem] = []
         for row in try ContrastivePair.rows(bytes, fileName: fileName) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What each kind of steering costs in time. A few parts in a thousand drown in the noise of a machine from one second to
-// the next, so plain and steered steps take turns, token by token, and the median of their ratios is taken.
+// The run time of each steering operation. Differences of a few per mille are smaller than the noise from one second to
+// the next, so unsteered and steered steps alternate token by token, and the median of their ratios is taken.
 
 import Formats
 import JSON
@@ -8,7 +8,7 @@ import Platform
 import Steering
 import Tiller
 
-/// The cost of one kind of operation, as a share of the plain time.
+/// The cost of one operation, as a share of the unsteered time.
 package struct OperationCost: Sendable {
     package let name: String
     /// Medians of steered / plain − 1.
@@ -19,16 +19,16 @@ package struct OperationCost: Sendable {
     }
 }
 
-/// Measures made-up profiles that steer the upper middle layers, as trained ones do.
+/// Measures synthetic profiles that steer the upper middle layers, as trained ones do.
 package struct OperationCostMeter {
     private let engine: Engine
     private let plain, steered: Session
     private let prefillTokens: [Int32]
     private let repetitions: Int
 
-    /// Tokens that are decoded one behind the other, and those before them.
+    /// Number of tokens to decode, and the depth at which decoding starts.
     private static let decodeCount = 200, depth = 32
-    /// Pairs of runs for each repetition.
+    /// Pairs of runs per repetition.
     private static let decodeRuns = 100, prefillRuns = 4
 
     package init(engine: Engine, repetitions: Int) throws(TillerError) {
@@ -44,7 +44,7 @@ package struct OperationCostMeter {
         steered = try engine.makeSession(contextLength: context)
     }
 
-    /// - Parameter progress: called with (kinds done, kinds in all).
+    /// - Parameter progress: called with (kinds done, total kinds).
     package func measure(progress: (Int, Int) -> Void = { _, _ in }) throws(TillerError) -> [OperationCost] {
         let profiles = madeUpProfiles()
         var costs: [OperationCost] = []
@@ -79,7 +79,7 @@ package struct OperationCostMeter {
         }
     }
 
-    /// The median of the ratios of neighbouring runs; both go first in turns.
+    /// The median of the ratios of neighbouring runs; their order alternates.
     private func cost(
         _ count: Int, _ run: (Session, Int) throws(TillerError) -> Void,
         before prepare: (Int) throws(TillerError) -> Void = { _ in }
@@ -100,14 +100,14 @@ package struct OperationCostMeter {
 
     // MARK: - Profiles
 
-    /// One of each kind; the first does nothing and shows what the measurement is worth.
+    /// One profile of each kind; the first does nothing and shows the noise of the measurement.
     private func madeUpProfiles() -> [SteeringProfile] {
         let configuration = engine.model.configuration
         let headWidth = configuration.headCount * configuration.headSize
         let count = configuration.layerCount
         let layers = count * 40 / 100...max(count * 40 / 100, count * 80 / 100 - 1)
         func unit(_ index: Int, _ width: Int) -> [Float] {
-            // Orthogonal in twos: equal in size everywhere, with every other sign changed.
+            // The two vectors are orthogonal: equal magnitudes, with the sign of every other element changed in the second one.
             let size = 1 / Float(width / 2 * 2).squareRoot()
             return (0..<width).map { $0 < width / 2 * 2 ? ($0 % 2 == 1 && index == 1 ? -size : size) : 0 }
         }

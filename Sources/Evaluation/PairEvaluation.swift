@@ -6,17 +6,17 @@ import Kernels
 import Steering
 import Tiller
 
-/// Log-odds of the positive over the negative side, in nats by token, plain and steered.
+/// Log-odds of the positive over the negative side, in nats per token, without and with steering.
 public struct PairEvaluation: Sendable {
-    /// mean ln P(positive) − mean ln P(negative), each averaged over the tokens of its side; one for each pair.
+    /// mean ln P(positive) − mean ln P(negative), each averaged over the tokens of its side; one per pair.
     public let plain: [Double]
-    /// The same under steering; equal to `plain` where nothing steers.
+    /// The same with steering; equal to `plain` without steering.
     public let steered: [Double]
     private let isSteered: Bool
-    /// Whether a gate of what steers has opened for any token; nil without gates.
+    /// Whether a gate of the steering has opened for any token; nil without gates.
     package let hasOpenedGate: Bool?
 
-    /// What steering changed, by pair.
+    /// The change by steering, per pair.
     public var shifts: [Double] { zip(steered, plain).map { $0 - $1 } }
     public var meanLogOdds: Double { mean(steered) }
     public var meanShift: Double { mean(shifts) }
@@ -24,7 +24,7 @@ public struct PairEvaluation: Sendable {
     public var shareShifted: Double { Double(shifts.filter { $0 > 0 }.count) / Double(max(shifts.count, 1)) }
 
     package var json: JSON.Object {
-        // The interval belongs to what was asked: the shift where something steers, else the log-odds.
+        // The interval of the shift with steering, else of the log-odds.
         let interval = bootstrapInterval(of: isSteered ? shifts : steered)
         var object: JSON.Object = [
             "mean_log_odds": .number(meanLogOdds), "plain_mean_log_odds": .number(mean(plain)),
@@ -42,7 +42,7 @@ public struct PairEvaluation: Sendable {
 extension PairEvaluation {
     /// Scores every pair without and with steering; pairs with a side that has no token of its own are left out.
     ///
-    /// - Parameter onPairs: called after some pairs with (evaluations done, evaluations in all).
+    /// - Parameter onPairs: called after some pairs with (evaluations done, total evaluations).
     package static func measure(
         _ pairs: [ContrastivePair], engine: Engine, steering: [AppliedProfile],
         onPairs: (Int, Int) -> Void = { _, _ in }
@@ -50,7 +50,7 @@ extension PairEvaluation {
         try measure(pairs, engine: engine, plan: engine.scoringPlan(steering), onPairs: onPairs)
     }
 
-    /// The same under a plan that may come from another file.
+    /// The same with a plan, which may come from another file.
     package static func measure(
         _ pairs: [ContrastivePair], engine: Engine, plan steeredPlan: SteeringPlan,
         onPairs: (Int, Int) -> Void = { _, _ in }
@@ -63,7 +63,7 @@ extension PairEvaluation {
         guard !tokens.isEmpty else {
             throw .invalidOption("no pair has a token to score on both sides")
         }
-        // The last token of a side is scored and never evaluated.
+        // The last token of a side is scored but never evaluated.
         let longest = tokens.map { max($0.positive.count, $0.negative.count) - 1 }.max() ?? 0
         try steeredPlan.requireAction(within: longest)
         let count = steeredPlan.isEmpty ? tokens.count : 2 * tokens.count
@@ -78,12 +78,12 @@ extension PairEvaluation {
     }
 }
 
-/// Scores sides of pairs, several pairs at a time.
+/// Scores sides of pairs, several pairs in a batch.
 package struct PairScorer {
-    /// Timelines that go through the model together.
+    /// Sessions that are evaluated as one batch.
     private let sessions: [Session]
     package let engine: Engine
-    /// Longer sides are scored over their first tokens.
+    /// Longer sides are scored only over their first tokens.
     package static let tokenLimit = 1024
     private static let timelineCount = 16
 
@@ -95,18 +95,18 @@ package struct PairScorer {
     /// Whether a gate of the last plan has opened for any token; nil without gates.
     package var hasOpenedGate: Bool? { sessions.haveOpenedGate }
 
-    /// The pair's tokens, cut to what can be scored; nil where a side has none of its own.
+    /// The pair's tokens, truncated to the limit; nil where a side has none of its own.
     package func tokenized(_ pair: ContrastivePair) throws(TillerError) -> TokenizedPair? {
         try pair.tokenized(engine: engine, limit: sessions[0].contextLength)
     }
 
-    /// mean ln P(positive | prompt) − mean ln P(negative | prompt), in nats by token.
+    /// mean ln P(positive | prompt) − mean ln P(negative | prompt), in nats per token.
     package func logOdds(of pair: TokenizedPair, under plan: SteeringPlan) throws(TillerError) -> Double {
         try logOdds(of: [pair], under: plan)[0]
     }
 
-    /// The same for many pairs; what a timeline's prompt shares with the one before, a chat template's beginning at least,
-    /// is evaluated once.
+    /// The same for many pairs. The prefix that a session's prompt shares with the previous one, at least the start of
+    /// the chat template, is evaluated once.
     ///
     /// - Parameter onPairs: called with the number of pairs done.
     package func logOdds(
@@ -124,10 +124,10 @@ package struct PairScorer {
         return found
     }
 
-    /// As many pairs as there are timelines, which keep what they hold of their prompts.
+    /// Scores at most one pair per session; sessions keep the prefix of their prompts.
     private func logOdds(ofFew pairs: ArraySlice<TokenizedPair>) throws(TillerError) -> [Double] {
         var scored = zip(sessions, pairs).map { ScoredPair($0, $1) }
-        // Logits are computed where a token is scored.
+        // Logits are computed only where a token is scored.
         try Session.evaluate(scored.map { ($0.session, $0.session.keepBeginning(of: $0.prompt)) })
         try Session.evaluate(scored.map { ($0.session, $0.positiveToScore) }) { index, position, logits in
             scored[index].addPositive(position, logits)
@@ -140,15 +140,15 @@ package struct PairScorer {
     }
 }
 
-/// One pair on its way through a timeline: prompt, positive side, back to where the sides part, negative side.
+/// Scores one pair in a session: prompt, positive side, rewind to where the sides diverge, negative side.
 private struct ScoredPair {
     let session: Session
     let pair: TokenizedPair
-    /// The last token of the prompt, whose logits are the first that count.
+    /// The last token of the prompt; its logits are the first to score.
     let first: Int
     /// The last token that both sides share.
     let parting: Int
-    /// Answers of one token: both are in the distribution after the prompt.
+    /// Whether each side is one token: the distribution after the prompt then scores both.
     let isOneToken: Bool
     private var common = 0.0, positive = 0.0, negative = 0.0
 
@@ -163,10 +163,10 @@ private struct ScoredPair {
         parting = isOneToken ? first : max(same - 1, first)
     }
 
-    /// Without its last token.
+    /// The prompt without its last token.
     var prompt: ArraySlice<Int32> { pair.positive[..<first] }
 
-    /// The last token of a side is not evaluated: nothing comes after it.
+    /// The last token of a side is not evaluated, since nothing follows it.
     var positiveToScore: ArraySlice<Int32> { pair.positive[first...].dropLast() }
     var negativeToScore: ArraySlice<Int32> { isOneToken ? [] : pair.negative[parting...].dropLast() }
 

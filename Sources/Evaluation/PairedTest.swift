@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Is a difference more than chance? Tests and intervals for paired differences whose items may belong together: items of
-// one group (a domain, a template, a source text) are resampled and exchanged together, since they are no independent evidence.
+// Is a difference more than chance? Tests and intervals for paired differences. Items of one group (a domain, a template,
+// a source text) are resampled and sign-flipped together, since they are not independent evidence.
 
 import Glibc
 import Platform
 
-/// Differences of items, gathered by group.
+/// Differences of items, by group.
 package struct GroupedDifferences: Sendable {
     /// Sum and number of each group's differences.
     package let sums: [Double]
     package let counts: [Int]
 
-    /// - Parameter groups: one for each value; items of a group belong together. nil takes every item for itself.
+    /// - Parameter groups: one per value; items with equal names form a group. nil makes every item a group.
     package init(_ values: [Double], groups: [String]? = nil) {
         precondition(groups == nil || groups?.count == values.count, "GroupedDifferences: one group by value")
         guard let groups else {
@@ -19,7 +19,7 @@ package struct GroupedDifferences: Sendable {
             counts = values.map { _ in 1 }
             return
         }
-        // In the order of first occurrence, so that a seed repeats the figures.
+        // In order of first occurrence, so that a seed reproduces the figures.
         var places: [String: Int] = [:]
         var (sums, counts): ([Double], [Int]) = ([], [])
         for (value, group) in zip(values, groups) {
@@ -39,7 +39,7 @@ package struct GroupedDifferences: Sendable {
     package var mean: Double { sums.reduce(0, +) / Double(max(counts.reduce(0, +), 1)) }
 }
 
-/// What a test is about.
+/// The alternative hypothesis of a test.
 package enum TestDirection: Sendable {
     /// The mean is above 0.
     case greater
@@ -48,20 +48,19 @@ package enum TestDirection: Sendable {
 }
 
 extension GroupedDifferences {
-    /// Sign changes are all tried up to this number of groups, beyond it drawn.
+    /// Up to this number of groups all sign changes are enumerated; beyond it they are sampled.
     private static let exactGroupCount = 14
 
-    /// p of the paired permutation test: how often the mean is at least as large with signs turned by chance, group by
-    /// group.
+    /// p of the paired permutation test: how often the mean is at least as large when each group's sign is random.
     ///
-    /// Up to 14 groups all sign changes count; beyond, `resamples` drawn ones and the observed one, which makes p valid
-    /// for any number of them (Phipson and Smyth, arXiv 1603.05766). Two-sided p is twice the smaller one-sided p.
+    /// Up to 14 groups all sign changes count. Beyond that, `resamples` random ones and the observed one count, so p is
+    /// valid for any number of them (Phipson and Smyth, arXiv 1603.05766). Two-sided p is twice the smaller one-sided p.
     package func permutationTest(
         _ direction: TestDirection = .greater, resamples: Int = 9_999, seed: UInt64 = 1
     ) -> Double {
         guard groupCount > 0 else { return 1 }
         let observed = sums.reduce(0, +)
-        // What differs by rounding alone is equal.
+        // Values that differ only by rounding are equal.
         let margin = 1e-14 * max(sums.reduce(0) { $0 + abs($1) }, .leastNormalMagnitude)
         var (above, below, total) = (0, 0, 0)
         func count(_ sum: Double) {
@@ -91,11 +90,11 @@ extension GroupedDifferences {
         return direction == .greater ? greater : min(1, 2 * min(greater, less))
     }
 
-    /// The 95 % bootstrap interval of the mean, whole groups resampled.
+    /// The 95 % bootstrap interval of the mean; it resamples whole groups.
     ///
-    /// Plain percentiles are too narrow where groups are few: they leave out that the variance itself is estimated. The
-    /// percentiles are taken further out by as much as Student's interval is wider than the normal one (Hesterberg 2015, "expanded percentiles"). One group alone says nothing about others: its
-    /// interval is infinite.
+    /// Plain percentiles are too narrow for few groups, since they ignore that the variance is estimated too. So the
+    /// percentiles are widened by the ratio of Student's interval to the normal one (Hesterberg 2015, "expanded
+    /// percentiles"). A single group says nothing about others: its interval is infinite.
     package func bootstrapInterval(resamples: Int = 10_000, seed: UInt64 = 1) -> ClosedRange<Double> {
         guard groupCount > 1 else { return groupCount == 0 ? 0...0 : -Double.infinity...Double.infinity }
         var random = SplitMix64(seed: seed)
@@ -115,9 +114,9 @@ extension GroupedDifferences {
     }
 }
 
-/// Holm's adjusted p-values: all below α may be called significant together, with an error of α in all (Holm 1979).
+/// Holm's adjusted p-values: all below α are significant together, with a family-wise error of at most α (Holm 1979).
 ///
-/// - Returns: max over j ≤ i of min(1, (m − j) · p_(j)), j counted from 0 in ascending order, in the order given.
+/// - Returns: max over j ≤ i of min(1, (m − j) · p_(j)), j counted from 0 in ascending order, in the input's order.
 package func holmAdjusted(_ p: [Double]) -> [Double] {
     var adjusted = p
     var largest = 0.0
@@ -128,10 +127,9 @@ package func holmAdjusted(_ p: [Double]) -> [Double] {
     return adjusted
 }
 
-/// The value that Student's t stays below with a probability above a half.
+/// The quantile of Student's t for a probability above a half.
 ///
-/// The distribution is integrated by Simpson's rule and inverted by halving; exact to about 1e-9 from one degree of
-/// freedom on.
+/// Integrates the density by Simpson's rule and inverts by bisection; exact to about 1e-9 from one degree of freedom on.
 package func studentQuantile(_ probability: Double, degreesOfFreedom n: Double) -> Double {
     precondition(probability >= 0.5 && probability < 1 && n > 0, "studentQuantile: outside its range")
     // With t = √n · tan u the density is cosⁿ⁻¹ u, on a bounded interval.
@@ -151,7 +149,7 @@ package func studentQuantile(_ probability: Double, degreesOfFreedom n: Double) 
     return n.squareRoot() * tan((low + high) / 2)
 }
 
-/// The slope through 0 of y on x, Σ x y / Σ x², as an effect grows with the strength; 0 where every x is.
+/// The slope through 0 of y on x, Σ x y / Σ x², for an effect that grows with the strength; 0 where every x is 0.
 package func slopeThroughZero(_ x: [Double], _ y: [Double]) -> Double {
     precondition(x.count == y.count, "slopeThroughZero: values that do not belong together")
     let squares = x.reduce(0) { $0 + $1 * $1 }

@@ -9,16 +9,16 @@ import Tiller
 
 /// How well a model predicts a text.
 public struct Perplexity: Sendable {
-    /// Scored tokens.
+    /// Number of scored tokens.
     public let tokenCount: Int
     /// Σ −ln P over the scored tokens.
     public let negativeLogLikelihood: Double
     /// Standard error of the mean.
     public let meanError: Double
-    /// Whether a gate of what steers has opened for any token; nil without gates.
+    /// Whether a gate of the steering has opened for any token; nil without gates.
     package let hasOpenedGate: Bool?
 
-    /// Mean −ln P by token, in nats.
+    /// Mean −ln P per token, in nats.
     public var mean: Double { negativeLogLikelihood / Double(tokenCount) }
     public var perplexity: Double { exp(mean) }
 
@@ -38,9 +38,9 @@ extension Perplexity {
     /// - Parameters:
     ///   - contextLength: tokens of a chunk; its second half is scored.
     ///   - chunkLimit: chunks to score; nil scores all.
-    ///   - onChunk: called after each chunk with (chunks done, chunks in all, perplexity so far).
-    /// - Throws: `TillerError.invalidOption` where the text is shorter than one chunk,
-    ///   `.invalidProfile` where what steers begins after it.
+    ///   - onChunk: called after each chunk with (chunks done, total chunks, perplexity so far).
+    /// - Throws: `TillerError.invalidOption` where the text is shorter than one chunk, `.invalidProfile` where steering
+    ///   begins after a chunk.
     public static func measure(
         _ text: String, engine: Engine, steering: [AppliedProfile] = [], contextLength: Int = 512,
         chunkLimit: Int? = nil,

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two models can only be compared position by position where an id means the same to both.
+// Two models can be compared position by position only if an id means the same to both.
 
 import Tiller
 import Tokenization
 
 extension Engine {
-    /// Makes sure that another model has this one's vocabulary.
+    /// Checks that another model has this model's vocabulary.
     ///
-    /// The sections need not be equal: the same vocabulary may come out of a GGUF and of a model folder.
+    /// The sections may differ: a GGUF and a model folder can give the same vocabulary.
     /// - Throws: `TillerError.invalidOption` with the first difference.
     package func requireSameVocabulary(as reference: Engine) throws(TillerError) {
         guard vocabularySize == reference.vocabularySize else {
@@ -24,7 +24,7 @@ extension Engine {
         }
     }
 
-    /// Makes sure that another model reads a text as this one does.
+    /// Checks that another model tokenizes a text as this one does.
     ///
     /// - Throws: `TillerError.invalidOption` where the ids differ.
     package func requireSameTokens(as reference: Engine, of text: String) throws(TillerError) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Means with their uncertainty.
+// Means and their uncertainty.
 
 import Glibc
 import JSON
@@ -28,7 +28,7 @@ package struct RunningMean: Sendable {
     }
 }
 
-/// The 95 % bootstrap interval of a mean (percentiles of 10,000 resamples, seeded, so that it can be repeated).
+/// The 95 % bootstrap interval of a mean: percentiles of 10,000 resamples, with a seed for reproducibility.
 package func bootstrapInterval(of values: [Double], resamples: Int = 10_000, seed: UInt64 = 1) -> ClosedRange<
     Double
 > {
@@ -42,9 +42,9 @@ package func bootstrapInterval(of values: [Double], resamples: Int = 10_000, see
     return middle(of: means)
 }
 
-/// The same of the ratio of two means, Σ a / Σ b, whose values belong together one by one.
+/// The same for the ratio of two means, Σ a / Σ b, of paired values.
 ///
-/// - Returns: nil where the interval of the divisor's mean holds 0: then a ratio says nothing.
+/// - Returns: nil where the interval of the divisor's mean contains 0, since the ratio is then meaningless.
 package func bootstrapInterval(
     ofRatio a: [Double], to b: [Double], resamples: Int = 10_000, seed: UInt64 = 1
 ) -> ClosedRange<Double>? {
@@ -59,14 +59,14 @@ package func bootstrapInterval(
             sumA += a[index]
             sumB += b[index]
         }
-        // Rare where the divisor's interval is clear of 0.
+        // A zero is rare, since the divisor's interval excludes 0.
         if sumB != 0 { ratios.append(sumA / sumB) }
     }
     return ratios.isEmpty ? nil : middle(of: ratios)
 }
 
 /// The middle 95 % of values.
-/// - Precondition: there are values.
+/// - Precondition: `values` is not empty.
 package func middle(of values: [Double]) -> ClosedRange<Double> {
     let sorted = values.sorted()
     return sorted[sorted.count * 25 / 1000]...sorted[min(sorted.count * 975 / 1000, sorted.count - 1)]
@@ -78,7 +78,7 @@ extension SplitMix64 {
     }
 }
 
-/// The 95 % interval of a share (Wilson 1927), which stays inside 0...1 and holds for small counts too.
+/// The 95 % interval of a share (Wilson 1927), which stays within 0...1 and holds for small counts too.
 package func wilsonInterval(successes: Int, of count: Int) -> ClosedRange<Double> {
     guard count > 0 else { return 0...1 }
     let (n, z) = (Double(count), 1.959964)
@@ -88,7 +88,7 @@ package func wilsonInterval(successes: Int, of count: Int) -> ClosedRange<Double
     return max(centre - half, 0)...min(centre + half, 1)
 }
 
-/// The value below which a share of sorted values lies, linear between neighbours; 0 where there are none.
+/// The quantile of sorted values for a share, linear between neighbours; 0 where there are none.
 ///
 /// - Parameter share: in 0...1.
 package func quantile(_ share: Double, ofSorted values: [Double]) -> Double {
@@ -100,11 +100,11 @@ package func quantile(_ share: Double, ofSorted values: [Double]) -> Double {
 }
 
 extension ClosedRange<Double> {
-    /// Both ends.
+    /// Both bounds.
     package var json: JSON { [.number(lowerBound), .number(upperBound)] }
 }
 
-/// The middle value; the mean of both middle ones for an even count.
+/// The middle value; the mean of the two middle ones for an even count.
 package func median(_ values: [Double]) -> Double {
     let sorted = values.sorted()
     guard !sorted.isEmpty else { return 0 }

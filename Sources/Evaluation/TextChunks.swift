@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A text as llama-perplexity scores it, so that figures compare: cut into chunks of the context's length, of which
-// the second half is scored, so that every scored token has a long past.
+// Splits a text as llama-perplexity does, so that figures are comparable: into chunks of the context's length. Only the
+// second half of a chunk is scored, so that every scored token has a long context.
 
 import Tiller
 
@@ -12,7 +12,7 @@ package struct TextChunks: Sendable {
     /// Number of chunks.
     package let count: Int
 
-    /// Cuts a text; tokens behind the last whole chunk are left out.
+    /// Splits a text; tokens after the last whole chunk are left out.
     ///
     /// - Parameters:
     ///   - contextLength: tokens of a chunk.
@@ -39,6 +39,6 @@ package struct TextChunks: Sendable {
         return part
     }
 
-    /// The positions of a chunk whose distributions are scored: each by the token after it.
+    /// The positions of a chunk whose distributions are scored, each by the token after it.
     package var scored: Range<Int> { contextLength / 2..<contextLength - 1 }
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Does the expert read the concept better than the target? On a concept that both read equally well an expert has nothing
-// to teach, whatever the method.
+// Does the expert read the concept better than the target? If both read it equally well, the expert has nothing to teach,
+// whatever the method.
 
 import Evaluation
 
-/// Readings of two models over the same pairs.
+/// Compares how two models read the same pairs.
 package struct ExpertiseGap: Sendable {
     package enum Verdict: String, Sendable, CaseIterable {
         case expertReadsBetter = "expert-reads-better"
@@ -13,19 +13,19 @@ package struct ExpertiseGap: Sendable {
         case expertCannotRead = "expert-cannot-read"
     }
 
-    /// By layer.
+    /// One probe per layer.
     package let expert, target: [LayerProbe]
-    /// Held-out areas under the curve at a layer that is chosen on the other folds, so that the best of many layers
-    /// owes nothing to chance; with 95 % intervals over pairs.
+    /// Held-out areas under the ROC curve at a layer that the other folds choose, so that taking the best of many layers
+    /// adds no bias; with 95 % bootstrap intervals over pairs.
     package let expertAUC, targetAUC: Double
     package let expertInterval, targetInterval: ClosedRange<Double>
-    /// expertAUC − targetAUC, and its interval: the same resampled pairs for both, so that pairs which are hard for both
-    /// do not blur it.
+    /// expertAUC − targetAUC, and its interval. Both models use the same resampled pairs, so pairs that are hard for both
+    /// do not widen it.
     package let difference: Double
     package let interval: ClosedRange<Double>
     package let verdict: Verdict
 
-    /// - Precondition: both have readings, all of the same pairs under the same options.
+    /// - Precondition: both have probes, all of the same pairs with the same options.
     package init(expert: [LayerProbe], target: [LayerProbe]) {
         precondition(!expert.isEmpty && !target.isEmpty, "ExpertiseGap: a model without readings")
         let folds = expert[0].folds
@@ -48,7 +48,7 @@ package struct ExpertiseGap: Sendable {
         expertInterval = middle(of: resampled.map(\.expert))
         targetInterval = middle(of: resampled.map(\.target))
         interval = middle(of: resampled.map { $0.expert - $0.target })
-        // Below 0.5 a difference is one of noise.
+        // Below an area of 0.5, a difference is noise.
         verdict =
             if interval.lowerBound > 0, expertInterval.lowerBound > 0.5 {
                 .expertReadsBetter
@@ -61,14 +61,14 @@ package struct ExpertiseGap: Sendable {
             }
     }
 
-    /// The layers that read best, over all folds.
+    /// The layers with the largest areas, over all folds.
     package var bestExpert: LayerProbe { Self.best(of: expert) }
     package var bestTarget: LayerProbe { Self.best(of: target) }
 
     package var expertHasSomethingToTeach: Bool { verdict == .expertReadsBetter }
 
     private static func best(of readings: [LayerProbe]) -> LayerProbe {
-        // The first of equals.
+        // The first one among equals.
         readings.dropFirst().reduce(readings[0]) { $1.auc > $0.auc ? $1 : $0 }
     }
 
@@ -87,7 +87,7 @@ package struct ExpertiseGap: Sendable {
 }
 
 extension ExpertiseGap.Verdict {
-    /// What it means for training, in a sentence.
+    /// The consequence for training, in one sentence.
     package var explanation: String {
         switch self {
         case .expertReadsBetter:

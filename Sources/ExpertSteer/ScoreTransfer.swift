@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// An expert's score in place of its states: one number for each text needs no alignment.
+// Transfers an expert's scores in place of its states: one number per text needs no alignment.
 
 import Directions
 import LinearAlgebra
 
-/// v = Cov(h_T, s) / Var(s): how the target's state moves when the expert's score s rises by 1.
+/// v = Cov(h_T, s) / Var(s): the change of the target's state when the expert's score s rises by 1.
 ///
-/// It lies in the target's own basis, so no axes have to be guessed; and any text that both models read will do, with a
-/// label or without one: the expert labels it. As a pattern and not a filter it is right for adding to states.
+/// It is in the target's own basis, so no axes need to be matched. Any text that both models read will do, labelled or
+/// not, since the expert labels it. It is a pattern, not a filter, so it is suitable for adding to states.
 package struct ScoreTransfer: Sendable, Equatable {
-    /// v [target width], in the target's units by unit of the score; not normalized.
+    /// v [target width], in the target's units per unit of the score; not normalized.
     package let direction: [Double]
-    /// Correlation of (h_T − mean) · v with s on rows that v was not fitted to (cross-validated).
+    /// Correlation of (h_T − mean) · v with s on held-out rows (cross-validated).
     package let correlation: Double
 
     /// - Parameters:
-    ///   - scores: s, of the expert [n].
+    ///   - scores: the expert's scores s [n].
     ///   - target: states of the target for the same texts [n × target width].
     ///   - groups: as in `AlignmentOptions`.
     /// - Throws: `StatesError` for too few groups, for states or scores that are not finite or do not vary.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A matrix as a table of grey cells with their numbers: readable in black and white, and to the digit.
+// A matrix as a table of grey cells with their numbers, readable in black and white.
 
-/// A matrix with names for its rows and columns; dark is much.
+/// A matrix with names of its rows and columns; darker cells have larger values.
 package struct HeatMap: Sendable {
     package var title: String
     package var rowLabel: String
@@ -41,7 +41,7 @@ package struct HeatMap: Sendable {
         Self.margin.top + Self.cell.height * Double(rowNames.count) + Self.margin.bottom
     }
 
-    /// Draws the map with its labels; it takes `width` and `height`.
+    /// Draws the map with its labels; its size is `width` and `height`.
     package func draw(into svg: inout SVG, x: Double, y: Double) {
         let (left, top) = (x + Self.margin.left, y + Self.margin.top)
         let (bottom, right) = (
@@ -65,7 +65,7 @@ package struct HeatMap: Sendable {
         let (low, high) = (flat.min() ?? 0, flat.max() ?? 1)
         for (row, cells) in values.enumerated() {
             for (column, value) in cells.enumerated() {
-                // The darkest cells stay light enough for the frame, the lightest white.
+                // The lowest value is white, and the darkest cells are light enough for the frame to be visible.
                 let share = high > low ? (value - low) / (high - low) : 0
                 let origin = (
                     x: left + Self.cell.width * Double(column), y: top + Self.cell.height * Double(row)
@@ -85,7 +85,7 @@ package struct HeatMap: Sendable {
                 x: left + Self.cell.width * Double(frame.column),
                 y: top + Self.cell.height * Double(frame.row)
             )
-            // Black within white is seen on any cell.
+            // Black next to white is visible on any cell.
             for (inset, grey) in [(1.0, 1.0), (2.5, 0.0)] {
                 let (a, b) = (origin.x + inset, origin.y + inset)
                 let (c, d) = (origin.x + Self.cell.width - inset, origin.y + Self.cell.height - inset)

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Curves with their intervals over one axis, in a frame with round numbers at its sides.
+// Curves with their intervals over one axis, in a frame with round numbers on its sides.
 
 import Glibc
 
-/// Some curves in one frame.
+/// Several curves in one frame.
 package struct LineChart: Sendable {
     /// One curve.
     package struct Series: Sendable {
         package var name: String
-        /// In the order of x.
+        /// Sorted by x.
         package var points: [(x: Double, y: Double)]
-        /// An interval for each point, or none.
+        /// One interval per point, or none.
         package var intervals: [ClosedRange<Double>]
         package var marker: SVG.Marker
         package var dash: SVG.Dash
@@ -31,10 +31,10 @@ package struct LineChart: Sendable {
     package var xLabel: String
     package var yLabel: String
     package var series: [Series]
-    /// Vertical and horizontal lines with a name.
+    /// Named vertical and horizontal lines.
     package var xMarks: [(x: Double, name: String)] = []
     package var yMarks: [(y: Double, name: String)] = []
-    /// Values beyond are cut off at the frame; nil takes all there are.
+    /// Values outside are cut off at the frame; nil includes all values.
     package var yLimit: ClosedRange<Double>?
 
     package init(title: String, xLabel: String, yLabel: String, series: [Series]) {
@@ -44,9 +44,9 @@ package struct LineChart: Sendable {
         self.series = series
     }
 
-    /// Draws the chart with its labels into a part of a picture.
+    /// Draws the chart with its labels into a rectangle of a picture.
     package func draw(into svg: inout SVG, x: Double, y: Double, width: Double, height: Double) {
-        // The legend stands above the frame, where no curve comes.
+        // The legend is above the frame, where it covers no curve.
         let legendHeight = 16 * Double(series.count { !$0.name.isEmpty })
         let frame = Frame(
             left: x + 64, top: y + 28 + legendHeight, width: width - 80, height: height - 76 - legendHeight,
@@ -111,7 +111,7 @@ package struct LineChart: Sendable {
     }
 }
 
-/// Where values are on paper.
+/// Maps values to coordinates of the picture.
 private struct Frame {
     let left, top, width, height: Double
     let xScale, yScale: Scale
@@ -126,11 +126,11 @@ private struct Frame {
 /// A range of values that begins and ends with round numbers.
 package struct Scale: Sendable {
     package let low, high: Double
-    /// Round numbers from end to end.
+    /// Round numbers from one end to the other.
     package let ticks: [Double]
     private let digits: Int
 
-    /// - Parameter values: what must lie inside; what is not finite is left out.
+    /// - Parameter values: values that the range includes; infinite and NaN values are ignored.
     package init(_ values: [Double], count: Int = 6) {
         let finite = values.filter(\.isFinite)
         var (least, largest) = (finite.min() ?? 0, finite.max() ?? 1)
@@ -145,12 +145,12 @@ package struct Scale: Sendable {
         digits = min(max(Int(-log10(step).rounded(.down)), 0), 9)
     }
 
-    /// The place of a value, 0 at the lower end and 1 at the upper; values beyond lie at the ends.
+    /// The relative position of a value, 0 at the lower end and 1 at the upper; values outside are clamped.
     package func share(_ value: Double) -> Double {
         guard value.isFinite else { return 0 }
         return min(max((value - low) / (high - low), 0), 1)
     }
 
-    /// A tick as it is written.
+    /// The label of a tick.
     package func text(_ tick: Double) -> String { decimal(tick, digits: digits) }
 }

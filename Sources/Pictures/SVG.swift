@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pictures for reports as SVG text: black, white and greys, told apart by shapes and dashes, so that they can be printed.
+// Pictures for reports as SVG text, in black, white and greys. Shapes and dashes distinguish the series, so pictures can
+// be printed.
 
-/// A picture that grows shape by shape; coordinates are pixels from the upper left corner.
+/// A picture that is drawn shape by shape; coordinates are pixels from the upper left corner.
 package struct SVG: Sendable {
     package let width, height: Double
     private var body = ""
 
-    /// - Parameter title: what the picture shows, for people who cannot see it.
+    /// - Parameter title: a description of the picture, for people who cannot see it.
     package init(width: Double, height: Double, title: String) {
         self.width = width
         self.height = height
@@ -25,10 +26,10 @@ package struct SVG: Sendable {
             """
     }
 
-    /// Where a text's position lies in it.
+    /// The part of a text that its position refers to.
     package enum Anchor: String, Sendable { case start, middle, end }
 
-    /// How a line is drawn.
+    /// The dash pattern of a line.
     package enum Dash: Sendable, CaseIterable {
         case solid, dashed, dotted
 
@@ -41,7 +42,7 @@ package struct SVG: Sendable {
         }
     }
 
-    /// The shape of a point; filled ones and open ones differ in print too.
+    /// The shape of a point; filled and open shapes also differ in print.
     package enum Marker: Sendable, CaseIterable { case disc, square, triangle, circle }
 
     /// - Parameter grey: 0 is black, 1 white.
@@ -73,7 +74,7 @@ package struct SVG: Sendable {
     }
 
     /// - Parameters:
-    ///   - isVertical: whether the text is turned to be read from below.
+    ///   - isVertical: whether to rotate the text, so that it reads from bottom to top.
     ///   - grey: 0 is black, 1 white.
     package mutating func text(
         _ text: String, x: Double, y: Double, anchor: Anchor = .start, size: Double = 12,
@@ -109,7 +110,7 @@ package struct SVG: Sendable {
         return "rgb(\(level),\(level),\(level))"
     }
 
-    /// A coordinate in hundredths of a pixel; what is no number becomes 0, which no viewer stumbles over.
+    /// A coordinate in hundredths of a pixel; NaN and infinity become 0, which every viewer accepts.
     private static func number(_ value: Double) -> String { decimal(value, digits: 2) }
 
     private static func escaped(_ text: String) -> String {
@@ -128,7 +129,7 @@ package struct SVG: Sendable {
     }
 }
 
-/// A number with at most so many digits behind the point and no zeros at the end.
+/// A number with at most `digits` decimals and no trailing zeros.
 package func decimal(_ value: Double, digits: Int) -> String {
     guard value.isFinite, abs(value) < 1e12 else { return "0" }
     let scale = (0..<digits).reduce(1.0) { power, _ in power * 10 }

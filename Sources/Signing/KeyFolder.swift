@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keys in files (formats/signature.md §4): secret ones that only their owner can read, and public ones, one's own and those of
-// others, which give names to signatures.
+// Keys in files (formats/signature.md §4): secret keys, which only their owner can read, and public keys, one's own and
+// those of others, which give names to signatures.
 
 import Formats
 import Glibc
@@ -8,7 +8,7 @@ import Platform
 
 /// A folder of keys.
 package struct KeyFolder {
-    /// A public key under the name of its file.
+    /// A public key, named by its file.
     package struct Entry: Equatable {
         package let name: String
         package let publicKey: [UInt8]
@@ -21,11 +21,11 @@ package struct KeyFolder {
         }
     }
 
-    /// What is in a folder.
+    /// The contents of a folder.
     package struct Contents {
-        /// By name.
+        /// Sorted by name.
         package var entries: [Entry] = []
-        /// One line about each file that was passed over, or that others can read though they should not.
+        /// One line per file that was skipped, or that others can read though they should not.
         package var warnings: [String] = []
     }
 
@@ -33,7 +33,7 @@ package struct KeyFolder {
 
     package init(path: String) { self.path = path }
 
-    /// `TILLER_KEYS`, or `tiller/keys` where settings are kept.
+    /// `TILLER_KEYS`, or `tiller/keys` in the user's configuration folder.
     package static func usual() -> KeyFolder {
         func variable(_ name: String) -> String? {
             getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
@@ -45,17 +45,17 @@ package struct KeyFolder {
     private static let secretTitle = "tiller secret key 1"
     private static let publicTitle = "tiller public key 1"
 
-    /// Makes a key and writes both of its files.
+    /// Makes a key and writes its two files.
     ///
-    /// - Throws: `FileError`, where there is a key of this name already too; `FormatError` R6 for an unfit name.
+    /// - Throws: `FileError`, also if a key of this name exists; `FormatError` R6 for an invalid name.
     package func makeKey(named name: String) throws -> SigningKey {
         guard StoredProfile.isValidName(name) else { throw unfitName(name) }
         try makeFolders()
         let publicPath = "\(path)/\(name).pub"
-        // Before the secret file is there, which would be of no use alone.
+        // Checked before the secret file is written, which would be useless alone.
         try OutputTarget.check(publicPath, replaceExisting: false)
         let key = SigningKey(name: name)
-        // The public file comes last: a key is listed when it is whole.
+        // Write the public file last, so that a key is listed only when it is complete.
         try write(
             "\(Self.secretTitle)\n\(key.secret.hexadecimal)\n", to: secretPath(of: name), isSecret: true)
         try write(
@@ -63,12 +63,12 @@ package struct KeyFolder {
         return key
     }
 
-    /// Where the secret key of a name is.
+    /// The path of a key's secret file.
     package func secretPath(of name: String) -> String { "\(path)/\(name).key" }
 
     /// The secret key of a name.
     ///
-    /// - Parameter warn: called with a line where others can read the file.
+    /// - Parameter warn: called with a message if others can read the file.
     /// - Throws: `FileError`, `FormatError` R6.
     package func key(named name: String, warn: (String) -> Void) throws -> SigningKey {
         guard StoredProfile.isValidName(name) else { throw unfitName(name) }
@@ -78,15 +78,14 @@ package struct KeyFolder {
         return key
     }
 
-    /// The public key of a name: one's own, or somebody else's.
+    /// The public key of a name: one's own, or another person's.
     /// - Throws: `FileError`, `FormatError` R6, R8.
     package func publicKey(named name: String) throws -> [UInt8] {
         guard StoredProfile.isValidName(name) else { throw unfitName(name) }
         return try readPublicKey("\(path)/\(name).pub")
     }
 
-    /// All public keys. What is no such file is passed over with a word: somebody else's mistake must not keep anybody from
-    /// checking signatures.
+    /// All public keys. Invalid files are skipped with a warning: one bad file must not prevent the verification of signatures.
     package func contents() -> Contents {
         var contents = Contents()
         for file in fileNames(&contents.warnings) where file.hasSuffix(".pub") {
@@ -145,7 +144,7 @@ package struct KeyFolder {
         try writer.commit()
     }
 
-    /// Makes the folder and those around it, for the owner alone.
+    /// Creates the folder and its parents, accessible to the owner only.
     private func makeFolders() throws(FileError) {
         var made = path.hasPrefix("/") ? "" : "."
         for part in path.split(separator: "/") {
@@ -155,7 +154,7 @@ package struct KeyFolder {
         }
     }
 
-    /// The folder's files; none where there is no folder.
+    /// The folder's files; none if it does not exist.
     private func fileNames(_ warnings: inout [String]) -> [String] {
         guard let folder = opendir(path) else {
             if errno != ENOENT {

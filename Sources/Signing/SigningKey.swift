@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keys, and what is done with them: signing digests, and checking who signed, with Ed25519 by swift-crypto. Whoever signs
-// vouches for sections by their digests; who is trusted is decided by the people who keep public keys, not here.
+// Signs digests and verifies signatures with Ed25519, by swift-crypto. A signer vouches for sections by their digests.
+// The people who keep public keys decide whom to trust, not this code.
 
 import enum Crypto.Curve25519
 import Formats
 import Platform
 
-/// A secret key with the name that its owner goes by.
+/// A secret key with its owner's name.
 package struct SigningKey {
     package let name: String
     private let key: Curve25519.Signing.PrivateKey
 
-    /// A new key from the system's random numbers.
+    /// A new key from the system's random number generator.
     package init(name: String) {
         self.name = name
         key = Curve25519.Signing.PrivateKey()
     }
 
-    /// - Throws: `FormatError` signature.md R6 for bytes that are no key.
+    /// - Throws: `FormatError` signature.md R6 for bytes that are not a key.
     init(name: String, secret: [UInt8]) throws(FormatError) {
         self.name = name
         do { key = try Curve25519.Signing.PrivateKey(rawRepresentation: secret) } catch {
@@ -30,7 +30,7 @@ package struct SigningKey {
     /// 32 bytes.
     package var publicKey: [UInt8] { Array(key.publicKey.rawRepresentation) }
 
-    /// Signs sections as they are, now.
+    /// Signs the current contents of sections.
     package func sign(_ sections: [SignedSection], scope: Signature.Scope) throws -> Signature {
         try sign(
             Signature(
@@ -38,14 +38,15 @@ package struct SigningKey {
                 sections: sections))
     }
 
-    /// Signs what is prepared.
+    /// Signs a prepared signature.
     package func sign(_ unsigned: Signature) throws -> Signature {
         unsigned.signed(Array(try key.signature(for: unsigned.message)))
     }
 }
 
 extension Signature {
-    /// Whether the key signed these very sections under this name. A key of small order, by which anybody can sign, signs nothing.
+    /// Whether the key signed exactly these sections under this name. A key of small order is not valid, since anybody
+    /// can sign for it.
     package var isValid: Bool {
         guard !hasSmallOrder(publicKey),
             let key = try? Curve25519.Signing.PublicKey(rawRepresentation: publicKey)
@@ -53,7 +54,7 @@ extension Signature {
         return key.isValidSignature(signature, for: message)
     }
 
-    /// - Throws: `FormatError` signature.md R7 where it is not valid.
+    /// - Throws: `FormatError` signature.md R7 if the signature is not valid.
     package func check() throws(FormatError) {
         guard isValid else {
             throw FormatError(
@@ -64,7 +65,7 @@ extension Signature {
 }
 
 extension [UInt8] {
-    /// Two lowercase digits a byte.
+    /// Two lowercase digits per byte.
     package var hexadecimal: String {
         let digits = Array<Character>("0123456789abcdef")
         return String(flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Public keys by which anybody can sign. Ed25519's curve has eight points of small order; with one of them as the key, the
-// equation S·B = R + h·A holds for signatures that are made without any secret (RFC 8032 §8.8 leaves the check to the reader).
+// Refuses public keys for which anybody can sign. Ed25519's curve has eight points of small order. With one of them as
+// the key, the equation S·B = R + h·A holds for signatures that are made without any secret (RFC 8032 §8.8 leaves the
+// check to the reader).
 
 /// Whether a public key is a point whose order divides 8, in any of its encodings.
 func hasSmallOrder(_ publicKey: [UInt8]) -> Bool {

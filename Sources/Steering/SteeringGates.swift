@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gates (CAST, arXiv 2409.05907): operations that wait for a condition on the state of an earlier layer.
+// Conditional steering (CAST, arXiv 2409.05907): gates make operations depend on the state of an earlier layer.
 
 import Formats
 import Kernels
 import Platform
 
-/// A gate's condition with its numbers multiplied out: v·x beyond the bound after a layer.
+/// A gate's condition, precomputed: v·x is beyond the bound after a layer.
 package struct SteeringCondition: Sendable {
     package let layer: Int
     /// v [hiddenSize], of unit norm.
@@ -30,18 +30,18 @@ package struct SteeringCondition: Sendable {
     }
 }
 
-/// What the conditions of a plan found at each position of one context, beside the cache of keys and values: a
-/// generated token asks about a prompt that was evaluated long before it.
+/// The projections of a plan's conditions at each position of one context. They are kept next to the KV cache, since a
+/// generated token may depend on a prompt that was evaluated long before.
 package final class SteeringGates: @unchecked Sendable {
     private let conditions: [SteeringCondition]
     private let capacity: Int
-    /// v·x by condition and position, [conditions × capacity].
+    /// v·x per condition and position, [conditions × capacity].
     private let projections: AlignedBuffer<Float>
-    /// What the prompt decided, by condition.
+    /// The prompt's decision, per condition.
     private var isOpenForGenerated: [Bool]
     /// The prompt that decided.
     private var decidedPrompt: Range<Int>?
-    /// Whether any step that waits has acted.
+    /// Whether any gated step has acted.
     package private(set) var hasOpened = false
 
     /// - Parameter capacity: positions of the context.
@@ -64,7 +64,7 @@ package final class SteeringGates: @unchecked Sendable {
         return copy
     }
 
-    /// Whether a condition reads after a layer.
+    /// Whether a condition reads the state after a layer.
     package func read(after layer: Int) -> Bool { conditions.contains { $0.layer == layer } }
 
     /// Reads the states of some rows after a layer.
@@ -88,9 +88,9 @@ package final class SteeringGates: @unchecked Sendable {
         }
     }
 
-    /// Lets a prompt decide about what is generated after it, by the mean of its projections.
+    /// Decides from a prompt, by the mean of its projections, for the tokens generated after it.
     ///
-    /// - Parameter prompt: its positions, all of them read; position 0 does not count.
+    /// - Parameter prompt: its positions, all of them evaluated; position 0 does not count.
     package func decide(by prompt: Range<Int>) {
         guard prompt != decidedPrompt else { return }
         decidedPrompt = prompt
@@ -102,10 +102,10 @@ package final class SteeringGates: @unchecked Sendable {
         }
     }
 
-    /// Forgets what was decided, since the prompt has changed.
+    /// Discards the decision, since the prompt has changed.
     package func forgetDecision() { decidedPrompt = nil }
 
-    /// Whether steps that wait for a condition act on a token.
+    /// Whether the steps of a condition act on a token.
     func isOpen(_ index: Int, position: Int, isPrompt: Bool) -> Bool {
         let condition = conditions[index]
         let isOpen =
@@ -117,14 +117,14 @@ package final class SteeringGates: @unchecked Sendable {
         return isOpen
     }
 
-    /// What the conditions read at the first positions [conditions][positions].
+    /// The conditions' projections at the first positions, [conditions][positions].
     package func snapshot(prefix: Int) -> [[Float]] {
         precondition(prefix >= 0 && prefix <= capacity, "SteeringGates: prefix outside of the context")
         return conditions.indices.map { index in (0..<prefix).map { projections[index * capacity + $0] } }
     }
 
-    /// Takes a snapshot over.
-    /// - Precondition: one row for each condition, none longer than the context.
+    /// Restores a snapshot.
+    /// - Precondition: one row per condition, none longer than the context.
     package func restore(_ rows: [[Float]]) {
         precondition(rows.count == conditions.count && rows.allSatisfy { $0.count <= capacity })
         for (index, row) in rows.enumerated() {

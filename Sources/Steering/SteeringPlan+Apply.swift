@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Steering at run time: a few vector operations on the rows of the stream.
+// Steering at run time: a few vector operations on the rows of the residual stream.
 
 import Formats
 import Kernels
 import Platform
 
-/// Where the rows of a batch stand, for steps that do not act everywhere.
+/// Which rows of a batch a plan is applied to, and where they are in the context.
 package struct SteeringPlace {
-    /// Position of the timeline's first row in the context.
+    /// Context position of the sequence's first row.
     package let firstPosition: Int
     /// That row's index in the batch.
     package let firstRow: Int
     /// Whether the rows belong to the prompt or to generated text; profiles choose their phase.
     package let isPrompt: Bool
-    /// What the plan's conditions found.
+    /// The results of the plan's conditions.
     package let gates: SteeringGates?
 
     package init(firstPosition: Int = 0, firstRow: Int = 0, isPrompt: Bool, gates: SteeringGates? = nil) {
@@ -25,7 +25,7 @@ package struct SteeringPlace {
 }
 
 extension SteeringPlan {
-    /// Whether anything happens at a place.
+    /// Whether the plan has a step at this site and layer.
     package func acts(at site: SteeringProfile.Site, layer: Int) -> Bool {
         !isEmpty && !steps(at: site, layer: layer).isEmpty
     }
@@ -34,9 +34,8 @@ extension SteeringPlan {
     ///
     /// - Parameters:
     ///   - x: [tokens × width of the site], changed in place.
-    ///   - tokens: the rows that are changed.
-    ///   - factors: [width of the site], what turns x into the source's heads for the steps that were learned from these;
-    ///     nil for 1.
+    ///   - tokens: the rows to change.
+    ///   - factors: [width of the site], map x to the source's head outputs for steps learned in that basis; nil for 1.
     /// - Precondition: a plan with conditions comes with its gates.
     package func apply(
         _ site: SteeringProfile.Site, layer: Int, to x: AlignedBuffer<Float>, tokens: Range<Int>,
@@ -57,7 +56,7 @@ extension SteeringPlan {
                     }
                 }
                 let row = x.baseAddress + token * width
-                // Rows on which nothing acts keep their bits.
+                // Rows without an active step keep their bits.
                 if let factors { for index in 0..<width { row[index] *= factors[index] } }
                 step.apply(to: row, with: compute)
                 if let factors { for index in 0..<width { row[index] /= factors[index] } }

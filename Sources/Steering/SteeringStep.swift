@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// One operation with its numbers multiplied out, and what it does to a row of the stream.
+// One operation with its factors multiplied out, and its effect on a row of the residual stream.
 
 import Formats
 import Glibc
 import Kernels
 
-/// What steering does to a row x of the stream at one site of one layer.
+/// One steering operation on a row x at one site of one layer.
 package struct SteeringStep: Sendable {
     let operation: SteeringOperation
-    /// w; of what is added w · r.
+    /// w; w · r for `add`.
     let amount: Float
-    /// The bound of a clamp; the angle that a rotation goes to, in radians.
+    /// Clamp: the bound. Rotation: the target angle in radians.
     let target: Float?
     let clampCondition: SteeringProfile.ClampCondition?
     /// v [width of the site].
     package let direction: [Float]
     /// u of a rotation, orthonormal to v; empty elsewhere.
     package let second: [Float]
-    /// Rescales x to the norm that it had before.
+    /// Whether x is rescaled to the norm it had before.
     package let keepsNorm: Bool
-    /// Whether it acts on the heads' outputs as the source has them.
+    /// Whether it acts on the heads' outputs in the source's basis.
     let hasSourceBasis: Bool
     package let phase: SteeringProfile.Phase
     /// Positions of the context at which it acts.
@@ -67,7 +67,7 @@ extension SteeringStep {
         case .rotate:
             // The components p along v and q along u become p cos + q sin and q cos − p sin.
             let p = compute.dot(direction, row, count: width), q = compute.dot(second, row, count: width)
-            // To a target the shorter way round, in −π ... π; the step's own sense is the other one.
+            // A target angle counts from v towards u, `angle` from u towards v; the turn is the shorter one, in −π ... π.
             let angle = target.map { -amount * remainderf($0 - atan2f(q, p), 2 * .pi) } ?? amount
             let (cosine, sine) = (cosf(angle), sinf(angle))
             compute.addScaled(direction, scale: p * cosine + q * sine - p, to: row, count: width)

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// Cells of a growing text. What a scalar adds depends on those before it: two regional indicators are one flag, a joiner
-// swallows the emoji after it, a consonant after a virama is drawn as one cluster with the consonant before. The rules
-// are those of PyPI's wcwidth (its `wcswidth`), which terminals agree on best.
+// Counts the terminal cells of a growing text. The cells of a scalar depend on the scalars before it: two regional
+// indicators are one flag, a joiner absorbs the emoji after it, and a consonant after a virama forms one cluster with the
+// consonant before. The rules are those of PyPI's wcwidth (its `wcswidth`), with which most terminals agree.
 
-/// Counts the cells of a text as it is appended to.
+/// Counts the cells of a text while it is appended to.
 package struct CellCounter {
     /// Cells so far.
     package var width: Int { total + (hasOpenConjunct ? 1 : 0) }
 
     private var total = 0
-    /// The last scalar with cells of its own, until a mark or a selector has changed its width.
+    /// The last scalar with its own cells, until a mark or a selector has changed its width.
     private var base: ScalarWidth?
-    /// Whether the last scalar that was counted may have a skin tone.
+    /// Whether the last counted scalar may have a skin tone.
     private var takesModifier = false
-    /// Regional indicators right before; each second one completes a flag.
+    /// Regional indicators immediately before; each second one completes a flag.
     private var indicatorCount = 0
     private var isAfterVirama = false
-    /// Consonants that a virama joins take one cell more in all, which a vowel sign after them can take over.
+    /// Consonants that a virama joins take one more cell in total, which a following vowel sign can take over.
     private var hasOpenConjunct = false
     private var isAfterJoiner = false
 
@@ -30,7 +30,7 @@ package struct CellCounter {
         for scalar in character.unicodeScalars { add(scalar) }
     }
 
-    /// The width with a character more.
+    /// The width after another character.
     package func width(adding character: Character) -> Int {
         var longer = self
         longer.add(character)
@@ -47,7 +47,7 @@ package struct CellCounter {
         switch scalar.value {
         case 0x20..<0x7F:
             count(ScalarWidth(scalar))
-        case 0x200D:  // Zero width joiner; after a virama it asks for a form, and joins nothing.
+        case 0x200D:  // Zero width joiner; after a virama it selects a form and joins nothing.
             isAfterJoiner = !isAfterVirama
         case 0xFE0F where base != nil:  // Emoji presentation.
             if base?.isWidenedBySelector == true { total += 1 }

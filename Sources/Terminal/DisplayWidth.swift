@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// How many cells a terminal uses for a text, which may hold our own colour codes.
+// The number of terminal cells of a text, which may contain our own colour codes.
 
-/// Cells that `text` takes on one line; escape sequences, control characters and line breaks take none.
+/// Cells of `text` on one line; escape sequences, control characters and line breaks take none.
 package func displayWidth(of text: String) -> Int {
     // Most text is ASCII without codes.
     if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) { return text.utf8.count }
@@ -19,7 +19,7 @@ package func displayWidth(of text: String) -> Int {
 }
 
 extension Character {
-    /// The character, or its scalars where a row of `columns` cells cannot hold it: Hangul, for one, puts no limit to the
+    /// The character, or its scalars if a row of `columns` cells cannot hold it: Hangul, for example, does not limit the
     /// letters of a syllable.
     func pieces(fitting columns: Int) -> [Character] {
         CellCounter().width(adding: self) <= columns ? [self] : unicodeScalars.map(Character.init)
@@ -27,7 +27,7 @@ extension Character {
 }
 
 extension Substring {
-    /// What follows the escape sequence at the start (ECMA-48: CSI, OSC, or two characters).
+    /// The text after the escape sequence at the start (ECMA-48: CSI, OSC, or two characters).
     func dropEscapeSequence() -> Substring {
         let rest = dropFirst()
         switch rest.first {

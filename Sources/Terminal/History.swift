@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// Earlier lines, kept in a file with one entry a line. A convenience: what cannot be read or written is
-// left out without a word.
+// Earlier lines, kept in a file with one entry per line. The history is a convenience, so errors of reading and writing
+// are ignored silently.
 
 import Glibc
 import Platform
 
-/// The lines entered before, oldest first.
+/// The earlier lines, oldest first.
 package struct History {
-    /// Older entries are forgotten.
+    /// Older entries are dropped.
     package static let maximumCount = 1000
     private static let maximumFileByteCount = 16 << 20
 
     package private(set) var entries: [String] = []
     private let path: String?
 
-    /// - Parameter path: the file that entries are read from and added to; nil for none.
+    /// - Parameter path: the file for reading and appending entries; nil for none.
     package init(path: String? = nil) {
         self.path = path
         guard let path, let bytes = try? readFile(path: path, limit: Self.maximumFileByteCount) else {
@@ -22,11 +22,11 @@ package struct History {
         }
         let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
         entries = lines.suffix(Self.maximumCount).map(Self.decoded)
-        // Rewritten now and then only: entries are appended, also by other programs at the same time.
+        // Rewrite only occasionally: entries are appended, also by other programs at the same time.
         if lines.count > 2 * Self.maximumCount { rewrite(path) }
     }
 
-    /// Adds a line; empty ones and repetitions of the last one are left out.
+    /// Adds a line, unless it is empty or repeats the last one.
     package mutating func add(_ line: String) {
         guard line.contains(where: { !$0.isWhitespace }), line != entries.last else { return }
         entries.append(line)
@@ -47,7 +47,7 @@ package struct History {
         try? writer.commit()
     }
 
-    /// An entry may hold line breaks, a line of the file may not.
+    /// An entry may contain line breaks, a line of the file may not.
     private static func encoded(_ line: String) -> String {
         var result = ""
         for scalar in line.unicodeScalars {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Standard input, read in pieces; what belongs to later lines is kept for them.
+// Standard input, read in blocks; bytes of later lines are kept for them.
 
 import Glibc
 import Platform
@@ -9,10 +9,10 @@ struct InputBytes {
     private var bytes: [UInt8] = []
     private var position = 0
 
-    /// Whether the next byte has to be waited for, as far as is known.
+    /// Whether the next byte is not available yet.
     var isEmpty: Bool { position == bytes.count && !wait(milliseconds: 0) }
 
-    /// Whether there is input within the time.
+    /// Waits for input; false after the timeout.
     func wait(milliseconds: Int32) -> Bool {
         if position < bytes.count { return true }
         var request = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
@@ -29,10 +29,10 @@ struct InputBytes {
         return bytes[position - 1]
     }
 
-    /// A line of a pipe must end somewhere.
+    /// Limit for the lines of a pipe.
     static let maximumLineByteCount = 64 << 20
 
-    /// The next line without its end, whatever it is: "\n" or "\r\n".
+    /// The next line without its line ending, "\n" or "\r\n".
     mutating func readPlainLine() -> LineEditor.Result {
         var line: [UInt8] = []
         while true {
@@ -52,12 +52,12 @@ struct InputBytes {
         }
     }
 
-    /// Reads what there is and returns its size, 0 at the end; nil if a signal came first.
+    /// Reads the available input and returns its size, 0 at the end; nil if a signal came first.
     private mutating func fill() -> Int? {
         var chunk = [UInt8](repeating: 0, count: 4096)
         let count = read(STDIN_FILENO, &chunk, chunk.count)
         if count < 0 && errno == EINTR { return nil }
-        // An input that cannot be read has ended.
+        // Treat an input that cannot be read as ended.
         bytes = Array(chunk.prefix(max(count, 0)))
         position = 0
         return bytes.count

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a person pressed, out of the bytes that a terminal sends for it (ECMA-48, xterm's control sequences).
+// Decodes the bytes that a terminal sends into key presses (ECMA-48, xterm's control sequences).
 
 /// One key, or one paste.
 package enum Key: Equatable, Sendable {
@@ -13,7 +13,7 @@ package enum Key: Equatable, Sendable {
     case interrupt, endOfInput, suspend
 }
 
-/// Turns bytes into keys, one byte at a time; unknown sequences are swallowed whole.
+/// Turns bytes into keys, one byte at a time; unknown sequences are discarded whole.
 package struct KeyParser: Sendable {
     private enum State {
         case ground
@@ -26,17 +26,17 @@ package struct KeyParser: Sendable {
 
     private var state = State.ground
     private static let endOfPaste = Array("\u{1B}[201~".utf8)
-    /// Longer sequences are not from a keyboard.
+    /// Keyboards do not send longer sequences.
     private static let longestSequence = 32
 
     package init() {}
 
-    /// Whether an ESC came that may be a key by itself; `cancel` ends the wait for what would follow it.
+    /// Whether an ESC was read that may be a key by itself; `cancel` ends the wait for a sequence.
     package var isAfterEscape: Bool {
         if case .escape = state { true } else { false }
     }
 
-    /// Forgets an unfinished sequence.
+    /// Discards an unfinished sequence.
     package mutating func cancel() { state = .ground }
 
     /// The key that `byte` completes, if any.
@@ -55,7 +55,7 @@ package struct KeyParser: Sendable {
             state = .ground
             return sequence(bytes)
         case .paste(var bytes):
-            // Taken out of the state first, so that appending does not copy.
+            // Clear the state first, so that appending does not copy.
             state = .ground
             bytes.append(byte)
             if byte == UInt8(ascii: "~"), bytes.suffix(Self.endOfPaste.count).elementsEqual(Self.endOfPaste) {
@@ -83,7 +83,7 @@ package struct KeyParser: Sendable {
 
     private mutating func character(_ byte: UInt8, scalar: UInt32, missing: Int, least: UInt32) -> Key? {
         state = .ground
-        // Broken UTF-8: the byte begins something else.
+        // Invalid UTF-8: the byte begins something else.
         guard byte & 0xC0 == 0x80 else { return ground(byte) }
         let scalar = scalar << 6 | UInt32(byte & 0x3F)
         guard missing == 1 else {
@@ -93,7 +93,7 @@ package struct KeyParser: Sendable {
         return .text(scalar < least ? "\u{FFFD}" : Unicode.Scalar(scalar) ?? "\u{FFFD}")
     }
 
-    /// Keys of the Emacs tradition, as every shell has them.
+    /// Emacs key bindings, as in shells.
     private static func control(_ byte: UInt8) -> Key? {
         switch byte {
         case 0x0A, 0x0D: .enter
@@ -136,7 +136,7 @@ package struct KeyParser: Sendable {
     private mutating func sequence(_ bytes: [UInt8]) -> Key? {
         let text = String(decoding: bytes, as: UTF8.self)
         let parameters = text.dropLast().split(separator: ";")
-        // A second parameter tells the modifiers: with Alt or Ctrl, arrows go by words.
+        // A second parameter encodes the modifiers: with Alt or Ctrl, arrows move by words.
         let goesByWords = parameters.count > 1 && parameters[1] != "2"
         switch text.last {
         case "A": return .up

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// The line being edited: keys go in, text and cursor come out. No terminal takes part.
+// The line being edited: keys in, text and cursor out. It does not use a terminal.
 
-/// Editable text with a cursor, and the history that it can be replaced from.
+/// Editable text with a cursor, and the history that can replace it.
 package struct LineBuffer: Sendable {
-    /// What is to be done outside of the buffer.
+    /// The action that the caller must take after a key.
     package enum Effect: Equatable, Sendable {
         /// The text or the cursor may have changed.
         case redraw
         case clearScreen, complete, suspend
-        /// The line is done.
+        /// The line is complete.
         case accept, interrupt, endOfInput
     }
 
-    /// The text, as characters that a person counts: one for each step of the cursor.
+    /// The text as user-perceived characters, one per cursor step.
     package private(set) var characters: [Character] = []
-    /// How many characters are before the cursor.
+    /// The number of characters before the cursor.
     package private(set) var cursor = 0
     /// Earlier lines, oldest first.
     private let history: [String]
@@ -65,7 +65,7 @@ package struct LineBuffer: Sendable {
         return .redraw
     }
 
-    /// Puts `text` in the place of everything before the cursor.
+    /// Replaces everything before the cursor with `text`.
     package mutating func replaceBeforeCursor(with text: String) {
         remove(0..<cursor)
         insert(text)
@@ -74,7 +74,7 @@ package struct LineBuffer: Sendable {
     // MARK: - Changes
 
     private mutating func insert(_ text: String) {
-        // A combining mark joins the character before it, so characters are counted anew.
+        // A combining mark joins the character before it, so count the characters again.
         let head = Array(String(characters[..<cursor]) + text)
         let whole = Array(String(head) + String(characters[cursor...]))
         cursor = min(head.count, whole.count)
@@ -85,7 +85,7 @@ package struct LineBuffer: Sendable {
         guard !range.isEmpty else { return }
         characters.removeSubrange(range)
         cursor = range.lowerBound
-        // What came together may have become one character.
+        // Characters that are now adjacent may have become one.
         let whole = Array(String(characters))
         guard whole.count != characters.count else { return }
         cursor = min(Array(String(characters[..<cursor])).count, whole.count)
@@ -126,7 +126,7 @@ package struct LineBuffer: Sendable {
         return index
     }
 
-    /// Ctrl-W goes by spaces, as in a shell.
+    /// Ctrl-W deletes up to a space, as in a shell.
     private var startOfField: Int {
         var index = cursor
         while index > 0, characters[index - 1].isWhitespace { index -= 1 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A line from a person, with everything that a shell's prompt can do; or from a pipe, as it comes.
+// Reads a line: from a person, with the editing of a shell prompt, or from a pipe, unchanged.
 
 import Glibc
 
@@ -14,7 +14,7 @@ package final class LineEditor {
         case interrupted
         /// Ctrl-D on an empty line, or the end of the input.
         case endOfInput
-        /// A line of more than 64 MiB, which does not end so soon.
+        /// A line of more than 64 MiB.
         case tooLong
     }
 
@@ -24,15 +24,15 @@ package final class LineEditor {
     private var input = InputBytes()
 
     /// - Parameters:
-    ///   - historyPath: a file that keeps the lines for the next time; nil for memory only.
-    ///   - completions: what the text before the cursor could become, for Tab.
+    ///   - historyPath: a file that keeps the lines between runs; nil keeps them in memory only.
+    ///   - completions: possible completions of the text before the cursor, for Tab.
     package init(historyPath: String? = nil, completions: @escaping (String) -> [String] = { _ in [] }) {
-        // Of input that is not typed, there is nothing to recall.
+        // Input from a pipe needs no history.
         history = History(path: isatty(STDIN_FILENO) == 1 ? historyPath : nil)
         self.completions = completions
     }
 
-    /// Waits for a line. The prompt is shown in a terminal only.
+    /// Waits for a line. Only a terminal shows the prompt.
     package func readLine(prompt: String) -> Result {
         fflush(nil)
         guard isatty(STDIN_FILENO) == 1 else { return input.readPlainLine() }
@@ -53,7 +53,7 @@ package final class LineEditor {
         var screen = LineScreen(prompt: prompt, output: output)
         screen.draw(buffer)
         while true {
-            // Everything that has arrived is applied before the line is drawn again.
+            // Apply all available input before drawing the line again.
             guard let key = nextKey(beforeWaiting: { screen.draw(buffer) }) else {
                 screen.finish(buffer)
                 return .endOfInput
@@ -102,7 +102,7 @@ package final class LineEditor {
         if candidates.count == 1 || (common.count > text.count && common.hasPrefix(text)) {
             buffer.replaceBeforeCursor(with: common)
         } else {
-            // What all of them begin with is on the line already.
+            // The line already contains the common prefix of all completions.
             let start = text.lastIndex(of: " ").map { text.distance(from: text.startIndex, to: $0) + 1 } ?? 0
             screen.show(candidates.map { String($0.dropFirst(start)) }, below: buffer)
         }

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the characters of a line stand on the screen. Rows are broken here and not by the terminal, whose
-// behaviour in the last column differs.
+// Positions of a line's characters on the screen. The rows are broken here rather than by the terminal, since terminals
+// differ in the last column.
 
-/// A prompt and a text as rows of a terminal, and the cell of the cursor.
+/// A prompt and a text as terminal rows, and the cell of the cursor.
 package struct LineLayout: Equatable, Sendable {
     /// The rows to show, none wider than the terminal.
     package private(set) var rows: [String] = [""]
     /// The cursor's row among `rows`.
     package private(set) var cursorRow = 0
-    /// The cursor's column, below the terminal's width.
+    /// The cursor's column, less than the terminal's width.
     package private(set) var cursorColumn = 0
 
     /// - Parameters:
-    ///   - prompt: one line; may hold colour codes.
-    ///   - maximumRows: when more are needed, those around the cursor are kept.
+    ///   - prompt: one line; may contain colour codes.
+    ///   - maximumRows: if more rows are needed, those around the cursor are kept.
     package init(prompt: String, text: [Character], cursor: Int, columns: Int, maximumRows: Int) {
         let columns = max(columns, 2)
         var row = CellCounter()
@@ -51,7 +51,7 @@ package struct LineLayout: Equatable, Sendable {
     }
 
     private mutating func markCursor(_ row: inout CellCounter, columns: Int) {
-        // What follows the last column is the start of the next row.
+        // Text after the last column starts the next row.
         if row.width >= columns { newRow(&row) }
         (cursorRow, cursorColumn) = (rows.count - 1, row.width)
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Draws the line being edited over its former state: up to its first row, erase, write, back to the cursor.
+// Redraws the line being edited: move to its first row, erase, write, return to the cursor.
 
 /// The rows of the terminal that belong to the prompt.
 package struct LineScreen {
@@ -9,10 +9,10 @@ package struct LineScreen {
     private let output: Int32
     /// The terminal's size in cells.
     private let size: () -> (columns: Int, rows: Int)
-    /// How far below the first row the terminal's cursor is.
+    /// The terminal cursor's distance below the first row.
     private var cursorRow = 0
 
-    /// - Parameter size: asked each time, since windows are resized.
+    /// - Parameter size: called for each drawing, since windows are resized.
     package init(
         prompt: String, output: Int32,
         size: @escaping () -> (columns: Int, rows: Int) = { (TerminalSize.columns, TerminalSize.rows) }
@@ -29,20 +29,20 @@ package struct LineScreen {
         writeAll(backToStart + rows(buffer, cursor: buffer.cursor), to: output)
     }
 
-    /// Shows the whole line and leaves the cursor on the row below.
+    /// Shows the whole line and moves the cursor to the row below.
     package mutating func finish(_ buffer: LineBuffer) {
         writeAll(backToStart + rows(buffer, cursor: buffer.characters.count) + "\r\n", to: output)
         cursorRow = 0
     }
 
-    /// Clears the terminal; the line goes to its top.
+    /// Clears the terminal; the line moves to its top.
     mutating func clear() {
         writeAll("\u{1B}[H\u{1B}[2J", to: output)
         cursorRow = 0
         needsDrawing = true
     }
 
-    /// Lists words below the line, in columns; the line is then drawn anew below them.
+    /// Lists words in columns below the line, then draws the line again below them.
     mutating func show(_ words: [String], below buffer: LineBuffer) {
         finish(buffer)
         let columns = max(size().columns, 2)
@@ -54,7 +54,7 @@ package struct LineScreen {
         }
     }
 
-    /// To the first column of the first row, and everything from there erased.
+    /// Moves to the first column of the first row and erases everything from there.
     private var backToStart: String {
         (cursorRow > 0 ? "\u{1B}[\(cursorRow)A" : "") + "\r\u{1B}[J"
     }
@@ -66,7 +66,7 @@ package struct LineScreen {
             maximumRows: size.rows)
         cursorRow = layout.cursorRow
         let up = layout.rows.count - 1 - layout.cursorRow
-        // Without wrapping (DECAWM), a terminal that gives a character more cells than we do has no row too many.
+        // Without wrapping (DECAWM), no row is added if a terminal draws a character wider than we count it.
         return "\u{1B}[?7l" + layout.rows.joined(separator: "\r\n") + "\r\u{1B}[?7h"
             + (up > 0 ? "\u{1B}[\(up)A" : "")
             + (layout.cursorColumn > 0 ? "\u{1B}[\(layout.cursorColumn)C" : "")

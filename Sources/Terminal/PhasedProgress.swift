@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// One fraction for an operation of several phases, by the share of the time that each is expected to take. What turns out
-// otherwise makes it faster or slower, but never takes it back.
+// The progress of an operation with several phases as one fraction, weighted by the expected time of each phase. Wrong
+// expectations change its speed, but it never decreases.
 
-/// How far an operation of several phases is.
+/// The progress of an operation with several phases.
 package struct PhasedProgress<Phase: Equatable & Sendable>: Sendable {
-    /// What is expected of a phase.
+    /// The expected time of a phase.
     package struct Expectation: Sendable {
         let phase: Phase
         let weight: Double
@@ -12,9 +12,9 @@ package struct PhasedProgress<Phase: Equatable & Sendable>: Sendable {
         let mayBeLeftOut: Bool
 
         /// - Parameters:
-        ///   - weight: its time, in any unit, where it has `total` steps.
-        ///   - total: its usual number of steps, if more of them take longer; nil if their number says nothing of the time.
-        ///   - mayBeLeftOut: whether it turns out later that it is not needed.
+        ///   - weight: its time, in any unit, for `total` steps.
+        ///   - total: its usual number of steps, if the time grows with it; nil if the time does not depend on it.
+        ///   - mayBeLeftOut: whether the phase may turn out to be unnecessary.
         package init(_ phase: Phase, weight: Double, total: Int? = nil, mayBeLeftOut: Bool = false) {
             (self.phase, self.weight, self.total, self.mayBeLeftOut) = (phase, weight, total, mayBeLeftOut)
         }
@@ -27,16 +27,16 @@ package struct PhasedProgress<Phase: Equatable & Sendable>: Sendable {
         var hasBegun = false
     }
 
-    /// The part that is done, in 0...1; it only grows.
+    /// The completed share, in 0...1; it never decreases.
     package private(set) var fraction = 0.0
     private var parts: [Part]
 
-    /// - Parameter expectations: of all phases, in the order in which they begin.
+    /// - Parameter expectations: one per phase, in the order in which phases begin.
     package init(_ expectations: [Expectation]) {
         parts = expectations.map { Part(expectation: $0, weight: $0.weight) }
     }
 
-    /// Tells how much of a phase is done; phases may take turns.
+    /// Reports the progress of a phase; phases may alternate.
     package mutating func update(_ phase: Phase, done: Int, total: Int) {
         guard let index = parts.firstIndex(where: { $0.expectation.phase == phase }) else { return }
         let usual = parts[index].expectation.total

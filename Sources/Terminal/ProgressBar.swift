@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// How far a long operation is, on standard error: a line that is redrawn for people, a few lines for logs.
+// Shows the progress of a long operation on standard error: one updated line for people, a few lines for logs.
 
 import Glibc
 import Platform
 
-/// A progress display for one operation, used from one thread.
+/// The progress display of one operation; used on one thread.
 package final class ProgressBar {
     package typealias Unit = ProgressUnit
 
@@ -25,7 +25,7 @@ package final class ProgressBar {
             now: MonotonicClock.now, emit: { writeAll($0, to: STDERR_FILENO) })
     }
 
-    /// The display with its surroundings, for tests.
+    /// The display with explicit dependencies, for tests.
     package init(
         label: String, total: Int, unit: Unit, isTerminal: Bool, now: @escaping () -> Double,
         emit: @escaping (String) -> Void
@@ -37,12 +37,12 @@ package final class ProgressBar {
         start = now()
     }
 
-    // An operation that failed leaves its last state readable, and the next output on a line of its own.
+    // After a failed operation, keep the last state visible and start the next output on its own line.
     deinit {
         if isTerminal && !isFinished && lastShown != nil { emit("\n") }
     }
 
-    /// Tells how much is done.
+    /// Reports the number of completed steps.
     /// - Parameter total: the new total, if it has changed.
     package func update(_ done: Int, total: Int? = nil) {
         guard !isFinished else { return }
@@ -51,7 +51,7 @@ package final class ProgressBar {
         showIfDue()
     }
 
-    /// Tells how far one of the operation's phases is.
+    /// Reports the progress of one of the operation's phases.
     package func update(_ phase: ProgressLine.Phase) {
         guard !isFinished else { return }
         line.phase = phase
@@ -66,8 +66,8 @@ package final class ProgressBar {
         show()
     }
 
-    /// Shows the end: everything is done.
-    /// - Parameter total: how much that was, if it was not known before.
+    /// Shows the completed operation.
+    /// - Parameter total: the final total, if it was not known before.
     package func finish(total: Int? = nil) {
         guard !isFinished else { return }
         isFinished = true
@@ -86,7 +86,7 @@ package final class ProgressBar {
     private func isDue(at time: Double) -> Bool {
         let pause = time - (lastShown ?? start)
         if isTerminal { return lastShown == nil || pause >= 0.1 }
-        // A log wants neither a line for each step nor silence for minutes.
+        // A log should have neither a line per step nor minutes of silence.
         return pause >= 10 || (pause >= 2 && line.fraction - lastFraction >= 0.1)
     }
 
@@ -100,7 +100,7 @@ package final class ProgressBar {
     }
 }
 
-/// Writes all of `text`; a display that cannot be written is of no consequence.
+/// Writes all of `text`; ignores errors, since the display is not essential.
 func writeAll(_ text: String, to descriptor: Int32) {
     let bytes = Array(text.utf8)
     var done = 0

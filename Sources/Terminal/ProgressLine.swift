@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// The text of a progress display, apart from when and where it is shown.
+// The text of a progress display, independent of when and where it is shown.
 
-/// What a number of steps counts.
+/// The unit of a number of steps.
 package enum ProgressUnit: Sendable {
     case items, bytes
 }
 
 /// The state of an operation as one line.
 package struct ProgressLine: Sendable {
-    /// A part of an operation that counts steps of its own.
+    /// A part of an operation that counts its own steps.
     package struct Phase: Sendable {
         let name: String
         let done, total: Int
         let unit: ProgressUnit
-        /// The part of the whole operation that is done.
+        /// The completed share of the whole operation.
         let overall: Double
 
         package init(_ name: String, done: Int, total: Int, unit: ProgressUnit, overall: Double) {
@@ -25,7 +25,7 @@ package struct ProgressLine: Sendable {
     package var unit: ProgressUnit
     package var done = 0
     package var total: Int
-    /// What is going on, where the operation has phases; its steps are then shown in the place of `done` and `total`.
+    /// The current phase, if the operation has phases; its steps replace `done` and `total`.
     package var phase: Phase?
     /// Seconds since the start.
     package var elapsed = 0.0
@@ -34,13 +34,13 @@ package struct ProgressLine: Sendable {
         (self.label, self.total, self.unit) = (label, total, unit)
     }
 
-    /// The part that is done, in 0...1; 1 when there is nothing to do.
+    /// The completed share, in 0...1; 1 if there is nothing to do.
     package var fraction: Double {
         let part = phase?.overall ?? (total > 0 ? Double(done) / Double(total) : 1)
         return min(max(part, 0), 1)
     }
 
-    /// Seconds left at the average speed so far; nil before there is one.
+    /// Seconds left at the average speed so far; nil without an average.
     package var secondsLeft: Double? {
         fraction > 0 && elapsed > 0.5 ? elapsed * (1 - fraction) / fraction : nil
     }
@@ -57,7 +57,7 @@ package struct ProgressLine: Sendable {
         return "\(percent)  \(amount)\(time)"
     }
 
-    /// One line of at most `width` cells, with a bar where there is room for one.
+    /// One line of at most `width` cells, with a bar if there is room for one.
     package func rendered(width: Int) -> String {
         let numbers = numbers
         let room = width - displayWidth(of: label) - displayWidth(of: numbers) - 4

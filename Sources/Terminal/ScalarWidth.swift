@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the width of a text depends on in each of its scalars: a table that tools/golden/widths.py writes.
+// The properties of scalars that determine the width of a text, from a table that tools/golden/widths.py writes.
 
-/// The cells of one scalar that stands alone, and its part in the width of sequences.
+/// The cells of a single scalar, and its role in sequences.
 struct ScalarWidth {
     let rawValue: UInt32
 
@@ -18,14 +18,14 @@ struct ScalarWidth {
 
     /// 0, 1 or 2.
     var cells: Int { Int(rawValue & 3) }
-    /// General category Mc: a vowel sign, say, that stands beside its letter.
+    /// General category Mc, such as a vowel sign that is drawn next to its letter.
     var isSpacingMark: Bool { rawValue & 4 != 0 }
-    /// A sign that removes a letter's vowel and binds the next consonant.
+    /// A sign that removes a letter's vowel and joins the next consonant.
     var isVirama: Bool { rawValue & 8 != 0 }
     /// Indic syllabic category Consonant.
     var isConsonant: Bool { rawValue & 16 != 0 }
-    /// A pictograph or a regional indicator, whose skin tone takes no cells of its own.
+    /// A pictograph or a regional indicator, whose skin tone takes no cells.
     var takesModifier: Bool { rawValue & 32 != 0 }
-    /// Narrow alone, wide with the selector of emoji presentation.
+    /// Narrow by itself, wide with the emoji presentation selector.
     var isWidenedBySelector: Bool { rawValue & 64 != 0 }
 }

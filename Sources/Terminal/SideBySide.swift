@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two texts next to each other, to see at a glance where they part.
+// Shows two texts next to each other, so that their first difference is easy to see.
 
 /// Two columns of text.
 package enum SideBySide {
-    /// Below this many cells in a column, the texts stand one above the other.
+    /// With fewer cells per column, the texts are shown one above the other.
     private static let smallestColumn = 16
 
-    /// Both texts wrapped into columns that share `width` cells, under their titles; lines are joined by
-    /// "\n", with none at the end.
+    /// Wraps both texts into columns that share `width` cells, under their titles. Lines are joined by "\n", with none at
+    /// the end.
     package static func render(
         left: String, right: String, titles: (left: String, right: String), width: Int
     ) -> String {
@@ -21,7 +21,7 @@ package enum SideBySide {
         let rule = String(repeating: "─", count: column)
         var rows = zippedRows(wrapped(titles.left, width: column), wrapped(titles.right, width: column)).map {
             (left, right) in
-            // Styled after padding: the codes would otherwise be padded, too.
+            // Style after padding: otherwise the codes would count as text.
             Style.bold(left.padded(toCells: column)) + separator + Style.bold(right)
         }
         rows.append(rule + "─┼─" + rule)

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Emphasis for people at a terminal; plain text for everything that reads our output. https://no-color.org
+// Text attributes for people at a terminal; plain text for programs that read our output. https://no-color.org
 
 import Glibc
 
 /// Text attributes on standard output.
 package enum Style {
-    /// Whether attributes are written: standard output is a terminal that knows them, and `NO_COLOR` is unset.
+    /// Whether attributes are written: standard output is a terminal that supports them, and `NO_COLOR` is unset.
     package static let isEnabled = isEnabled(isTerminal: isatty(STDOUT_FILENO) == 1) { name in
         getenv(name).map { String(cString: $0) }
     }
 
-    /// The rule behind `isEnabled`.
+    /// The rule for `isEnabled`.
     package static func isEnabled(isTerminal: Bool, environment: (String) -> String?) -> Bool {
         isTerminal && (environment("NO_COLOR") ?? "").isEmpty && environment("TERM") != "dumb"
     }

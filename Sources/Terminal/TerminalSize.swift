@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The size of the window, asked again each time: windows are resized.
+// The size of the terminal window, queried each time since windows are resized.
 
 import Glibc
 
 /// The size of the terminal in character cells.
 package enum TerminalSize {
-    /// Columns of the terminal; without one, what `COLUMNS` says, or 80.
+    /// Columns of the terminal; without a terminal the value of `COLUMNS`, or 80.
     package static var columns: Int { size?.columns ?? environment("COLUMNS") ?? 80 }
 
-    /// Rows of the terminal; without one, what `LINES` says, or 24.
+    /// Rows of the terminal; without a terminal the value of `LINES`, or 24.
     package static var rows: Int { size?.rows ?? environment("LINES") ?? 24 }
 
     private static var size: (columns: Int, rows: Int)? {

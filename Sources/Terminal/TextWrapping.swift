@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Breaking text into lines that fit a width in cells.
+// Breaks text into lines that fit a width in cells.
 
 /// The lines of `text`, none wider than `width` cells: broken at spaces where possible, else within a word.
 /// Line breaks of the text are kept; spaces at a break are dropped.
 /// - Precondition: `width` is at least 2, the width of the widest character.
 package func wrapped(_ text: String, width: Int) -> [String] {
     precondition(width >= 2, "wrapped: a line must fit the widest character")
-    // Of the other control characters, none may reach the terminal: they move the cursor.
+    // No other control characters may reach the terminal, since they move the cursor.
     let visible = text.replacingControlCharacters()
     return visible.split(separator: "\n", omittingEmptySubsequences: false)
         .flatMap { wrapped(line: $0, width: width) }
@@ -16,7 +16,7 @@ private func wrapped(line: Substring, width: Int) -> [String] {
     var lines: [String] = []
     var current = ""
     var used = CellCounter()
-    /// Where the current line can be broken: after its last space.
+    /// The last space of the current line, where it can be broken.
     var lastSpace: String.Index?
     for character in line.flatMap({ $0.pieces(fitting: width) }) {
         if used.width(adding: character) > width {
@@ -61,7 +61,7 @@ extension String {
         return result
     }
 
-    /// Filled up with spaces to `width` cells.
+    /// The text, padded with spaces to `width` cells.
     func padded(toCells width: Int) -> String {
         self + String(repeating: " ", count: max(0, width - displayWidth(of: self)))
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Options of every command that runs a model.
+// Options of all commands that run a model.
 
 import ArgumentParser
 import Commands
@@ -11,7 +11,7 @@ struct EngineOptions: ParsableArguments {
     @Option(help: ArgumentHelp(EngineSettings.cache)) var cache: Engine.CacheType?
     @Option(parsing: .unconditional, help: ArgumentHelp(EngineSettings.resident)) var resident: Double?
 
-    /// Loads a model; returns it with the seconds that took.
+    /// Loads a model; returns it with the load time in seconds.
     func load(_ path: String) throws -> (engine: Engine, seconds: Double) {
         var settings = EngineSettings()
         settings.threads = threads
@@ -23,7 +23,7 @@ struct EngineOptions: ParsableArguments {
 }
 
 extension ArgumentHelp {
-    /// What the shared commands say of an option.
+    /// The shared commands' help for an option.
     init<Target>(_ option: CommandOption<Target>) {
         self.init("\(option.declaration.help)", valueName: option.declaration.valueName)
     }
@@ -32,7 +32,7 @@ extension ArgumentHelp {
 extension Engine.CacheType: ExpressibleByArgument {}
 
 extension Engine {
-    /// Refuses a name that is taken, before work begins whose result would have to be thrown away.
+    /// Refuses a name that is taken, before work begins whose result could not be stored.
     func requireFree(profileName: String, force: Bool) throws(TillerError) {
         guard force || !profileNames.contains(profileName) else {
             throw .invalidProfile("there is a profile '\(profileName)' already; --force replaces it")
@@ -47,13 +47,13 @@ struct SteeringOptions: ParsableArguments {
 
     func parsed() throws -> [AppliedProfile] { try profiles.map { try AppliedProfile(parsing: $0) } }
 
-    /// What commands that score texts say of steering.
+    /// Help about steering for commands that score texts.
     static let scoring =
         "A scored text has no answer that is generated, so profiles steer all of it, whatever their phase, and gates that "
         + "a prompt opens are open; what each token opens stays as it is."
 }
 
-/// Says that steering waited in vain, where it did: no effect is then no measurement of what the profile does.
+/// Prints a note if no gate has opened: a missing effect then says nothing about the profile.
 func printGates(_ haveOpened: Bool?) {
     if haveOpened == false { printLine("gates          none opened on these texts, so nothing was steered") }
 }

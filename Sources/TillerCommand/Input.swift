@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What comes in from people: text must be UTF-8.
+// Reads input files; their text must be UTF-8.
 
 import Commands
 import Evaluation
@@ -7,7 +7,7 @@ import Formats
 import Platform
 import Tiller
 
-/// Runs work on a file of text: what it finds wrong there is the file's fault, not the command line's.
+/// Runs work on a text file; its errors are the file's fault, not the command line's.
 func blaming<Result>(_ path: String, _ work: () throws -> Result) throws -> Result {
     do { return try work() } catch TillerError.invalidOption(let text) {
         throw TillerError.invalidFile("\(path): \(text)")
@@ -19,7 +19,7 @@ func readText(path: String) throws -> String {
     try text(of: readFile(path: path, limit: TextLimit.text), from: path)
 }
 
-/// The rows of a file; what is wrong in them is the file's fault, not the command line's.
+/// The rows of a file; errors in them are the file's fault, not the command line's.
 private func readRows<Row>(
     _ path: String, _ read: ([UInt8], _ fileName: String) throws -> [Row]
 ) throws -> (rows: [Row], data: [UInt8]) {

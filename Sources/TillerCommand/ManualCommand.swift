@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Man pages of all commands, from what --help says: tools/install puts them where man looks.
+// Generates man pages of all commands from their --help texts; tools/install installs them.
 
 import ArgumentParser
 import Commands
@@ -27,15 +27,15 @@ struct ManualCommand: ParsableCommand {
     }
 }
 
-/// A command's page in the language of man.
+/// The man page of a command.
 struct ManualPage {
     /// As in "tiller-profile-train".
     let name: String
     let text: String
 
-    /// The pages of a command and all below it.
+    /// The pages of a command and all its subcommands.
     ///
-    /// - Parameter parents: the words before the command's own.
+    /// - Parameter parents: the words before the command's own name.
     static func all(of command: JSON, parents: [String]) -> [ManualPage] {
         let words = parents + [command["commandName"]?.stringValue ?? ""]
         let subcommands = (command["subcommands"]?.arrayValue ?? []).filter {
@@ -45,7 +45,7 @@ struct ManualPage {
             + subcommands.flatMap { all(of: $0, parents: words) }
     }
 
-    /// The page of the small program, whose commands are those of the large one.
+    /// The page of the small program, whose commands the large one has too.
     static var runner: ManualPage {
         let list = sharedCommands.map { $0.summary }.flatMap {
             [".TP", "\\fB\($0.name)\\fR", $0.abstract.escaped]
@@ -138,7 +138,7 @@ struct ManualPage {
 }
 
 extension String {
-    /// What man would take for commands, as text.
+    /// Escapes characters that are special in man pages.
     fileprivate var escaped: String {
         let text = split(separator: "\\", omittingEmptySubsequences: false).joined(separator: "\\e")
             .split(separator: "-", omittingEmptySubsequences: false).joined(separator: "\\-")

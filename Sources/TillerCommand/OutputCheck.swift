@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a command writes: every command asks here, before its work, whether its output may be written.
+// Checks output paths: every command calls these functions before its work.
 
 import Commands
 import Glibc
 import Platform
 import Tiller
 
-/// A file that a command reads, and what its errors call it, such as "the model"; without a path nothing is read.
+/// A file that a command reads, with its name in errors, such as "the model"; without a path nothing is read.
 struct InputFile {
     let role: String
     let path: String?
@@ -17,8 +17,8 @@ struct InputFile {
     }
 }
 
-/// Refuses to begin work whose output could not be written: for want of a folder or of `--force`, because the name
-/// leads to a pipe or a device, or because a file that the command reads would be lost.
+/// Refuses an output that cannot be written: the folder does not exist, `--force` is missing, the path leads to a pipe or
+/// a device, or writing would destroy a file that the command reads.
 func requireOutput(_ path: String, force: Bool, apartFrom inputs: InputFile...) throws {
     guard !path.isEmpty else { throw TillerError.invalidOption("the output has no name") }
     var status = stat()
@@ -34,7 +34,7 @@ func requireOutput(_ path: String, force: Bool, apartFrom inputs: InputFile...) 
     }
 }
 
-/// Refuses an output that is one of the inputs, under whatever name.
+/// Refuses an output that is one of the inputs, even under another path.
 func requireApart(_ output: String, from inputs: [InputFile]) throws(TillerError) {
     for input in inputs {
         guard let path = input.path, OutputTarget.isWritten(path, by: output) else { continue }

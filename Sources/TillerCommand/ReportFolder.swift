@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a command leaves pictures and figures of what it found.
+// A command's output folder for pictures and figures.
 
 import Glibc
 import Platform
@@ -8,10 +8,10 @@ import Tiller
 /// A folder of reports.
 struct ReportFolder {
     private let path: String
-    /// What the command reads, which no report may replace.
+    /// The command's input files, which no report may replace.
     private let inputs: [InputFile]
 
-    /// Makes the folder where there is none.
+    /// Creates the folder if it does not exist.
     init(_ path: String, apartFrom inputs: [InputFile]) throws(FileError) {
         self.path = path
         self.inputs = inputs
@@ -19,15 +19,15 @@ struct ReportFolder {
         throw FileError(path: path, operation: .create, code: errno)
     }
 
-    /// The path of a report that may be written.
-    /// - Throws: `TillerError` where it is one of the inputs.
+    /// The path for a report.
+    /// - Throws: `TillerError` if it is one of the inputs.
     func place(for name: String) throws(TillerError) -> String {
         let report = "\(path)/\(name)"
         try requireApart(report, from: inputs)
         return report
     }
 
-    /// Writes a file whole or not at all, over one of the same name.
+    /// Writes a file atomically, replacing one of the same name.
     func write(_ text: String, as name: String) throws {
         let writer = try AtomicFileWriter(path: place(for: name), replaceExisting: true)
         try writer.write(Array(text.utf8))

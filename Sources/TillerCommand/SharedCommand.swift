@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands that `tiller-run` has too, as the parser of arguments shows them in help, completions and man pages. They are
-// read without it: that takes 3 ms less, and keeps both programs' rules the same.
+// Declares the commands that `tiller-run` has too for the argument parser, which shows them in help, completions and man
+// pages. Their arguments are parsed without it: that takes 3 ms less and keeps the rules of both programs the same.
 
 import ArgumentParser
 import Commands
 import Tiller
 
-/// Arguments that come from a table. The parser looks for wrapped properties by reflection, and takes those of a mirror too.
+/// Arguments from a table. The parser finds wrapped properties by reflection, so a custom mirror can provide them.
 protocol TableArguments: ParsableArguments, CustomReflectable {
     /// Properties by name, each one of the parser's wrappers.
     static var properties: [(label: String?, value: Any)] { get }
@@ -15,7 +15,7 @@ protocol TableArguments: ParsableArguments, CustomReflectable {
 extension TableArguments {
     var customMirror: Mirror { Mirror(self, children: Self.properties) }
 
-    /// Only asks for the values, as the parser's own checks demand: they are read elsewhere.
+    /// Only accesses the container, as the parser's own checks require: other code parses the values.
     init(from decoder: any Decoder) throws {
         _ = try decoder.container(keyedBy: OptionName.self)
         self.init()
@@ -31,7 +31,7 @@ private struct OptionName: CodingKey {
     init?(intValue: Int) { nil }
 }
 
-/// A shared command in the parser's eyes.
+/// A shared command for the parser.
 struct SharedCommand<Request: CommandRequest>: ParsableCommand, TableArguments {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
@@ -63,7 +63,7 @@ private func own<Target: OptionTarget>(_ target: Target.Type) -> [(label: String
 }
 
 extension OptionDeclaration {
-    /// The option as one of the parser's properties.
+    /// The option as a property for the parser.
     fileprivate var property: Any {
         let help = ArgumentHelp("\(explanation)", valueName: valueName)
         let name = NameSpecification.customLong(name)

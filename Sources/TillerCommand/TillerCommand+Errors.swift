@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a command that did not succeed ends where the parser of arguments has a say; the rest is `Commands`'.
+// Reports errors of the argument parser; `Commands` reports all others.
 
 import ArgumentParser
 import Commands
@@ -7,7 +7,7 @@ import Glibc
 import Platform
 import Tiller
 
-/// Ends the program because of an error; those that carry --help's text are none.
+/// Ends the program with an error, or successfully if the "error" carries the --help text.
 func end(with error: any Error) -> Never {
     if error is CancellationError { endProgram(with: Interruption()) }
     if error is TillerError || error is Interruption { endProgram(with: error) }
@@ -23,7 +23,7 @@ func end(with error: any Error) -> Never {
     }
 }
 
-/// The command that arguments ask for, as in "tiller profile train".
+/// The command in the arguments, as in "tiller profile train".
 private func invokedCommand(_ arguments: some Collection<String>) -> String {
     var command: any ParsableCommand.Type = TillerCommand.self
     var words = ["tiller"]
@@ -37,7 +37,7 @@ private func invokedCommand(_ arguments: some Collection<String>) -> String {
 }
 
 extension String {
-    /// A sentence of the parser's as the first part of one of ours.
+    /// The parser's sentence as the first clause of our message.
     fileprivate var asClause: String {
         let start = prefix(1).lowercased() + dropFirst()
         if start.hasSuffix("?") { return start }

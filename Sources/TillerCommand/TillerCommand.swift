@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The command line: each command is one file; `Ending` has what they share, the way out.
+// The command line. Each command is one file; `Ending` is their common way to end.
 
 import ArgumentParser
 import Commands

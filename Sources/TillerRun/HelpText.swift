@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What --help prints, in the form of `tiller`'s.
+// Prints --help in the form of `tiller`'s.
 
 import Commands
 
 enum HelpText {
-    /// Columns before an option's explanation, and of the whole text.
+    /// Column of an option's explanation, and columns of the whole text.
     private static let labelWidth = 26
     private static let width = 80
 

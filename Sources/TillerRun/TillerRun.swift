@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The small program: it runs models and does nothing else, needs no library, and is what bundles are made of.
+// The small program: it only runs models, needs no shared library, and is the program part of bundles.
 
 import Commands
 import Tiller
@@ -22,7 +22,7 @@ enum TillerRun {
         case nil where bundle == nil: return printLine(HelpText.program(program, isBundle: false))
         default: break
         }
-        // A bundle is a conversation unless it is asked for something else.
+        // A bundle starts a conversation unless a command is given.
         let word = bundle != nil && arguments.first?.hasPrefix("-") != false ? "chat" : rest.removeFirst()
         guard let command = sharedCommands.first(where: { $0.summary.name == word }) else {
             let kind = word.hasPrefix("-") ? "unknown option" : "unknown command"

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which mathematical functions this process runs. The C library picks them by processor: glibc's exp, pow, cos and sin round one
-// result in a thousand differently where there is no fused multiply-add. All else that figures are made of gives the same bits
-// on every processor.
+// Identifies the mathematical functions that this process runs. The C library selects them by processor: without fused
+// multiply-add, glibc's exp, pow, cos and sin round one result in a thousand differently. All other arithmetic in the
+// figures gives the same bits on every processor.
 
 import Formats
 import Glibc
 import Platform
 
-/// What the C library's functions give here.
+/// A fingerprint of the C library's mathematical functions in this process.
 enum CLibraryResults {
-    /// SHA-256 of the results of all functions on the way from weights to figures, at arguments as they occur there. Processors
-    /// and libraries with equal digests give equal figures.
+    /// SHA-256 of the results of all functions between weights and figures, at typical arguments. Processors and
+    /// libraries with equal digests give equal figures.
     static let digest: String = {
         var random = SplitMix64(seed: 1)
         func arguments(_ range: ClosedRange<Double>) -> [Double] {
@@ -34,6 +34,6 @@ enum CLibraryResults {
         return "\(SHA256.digest(of: bytes))"
     }()
 
-    /// So many that a function which differs once in a thousand times is seen.
+    /// Large enough to detect a function that differs once in a thousand results.
     private static let argumentCount = 8192
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// A profile's curve as a picture.
+// A profile's calibration curve as a picture.
 
 import Pictures
 
 extension ProfileCalibration {
-    /// Effect and damage over strength, one above the other, as an SVG document.
+    /// Effect and side effect over strength, one plot above the other, as an SVG document.
     ///
-    /// - Parameter name: the profile's.
+    /// - Parameter name: the profile's name.
     package func picture(name: String) -> String {
         var svg = SVG(width: 640, height: 620, title: "Effect and damage of the profile \(name) by strength")
         var effect = LineChart(

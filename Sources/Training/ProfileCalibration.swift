@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A profile's curve: what each strength does to validation pairs, and what it costs on text that has nothing to do with
-// the profile. From it come the recommended strength and the range within which text holds together.
+// A profile's calibration curve: for each strength, the effect on validation pairs and the side effect on neutral text.
+// It determines the recommended strength and the safe range of strengths.
 
 import Evaluation
 import Formats
@@ -8,17 +8,17 @@ import JSON
 import Steering
 import Tiller
 
-/// One strength, measured.
+/// The measurements at one strength.
 package struct CalibrationPoint: Sendable {
     package let strength: Float
-    /// Mean shift of the log-odds of the positive side in nats by token, with its 95 % interval over pairs.
+    /// Mean shift of the log-odds of the positive side in nats per token, with its 95 % bootstrap interval over pairs.
     package let effect: Double
     package let interval: ClosedRange<Double>
-    /// What of the budget it spends: mean KL(plain ‖ steered) on the text that strengths are chosen on, in nats per token.
+    /// The part of the budget it spends: mean KL(plain ‖ steered) on the text that strengths are chosen on, in nats per token.
     package let spent: Double
-    /// The same on another neutral text, which chooses nothing.
+    /// The same KL divergence on another neutral text, on which no strength is chosen.
     package let damage: Double
-    /// Rise of that text's own −ln P, in nats per token.
+    /// Increase of −ln P of that other text, in nats per token.
     package let lossRise: Double
 
     var json: JSON {
@@ -31,14 +31,14 @@ package struct CalibrationPoint: Sendable {
 
 /// A calibrated profile's curve.
 package struct ProfileCalibration: Sendable {
-    /// Damage that the recommended strength may do.
+    /// KL on neutral text that the recommended strength may cost, in nats per token.
     package let budget: Double
     package let pairCount: Int
-    /// Ascending by strength.
+    /// Sorted by ascending strength.
     package let points: [CalibrationPoint]
-    /// The strength with the greatest effect within the budget; nil where none moves the pairs the right way.
+    /// The strength with the greatest effect within the budget; nil where no strength moves the pairs towards the positive side.
     package let recommended: CalibrationPoint?
-    /// Strengths that do less damage than what lets text fall apart.
+    /// Strengths with a side effect below the limit at which text degenerates.
     package let safeRange: ClosedRange<Float>
 
     package var json: JSON.Object {
@@ -53,7 +53,7 @@ package struct ProfileCalibration: Sendable {
         ]
     }
 
-    /// The profile with its new strengths and the curve on record.
+    /// The profile with its new strengths and a record of the curve.
     ///
     /// - Parameter dataHash: SHA-256 of the validation file.
     package func applied(to profile: SteeringProfile, dataHash: String) -> SteeringProfile {
@@ -66,7 +66,7 @@ package struct ProfileCalibration: Sendable {
         var record = json
         record["data_sha256"] = .string(dataHash)
         record["program"] = .string("tiller \(tillerVersion)")
-        // What was measured at another strength proves nothing about this one.
+        // A receipt for another strength says nothing about this one.
         var evaluation = profile.with(nil).evaluation.objectValue ?? [:]
         evaluation["calibration"] = .object(record)
         changed.evaluation = .object(evaluation)
@@ -74,23 +74,22 @@ package struct ProfileCalibration: Sendable {
     }
 }
 
-/// Measures curves.
+/// Measures calibration curves.
 package struct ProfileCalibrator {
     private let measurement: ProfileMeasurement
     private let budget: Double
     private let pairs: ScoredPairs
 
-    /// Tokens of a side that are scored.
+    /// Scored tokens per side.
     private static let tokenLimit = 160
-    /// Parts of the strength that spends the budget, and of what is between it and the end of the safe range.
+    /// Fractions of the strength that spends the budget, and of the interval from there to the end of the safe range.
     private static let withinBudget: [Float] = [0.25, 0.5, 0.75, 1]
     private static let beyondBudget: [Float] = [0.33, 0.67, 1]
 
     /// - Parameters:
-    ///   - budget: KL on neutral text that the recommended strength may cost, in nats by token.
-    ///   - maximumPairCount: pairs that are scored, spread evenly over all.
-    /// - Throws: `TillerError.invalidOption` where no pair has a token to score on both sides, or for a budget that is
-    ///   none.
+    ///   - budget: KL on neutral text that the recommended strength may cost, in nats per token.
+    ///   - maximumPairCount: scored pairs, evenly spaced.
+    /// - Throws: `TillerError.invalidOption` where no pair has a token to score on both sides, or for a budget outside 0.001...1.
     package init(
         engine: Engine, pairs: [ContrastivePair], budget: Double, maximumPairCount: Int
     ) throws(TillerError) {
@@ -105,9 +104,9 @@ package struct ProfileCalibrator {
         self.budget = budget
     }
 
-    /// Measures both signs of a profile.
+    /// Measures a profile at positive and negative strengths.
     ///
-    /// - Parameter progress: called with (points done, points in all).
+    /// - Parameter progress: called with (points done, total points).
     package func calibrate(_ profile: SteeringProfile, progress: (Int, Int) -> Void) throws(TillerError)
         -> ProfileCalibration
     {

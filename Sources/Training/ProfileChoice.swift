@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where to read a concept and where to write it differs from concept to concept, and no rule of thumb says it: a mood
-// shows in every word and is written best in the upper half of the layers, an opinion about a statement is read
-// in the statement and written early. So the trainer tries a few choices and keeps what works on pairs that it
-// was not fitted to, all at the same damage to neutral text.
+// The best place to read and to write a concept differs between concepts, and no rule of thumb predicts it: a mood is
+// visible in every word and is best written in the upper half of the layers; an opinion about a statement is read in the
+// statement and written early. So the trainer tries a few choices and keeps the one that works best on held-out pairs,
+// all at the same KL on neutral text.
 
 import Directions
 import Evaluation
@@ -12,18 +12,18 @@ import JSON
 import Steering
 import Tiller
 
-/// Where a profile's directions are read and applied.
+/// Where a profile reads its directions and applies them.
 package struct ProfileChoice {
     var source: StateSource
     var layers: [Int]
-    /// Exchanges the sides: which of two groups of prompts is the positive one, only the effect tells.
+    /// Swaps the sides: only the effect tells which of two groups of prompts is the positive one.
     var isReversed = false
 
-    /// Ranges of layers in percent of the depth: early, middle, upper half, late, nearly all. Below are words rather
-    /// than concepts, above the next token.
+    /// Ranges of layers in percent of the depth: early, middle, upper half, late, nearly all. Lower layers represent
+    /// words rather than concepts, higher ones the next token.
     private static let ranges = [(20, 40), (35, 65), (40, 80), (67, 87), (20, 80)]
 
-    /// The ranges of layers to choose from; layer 0 is left out, since control vectors cannot hold it.
+    /// The candidate ranges of layers, without layer 0, which control vectors cannot represent.
     package static func layerRanges(of layerCount: Int) -> [[Int]] {
         var found: [[Int]] = []
         for (low, high) in ranges {
@@ -34,7 +34,7 @@ package struct ProfileChoice {
         return found
     }
 
-    /// The one for too few pairs to choose by: best, or close to it, for most pairs of texts.
+    /// The default when there are too few pairs to choose by: the best range, or close to it, for most pairs of texts.
     package static func standardLayers(of layerCount: Int) -> [Int] {
         let ranges = layerRanges(of: layerCount)
         return ranges[min(2, ranges.count - 1)]
@@ -46,14 +46,14 @@ package struct ProfileChoice {
     }
 }
 
-/// A choice with what it did to pairs that it was not fitted to.
+/// A choice with its effect on held-out pairs.
 struct MeasuredChoice {
     let choice: ProfileChoice
-    /// Change of the log-odds of the positive side, in nats by token.
+    /// Change of the log-odds of the positive side, in nats per token.
     let effect: RunningMean
 
-    /// The effect that one can count on, the lower end of its interval. A profile that says Yes to everything
-    /// moves the two halves of Yes-and-No pairs apart and has a wide one.
+    /// Lower end of the effect's interval. A profile that says Yes to everything moves the two halves of Yes-and-No pairs
+    /// apart, so its interval is wide.
     var score: Double { effect.mean - 2 * effect.standardError }
 
     var json: JSON {
@@ -65,13 +65,13 @@ struct MeasuredChoice {
     }
 }
 
-/// Measures choices: fitted to one half of the pairs, tried on the other.
+/// Measures choices: fits on one half of the pairs, evaluates on the other.
 struct ChoiceMeasurement {
-    /// Fewer pairs than this say nothing about a choice.
+    /// Minimum for a choice: the effect on fewer pairs is not informative.
     static let leastPairCount = 16
-    /// Pairs that are scored. Fixed answers cost one pass of the prompt, and differ more from pair to pair.
+    /// Scored pairs. A fixed answer costs only one pass over the prompt, and its effect varies more from pair to pair.
     private static let scoredPairCount = 64, scoredFixedPairCount = 96
-    /// Tokens of a side that are scored.
+    /// Scored tokens per side.
     private static let tokenLimit = 160
 
     private let measurement: ProfileMeasurement
@@ -79,7 +79,7 @@ struct ChoiceMeasurement {
 
     init(engine: Engine, set: TrainingSet, calibration: StrengthCalibration) throws(TillerError) {
         measurement = try ProfileMeasurement(engine: engine, calibration: calibration)
-        // Couples of two, as the states are divided.
+        // Groups of two pairs, split in the same way as the states.
         let couples = stride(from: 2, to: set.pairs.count, by: 4).map { index in
             Array(set.pairs[index..<min(index + 2, set.pairs.count)])
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Several profiles at once: how strong each may be so that together they cost what one alone may cost, and how far they
-// pull at the same directions.
+// Several profiles at once: the strength of each so that together they cost as much as one alone may cost, and the
+// overlap of their directions.
 
 import Evaluation
 import Formats
@@ -8,22 +8,22 @@ import JSON
 import Steering
 import Tiller
 
-/// Profiles under one budget of damage.
+/// Profiles that share one side-effect budget.
 package struct ProfileComposition: Sendable {
     package struct Part: Sendable {
         package let name: String
         package let strength: Float
-        /// KL of this part alone, on the text where `damage` is measured, in nats per token.
+        /// KL of this part alone, on the text of the composition's `damage`, in nats per token.
         package let damage: Double
     }
 
     package let budget: Double
-    /// What is spent of it: KL of all together on the text that the strengths were chosen on.
+    /// The spent part of the budget: KL of all parts together on the text that the strengths were chosen on.
     package let spent: Double
     package let parts: [Part]
-    /// KL of all together on another neutral text.
+    /// KL of all parts together on another neutral text.
     package let damage: Double
-    /// Cosines of what the profiles do to the stream: 1 pulls the same way, −1 against each other, [parts × parts].
+    /// Cosines between the profiles' displacements of the residual stream: 1 agrees, −1 opposes, [parts × parts].
     package let gram: [[Double]]
 
     package var json: JSON {
@@ -41,11 +41,11 @@ package struct ProfileComposition: Sendable {
 }
 
 extension ProfileComposition {
-    /// Scales the profiles' recommended strengths by one factor so that all of them together cost the budget.
+    /// Scales the profiles' recommended strengths by one factor so that together they cost the budget.
     ///
-    /// - Parameter selection: profiles of the engine's file; a strength in it is taken for the profile's weight, in units of
-    ///   the recommended one.
-    /// - Throws: `TillerError.invalidOption` for fewer than two profiles or a budget that is none.
+    /// - Parameter selection: profiles of the engine's file; a strength in it is the profile's weight, in units of its
+    ///   recommended strength.
+    /// - Throws: `TillerError.invalidOption` for fewer than two profiles or a budget out of range.
     package init(_ selection: [AppliedProfile], engine: Engine, budget: Double) throws(TillerError) {
         guard selection.count >= 2, Set(selection.map(\.name)).count == selection.count else {
             throw .invalidOption("a composition needs two or more different profiles")
@@ -84,10 +84,10 @@ extension ProfileComposition {
         gram = Self.gram(zip(profiles, weights).map { $0.displacements(strength: $1) })
     }
 
-    /// Cosines of displacements, each of all its places together.
+    /// Cosines between displacements, each over all its places together.
     private static func gram(_ displacements: [[Displacement.Place: [Double]]]) -> [[Double]] {
         func product(_ a: [Displacement.Place: [Double]], _ b: [Displacement.Place: [Double]]) -> Double {
-            // In a fixed order, so that the sum is the same every time.
+            // A fixed order makes the sum reproducible.
             a.keys.filter { b[$0] != nil }.sorted().reduce(0.0) { sum, place in
                 sum + zip(a[place] ?? [], b[place] ?? []).reduce(0) { $0 + $1.0 * $1.1 }
             }
@@ -103,7 +103,7 @@ extension ProfileComposition {
     }
 }
 
-/// What a profile does to the states, place by place.
+/// The displacement of the states by a profile, per place.
 private enum Displacement {
     struct Place: Hashable, Comparable {
         let site: String
@@ -114,8 +114,8 @@ private enum Displacement {
 }
 
 extension SteeringProfile {
-    /// Σ strength · coefficient · r · v of all operations at a place. What depends on the state is taken along its
-    /// direction, as if it were added.
+    /// Σ strength · coefficient · r · v of all operations at a place. State-dependent operations count as if they added
+    /// their direction.
     fileprivate func displacements(strength: Float) -> [Displacement.Place: [Double]] {
         var result: [Displacement.Place: [Double]] = [:]
         for operation in operations {

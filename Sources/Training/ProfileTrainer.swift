@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From contrastive pairs to a steering profile, on the very weights that will run: capture states, find a
-// direction for each layer, calibrate the strength against the damage it does to neutral text.
+// From contrastive pairs to a steering profile, on the weights that will run: capture states, find a direction per layer,
+// calibrate the strength against the KL on neutral text.
 
 import Directions
 import Evaluation
@@ -12,38 +12,38 @@ import Steering
 import Tiller
 import Transformer
 
-/// How a profile is trained.
+/// Options of profile training.
 package struct TrainingOptions: Sendable {
     package var name: String
     package var description = ""
     package var method = DirectionMethod.meanDifference
     package var direction = DirectionOptions()
-    /// Steered layers; nil chooses among a few ranges by their effect.
+    /// Steered layers; nil tries a few ranges and chooses by their effect.
     package var layers: [Int]?
     /// Where the concept is read; nil chooses by effect.
     package var source: StateSource?
-    /// Pairs that are used, spread evenly over all: beyond a few hundred a mean hardly moves.
+    /// Pairs to use, evenly spaced: beyond a few hundred a mean hardly changes.
     package var maximumPairCount = 512
     package var site = SteeringProfile.Site.residual
-    /// What is done with the directions there.
+    /// The operation that uses the directions.
     package var operation = TrainedOperation.add
-    /// Positions at the beginning of every text that stay as they are; nil spares the first one, the attention's sink,
-    /// where what is done depends on the state.
+    /// Positions at the beginning of every text that are not steered. nil spares the first one, the attention sink, for
+    /// operations that depend on the state.
     package var sparedPositions: Int?
     package var phase = SteeringProfile.Phase.both
-    /// Rescales each steered state to the norm that it had.
+    /// Rescales each steered state to its previous norm.
     package var keepsNorm = false
 
     package init(name: String) { self.name = name }
 }
 
-/// What training reports while it runs.
+/// Progress of training.
 package enum TrainingProgress: Sendable {
     case capturing(pair: Int, of: Int)
-    /// Of the methods that take time: first for the choices, then for the one that is taken.
+    /// Slow methods only: first for the choices, then for the chosen one.
     case fitting(direction: Int, of: Int)
     case choosing(candidate: Int, of: Int)
-    /// Once more, for what the heads of the attention read.
+    /// A second pass that captures the outputs of the attention heads.
     case readingHeads(pair: Int, of: Int)
 }
 
@@ -51,10 +51,10 @@ package enum TrainingProgress: Sendable {
 package struct ProfileTrainer {
     private let engine: Engine
     private let options: TrainingOptions
-    /// Ranges of layers to choose from.
+    /// Candidate ranges of layers.
     private let layerRanges: [[Int]]
 
-    /// - Throws: `TillerError.invalidOption` for layers that the model does not have, no pairs to use, or a method whose
+    /// - Throws: `TillerError.invalidOption` for layers that the model does not have, for no pairs, or for a method whose
     ///   library is missing.
     package init(engine: Engine, options: TrainingOptions) throws(TillerError) {
         let layerCount = engine.model.configuration.layerCount
@@ -135,9 +135,9 @@ package struct ProfileTrainer {
         return profile
     }
 
-    /// The directions alone, one for each of the options' layers in their order, without a measurement.
+    /// Finds only the directions, one per layer in the options' order, without any measurement.
     ///
-    /// They are read where the options say, or in the answers.
+    /// They are read at the options' source, or in the answers.
     package func directions(
         from pairs: [ContrastivePair], progress: (TrainingProgress) -> Void
     ) throws(TillerError) -> [[Float]] {
@@ -159,7 +159,7 @@ package struct ProfileTrainer {
             threadCount: engine.compute.threadCount)
     }
 
-    /// What the possible choices do; empty where there is nothing to choose, or too little to choose by.
+    /// The effects of the possible choices; empty where there is only one choice, or too few pairs to choose by.
     private func measureChoices(
         _ set: TrainingSet, _ captured: CapturedStates, _ directions: LayerDirections,
         _ calibration: StrengthCalibration, _ progress: (TrainingProgress) -> Void
@@ -168,7 +168,7 @@ package struct ProfileTrainer {
         let choices = sources.flatMap { source in
             layerRanges.map { ProfileChoice(source: source, layers: $0) }
         }
-        // Prompts must be measured even alone: only that gives them a sign.
+        // Prompts need a measurement even as the only choice, since it determines their sign.
         guard choices.count > 1 || sources == [.prompts] else { return [] }
         guard set.pairs.count >= ChoiceMeasurement.leastPairCount else {
             guard sources != [.prompts] else {
@@ -196,7 +196,7 @@ package struct ProfileTrainer {
         return measured
     }
 
-    /// - Parameter part: the half of the states that the directions are fitted to; nil takes all.
+    /// - Parameter part: the half of the states to fit; nil takes all.
     private func makeProfile(
         _ choice: ProfileChoice, _ captured: CapturedStates, _ directions: LayerDirections, part: Int?
     ) -> SteeringProfile {
@@ -225,7 +225,7 @@ package struct ProfileTrainer {
             "pairs": .integer(set.pairs.count), "data_sha256": .string(dataHash),
             "weights": .string("\(engine.model.blocks[0].feedForward.up.encoding)"),
         ]
-        // Means are added up here, in one order on every processor.
+        // Means need no library: their sums have the same order on every processor.
         if options.method.needsLinearAlgebra {
             record["linear_algebra"] = .string((try? LinearAlgebra.coreType()) ?? "none")
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Does steering survive quantization? One profile on a model and on its reference: are the states that it moves the
-// same, would the same pairs teach the same directions, and how much of its effect is left?
+// Does steering survive quantization? Compares one profile on a model and on its reference: the states and their
+// displacements, the directions that the same pairs give, and the remaining effect.
 
 import Directions
 import Evaluation
@@ -9,14 +9,14 @@ import JSON
 import Steering
 import Tiller
 
-/// What is left of a profile in a model, against a reference.
+/// How well a model retains a profile, compared with a reference.
 package struct SteeringRetention: Sendable {
-    /// Strength of the profile on both.
+    /// Strength of the profile on both models.
     package let strength: Float
     package let states: StateComparison
-    /// Cosines of the directions that the same pairs teach both, by steered layer; empty without pairs.
+    /// Cosines between the directions that both models learn from the same pairs, per steered layer; empty without pairs.
     package let directions: [(layer: Int, cosine: Double)]
-    /// What the profile changes of the pairs' log-odds; nil without pairs.
+    /// The change of the pairs' log-odds by the profile; nil without pairs.
     package let effect: EffectRetention?
 
     package var json: JSON.Object {
@@ -43,11 +43,11 @@ package struct SteeringRetention: Sendable {
     }
 }
 
-/// Shifts of the pairs' log-odds, in nats by token, pair by pair.
+/// Shifts of the pairs' log-odds in nats per token, one per pair.
 package struct EffectRetention: Sendable {
     package let shifts, referenceShifts: [Double]
 
-    /// - Precondition: both have one shift for each pair.
+    /// - Precondition: both have one shift per pair.
     package init(shifts: [Double], referenceShifts: [Double]) {
         precondition(shifts.count == referenceShifts.count, "EffectRetention: other pairs")
         self.shifts = shifts
@@ -56,13 +56,13 @@ package struct EffectRetention: Sendable {
 
     package var meanShift: Double { RunningMean(shifts).mean }
     package var meanReferenceShift: Double { RunningMean(referenceShifts).mean }
-    /// The model's mean shift divided by the reference's; nil where the reference does not move.
+    /// The model's mean shift divided by the reference's; nil where the reference's mean shift is 0.
     package var ratio: Double? { meanReferenceShift == 0 ? nil : meanShift / meanReferenceShift }
-    /// Its 95 % bootstrap interval over pairs; nil where the reference's shift cannot be told from 0.
+    /// Its 95 % bootstrap interval over pairs; nil where the reference's shift does not differ significantly from 0.
     package var interval: ClosedRange<Double>? { bootstrapInterval(ofRatio: shifts, to: referenceShifts) }
 }
 
-/// What a measurement of retention reports while it runs.
+/// Progress of a retention measurement.
 package enum RetentionProgress: Sendable {
     case states(position: Int, of: Int)
     case directions(pair: Int, of: Int)
@@ -75,14 +75,14 @@ package struct RetentionMeter {
     private let profile: SteeringProfile
     private let strength: Float
 
-    /// Tokens of a text whose states are compared.
+    /// Tokens of a text to compare.
     private static let tokenLimit = 256
-    /// Tokens of each of the built-in passages.
+    /// Tokens of each built-in passage to compare.
     private static let passageTokenLimit = 64
 
-    /// - Parameter steer: a profile of the reference, or else of the model; the same one steers both.
-    /// - Throws: `TillerError.invalidOption` for two models that cannot be compared, `.invalidProfile` for a profile
-    ///   that neither has.
+    /// - Parameter steer: a profile of the reference, or else of the model; it steers both.
+    /// - Throws: `TillerError.invalidOption` for two models that cannot be compared, `.invalidProfile` for a profile that
+    ///   neither file has.
     package init(engine: Engine, reference: Engine, steer: AppliedProfile) throws(TillerError) {
         try engine.requireSameVocabulary(as: reference)
         let (own, other) = (engine.model.configuration, reference.model.configuration)
@@ -109,7 +109,7 @@ package struct RetentionMeter {
     /// Compares the states.
     ///
     /// - Parameter text: its beginning is read; nil takes neutral passages of several kinds.
-    /// - Throws: `TillerError.invalidOption` for a text that is too short or that both read differently.
+    /// - Throws: `TillerError.invalidOption` for a text that is too short or that the two models tokenize differently.
     package func compareStates(over text: String? = nil, progress: (RetentionProgress) -> Void)
         throws(TillerError) -> StateComparison
     {
@@ -118,9 +118,9 @@ package struct RetentionMeter {
         }
     }
 
-    /// Completes a comparison of states.
+    /// Adds directions and effect to a comparison of states.
     ///
-    /// - Parameter pairs: what directions are learned from and the effect is measured on; empty leaves both out.
+    /// - Parameter pairs: pairs to learn directions from and to measure the effect on; empty skips both.
     /// - Throws: `TillerError.invalidOption` for pairs without a token of their own.
     package func measure(
         on pairs: [ContrastivePair], states: StateComparison, progress: (RetentionProgress) -> Void
@@ -155,7 +155,7 @@ package struct RetentionMeter {
         return tokens
     }
 
-    /// Trains both as the profile was trained, as far as it says how.
+    /// Trains on both models with the profile's own training options, as far as they are recorded.
     private func compareDirections(
         _ pairs: [ContrastivePair], _ progress: (RetentionProgress) -> Void
     ) throws(TillerError) -> [(layer: Int, cosine: Double)] {

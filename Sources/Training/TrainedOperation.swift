@@ -1,45 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a trained direction is used for: the same contrast can be added, removed, held at a value, turned towards, or
-// found again in single elements and in the heads of the attention.
+// Uses of a trained direction: the same contrast can be added, removed, clamped, rotated towards, or applied to single
+// elements or to the attention heads.
 
 import Formats
 import Steering
 import Tiller
 
-/// What a profile does with what was learned.
+/// The operation that a profile performs with its trained direction.
 package enum TrainedOperation: String, Sendable, CaseIterable {
     /// Adds the direction (CAA, arXiv 2312.06681).
     case add
-    /// Takes the direction out of the states (arXiv 2406.11717); strength 1 leaves nothing of it.
+    /// Projects the direction out of the states (arXiv 2406.11717); strength 1 removes it completely.
     case projectOut = "project-out"
-    /// Lifts states to the mean projection of the positive side where they are below; strength 1 all the way.
+    /// Raises states below the mean projection of the positive side to it; strength 1 raises them all the way.
     case clamp
-    /// Turns the mean state towards the direction, strength in radians (angular steering, arXiv 2510.26243).
+    /// Rotates the mean state towards the direction; strength in radians (angular steering, arXiv 2510.26243).
     case rotate
-    /// Scales the elements that differ most between both sides (SADI, arXiv 2410.12299).
+    /// Scales the elements that differ most between the two sides (SADI, arXiv 2410.12299).
     case scale
-    /// Adds the contrast of what the attention's heads read, in units of their own RMS (ITI, arXiv 2306.03341).
+    /// Adds the contrast of the attention heads' outputs, in units of their own RMS (ITI, arXiv 2306.03341).
     case headAdd = "head-add"
 
-    /// Whether it works at other sites than the residual stream, from whose states everything is learned.
+    /// Whether it works at sites other than the residual stream, from whose states all directions are learned.
     var fitsEverySite: Bool { self == .add || self == .projectOut }
 }
 
-/// Makes the operations of a profile out of the states that it was trained on.
+/// Makes a profile's operations from its training states.
 struct OperationMaker {
     let engine: Engine
     let options: TrainingOptions
     let choice: ProfileChoice
     let captured: CapturedStates
 
-    /// SADI's share of the elements that are scaled.
+    /// SADI scales one in this many elements.
     private static let maskedShare = 10
 
-    /// Another operation with the directions of a profile that adds them.
+    /// Converts a profile that adds its directions to the trained operation.
     ///
     /// - Parameters:
-    ///   - profile: one operation and one vector for each of the choice's layers.
-    ///   - heads: reads what the heads read, at these layers.
+    ///   - profile: one operation and one vector per layer of the choice.
+    ///   - heads: captures the heads' outputs at these layers.
     func shape(_ profile: SteeringProfile, heads: () throws(TillerError) -> CapturedStates)
         throws(TillerError)
         -> SteeringProfile
@@ -64,7 +64,7 @@ struct OperationMaker {
         return shaped
     }
 
-    /// What the heads of a layer read: its direction [headCount · headSize] and its RMS.
+    /// A layer's direction of the heads' outputs [headCount · headSize], and their RMS.
     private struct Head {
         let vector: [Float]
         let rms: Float
@@ -87,8 +87,8 @@ struct OperationMaker {
         func operation(_ kind: SteeringProfile.Kind) -> SteeringProfile.Operation {
             var operation = SteeringProfile.Operation(
                 kind, site: options.site, layer: layer, vector: firstVector, keepsNorm: options.keepsNorm)
-            // What depends on the state would change that of the first position, the attention's sink, hundreds of
-            // times as much as any other, and all later tokens with it.
+            // A state-dependent operation would change the first position, the attention sink, hundreds of times as much
+            // as any other, and with it all later tokens.
             operation.firstPosition = options.sparedPositions ?? (kind == .add ? 0 : 1)
             return operation
         }
@@ -110,7 +110,7 @@ struct OperationMaker {
             let count = max(direction.count / Self.maskedShare, 1)
             let largest = direction.indices.sorted { abs(direction[$0]) > abs(direction[$1]) }.prefix(count)
             var mask = [Float](repeating: 0, count: direction.count)
-            // A positive strength moves the mean state to the positive side.
+            // A positive strength moves the mean state towards the positive side.
             for index in largest { mask[index] = direction[index] * mean[index] < 0 ? -1 : 1 }
             return (operation(.scale), [mask])
         case .headAdd:
@@ -120,7 +120,7 @@ struct OperationMaker {
                 coefficient: head.rms / captured.residualRMS[layer],
                 keepsNorm: options.keepsNorm, width: head.vector.count)
             own.firstPosition = options.sparedPositions ?? 0
-            // The recorder turns the heads back into the source's, where the file says how.
+            // The recorder restores the source's head outputs where the file records their scaling.
             own.basis = engine.file.headScaling == nil ? .file : .source
             return (own, SteeringProfile.rows(of: head.vector, hiddenSize: direction.count))
         }

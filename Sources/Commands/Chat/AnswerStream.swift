@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model's text on its way to standard output, piece by piece.
+// Streams a model's text to standard output, piece by piece.
 
 import Glibc
 
-/// Shows generated text as it comes.
+/// Shows generated text as it arrives.
 package struct AnswerStream {
-    /// Whether white space around the whole text is left out, as for models that continue a plain dialogue.
+    /// Whether to trim the whole text, as for models that continue a plain dialogue.
     let trims: Bool
     private let isTerminal = isatty(STDOUT_FILENO) == 1
     private var hasBegun = false
-    /// White space that is only shown when something follows it.
+    /// White space to show only if text follows it.
     private var held = ""
 
     init(trims: Bool) { self.trims = trims }
@@ -24,6 +24,6 @@ package struct AnswerStream {
         write(String(text[..<end]))
     }
 
-    /// What a model says must not steer the terminal; a pipe gets it as it is.
+    /// A model's text must not control the terminal; a pipe gets it unchanged.
     private func write(_ text: String) { writeOutput(isTerminal ? text.printable : text) }
 }

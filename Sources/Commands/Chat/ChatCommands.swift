@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What can be typed in a chat besides messages.
+// The commands of a chat.
 
 import Glibc
 import JSON
@@ -27,7 +27,7 @@ struct ChatCommands {
         ("/quit", "end the chat"),
     ]
 
-    /// Completions of a line for the Tab key.
+    /// Completions of a line, for the Tab key.
     static func completions(of line: String, profiles: [String]) -> [String] {
         if line.hasPrefix("/steer ") || line.hasPrefix("/compare ") {
             let prefix = line.split(separator: " ", omittingEmptySubsequences: false).last ?? ""
@@ -37,7 +37,7 @@ struct ChatCommands {
         return (help.map { String($0.usage.prefix { $0 != " " }) } + ["/help"]).filter { $0.hasPrefix(line) }
     }
 
-    /// Other names of commands, and help itself.
+    /// Aliases of commands, and the help command.
     private static let otherNames = ["/help", "/?", "/exit", "/profile", "/regen", "/clear"]
 
     /// Whether a line begins with the name of a command.
@@ -135,7 +135,7 @@ struct ChatCommands {
     private func save(_ argument: String) throws(TillerError) {
         guard !argument.isEmpty else { throw .invalidOption("/save needs a file name") }
         let path = argument.withHomeFolder
-        // Typed in passing: only what /save wrote itself is written over.
+        // /save overwrites only its own files, since its argument is typed in passing.
         if access(path, F_OK) == 0, (try? Self.readMessages(path)) == nil {
             throw .invalidFile("\(path) exists and is no saved conversation; choose another name")
         }
@@ -187,7 +187,7 @@ struct ChatCommands {
 }
 
 extension String {
-    /// With "~/" at the start as the shell reads it, which takes no part in a chat.
+    /// Expands "~/" at the start, which a shell would do on its command line.
     fileprivate var withHomeFolder: String {
         guard hasPrefix("~/"), let home = getenv("HOME") else { return self }
         return String(cString: home) + dropFirst()

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a line of a chat is: a message, or a command that begins with a slash.
+// Parses a line of a chat: a message, or a command that begins with a slash.
 
-/// A line without the white space around it.
+/// A line without surrounding white space.
 package enum ChatLine: Equatable {
     case message(String)
     case command(String)
 
     /// Reads a line.
     ///
-    /// A second slash, or white space before the first one, makes a message of what would be a command. So does a line
-    /// break, which only pasted text has, where the first word is no command: text often begins with a path.
+    /// A second slash, or white space before the first one, turns a command into a message. So does a line break, which
+    /// only pasted text has, if the first word is no command: text often begins with a path.
     package init(_ line: String) {
         let text = line.trimmed
         if !line.hasPrefix("/") {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// A conversation line by line, in the terminal or over pipes.
+// A conversation, line by line, in the terminal or through pipes.
 
 import Glibc
 import Platform
 import Terminal
 import Tiller
 
-/// Reads lines, answers them, and obeys commands.
+/// Reads lines, answers messages, and executes commands.
 struct ChatLoop {
     private let conversation: Conversation
     private let isTerminal: Bool
@@ -60,7 +60,7 @@ struct ChatLoop {
         }
     }
 
-    /// Returns false when the chat is over. What goes wrong in one turn does not end the conversation.
+    /// Returns false when the chat is over. An error in one turn does not end the conversation.
     private mutating func respond(to line: ChatLine) throws -> Bool {
         Interrupt.reset()
         do {
@@ -75,7 +75,7 @@ struct ChatLoop {
                     "the conversation needs \(needed) tokens of \(conversation.session.contextLength); /undo or /reset "
                         + "makes room, --context gives more")
             }
-            // A script that pipes its turns in must learn of the failure.
+            // A script that pipes its turns needs to see the failure.
             guard isTerminal else { throw error }
             writeError("tiller: \("\(error)".printableLine)")
         } catch is Interruption {
@@ -92,7 +92,7 @@ struct ChatLoop {
 }
 
 extension String {
-    /// Without white space at both ends.
+    /// The text without white space at both ends.
     package var trimmed: String {
         let start = drop(while: \.isWhitespace)
         guard let last = start.lastIndex(where: { !$0.isWhitespace }) else { return "" }

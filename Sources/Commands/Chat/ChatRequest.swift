@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// A conversation: the model is loaded, then lines are answered until there are no more.
+// The `chat` command: loads the model, then answers lines until the input ends.
 
 import Formats
 import Glibc
 import Platform
 import Tiller
 
-/// What `chat` is asked for.
+/// The options of `chat`.
 package struct ChatRequest: TextRequest {
     private var system: String?
     var settings = TextSettings(maximumTokens: 1024, usualContext: 4096)
@@ -40,9 +40,9 @@ package struct ChatRequest: TextRequest {
 
     package func check() throws { try settings.check(leastTokens: 1) }
 
-    /// Holds the conversation.
+    /// Runs the conversation.
     ///
-    /// - Throws: `TillerError` where it cannot begin or, over a pipe, cannot go on; `Interruption`.
+    /// - Throws: `TillerError` where it cannot begin or, through a pipe, cannot continue; `Interruption`.
     package func run(_ signatures: SignatureChecks?) throws {
         let (session, seconds) = try settings.open(signatures)
         let chat = Conversation(
@@ -54,10 +54,10 @@ package struct ChatRequest: TextRequest {
         let isTerminal = isatty(STDIN_FILENO) == 1
         var loop = ChatLoop(conversation: chat, isTerminal: isTerminal)
         if isTerminal { loop.greet(loadSeconds: seconds) }
-        // Ctrl-C stops an answer, or ends a conversation that is then kept; without either it ends the program.
+        // Ctrl-C stops an answer, or ends a conversation that is then saved; without either it ends the program.
         if isTerminal || sessionFile != nil { Interrupt.install() }
         guard let sessionFile else { return try loop.run() }
-        // The conversation is kept however it ends.
+        // Save the conversation however it ends.
         let ending = Result { try loop.run() }
         Interrupt.reset()
         Interrupt.uninstall()

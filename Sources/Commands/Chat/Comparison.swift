@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How what steering does to a text is shown.
+// Shows the effect of steering on a text.
 
 import JSON
 import Tiller
@@ -13,16 +13,16 @@ extension DivergenceSummary {
     }
 }
 
-/// One question answered plain and steered, and how far apart.
+/// One question answered without and with steering, and the divergence of the answers.
 struct Comparison {
     let plain: String
     let steered: String
-    /// Tokens that both answers begin with.
+    /// Length of the answers' common prefix, in tokens.
     let commonTokenCount: Int
-    /// Of each token of the steered answer, against what the plain model says behind the same tokens.
+    /// Divergence of each token of the steered answer from the unsteered model after the same tokens.
     let divergences: [TokenDivergence]
 
-    /// Where the answers part, and a meter of the divergence with one bar for each few tokens.
+    /// The point where the answers diverge, and a bar chart of the divergence, each bar for a few tokens.
     var summary: String {
         guard !divergences.isEmpty else { return "nothing was steered" }
         let nats = divergences.map(\.nats)
@@ -37,8 +37,8 @@ struct Comparison {
             + "\(formatted(nats.max() ?? 0, digits: 3)) nats\(shareText)"
     }
 
-    /// At most 40 bars, each the largest of the values that it stands for; the height is by the square root, as small
-    /// strengths move the divergence with their square.
+    /// At most 40 bars, each the maximum of its values. The height is the square root of the value, since the divergence
+    /// grows with the square of small strengths.
     static func bars(_ values: [Double], count: Int = 40) -> String {
         let scale = max(values.max() ?? 0, 1e-9).squareRoot()
         let bars = Array("▁▂▃▄▅▆▇█")

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// A conversation: messages beside the session that holds their tokens.
+// A conversation: its messages, and the session that holds their tokens.
 
 import Glibc
 import Platform
 import Terminal
 import Tiller
 
-/// What a generation cost.
+/// Tokens and times of one turn.
 struct TurnStatistics {
     var promptTokens = 0
     var promptSeconds = 0.0
@@ -14,7 +14,7 @@ struct TurnStatistics {
     var generatedSeconds = 0.0
 }
 
-/// Messages so far; answers stream to standard output.
+/// The messages so far; answers stream to standard output.
 final class Conversation {
     let session: Session
     var generation: GenerationOptions
@@ -29,7 +29,7 @@ final class Conversation {
 
     var system: String? { messages.first.flatMap { $0.role == "system" ? $0.content : nil } }
 
-    /// Sets or, with an empty text, removes the system message.
+    /// Sets the system message, or removes it if the text is empty.
     func setSystem(_ text: String) {
         if messages.first?.role == "system" { messages.removeFirst() }
         if !text.isEmpty { messages.insert(Message(role: "system", content: text), at: 0) }
@@ -37,10 +37,10 @@ final class Conversation {
 
     func replaceMessages(_ newMessages: [Message]) { messages = newMessages }
 
-    /// Appends a user's message and the model's answer to it; an interrupted answer counts as far as it came.
+    /// Appends a user's message and the model's answer; an interrupted answer keeps what was generated.
     ///
-    /// - Throws: `TillerError`, or `Interruption` where an interrupt came before the answer began; the
-    ///   conversation is then as it was.
+    /// - Throws: `TillerError`, or `Interruption` if an interrupt came before the answer began; the conversation is then
+    ///   unchanged.
     func answer(_ text: String) throws {
         messages.append(Message(role: "user", content: text))
         do { try generateAnswer() } catch {
@@ -49,7 +49,7 @@ final class Conversation {
         }
     }
 
-    /// Drops the last answer and generates another one.
+    /// Replaces the last answer with a new one.
     func regenerate() throws {
         guard messages.last?.role == "assistant" else {
             throw TillerError.invalidOption("there is no answer to generate anew")
@@ -61,7 +61,7 @@ final class Conversation {
         }
     }
 
-    /// Drops the last question and its answer; returns the question.
+    /// Removes the last question and its answer; returns the question.
     func undo() throws(TillerError) -> String {
         guard let index = messages.lastIndex(where: { $0.role == "user" }) else {
             throw .invalidOption("there is nothing to undo")
@@ -71,9 +71,9 @@ final class Conversation {
         return question
     }
 
-    /// Answers the last question twice, plain and steered, with the same seed; the conversation stays as it is.
+    /// Answers the last question twice, without and with steering, with the same seed; the conversation does not change.
     ///
-    /// The steered answer runs beside its own tokens without steering, which says how far each token was moved.
+    /// An unsteered session follows the steered answer's tokens and measures the divergence at each token.
     func compare(with steering: [AppliedProfile]) throws -> Comparison {
         guard let index = messages.lastIndex(where: { $0.role == "user" }) else {
             throw TillerError.invalidOption("ask something first; /compare answers it plain and steered")
@@ -106,7 +106,7 @@ final class Conversation {
         try copy.steer(steering)
         try copy.advance(to: tokens, while: { !Interrupt.isRequested })
         guard !Interrupt.isRequested else { throw Interruption() }
-        // Both texts are shown together at the end; until then there is something to look at.
+        // The two texts appear together at the end; until then a progress display is shown.
         let isWatched = isatty(STDERR_FILENO) == 1 && Style.isEnabled
         var count = 0
         var divergences: [TokenDivergence] = []
@@ -132,8 +132,8 @@ final class Conversation {
         let tokens = try session.engine.encode(conversation: messages, fitting: session.contextLength)
         var turn = TurnStatistics()
         let start = MonotonicClock.now()
-        // What a change of steering made invalid, or the last answer where it was steered otherwise than a prompt, is
-        // computed again, and counts.
+        // Tokens that a change of steering invalidated are computed again and count, and so is the last answer if it was
+        // steered differently from a prompt.
         _ = session.keepBeginning(of: tokens[...])
         let known = session.cachedTokenCount
         try session.advance(to: tokens, while: { !Interrupt.isRequested })

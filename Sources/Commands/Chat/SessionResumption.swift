@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `--session`: what was computed before is read when a command starts and written when it ends.
+// `--session`: a command reads earlier state when it starts and writes its own when it ends.
 
 import Formats
 import Glibc
@@ -7,10 +7,10 @@ import JSON
 import Tiller
 
 extension Session {
-    /// Takes a session file over where there is one, and returns the conversation in it.
+    /// Restores a session file if there is one, and returns its conversation.
     ///
-    /// What was computed under other conditions is computed anew, which standard error is told.
-    /// - Throws: `TillerError.invalidFile` for a damaged file, or a place where none can be written.
+    /// State that was computed under other conditions is computed again; a message on standard error says so.
+    /// - Throws: `TillerError.invalidFile` for a damaged file, or a path that cannot be written.
     func resume(from path: String) throws(TillerError) -> [Message] {
         guard access(path, F_OK) == 0 else {
             let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
@@ -28,12 +28,12 @@ extension Session {
 }
 
 extension Message {
-    /// Messages as files hold them.
+    /// The JSON form of messages in files.
     static func json(_ messages: [Message]) -> JSON {
         ["messages": .array(messages.map { ["role": .string($0.role), "content": .string($0.content)] })]
     }
 
-    /// The messages in a file; none where it holds null.
+    /// The messages in a file; none if it holds null.
     static func list(in json: JSON, of path: String) throws(TillerError) -> [Message] {
         var messages: [Message] = []
         for entry in json["messages"]?.arrayValue ?? [] {

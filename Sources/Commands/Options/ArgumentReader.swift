@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Words of a command line to a request: an option's value is the next word or stands after "="; "--" ends the options.
+// Turns the words of a command line into a request. An option's value is the next word or follows "="; "--" ends the options.
 
 import Formats
 import Tiller
 
-/// What the words ask for.
+/// What a command line requests.
 package enum Reading {
     case request(any CommandRequest)
     case help
@@ -12,18 +12,18 @@ package enum Reading {
 }
 
 extension OptionDeclaration {
-    /// What bundles have in the place of a file.
+    /// The option that replaces the file argument in bundles.
     package static let model = Self(
         name: "model", kind: .text, valueName: "file", help: "Another model than the one in this program.")
 }
 
 extension CommandRequest {
-    /// Reads the words behind a command's name.
+    /// Reads the words after a command's name.
     ///
     /// - Parameters:
-    ///   - name: the program and the command as they were called, for errors.
-    ///   - bundle: the model behind this program.
-    /// - Throws: `TillerError.invalidOption` that says which word was not expected, or is missing.
+    ///   - name: the program and the command as the user typed them, for errors.
+    ///   - bundle: the model that is appended to this program.
+    /// - Throws: `TillerError.invalidOption` that names the unexpected or missing word.
     package static func read(_ words: [String], name: String, bundle: OwnBundle?) throws -> Reading {
         do { return try reading(words, bundle) } catch let error as UsageError {
             let text = error.text + (error.text.hasSuffix("?") ? "" : ";")
@@ -51,14 +51,14 @@ extension CommandRequest {
     }
 }
 
-/// Collects values by the names of their options.
+/// Collects values by option name.
 private struct ArgumentReader {
     let options: [OptionDeclaration]
-    /// Whether the program has a model, so that no file is expected.
+    /// Whether the program contains a model, so that no file is expected.
     let hasOwnModel: Bool
     var values: [String: [String]] = [:]
 
-    /// Reads all words; returns what is asked for instead of the command, if so.
+    /// Reads all words; returns a request other than the command, such as help, if there is one.
     mutating func read(_ words: [String]) throws(UsageError) -> Reading? {
         var rest = words[...]
         while let word = rest.popFirst() {
@@ -79,10 +79,10 @@ private struct ArgumentReader {
         return nil
     }
 
-    /// What a bundle was made with, unless options say otherwise; "off" there means no steering.
+    /// A bundle's settings, unless options override them; `--steer off` means no steering.
     mutating func takeChoices(of bundle: OwnBundle) -> BundleSettings {
         var settings = bundle.settings
-        // A bundle's choice is one of its own model's profiles.
+        // A bundle's profiles belong to its own model.
         if values["steer"] != nil || values[OptionDeclaration.model.name] != nil { settings.steering = [] }
         if values["steer"] == ["off"] { values["steer"] = nil }
         values["file"] = values[OptionDeclaration.model.name] ?? [bundle.path]
@@ -129,7 +129,7 @@ private struct ArgumentReader {
     }
 }
 
-/// How many letters must be put in, left out or replaced (Levenshtein).
+/// The number of letters to insert, delete or replace (Levenshtein distance).
 private func editDistance(_ one: String, _ other: String) -> Int {
     var row = Array(0...other.utf8.count)
     for (index, letter) in one.utf8.enumerated() {

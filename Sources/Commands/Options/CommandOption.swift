@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// An option and the place of its value. The commands are tables of these: both programs read their arguments by them, and
-// show them as help, completions and man pages, so that nothing of an option stands in a second place.
+// An option and the property that holds its value. Commands are tables of options. Both programs parse arguments with
+// these tables and generate help, completions and man pages from them, so each option is declared once.
 
-/// What options fill; without any it is what holds unless they are given.
+/// A type whose properties hold option values; its initial values are the defaults.
 package protocol OptionTarget: Sendable {
     /// The heading of its options in --help.
     static var title: String { get }
@@ -15,7 +15,7 @@ package struct CommandOption<Target: OptionTarget>: Sendable {
     package typealias Place<Value> = WritableKeyPath<Target, Value> & Sendable
 
     package let declaration: OptionDeclaration
-    /// Stores the values that were given: none for a flag, else one or more.
+    /// Stores the given values: none for a flag, else one or more.
     let store: @Sendable (_ values: [String], _ target: inout Target) throws -> Void
 
     init(
@@ -25,7 +25,7 @@ package struct CommandOption<Target: OptionTarget>: Sendable {
         self.store = store
     }
 
-    /// The same option of something larger.
+    /// The same option for a property of a larger type.
     func within<Whole>(_ place: CommandOption<Whole>.Place<Target>) -> CommandOption<Whole> {
         CommandOption<Whole>(declaration) { try store($0, &$1[keyPath: place]) }
     }
@@ -48,7 +48,7 @@ extension CommandOption {
 
     private static var fileHelp: String { "The model, a .tiller file." }
 
-    /// An option that must be given, or whose usual value is what the target holds at first.
+    /// An option that is required, or whose default is the target's initial value.
     static func value<Value: LosslessStringConvertible & Sendable>(
         _ name: String, _ valueName: String, _ help: String, _ place: Place<Value>, isRequired: Bool = false
     ) -> Self {
@@ -60,7 +60,7 @@ extension CommandOption {
         ) { $1[keyPath: place] = $0 }
     }
 
-    /// An option that need not be given.
+    /// An option that may be omitted; its property is then nil.
     static func value<Value: LosslessStringConvertible & Sendable>(
         _ name: String, _ valueName: String, _ help: String, _ place: Place<Value?>,
         kind: OptionDeclaration.Kind = .text, choices: [String] = []
@@ -70,7 +70,7 @@ extension CommandOption {
         ) { $1[keyPath: place] = $0 }
     }
 
-    /// An option that can be given several times.
+    /// An option that may be repeated.
     static func several(
         _ name: String, _ valueName: String, _ help: String, kind: OptionDeclaration.Kind = .text,
         store: @escaping @Sendable ([String], inout Target) throws -> Void
@@ -80,7 +80,7 @@ extension CommandOption {
             store: store)
     }
 
-    /// An option whose last value counts.
+    /// An option of which only the last value counts.
     private static func single<Value: LosslessStringConvertible & Sendable>(
         _ option: OptionDeclaration, store: @escaping @Sendable (Value, inout Target) -> Void
     ) -> Self {

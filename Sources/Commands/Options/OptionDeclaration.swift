@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-// An option as people see it: its name, and what --help says of it.
+// The user-visible part of an option: its name and its --help text.
 
 /// One option, flag or argument of a command line.
 package struct OptionDeclaration: Sendable {
     package enum Kind: Sendable, Equatable {
-        /// The model's file, which stands without a name before it.
+        /// The model's file, an argument without a name.
         case file
         case flag
-        /// A value that may begin with a dash, as numbers and texts do.
+        /// A value that may begin with a dash, such as a number or a text.
         case text
-        /// A value that may not: an option after it means that the value was forgotten.
+        /// A value that may not begin with a dash: an option in its place means that the value is missing.
         case word
     }
 
-    /// Without dashes.
+    /// The name without dashes.
     package let name: String
     package let kind: Kind
-    /// What stands for the value; nil for a flag.
+    /// Placeholder for the value; nil for a flag.
     package var valueName: String?
     package let help: String
-    /// Values that are accepted; empty where any may be.
+    /// Accepted values; empty accepts any.
     package var choices: [String] = []
-    /// What holds unless given, as --help shows it.
+    /// The default, as --help shows it.
     package var usualValue: String?
     package var isRequired = false
-    /// Whether all values count that are given, and not only the last one.
+    /// Whether all given values count, rather than only the last one.
     package var takesSeveral = false
 
     /// As in "--threads <n>".
@@ -32,7 +32,7 @@ package struct OptionDeclaration: Sendable {
         kind == .file ? "<\(name)>" : "--\(name)" + (valueName.map { " <\($0)>" } ?? "")
     }
 
-    /// What --help says, with the values that are accepted.
+    /// The --help text, with the accepted values.
     package var explanation: String {
         choices.isEmpty ? help : "\(help) (values: \(choices.joined(separator: ", ")))"
     }
@@ -43,7 +43,7 @@ package struct OptionDeclaration: Sendable {
     }
 }
 
-/// What is wrong with a command line. Who reads the words adds where help is.
+/// An error in a command line. The caller that reads the words adds where to find help.
 package struct UsageError: Error {
     let text: String
 

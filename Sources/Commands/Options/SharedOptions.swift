@@ -30,7 +30,7 @@ extension SamplingOptions: OptionTarget {
         .value("seed", "n", "The same seed repeats the same text.", \.seed),
     ]
 
-    /// Takes the texts of `--logit-bias`, as in 42=-1.5.
+    /// Parses the texts of `--logit-bias`, as in 42=-1.5.
     private mutating func setLogitBias(parsing entries: [String]) throws(TillerError) {
         for entry in entries {
             let parts = entry.split(separator: "=", maxSplits: 1)
@@ -42,7 +42,7 @@ extension SamplingOptions: OptionTarget {
         }
     }
 
-    /// Refuses what is out of range, a seed that no JSON could repeat included.
+    /// Refuses values out of range, including a seed that JSON cannot represent.
     func check() throws(TillerError) {
         if let seed, seed > UInt64(Int.max) {
             throw .invalidOption("--seed is \(seed), expected 0...\(Int.max)")
@@ -51,10 +51,10 @@ extension SamplingOptions: OptionTarget {
     }
 }
 
-/// Which profiles steer, and how much they may.
+/// The steering profiles, and the bound of their effect.
 package struct SteeringChoice: OptionTarget, Sendable {
     package var profiles: [AppliedProfile] = []
-    /// The number of `--max-divergence`; nil for no bound.
+    /// The value of `--max-divergence`; nil for no bound.
     var maximumDivergence: Double?
 
     package init() {}
@@ -73,7 +73,7 @@ package struct SteeringChoice: OptionTarget, Sendable {
         kind: .word
     ) { $1.profiles = try $0.map { try AppliedProfile(parsing: $0) } }
 
-    /// Takes the profiles that a bundle was made with, where none are chosen.
+    /// Takes a bundle's profiles if none are chosen.
     mutating func adopt(_ settings: BundleSettings) {
         guard profiles.isEmpty else { return }
         profiles = settings.steering.map { AppliedProfile($0.name, strength: $0.strength) }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Speed and memory of a model on this machine.
+// The `bench` command: speed and memory of a model on this machine.
 
 import Evaluation
 import JSON
@@ -7,12 +7,12 @@ import Kernels
 import Terminal
 import Tiller
 
-/// What `bench` is asked for.
+/// The options of `bench`.
 package struct BenchRequest: CommandRequest {
-    /// Nil measures the kernels alone.
+    /// Nil measures only the kernels.
     private var file: String?
     private var benchmark = BenchmarkOptions()
-    /// What each kind of steering costs, instead.
+    /// Measures the run time of each steering operation instead.
     private var measuresOperations = false
     private var printsJSON = false
     private var steering = SteeringChoice()

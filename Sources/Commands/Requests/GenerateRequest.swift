@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// One prompt, one text.
+// The `generate` command: one prompt, one text.
 
 import Formats
 import JSON
 import Platform
 import Tiller
 
-/// What `generate` is asked for.
+/// The options of `generate`.
 package struct GenerateRequest: TextRequest {
     /// "-" reads standard input.
     private var prompt = ""
     private var isChat = false
-    /// Makes the prompt a message of a conversation.
+    /// The system message; it makes the prompt a message of a conversation.
     private var system: String?
     private var parsesSpecial = false
     private var printsJSON = false
@@ -59,7 +59,7 @@ package struct GenerateRequest: TextRequest {
         }
     }
 
-    /// Prints the text.
+    /// Generates and prints the text.
     package func run(_ signatures: SignatureChecks?) throws {
         let (session, _) = try settings.open(signatures)
         let engine = session.engine
@@ -70,7 +70,7 @@ package struct GenerateRequest: TextRequest {
         let sessionFile = settings.sessionFile
         if let sessionFile { _ = try session.resume(from: sessionFile) }
         try session.advance(to: tokens)
-        // An interrupt ends the program at once, unless there is something to keep of what came before it.
+        // An interrupt ends the program at once, unless there are results to keep.
         if printsJSON || sessionFile != nil { Interrupt.install() }
         let options = settings.options(of: engine, isConversation: isConversation)
         var stream = printsJSON ? nil : AnswerStream(trims: isConversation && !engine.hasChatTemplate)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a file holds, and what running it will cost.
+// The `inspect` command: the contents of a file, and the cost of running it.
 
 import Evaluation
 import Formats
@@ -8,10 +8,10 @@ import Quantization
 import Steering
 import Tiller
 
-/// What `inspect` is asked for.
+/// The options of `inspect`.
 package struct InspectRequest: CommandRequest {
     private var file = ""
-    /// Tokens for the prediction of memory.
+    /// Context length for the memory prediction, in tokens.
     private var context = 2048
     private var engine = EngineSettings()
     private var listsTensors = false
@@ -96,7 +96,7 @@ package struct InspectRequest: CommandRequest {
             printLine("weights     \(encoding.name.padded(to: 6)) \(formatted(bytes: bytes))")
         }
         printLine("template    \(model.chatTemplate == nil ? "none" : "yes")")
-        // A profile that cannot be read is named by 'verify'.
+        // 'verify' names a profile that cannot be read.
         let names = model.profiles.map { stored in
             let standing = (try? stored.decoded())?.standing(in: model) ?? .unproven
             let isDoubtful = standing != .unproven && standing != .demonstrated
@@ -131,7 +131,7 @@ package struct InspectRequest: CommandRequest {
 }
 
 extension TillerFile {
-    /// Bytes of weights by encoding, widest share first.
+    /// Bytes of weights per encoding, largest first.
     var byteCountByEncoding: [(TensorEncoding, Int)] {
         var sums: [TensorEncoding: Int] = [:]
         for entry in tensorIndex.entries where entry.encoding != .vector {
@@ -142,7 +142,7 @@ extension TillerFile {
 }
 
 extension ConversionQuality {
-    /// In one line.
+    /// The value on one line.
     package var line: String {
         "KL \(formatted(mean, digits: 4)), 99 % \(formatted(high, digits: 2)); same top "
             + "\(formatted(sameTop * 100, digits: 1)) %; perplexity \(formatted(perplexity, digits: 2)), "
@@ -151,7 +151,7 @@ extension ConversionQuality {
 }
 
 extension Bundle {
-    /// In one line.
+    /// The value on one line.
     fileprivate var line: String {
         let steering = settings.steering.map { "\($0.name)" + ($0.strength.map { "=\($0)" } ?? "") }
         return "\(formatted(bytes: program.count)) of program"

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file that may count only when a certain key has signed it. The small program has no cryptography (swift-crypto needs
-// FoundationEssentials): it refuses every file then, which is the safe side.
+// Checks that a required key has signed a file. The small program has no cryptography (swift-crypto needs
+// FoundationEssentials): to be safe it then refuses every file.
 
 import Formats
 import JSON
 import Tiller
 
-/// What is said of a file's signatures.
+/// The result of checking a file's signatures.
 package struct SignatureReport {
     package let lines: [String]
     package let json: JSON
-    /// Why the file must not pass; nil where it may.
+    /// Why the file is refused; nil if it is accepted.
     package let refusal: String?
 
     package init(lines: [String], json: JSON, refusal: String?) {
@@ -20,16 +20,16 @@ package struct SignatureReport {
     }
 }
 
-/// Makes what checks the signatures of a file.
+/// Makes a check of a file's signatures.
 ///
-/// - Parameter signer: the key that must have signed it; nil for any or none.
-/// - Throws: where no such key is known.
+/// - Parameter signer: the key that must have signed the file; nil accepts any or none.
+/// - Throws: an error if no such key is known.
 package typealias SignatureChecks = (_ signer: String?) throws -> SignatureCheck
 package typealias SignatureCheck = (TillerFile) throws -> SignatureReport
 
-/// What checks signatures; nil where a program cannot and need not.
+/// The check of signatures; nil in a program that cannot check them and need not.
 ///
-/// - Throws: `TillerError.invalidFile` in a program that cannot check them, where a signer is required.
+/// - Throws: `TillerError.invalidFile` in a program that cannot check them, if a signer is required.
 func signatureCheck(_ signatures: SignatureChecks?, requiring signer: String?) throws -> SignatureCheck? {
     if let signer, signatures == nil {
         throw TillerError.invalidFile(

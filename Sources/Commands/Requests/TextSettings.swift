@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `chat` and `generate` have in common: a model with a context, steered and sampled from.
+// Settings that `chat` and `generate` share: model, context, steering and sampling.
 
 import Formats
 import Tiller
 
-/// A model to generate text with, and how.
+/// A model for generating text, and how to generate.
 package struct TextSettings: Sendable {
     var file = ""
-    /// Sampling, length, stops, and whether ln P is reported.
+    /// Sampling, length, stop texts, and whether to report ln P.
     var generation = GenerationOptions()
     var steering = SteeringChoice()
     var engine = EngineSettings()
-    /// Tokens; nil takes the usual number.
+    /// Context length in tokens; nil takes the default.
     var context: Int?
     let usualContext: Int
-    /// Whether it is loaded also where memory will not suffice.
+    /// Whether to load the model even if memory is predicted to be too small.
     var overcommits = false
-    /// A file that keeps what was computed; nil for none.
+    /// A file that saves the session's state; nil for none.
     var sessionFile: String?
-    /// The key that must have signed the model, where one must.
+    /// The key that must have signed the model; nil for none.
     var signer: String?
 
     init(maximumTokens: Int, usualContext: Int) {
@@ -35,7 +35,7 @@ package struct TextSettings: Sendable {
         try steering.check()
     }
 
-    /// Loads the model and steers it; returns a session without tokens, and the seconds that loading took.
+    /// Loads the model and steers it; returns a session without tokens, and the load time in seconds.
     func open(_ signatures: SignatureChecks?) throws -> (session: Session, loadSeconds: Double) {
         let (engine, seconds) = try engine.load(
             file, context: context ?? usualContext, overcommits: overcommits,
@@ -46,7 +46,7 @@ package struct TextSettings: Sendable {
         return (session, seconds)
     }
 
-    /// How to generate, bounded and stopped as asked and, in a conversation, where the model ends its turn.
+    /// The generation options as given; in a conversation, generation also ends with the model's turn.
     func options(of engine: Engine, isConversation: Bool) -> GenerationOptions {
         var options = generation
         options.maximumDivergence = steering.maximumDivergence

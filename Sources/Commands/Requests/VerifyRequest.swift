@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The whole file read and checked.
+// The `verify` command: reads and checks the whole file.
 
 import Formats
 import JSON
@@ -8,11 +8,11 @@ import Steering
 import Terminal
 import Tiller
 
-/// What `verify` is asked for.
+/// The options of `verify`.
 package struct VerifyRequest: CommandRequest {
     private var file = ""
     private var printsJSON = false
-    /// The key that must have signed the file, where one must.
+    /// The key that must have signed the file; nil for none.
     private var signer: String?
 
     package init() {}
@@ -28,7 +28,7 @@ package struct VerifyRequest: CommandRequest {
             \.signer, kind: .word),
     ]
 
-    /// Checks every byte and says so; a program that cannot check signatures says that.
+    /// Checks every byte and prints the result; a program that cannot check signatures says so.
     package func run(_ signatures: SignatureChecks?) throws {
         let checkSignatures = try signatureCheck(signatures, requiring: signer)
         let model = try openModelFile(file)
@@ -54,7 +54,7 @@ package struct VerifyRequest: CommandRequest {
         } else {
             let torn = model.tornByteCount
             let note = torn > 0 ? "; \(torn) bytes of an unfinished append at the end are ignored" : ""
-            // Undamaged is not yet what somebody signed.
+            // An undamaged file is not necessarily a signed one.
             let verdict = refusal == nil ? "valid" : "undamaged, but not valid"
             printLine("\(file.printableLine): \(verdict), \(model.sections.count) sections\(note)")
             let count = model.signatures.count

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Numbers for people.
+// Formats numbers for people.
 
-/// A number with a fixed count of decimals.
+/// A number with a fixed number of decimals.
 package func formatted(_ value: Double, digits: Int) -> String {
     guard value.isFinite, abs(value) < 1e15 else { return "\(value)" }
     var scale = 1.0
@@ -25,7 +25,7 @@ package func formatted(bytes: Int) -> String {
 }
 
 extension String {
-    /// Filled up with spaces to a width.
+    /// The text, padded with spaces to a width.
     package func padded(to width: Int) -> String {
         self + String(repeating: " ", count: Swift.max(0, width - count))
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Standard output and error, written at once: streamed text must not wait in a buffer, and a disk that is full
-// must not pass for success.
+// Standard output and error, written at once: streamed text must not wait in a buffer, and a full disk must not look like
+// success.
 
 import Glibc
 import Platform
@@ -8,13 +8,13 @@ import Terminal
 
 /// Writes a line to standard error.
 package func writeError(_ text: String, terminator: String = "\n") {
-    // Nobody is left to be told if this fails.
+    // If this fails, there is no other place to report it.
     _ = write(text + terminator, to: STDERR_FILENO)
 }
 
 /// Writes text to standard output at once, or ends the program.
 ///
-/// A reader that has gone away, as in `tiller … | head -1`, has all it wants: the end is then a quiet one.
+/// If the reader has closed the pipe, as in `tiller … | head -1`, it has what it needs, and the program ends silently.
 package func writeOutput(_ text: String) {
     guard let code = write(text, to: STDOUT_FILENO) else { return }
     guard code != EPIPE else { exit(0) }
@@ -26,7 +26,7 @@ package func writeOutput(_ text: String) {
 /// Writes a line to standard output at once, or ends the program.
 package func printLine(_ text: String = "") { writeOutput(text + "\n") }
 
-/// Writes all of `text`; returns the system's error number where that fails.
+/// Writes all of `text`; returns the system's error number if that fails.
 private func write(_ text: String, to descriptor: Int32) -> Int32? {
     var rest = Array(text.utf8)[...]
     while !rest.isEmpty {
@@ -39,10 +39,10 @@ private func write(_ text: String, to descriptor: Int32) -> Int32? {
 }
 
 extension String {
-    /// Text out of a file or a model on its way to people, with U+FFFD for what a terminal would obey.
+    /// The text of a file or a model, made safe to show: U+FFFD replaces control characters of terminals.
     package var printable: String { withControls { $0 == "\n" || $0 == "\t" } }
 
-    /// The same in one line.
+    /// The same on one line.
     package var printableLine: String {
         let lines = split(whereSeparator: \.isNewline).map { String($0).trimmed }
         return lines.joined(separator: " ").withControls { _ in false }

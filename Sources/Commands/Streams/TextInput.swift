@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Text that comes in from people must be UTF-8: it would otherwise be repaired without a word.
+// Text input must be UTF-8; otherwise it would be repaired silently.
 
 import Platform
 import Tiller
 
-/// How many bytes may come in, from files as from pipes: README names these.
+/// Limits of input in bytes, from files and from pipes; README lists them.
 package enum TextLimit {
-    /// A text: of `--text`, `--calibration`, `--texts`.
+    /// A text for `--text`, `--calibration`, `--texts`.
     package static let text = 256 << 20
     /// JSON lines or a JSON text: pairs, items, tokens, messages.
     package static let rows = 64 << 20
@@ -14,8 +14,8 @@ package enum TextLimit {
     package static let prompt = 64 << 20
 }
 
-/// The words of the command line, the program's name first.
-/// - Throws: `TillerError.invalidOption` for one that is not UTF-8.
+/// The words of the command line, starting with the program's name.
+/// - Throws: `TillerError.invalidOption` for a word that is not UTF-8.
 package func textArguments() throws(TillerError) -> [String] {
     var words: [String] = []
     for (index, bytes) in OwnExecutable.arguments.enumerated() {
@@ -26,9 +26,9 @@ package func textArguments() throws(TillerError) -> [String] {
     return words
 }
 
-/// Text of bytes that must be UTF-8.
+/// The text in bytes that must be UTF-8.
 ///
-/// - Parameter source: what holds the bytes, for the error.
+/// - Parameter source: the origin of the bytes, for the error.
 package func text(of bytes: [UInt8], from source: String) throws(TillerError) -> String {
     guard let text = String(validating: bytes, as: UTF8.self) else {
         throw .invalidFile(
@@ -37,7 +37,7 @@ package func text(of bytes: [UInt8], from source: String) throws(TillerError) ->
     return text
 }
 
-/// Where the first byte stands that is part of no character.
+/// The offset of the first byte that is part of no character.
 private func firstInvalidByte(of bytes: [UInt8]) -> Int {
     var decoder = UTF8()
     var iterator = bytes.makeIterator()

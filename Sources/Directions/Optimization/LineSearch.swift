@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Steps along a descent direction under the Wolfe conditions (Nocedal, Wright 2006, §3.1), with those that Hager and Zhang
-// (2005, SIAM J. Optim. 16) put in their place close to an optimum: there values differ by less than they are rounded by, and
-// slopes alone still tell where the minimum is.
+// Line search along a descent direction under the Wolfe conditions (Nocedal, Wright 2006, §3.1). Close to an optimum it
+// uses the approximate conditions of Hager and Zhang (2005, SIAM J. Optim. 16): there values differ by less than their
+// rounding error, and only slopes still locate the minimum.
 
 import LinearAlgebra
 
-/// A function along a line, at one of its points.
+/// A point on a line, with the function's value and gradient there.
 struct LinePoint {
     let point: [Double]
-    /// Of the whole step.
+    /// Step size, in units of the direction.
     let size: Double
     let value: Double
     let gradient: [Double]
@@ -22,14 +22,14 @@ struct LinePoint {
 struct LineSearch {
     let start: LinePoint
     let direction: [Double]
-    /// By how much values may be wrong.
+    /// Upper bound of the error of values.
     let rounding: Double
     let function: ([Double]) -> (value: Double, gradient: [Double])
 
-    /// Part of the promised gain that a step has to bring, and part of the slope that may be left after it.
+    /// Share of the predicted decrease that a step must reach, and share of the slope that may remain after it.
     private static let gain = 1e-4, slopeLeft = 0.9
 
-    /// - Parameter direction: the function falls along it.
+    /// - Parameter direction: a direction of descent.
     init(
         from point: LinePoint, along direction: [Double], rounding: Double,
         _ function: @escaping ([Double]) -> (value: Double, gradient: [Double])
@@ -42,8 +42,7 @@ struct LineSearch {
         self.function = function
     }
 
-    /// A point that satisfies the conditions; where 25 evaluations find none, the best of those that do not rise; nil if
-    /// there is none of them either.
+    /// A point that satisfies the conditions. If 25 evaluations find none, the best of those that do not rise; nil if all rise.
     func run() -> LinePoint? {
         // The minimum is between `low`, where the function still falls, and `high`, where it has risen.
         var low = start
@@ -62,7 +61,7 @@ struct LineSearch {
                 size *= 4
                 continue
             }
-            // An interval that shrinks slowly is halved.
+            // Bisect an interval that shrinks slowly.
             let isSlow = width.map { end.size - low.size > 0.6 * $0 } ?? false
             size = isSlow ? (low.size + end.size) / 2 : trial(low, end)
             guard size > low.size, size < end.size else { break }
@@ -81,12 +80,12 @@ struct LineSearch {
     private func isAcceptable(_ next: LinePoint) -> Bool {
         guard next.isFinite, abs(next.slope) <= Self.slopeLeft * abs(start.slope) else { return false }
         let gains = next.value <= start.value + Self.gain * next.size * start.slope
-        // Of a parabola the slope at the end says what the gain says.
+        // On a parabola this condition on the slope at the end is equivalent to sufficient decrease.
         let turnsInTime = next.slope <= (2 * Self.gain - 1) * start.slope
         return gains || turnsInTime && next.value <= start.value + rounding
     }
 
-    /// Where the slope would be zero if it changed evenly; well inside the interval.
+    /// The zero of the slope by linear interpolation, kept well inside the interval.
     private func trial(_ low: LinePoint, _ high: LinePoint) -> Double {
         let width = high.size - low.size
         guard high.isFinite else { return low.size + 0.1 * width }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Independent pieces of work spread over threads: layers, folds, samples.
+// Independent pieces of work, spread over threads: layers, folds, samples.
 
 import Platform
 import Synchronization
 
-/// `[body(0), body(1), …, body(count - 1)]`, several at a time.
+/// `[body(0), body(1), …, body(count - 1)]`, computed in parallel.
 ///
-/// Every piece is computed by one thread from start to end, so results depend neither on the number of threads nor on
-/// which of them was free. OpenBLAS may be called by several at once.
+/// One thread computes each piece from start to end, so results depend neither on the number of threads nor on their
+/// scheduling. Several threads may call OpenBLAS at once.
 ///
 /// - Parameter threadCount: positive.
 /// - Throws: the error of the lowest index that failed.

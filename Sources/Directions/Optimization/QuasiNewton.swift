@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// L-BFGS (Nocedal, Wright 2006, algorithm 7.5): minimization with the memory of a few steps.
+// L-BFGS (Nocedal, Wright 2006, algorithm 7.5): quasi-Newton minimization with limited memory.
 
 import LinearAlgebra
 
-/// Where a minimization ended.
+/// The result of a minimization.
 package struct Minimum: Sendable {
     package let parameters: [Double]
     package let value: Double
@@ -14,14 +14,14 @@ package struct Minimum: Sendable {
 
 /// Minimizes a smooth function.
 ///
-/// Close to an optimum of value f, points that differ by √ε · f in the gradient differ by ε · f in value, which is rounding. So
-/// steps and the end are decided by gradients there, and the optimum that is found does not depend on how sums are rounded.
+/// Close to an optimum of value f, a change of √ε · f in the gradient changes the value only by ε · f, which is
+/// rounding error. There gradients decide about steps and termination, so the optimum does not depend on the rounding of sums.
 ///
 /// - Parameters:
-///   - iterations: at most.
-///   - tolerance: it ends when the gradient's norm falls below this part of what it was at the start. Where rounding does
-///     not let it fall so far, it ends when neither value nor gradient has become less for a while, twice: the second time
-///     without memory, so along the gradient.
+///   - iterations: the maximum.
+///   - tolerance: the search ends when the gradient's norm falls below this share of its initial value. If rounding
+///     prevents that, it ends after neither value nor gradient has decreased for a while, twice; the second time it
+///     starts with an empty memory, so along the gradient.
 ///   - function: value and gradient.
 package func minimize(
     from start: [Double], iterations: Int, tolerance: Double = 1e-10,
@@ -39,7 +39,7 @@ package func minimize(
                 from: current, along: memory.descentDirection(current.gradient), rounding: progress.rounding,
                 function)
             guard let step = search.run() else {
-                // Rounding may have spoiled the memory; without one the direction is the gradient's.
+                // Rounding may have spoiled the memory; with an empty memory the direction is already the gradient's.
                 if memory.isEmpty { break }
                 memory.forget()
                 continue
@@ -59,17 +59,17 @@ package func minimize(
     }
 }
 
-/// What the points of a descent have gained.
+/// Tracks the progress of a descent.
 private struct DescentProgress {
-    /// The least value; of those that differ by rounding only, the one with the least gradient.
+    /// The point of least value; among values that differ only by rounding, the one with the smallest gradient.
     private(set) var best: LinePoint
     private var leastValue: Double
     /// Points since the last gain.
     private var idle = 0
-    /// The largest number that values are sums of, as far as values show.
+    /// Estimate of the largest term that values are sums of: the largest value so far.
     private var scale: Double
 
-    /// Points without a gain after which the memory is given up; after as many more nothing is to be expected.
+    /// Points without progress until the memory is cleared; the search ends after as many again.
     private static let patience = 30
 
     init(_ start: LinePoint) {
@@ -78,7 +78,7 @@ private struct DescentProgress {
         scale = start.value.isFinite ? abs(start.value) : 0
     }
 
-    /// By how much values may be wrong: some thousand roundings.
+    /// Bound of the values' error: some thousand roundings.
     var rounding: Double { 1e-12 * scale }
     var needsNewStart: Bool { idle == Self.patience }
     var isOver: Bool { idle >= 2 * Self.patience }
@@ -87,7 +87,7 @@ private struct DescentProgress {
         scale = max(scale, abs(next.value))
         let isEqual = abs(next.value - best.value) <= rounding
         let (slope, bestSlope) = (norm(next.gradient), norm(best.gradient))
-        // The least of values that only rounding changes is found again and again, but ever more rarely.
+        // Rounding alone produces new least values, but ever more rarely.
         let gains = next.value < leastValue || isEqual && slope < 0.9 * bestSlope
         idle = gains ? 0 : idle + 1
         leastValue = min(leastValue, next.value)
@@ -97,7 +97,7 @@ private struct DescentProgress {
 
 private func norm(_ x: [Double]) -> Double { dotProduct(x, x).squareRoot() }
 
-/// The last steps and how the gradient changed along them: an approximate inverse Hessian.
+/// The last steps and the changes of the gradient along them: an approximate inverse Hessian.
 private struct CurvatureMemory {
     let limit: Int
     private var steps: [(step: [Double], change: [Double], curvature: Double)] = []
@@ -116,7 +116,7 @@ private struct CurvatureMemory {
         steps.append((step, change, curvature))
     }
 
-    /// −H g, or against the gradient where the memory is so spoiled by rounding that −H g does not fall.
+    /// −H g, or the negative gradient where rounding has spoiled the memory so far that −H g is no descent direction.
     mutating func descentDirection(_ gradient: [Double]) -> [Double] {
         let direction = newtonDirection(gradient)
         let slope = dotProduct(direction, gradient)
@@ -125,7 +125,7 @@ private struct CurvatureMemory {
         return newtonDirection(gradient)
     }
 
-    /// −H g; without memory a step of length at most 1 against the gradient.
+    /// −H g; with an empty memory a step of length at most 1 along the negative gradient.
     private func newtonDirection(_ gradient: [Double]) -> [Double] {
         var direction = gradient.map { -$0 }
         guard let last = steps.last else {

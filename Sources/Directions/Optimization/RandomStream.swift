@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Chance in training: numbers, orders and rotations that follow from a seed.
+// Randomness in training: numbers, permutations and rotations that a seed determines.
 
 import Glibc
 import LinearAlgebra
 import Platform
 
-/// What is drawn in training.
+/// A random generator for training.
 package struct RandomStream: RandomNumberGenerator, Sendable {
     private var generator: SplitMix64
 
     package init(seed: UInt64) { generator = SplitMix64(seed: seed) }
 
-    /// A stream of its own for one part of the work, so that the order in which parts are done does not matter.
+    /// An independent stream for one part of the work, so that the order of the parts does not matter.
     package init(seed: UInt64, part: Int) {
         var mixed = RandomStream(seed: UInt64(truncatingIfNeeded: part) ^ 0xA076_1D64_78BD_642F)
         self.init(seed: seed ^ mixed.next())
@@ -19,7 +19,7 @@ package struct RandomStream: RandomNumberGenerator, Sendable {
 
     package mutating func next() -> UInt64 { generator.next() }
 
-    /// Uniform in the open interval 0 to 1, with 53 bits.
+    /// Uniform in the open interval (0, 1), with 53 bits.
     package mutating func nextUnit() -> Double { (Double(next() >> 11) + 0.5) * 0x1p-53 }
 
     /// Uniform in 0..<count, without bias (Lemire, arXiv 1805.10941).
@@ -40,7 +40,7 @@ package struct RandomStream: RandomNumberGenerator, Sendable {
         return radius * cos(2 * .pi * nextUnit())
     }
 
-    /// 0..<count in random order (Fisher and Yates); the standard library's may change between its versions.
+    /// 0..<count in random order (Fisher and Yates); the standard library's shuffle may change between its versions.
     package mutating func nextPermutation(of count: Int) -> [Int] {
         var order = Array(0..<count)
         for last in stride(from: count - 1, to: 0, by: -1) { order.swapAt(last, nextIndex(below: last + 1)) }
@@ -54,9 +54,9 @@ package struct RandomStream: RandomNumberGenerator, Sendable {
         return result
     }
 
-    /// An orthogonal matrix, uniform over all of them: U Vᵀ of a normal matrix' decomposition U Σ Vᵀ.
+    /// An orthogonal matrix, uniformly distributed: U Vᵀ of the decomposition U Σ Vᵀ of a normal matrix.
     ///
-    /// - Throws: what the decomposition throws.
+    /// - Throws: errors of the decomposition.
     package mutating func nextRotation(size: Int) throws(LinearAlgebraError) -> Matrix {
         let parts = try SingularValues(of: nextMatrix(rows: size, columns: size))
         return product(parts.left, parts.rightTransposed)

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// How states become inputs of a method that measures distances, the same way for new states as for those it was
-// fitted to.
+// Turns states into inputs of a method that measures distances; new states get the same transformation as the fitted ones.
 
 import LinearAlgebra
 
-/// Centres rows; optionally brings each to unit norm.
+/// Centres rows and optionally normalizes each to unit norm.
 package struct RowPreparation: Sendable {
-    /// Column means of the rows that it was fitted to, [width].
+    /// Column means of the fitted rows, [width].
     package let means: [Double]
     package let normalizesRows: Bool
 
-    /// - Throws: `StatesError.noVariance` where all rows are the same.
+    /// - Throws: `StatesError.noVariance` where all rows are equal.
     init(fitting rows: Matrix, normalizesRows: Bool) throws(StatesError) {
         means = rows.columnMeans
         self.normalizesRows = normalizesRows
@@ -24,7 +23,7 @@ package struct RowPreparation: Sendable {
             let range = row * result.columns..<(row + 1) * result.columns
             var sum = 0.0
             for index in range { sum += result.values[index] * result.values[index] }
-            // A row at the mean points nowhere and stays there.
+            // A row at the mean has no direction and stays zero.
             let scale = sum > 0 ? 1 / sum.squareRoot() : 0
             for index in range { result.values[index] *= scale }
         }
@@ -32,7 +31,7 @@ package struct RowPreparation: Sendable {
     }
 }
 
-/// Whether rows differ by more than the rounding of their mean.
+/// Whether rows differ by more than the rounding error of their mean.
 func hasVariance(_ rows: Matrix, means: [Double]) -> Bool {
     for row in 0..<rows.rows {
         for (value, mean) in zip(rows.row(row), means)

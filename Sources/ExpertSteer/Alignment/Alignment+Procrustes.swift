@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Orthogonal Procrustes (Schönemann 1966) between any two widths.
+// Orthogonal Procrustes alignment (Schönemann 1966) between any two widths.
 
 import Directions
 import LinearAlgebra
 
 extension AlignmentProblem {
-    /// s R [width of X × width of T] that minimizes ‖s X R − T‖² over the orthogonal R.
+    /// s R [width of X × width of T] that minimizes ‖s X R − T‖² over orthogonal R.
     ///
-    /// With Xᵀ T = U Σ Vᵀ, R = U Vᵀ. For different widths that is the solution after the narrower side is filled up
-    /// with columns of zeros. Directions that the texts do not show (singular values of 0, as with fewer rows than
-    /// columns) are left out instead of being turned somewhere. s = Σᵢ σᵢ / ‖X R‖².
+    /// With Xᵀ T = U Σ Vᵀ, R = U Vᵀ. For different widths that is the solution after the narrower side is padded with
+    /// columns of zeros. Directions without variance in the texts (singular values of 0, as with fewer rows than columns)
+    /// are dropped rather than rotated arbitrarily. s = Σᵢ σᵢ / ‖X R‖².
     func procrustes(_ x: Matrix, _ t: Matrix, isScaled: Bool) throws(StatesError) -> Matrix {
         let parts = try solving { () throws(LinearAlgebraError) in
             try SingularValues(of: product(x, t, transposing: .first))

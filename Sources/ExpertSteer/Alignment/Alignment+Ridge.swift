@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ridge regression for all penalties at once, and the choice among them.
+// Ridge regression for all penalties at once, and the choice of the penalty.
 
 import Directions
 import LinearAlgebra
@@ -12,7 +12,7 @@ struct RidgePath {
     let axes: Matrix
     /// Pᵀ T [k × width of T].
     let loads: Matrix
-    /// ‖X‖² / width of X: a penalty of 1 in absolute numbers.
+    /// ‖X‖² / width of X: the absolute value of a penalty of 1.
     let unit: Double
 
     init(_ x: Matrix, _ t: Matrix) throws(StatesError) {
@@ -24,26 +24,26 @@ struct RidgePath {
     }
 
     /// W [width of X × width of T].
-    /// - Parameter ridge: in mean variances of the columns of X.
+    /// - Parameter ridge: in units of the mean variance of the columns of X.
     func weights(ridge: Double) -> Matrix {
         product(axes.transposed.scalingColumns(factors(ridge)), loads)
     }
 
-    /// T as the rows of `scores` = X' Qᵀ' have it.
+    /// The prediction of T for rows X' with `scores` = X' Q.
     func prediction(scores: Matrix, ridge: Double) -> Matrix {
         product(scores.scalingColumns(factors(ridge)), loads)
     }
 
     private func factors(_ ridge: Double) -> [Double] {
         let penalty = ridge * unit
-        // Without a penalty, directions that no row shows have no weight.
+        // Without a penalty, directions that occur in no row have weight 0.
         let least = (singularValues.first ?? 0) * 1e-12
         return singularValues.map { $0 > least ? $0 / ($0 * $0 + penalty) : 0 }
     }
 }
 
 extension Alignment {
-    /// The penalty of the grid with the least squared error on rows that were left out.
+    /// The penalty of the grid with the least squared error on held-out rows.
     static func bestRidge(_ parts: [FoldStates]) -> Double {
         var errors = [Double](repeating: 0, count: ridgeGrid.count)
         for part in parts {
@@ -53,7 +53,7 @@ extension Alignment {
                 errors[index] += squaredDistance(path.prediction(scores: scores, ridge: ridge), tested)
             }
         }
-        // Of equally good ones the largest: the plainest map.
+        // Among equals the largest penalty: the simplest map.
         var best = ridgeGrid.count - 1
         for index in ridgeGrid.indices.reversed() where errors[index] < errors[best] { best = index }
         return ridgeGrid[best]

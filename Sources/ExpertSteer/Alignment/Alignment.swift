@@ -1,46 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
-// Alignments: affine maps from an expert's states to the width of a target's, of any two widths. All are fitted to
-// standardised states X of the expert and T of the target; offsets are those of the means, where every loss below has
-// its optimum.
+// Alignments: affine maps from an expert's states to a target's, for any two widths. All are fitted to standardised
+// states X of the expert and T of the target. Their offsets map mean to mean, which is optimal for every loss below.
 
 import Directions
 import LinearAlgebra
 
-/// How the map is found.
+/// The method that finds the map.
 package enum AlignmentMethod: String, CaseIterable, Sendable {
-    /// ‖X − X W U‖² alone, as published (arXiv 2505.12313). Any A makes W A, A⁻¹ U as good: axes of the code mean nothing.
+    /// Auto-encoder: ‖X − X W U‖² alone, as published (arXiv 2505.12313). For any invertible A, (W A, A⁻¹ U) has the same
+    /// loss, so the axes of the code are arbitrary.
     case autoencoder
-    /// ‖X − X W U‖² + λ ‖X W − T‖²: the same, tied to the target's axes.
+    /// Anchored auto-encoder: ‖X − X W U‖² + λ ‖X W − T‖² ties the code to the target's axes.
     case anchored
     /// ‖X W − T‖² + ρ ‖W‖².
     case ridge
-    /// ‖s X R − T‖² with an orthogonal R and, optionally, one factor s: lengths and angles stay.
+    /// ‖s X R − T‖² with an orthogonal R and, optionally, one factor s; it preserves angles and ratios of lengths.
     case procrustes
 
     var needsTarget: Bool { self != .autoencoder }
     var usesRidge: Bool { self == .anchored || self == .ridge }
 }
 
-/// How the losses of auto-encoders are minimized.
+/// The minimization of the auto-encoders' losses.
 package enum AlignmentSolver: Sendable, Equatable {
     case closedForm
-    /// L-BFGS from a random start. It finds the same loss; the code's axes depend on the seed where the loss leaves
-    /// them free. Much slower: it shows that nothing depends on the closed form.
+    /// L-BFGS from a random start. It reaches the same loss; where the loss leaves the code's axes free, they depend on
+    /// the seed. Much slower: it shows that no result depends on the closed form.
     case gradient(iterations: Int)
 }
 
 package struct AlignmentOptions: Sendable {
     package var standardisation = Standardization.massive
-    /// λ of `.anchored`, for losses that are both in mean squares of standardised rows. 0 is the published
-    /// auto-encoder, infinity is ridge regression.
+    /// λ of `.anchored`, where both losses are mean squares of standardised rows. 0 gives the published auto-encoder,
+    /// infinity ridge regression.
     package var anchor = 1.0
-    /// ρ in mean variances of the expert's columns; nil: the best of `Alignment.ridgeGrid` by cross-validation.
+    /// ρ in units of the mean variance of the expert's columns; nil chooses from `Alignment.ridgeGrid` by
+    /// cross-validation.
     package var ridge: Double?
     /// Whether `.procrustes` has a factor s.
     package var isScaled = true
-    /// For `.autoencoder` and `.anchored`.
+    /// Solver for `.autoencoder` and `.anchored`.
     package var solver = AlignmentSolver.closedForm
-    /// Rows with equal numbers are never on both sides of a split, such as the two sides of a pair; nil: each alone.
+    /// Rows with equal numbers, such as the two sides of a pair, are never on both sides of a split; nil splits every row alone.
     package var groups: [Int]?
     package var foldCount = 5
     package var seed: UInt64 = 0
@@ -49,19 +50,19 @@ package struct AlignmentOptions: Sendable {
 }
 
 package enum Alignment {
-    /// Rows that a map needs at least.
+    /// The least number of rows for a map.
     package static let leastRowCount = 8
-    /// Penalties among which cross-validation chooses, ascending.
+    /// Penalties for cross-validation, ascending.
     package static let ridgeGrid: [Double] = [
         1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000,
     ]
 
-    /// Fits a map, and measures it by cross-validation.
+    /// Fits a map, and evaluates it by cross-validation.
     ///
     /// - Parameters:
     ///   - expert: states of the expert [n × expert width].
     ///   - target: the target's states for the same texts [n × target width]; nil for `.autoencoder` only.
-    ///   - width: the target's width, where there is no target.
+    ///   - width: the target's width, if there is no target.
     /// - Throws: `StatesError` for too few rows or groups, states that are not finite or do not vary.
     /// - Precondition: both matrices and the groups have the same number of rows; ridge and anchor are not negative.
     package static func fit(
@@ -99,7 +100,7 @@ package enum Alignment {
         let problem = AlignmentProblem(method: method, width: width, ridge: ridge ?? 0, options: options)
         let map = try problem.solve(states)
         let figures = try measure(problem, on: parts, ridge: ridge)
-        // A code that is fitted without the target is not given the target's units either.
+        // A code that is fitted without the target does not get the target's units either.
         let targetScaling =
             method.needsTarget
             ? states.targetScaling ?? ColumnScaling(width: width) : ColumnScaling(width: width)
@@ -120,7 +121,7 @@ struct AlignedStates {
     let target: Matrix?
     let expertScaling: ColumnScaling
     let targetScaling: ColumnScaling?
-    /// From X to T, where it is used.
+    /// The regression of T on X, for methods that use it.
     let ridge: RidgePath?
 
     init(expert: Matrix, target: Matrix?, rule: Standardization, usesRidge: Bool) throws(StatesError) {
@@ -142,12 +143,12 @@ struct AlignedStates {
     }
 }
 
-/// A loss with all that it depends on but the states.
+/// A loss with all its parameters except the states.
 struct AlignmentProblem {
     let method: AlignmentMethod
-    /// Of the target.
+    /// The target's width.
     let width: Int
-    /// In mean variances of the expert's columns.
+    /// In units of the mean variance of the expert's columns.
     let ridge: Double
     let options: AlignmentOptions
 

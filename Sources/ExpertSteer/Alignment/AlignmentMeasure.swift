@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Figures of an alignment on rows that it was not fitted to.
+// Evaluates an alignment on held-out rows.
 
 import Directions
 import LinearAlgebra
 
-/// Standardised states of one fold: those that a map is fitted to, and those that were left out, in the units of the
-/// former.
+/// Standardised states of one fold: fitted and held-out rows, both in the units of the fitted ones.
 struct FoldStates {
     let fitted: AlignedStates
-    /// X and T of the rows that were left out.
+    /// X and T of the held-out rows.
     let testedExpert: Matrix
     let testedTarget: Matrix?
 
@@ -58,11 +57,11 @@ extension Alignment {
 
     /// U [width of the code × width of X], the best affine decoder of X W: (WᵀCW)⁻¹ Wᵀ C with C = XᵀX + ρ.
     ///
-    /// A small part of its mean is added to the diagonal of WᵀCW, so what the code shows with less than 1e-4 of its
-    /// mean amplitude counts as lost. For principal axes that is their transpose.
+    /// A small fraction of its mean diagonal is added to the diagonal of WᵀCW. So features that the code represents with
+    /// less than 1e-4 of its mean amplitude count as lost. For principal axes the decoder is their transpose.
     static func decoder(for map: Matrix, states x: Matrix, ridge: Double) throws(StatesError) -> Matrix {
         let penalty = max(ridge, 1e-6) * squaredNorm(x) / Double(x.columns)
-        // Wᵀ C = (X W)ᵀ X + ρ Wᵀ: experts may be far wider than there are texts.
+        // Wᵀ C = (X W)ᵀ X + ρ Wᵀ: an expert may be far wider than the number of texts.
         var loads = product(product(x, map), x, transposing: .first)
         for (index, value) in map.transposed.values.enumerated() { loads.values[index] += penalty * value }
         let squares = product(loads, map)

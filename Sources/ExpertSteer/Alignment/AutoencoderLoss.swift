@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The loss of auto-encoders with its gradient. Only second moments of the states occur in it, so an evaluation costs
-// six products of the widths, however many texts there are.
+// The auto-encoder loss with its gradient. It uses only second moments of the states, so an evaluation costs six matrix
+// products of the widths' size, independently of the number of texts.
 
 import Directions
 import LinearAlgebra
@@ -23,7 +23,7 @@ package struct AutoencoderLoss: Sendable {
     /// - Parameters:
     ///   - x: centred states of the expert [n × e].
     ///   - target: centred states of the target [n × t]; nil for λ = 0.
-    ///   - penalty: ρ in absolute numbers: XᵀX + ρ in place of XᵀX.
+    ///   - penalty: ρ as an absolute value: XᵀX + ρ replaces XᵀX.
     package init(x: Matrix, target: Matrix?, codeWidth: Int, anchor: Double, penalty: Double) {
         precondition(
             target.map { $0.columns == codeWidth } ?? (anchor == 0), "AutoencoderLoss: no such target")
@@ -41,7 +41,7 @@ package struct AutoencoderLoss: Sendable {
         constant = trace + anchor * (target.map(squaredNorm) ?? 0) * share
     }
 
-    /// W and U, one behind the other.
+    /// Splits concatenated parameters into W and U.
     package func split(_ parameters: [Double]) -> (encoder: Matrix, decoder: Matrix) {
         let half = expertWidth * codeWidth
         return (
@@ -50,12 +50,12 @@ package struct AutoencoderLoss: Sendable {
         )
     }
 
-    /// The decoder that is best for W, (WᵀCW + ε)⁻¹ Wᵀ C, with the loss that is left, min_U J(W, U) + ε ‖U‖², and its
-    /// gradient by W: J's own at this decoder, since there J does not change with U, and that of ε.
+    /// The optimal decoder for W, (WᵀCW + ε)⁻¹ Wᵀ C, with the reduced loss min_U J(W, U) + ε ‖U‖² and its gradient with
+    /// respect to W: the gradient of J at this decoder, where J is stationary in U, plus that of ε.
     ///
-    /// Without decoder there is little left that makes descent slow: a code may be rescaled or change signs without a
-    /// detour of the decoder. ε = 10⁻¹² tr WᵀCW is far below anything that matters and only keeps wide codes from being
-    /// singular; it grows with W, so that the loss does not change with the code's unit.
+    /// Eliminating the decoder makes descent fast: it can rescale the code or change its signs without adapting a
+    /// decoder. ε = 10⁻¹² tr WᵀCW is far below any relevant size and only keeps wide codes from being singular. It scales
+    /// with W, so the loss does not depend on the code's unit.
     package func reduced(_ encoder: [Double]) -> (value: Double, gradient: [Double], decoder: Matrix) {
         let w = Matrix(rows: expertWidth, columns: codeWidth, values: encoder)
         let loads = product(w, moments, transposing: .first)
@@ -97,7 +97,7 @@ package struct AutoencoderLoss: Sendable {
 }
 
 extension AlignmentProblem {
-    /// W of the loss, by L-BFGS from random numbers: at zero the gradient would be zero.
+    /// W of the loss, by L-BFGS from a random start; at zero the gradient is zero.
     func autoencoderByGradient(_ states: AlignedStates, anchor: Double, iterations: Int) throws(StatesError)
         -> Matrix
     {

@@ -12,8 +12,8 @@ package struct RowFolds: Sendable {
     package var count: Int { heldOut.count }
 
     /// - Parameters:
-    ///   - groups: one number for each row; rows with equal numbers stay together.
-    ///   - count: how many folds; fewer if there are fewer groups.
+    ///   - groups: one number per row; rows with equal numbers stay together.
+    ///   - count: number of folds; fewer if there are fewer groups.
     package init(groups: [Int], count: Int, seed: UInt64) {
         var random = RandomStream(seed: seed)
         let distinct = Set(groups).sorted()

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The loss of an anchored auto-encoder as a function of the span of its code alone.
+// The loss of an anchored auto-encoder as a function of its code's span only.
 
 import LinearAlgebra
 
-/// K(V) = min over A, R of (‖X − X V A‖² + λ ‖X V R − T‖²) / n: what is lost when the expert's states and the target's
-/// are both read from X V.
+/// K(V) = min over A, R of (‖X − X V A‖² + λ ‖X V R − T‖²) / n: the loss of predicting both the expert's states and the
+/// target's from X V.
 ///
-/// The code of least J (`AutoencoderLoss`) with the columns of X V is X V R, and J is K there. J itself has an edge wherever
-/// WᵀCW is singular: where λ is small and a component of R points the wrong way, descent shrinks this component
-/// until it comes to rest at the edge, above the optimum by λ times the component's square, and whether a step happens to be
-/// long enough to get across is decided by rounding. K has no such edges, since V may be mixed in any way, and all its
-/// minima are equal (Baldi, Hornik 1989).
+/// Among codes with the column space of X V, X V R minimizes J (`AutoencoderLoss`), and there J equals K. J itself has an
+/// edge wherever WᵀCW is singular: where λ is small and a component of R has the wrong sign, descent shrinks this
+/// component until it stops at the edge, above the optimum by λ times the component's square. Only rounding decides
+/// whether a step is long enough to cross the edge. K has no such edges, since it does not depend on the basis of the
+/// span, and all its minima are equal (Baldi, Hornik 1989).
 package struct SpanLoss: Sendable {
     /// C = XᵀX / n [e × e], with the penalty on its diagonal.
     private let moments: Matrix
@@ -23,7 +23,7 @@ package struct SpanLoss: Sendable {
     ///   - x: centred states of the expert [n × e].
     ///   - target: centred states of the target [n × t].
     ///   - anchor: λ, positive.
-    ///   - penalty: ρ in absolute numbers: XᵀX + ρ in place of XᵀX.
+    ///   - penalty: ρ as an absolute value: XᵀX + ρ replaces XᵀX.
     package init(x: Matrix, target: Matrix, anchor: Double, penalty: Double) {
         precondition(target.rows == x.rows && anchor > 0, "SpanLoss: no such target")
         let share = 1 / Double(x.rows), root = anchor.squareRoot()
@@ -40,7 +40,7 @@ package struct SpanLoss: Sendable {
         self.anchor = anchor
     }
 
-    /// K with its gradient and what is read, B = [A, √λ R] = (VᵀCV + ε)⁻¹ Vᵀ XᵀY / n; ε as in `AutoencoderLoss.reduced`.
+    /// K with its gradient and the readout B = [A, √λ R] = (VᵀCV + ε)⁻¹ Vᵀ XᵀY / n; ε as in `AutoencoderLoss.reduced`.
     ///
     /// - Parameter columns: V [e × code width].
     package func callAsFunction(_ columns: [Double]) -> (

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Units for states. Residual streams have a few massive dimensions, whose spread is up to a hundred times that of the
-// others: squared errors in raw units would see nothing else.
+// others and which would dominate squared errors in raw units.
 
 import Directions
 import LinearAlgebra
 
-/// How columns are scaled after their means are taken off.
+/// How centred columns are scaled.
 package enum Standardization: String, CaseIterable, Sendable {
-    /// One factor for all columns: the mean variance becomes 1, their proportions stay.
+    /// One factor for all columns: the mean variance becomes 1, and ratios between columns stay.
     case common
-    /// As `common`, but a column whose spread exceeds five times the median spread is brought down to that. Proportions
-    /// of all other columns stay, and with them what the model itself treats as large.
+    /// As `common`, but a column whose spread exceeds five times the median spread is scaled down to that limit. Ratios
+    /// between all other columns stay, and so does the model's own emphasis.
     case massive
-    /// Every column to variance 1. Columns that hardly vary become as loud as the others.
+    /// Scales every column to variance 1, which amplifies columns that hardly vary.
     case columns
 }
 
@@ -22,10 +22,10 @@ package struct ColumnScaling: Sendable, Equatable {
     package let means, scales: [Double]
 
     static let massiveRatio = 5.0
-    /// Columns with less than this part of the median spread count as constant.
+    /// Columns whose spread is below this share of the median count as constant.
     static let constantRatio = 1e-6
 
-    /// - Throws: `StatesError.noVariance` if all rows are the same.
+    /// - Throws: `StatesError.noVariance` if all rows are equal.
     package init(of states: Matrix, by rule: Standardization) throws(StatesError) {
         means = states.columnMeans
         let deviations = Self.deviations(of: states, means: means)
@@ -53,7 +53,7 @@ package struct ColumnScaling: Sendable, Equatable {
         states.subtractingFromRows(means).scalingColumns(scales.map { 1 / $0 })
     }
 
-    /// Root mean square of each column less its mean. What is left by rounding in a column of equal values is 0.
+    /// Standard deviation of each column. Rounding error in a column of equal values counts as 0.
     private static func deviations(of states: Matrix, means: [Double]) -> [Double] {
         var squares = [Double](repeating: 0, count: states.columns)
         for row in 0..<states.rows {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Mutual information of jointly normal vectors, through canonical correlations.
+// Mutual information of jointly normal vectors, by canonical correlations.
 
 import Directions
 import LinearAlgebra
 
-/// −½ Σ ln(1 − ρₖ²) = −½ ln det(I − K Kᵀ) in nats: ρ, the canonical correlations, are the singular values of K.
+/// Mutual information −½ Σ ln(1 − ρₖ²) = −½ ln det(I − K Kᵀ) in nats: the canonical correlations ρ are the singular values of K.
 ///
 /// - Parameters:
 ///   - cross: K = AᵀB / n of scores that are uncorrelated with variance 1.
-///   - shrinkage: α: the joint covariance is (1 − α) times that found plus α I, so correlations are (1 − α) ρ.
-/// - Throws: `StatesError.unsolvable` for correlations of 1, which only α = 0 leaves.
+///   - shrinkage: α: the joint covariance is (1 − α) times the sample covariance plus α I, so correlations are (1 − α) ρ.
+/// - Throws: `StatesError.unsolvable` for correlations of 1, possible only with α = 0.
 package func gaussianInformation(cross: Matrix, shrinkage: Double) throws(StatesError) -> Double {
     let factor = -(1 - shrinkage) * (1 - shrinkage)
     var remaining = gram(cross, ofRows: cross.rows <= cross.columns)
@@ -35,8 +35,8 @@ func crossCorrelation(_ a: Matrix, _ b: Matrix) -> Matrix {
     return result
 }
 
-/// The weight of one more text in which nothing is correlated (the unit information prior of Kass and Wasserman 1995).
+/// The weight of one additional text without any correlation (the unit information prior of Kass and Wasserman 1995).
 ///
-/// Enough to keep the information of equal layers finite. More would bias what is found: the excess by chance does not
-/// depend on the true correlations and is taken off by permutations instead.
+/// It suffices to keep the information of equal layers finite. More would bias the estimate. The excess by chance does
+/// not depend on the true correlations, so permutations estimate and remove it instead.
 func unitInformation(rowCount: Int) -> Double { 1 / Double(rowCount + 1) }

@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which layer of the expert steers which layer of the target.
+// Pairs each steered layer of the target with a layer of the expert.
 
 import Directions
 import LinearAlgebra
 
 package enum PairingPolicy: String, CaseIterable, Sendable {
-    /// The expert's layer that shares the least information with the target's, as published: where models differ
-    /// most, intervention is needed most.
+    /// The expert's layer with the least mutual information with the target's, as published: where models differ most,
+    /// intervention is needed most.
     case low
-    /// The one that shares the most.
+    /// The one with the most mutual information.
     case high
     /// The one at the same relative depth.
     case matchedDepth = "matched-depth"
-    /// Any one: the control.
+    /// A random one: the control.
     case random
-    /// Every one.
+    /// All of them.
     case all
 
     package var needsInformation: Bool { self == .low || self == .high }
 }
 
-/// Layers by their numbers in their models, from 0 on.
+/// Layers by their indices in their models, from 0.
 package struct LayerPair: Hashable, Sendable {
     package let expert, target: Int
 
     package init(expert: Int, target: Int) { (self.expert, self.target) = (expert, target) }
 }
 
-/// The layers that were captured, in the order of a matrix' rows (expert) and columns (target), and how many there are.
+/// The captured layers, in the order of a matrix's rows (expert) and columns (target), and the models' layer counts.
 package struct LayerGrid: Sendable, Equatable {
     package let expertLayers, targetLayers: [Int]
     package let expertLayerCount, targetLayerCount: Int
@@ -54,26 +54,26 @@ package struct LayerGrid: Sendable, Equatable {
 }
 
 package enum LayerPairing {
-    /// Percent of the depth that is left out at either end: first layers still read tokens, last ones choose them.
+    /// Percent of the depth to skip at either end: the first layers still encode tokens, the last ones choose them.
     package static let outerPercent = 15
 
-    /// Whether the middle of a layer lies at a depth of 15 % to 85 %. A middle layer always does.
+    /// Whether the middle of a layer is at a depth of 15 % to 85 %. The middle layer always is.
     package static func isInner(_ layer: Int, of count: Int) -> Bool {
         let twicePercent = 100 * (2 * layer + 1)
         return twicePercent >= 2 * outerPercent * count && twicePercent <= 2 * (100 - outerPercent) * count
     }
 
-    /// Chooses one expert layer for each target layer (`all`: every one), among the inner layers of the grid.
+    /// Chooses one expert layer (`all`: every one) for each target layer, among the inner layers of the grid.
     ///
     /// - Parameters:
     ///   - information: [expert layers × target layers] of the grid; for `low` and `high`.
-    ///   - targets: target layers by number, in place of the inner ones.
-    ///   - count: how many of the target layers: those with the least (low) or most (high) information in their pair,
-    ///     random ones (random), those nearest to the middle (matched-depth, all); nil: each.
+    ///   - targets: target layers by index, in place of the inner ones.
+    ///   - count: number of target layers: those with the least (low) or most (high) information in their pair, random
+    ///     ones (random), or those nearest to the middle (matched-depth, all); nil takes all.
     ///   - seed: for `random`.
-    /// - Returns: pairs by target layer, then by expert layer.
+    /// - Returns: pairs sorted by target layer, then by expert layer.
     /// - Throws: `PairingError` if no inner layer was captured, or a target layer was not.
-    /// - Precondition: the policy has the information that it needs, of the grid's size; count is positive.
+    /// - Precondition: a policy that needs information has a matrix of the grid's size; count is positive.
     package static func choose(
         _ policy: PairingPolicy, information: Matrix?, grid: LayerGrid, targets: [Int]? = nil,
         count: Int? = nil,
@@ -102,7 +102,7 @@ package enum LayerPairing {
                 choices.append((column, experts[0], eccentricity(column, grid)))
             }
         }
-        // Sorting is not stable: equal ranks go by layer.
+        // Sorting is not stable, so equal ranks are sorted by layer.
         let kept = choices.sorted { ($0.rank, $0.column) < ($1.rank, $1.column) }.prefix(
             count ?? choices.count)
         let pairs = kept.flatMap { choice in
@@ -113,8 +113,8 @@ package enum LayerPairing {
         return pairs.sorted { ($0.target, $0.expert) < ($1.target, $1.expert) }
     }
 
-    /// For each pair the share of bootstrap samples in which the policy gives its target layer the same expert layer.
-    /// 1 for policies that do not look at information.
+    /// For each pair, the share of bootstrap samples in which the policy pairs its target layer with the same expert
+    /// layer. 1 for policies that ignore information.
     package static func stability(
         of pairs: [LayerPair], policy: PairingPolicy, information: MutualInformationMatrix, grid: LayerGrid
     ) throws(PairingError) -> [Double] {
@@ -128,7 +128,7 @@ package enum LayerPairing {
         return counts.map { $0 / Double(information.resampled.count) }
     }
 
-    /// Columns of the grid for the target layers that are asked for.
+    /// Columns of the grid for the requested target layers.
     private static func columns(of targets: [Int]?, in grid: LayerGrid) throws(PairingError) -> [Int] {
         guard let targets else {
             let inner = grid.targetLayers.indices.filter {
@@ -147,7 +147,7 @@ package enum LayerPairing {
         return columns
     }
 
-    /// What the policy wants to be small for a row and a column.
+    /// The quantity that the policy minimizes, for a row and a column.
     private static func lookup(_ policy: PairingPolicy, _ information: Matrix?, _ grid: LayerGrid)
         -> (Int, Int) -> Double
     {
@@ -174,7 +174,7 @@ package enum LayerPairing {
 
 /// Why layers cannot be paired.
 package enum PairingError: Error, Equatable, CustomStringConvertible {
-    /// All captured layers lie in the outer parts of the model.
+    /// All captured layers are in the outer parts of the model.
     case noInnerLayer(ofExpert: Bool, captured: [Int])
     case notCaptured(layer: Int, captured: [Int])
 

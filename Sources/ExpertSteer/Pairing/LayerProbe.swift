@@ -1,40 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
-// How well one layer of a model reads a concept: scores for pairs that the reader was not fitted to.
+// How well one layer of a model represents a concept, measured on held-out pairs.
 
 import Directions
 import Evaluation
 import LinearAlgebra
 
-/// Held-out scores along the direction of a Recursive Feature Machine, cross-validated by pair: both sides of a pair are
-/// always in the same fold, otherwise the machine would recognize the pair rather than the concept.
+/// Held-out scores along the direction of a Recursive Feature Machine, cross-validated by pair. Both sides of a pair are
+/// in the same fold; otherwise the machine would recognize the pair rather than the concept.
 package struct LayerProbe: Sendable {
     package struct Options: Sendable {
         package var foldCount = 3
         package var machine = RecursiveFeatureMachine.Options()
-        /// More pairs than this are thinned out evenly.
+        /// More pairs are thinned evenly.
         package var maximumPairCount = 256
         package var resampleCount = 1000
-        /// Divides pairs into folds and draws resamples. Readings with the same seed and number of pairs have the same
-        /// folds and resamples, so that they can be compared pair by pair.
+        /// Splits pairs into folds and draws resamples. Probes with the same seed and number of pairs have the same folds
+        /// and resamples, so they can be compared pair by pair.
         package var seed: UInt64 = 0
 
         package init() {}
 
-        /// Pairs that are needed: two in each fold.
+        /// The least number of pairs: two per fold.
         package var leastPairCount: Int { 2 * foldCount }
     }
 
     package let layer: Int
-    /// Held-out area under the curve, the mean over folds.
+    /// Held-out area under the ROC curve, the mean over folds.
     package let auc: Double
-    /// 95 %, by resampling pairs.
+    /// 95 % bootstrap interval over pairs.
     package let interval: ClosedRange<Double>
 
     let folds: PairFolds
-    /// Scores of the held-out pairs of each fold: positive and negative sides in turns.
+    /// Scores of the held-out pairs of each fold, positive and negative sides alternating.
     private let ranked: [RankedScores]
 
-    /// - Throws: `StatesError` for states that are not finite, do not differ, or too few pairs.
+    /// - Throws: `StatesError` for states that are not finite or do not vary, or for too few pairs.
     package init(layer: Int, states: PairedStates, options: Options = Options()) throws(StatesError) {
         try states.requireFinite()
         let states = states.spread(options.maximumPairCount)
@@ -50,8 +50,8 @@ package struct LayerProbe: Sendable {
             let (fitted, tested) = (states.selecting(others), states.selecting(folds.pairs[fold]))
             let machine = try RecursiveFeatureMachine(
                 rows: fitted.rows, labels: fitted.labels, options: options.machine)
-            // By its direction, since that is what steers. It also reads better than the predictor, which after some
-            // iterations follows single rows.
+            // Scores use the direction, since it is what steers. It also separates better than the predictor, which
+            // overfits single rows after some iterations.
             let direction = try machine.feature().direction
             let read = product(machine.preparation.apply(to: tested.rows), direction)
             scores.append(RankedScores(read, labels: tested.labels))
@@ -64,7 +64,7 @@ package struct LayerProbe: Sendable {
         interval = middle(of: folds.resamples.map { folds.mean(Self.areas(ranked, $0)) })
     }
 
-    /// Areas by fold.
+    /// Areas per fold.
     ///
     /// - Parameter weights: how often each pair of each fold counts.
     func areas(_ weights: [[Double]]) -> [Double] { Self.areas(ranked, weights) }
@@ -74,7 +74,7 @@ package struct LayerProbe: Sendable {
     }
 }
 
-/// A division of pairs into folds, and resamples of the pairs inside of each.
+/// Folds of pairs, and resamples of the pairs within each fold.
 struct PairFolds: Sendable {
     /// Pairs of each fold, ascending.
     let pairs: [[Int]]
@@ -100,10 +100,10 @@ struct PairFolds: Sendable {
         }
     }
 
-    /// Every pair once.
+    /// Weights that count every pair once.
     var plainWeights: [[Double]] { pairs.map { [Double](repeating: 1, count: $0.count) } }
 
-    /// The mean of figures by fold, each counting as its pairs.
+    /// The mean of figures per fold, weighted by the number of pairs.
     func mean(_ values: [Double]) -> Double {
         zip(values, pairs).reduce(0) { $0 + $1.0 * Double($1.1.count) }
             / Double(pairs.reduce(0) { $0 + $1.count })

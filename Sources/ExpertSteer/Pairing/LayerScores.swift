@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One layer as a few uncorrelated numbers for each text: all that mutual information needs to know of it.
+// Reduces a layer to a few uncorrelated numbers per text, the input of mutual information.
 
 import Directions
 import LinearAlgebra
@@ -8,19 +8,19 @@ import LinearAlgebra
 package struct LayerScores: Sendable, Equatable {
     /// A [n × components]: columns have mean 0 and AᵀA = n I.
     package let values: Matrix
-    /// Share of the layer's standardised variance that the components hold.
+    /// Share of the layer's standardised variance that the components explain.
     package let explained: Double
 
     package var rowCount: Int { values.rows }
     package var componentCount: Int { values.columns }
 
-    /// Texts by component: with fewer, correlations would mostly be chance.
+    /// Texts per component: with fewer texts most correlations would be chance.
     package static let leastRowsByComponent = 8
     package static let leastRowCount = 32
 
     /// - Parameters:
     ///   - states: [n × width].
-    ///   - components: how many at most; fewer where states have a smaller rank or texts are few.
+    ///   - components: maximum number; fewer where states have a smaller rank or there are few texts.
     /// - Throws: `StatesError` for fewer than 32 rows, states that are not finite or do not vary.
     package init(
         of states: Matrix, components: Int = 24, standardisation: Standardization = .massive
@@ -48,7 +48,7 @@ package struct LayerScores: Sendable, Equatable {
     }
 }
 
-/// A linear map after which given scores are uncorrelated with variance 1.
+/// A linear map that makes given scores uncorrelated with variance 1.
 struct Whitening {
     private let mean: [Double]
     private let factor: CholeskyFactor
@@ -61,7 +61,7 @@ struct Whitening {
         let squares = gram(centred)
         let covariance = Matrix(
             rows: squares.rows, columns: squares.columns, values: squares.values.map { $0 * share })
-        // A resample of few distinct rows may have a smaller rank.
+        // A resample with few distinct rows may have a smaller rank.
         let trace = (0..<covariance.rows).reduce(0) { $0 + covariance[$1, $1] }
         let jitter = 1e-9 * trace / Double(max(covariance.rows, 1))
         factor = try solving { () throws(LinearAlgebraError) in

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// How much every layer of an expert and every layer of a target know of each other, over the same texts.
+// Mutual information between every layer of an expert and every layer of a target, over the same texts.
 //
-// The estimator is our choice. Mutual information does not change under invertible maps of either side, so states
-// need no alignment before: an encoder that loses nothing would change nothing.
+// The estimator is our choice. Mutual information is invariant under invertible maps of either side, so states need no
+// alignment first: a lossless encoder would change nothing.
 
 import Directions
 import LinearAlgebra
@@ -10,13 +10,13 @@ import LinearAlgebra
 package struct MutualInformationOptions: Sendable {
     /// Principal components of each layer.
     package var components = 24
-    /// Random pairings of texts whose mean information is that of chance.
+    /// Number of random pairings of texts, whose mean information is the chance level.
     package var permutations = 20
-    /// Samples of the texts, with replacement, on which choices are repeated.
+    /// Number of bootstrap samples of the texts on which choices are repeated.
     package var bootstraps = 30
-    /// k of the estimator by nearest neighbours.
+    /// k of the nearest-neighbour estimator.
     package var neighbours = 4
-    /// α of the shrunk covariance; nil: the weight of one text.
+    /// α of the shrunk covariance; nil takes the weight of one text.
     package var shrinkage: Double?
     package var seed: UInt64 = 0
 
@@ -24,22 +24,22 @@ package struct MutualInformationOptions: Sendable {
 }
 
 package struct MutualInformationMatrix: Sendable {
-    /// In nats [expert layers × target layers], less that of chance: of jointly normal vectors.
+    /// Mutual information of jointly normal vectors in nats, less the chance level, [expert layers × target layers].
     package let gaussian: Matrix
-    /// What the same texts give in random pairings, in the mean.
+    /// Mean information of the same texts in random pairings.
     package let chance: Matrix
-    /// A check that assumes no distribution: the estimator by nearest neighbours on the first canonical variates, whose
-    /// directions come from the other half of the texts.
+    /// A check without a distributional assumption: the nearest-neighbour estimator on the first canonical variates,
+    /// whose directions come from the other half of the texts.
     package let nearestNeighbours: Matrix
-    /// Of both rankings of all pairs of layers (Spearman).
+    /// Spearman's correlation between both estimators over all pairs of layers.
     package let rankCorrelation: Double
-    /// As `gaussian`, with what is by chance, on each bootstrap sample.
+    /// As `gaussian`, but including the chance level, on each bootstrap sample.
     package let resampled: [Matrix]
 
-    /// Reduces all layers first; where memory is short, reduce each one as it comes and use the other initializer.
+    /// Reduces all layers first. To save memory, reduce each one as it is read and use the other initializer.
     ///
     /// - Parameters: all matrices [texts × width], with the same texts in the same order.
-    /// - Throws: `StatesError` of the first layer that has one.
+    /// - Throws: `StatesError` of the first layer that fails.
     package init(
         expertLayers: [Matrix], targetLayers: [Matrix], options: MutualInformationOptions = .init(),
         threadCount: Int = 1
@@ -54,7 +54,7 @@ package struct MutualInformationMatrix: Sendable {
     }
 
     /// - Throws: `StatesError.unsolvable`.
-    /// - Precondition: there are layers on both sides, all with the same number of rows.
+    /// - Precondition: both sides have layers, all with the same number of rows.
     package init(
         expert: [LayerScores], target: [LayerScores], options: MutualInformationOptions = .init(),
         threadCount: Int = 1
@@ -79,7 +79,7 @@ package struct MutualInformationMatrix: Sendable {
     }
 }
 
-/// The estimates over all pairs of layers.
+/// The estimates for all pairs of layers.
 struct LayerComparison {
     /// [n × components], uncorrelated with variance 1.
     let expert, target: [Matrix]
@@ -88,7 +88,7 @@ struct LayerComparison {
 
     private var shrinkage: Double { options.shrinkage ?? unitInformation(rowCount: rowCount) }
 
-    // Streams of random numbers, one for each use.
+    // An independent random stream per use.
     private func permutation(_ index: Int) -> [Int] {
         var random = RandomStream(seed: options.seed, part: index)
         return random.nextPermutation(of: rowCount)
@@ -98,9 +98,9 @@ struct LayerComparison {
         return (0..<rowCount).map { _ in random.nextIndex(below: rowCount) }
     }
 
-    /// [expert × target] each, of expert layers spread over threads.
+    /// [expert × target] each; expert layers are spread over threads.
     func informationAndChance(threadCount: Int) throws(StatesError) -> (Matrix, Matrix) {
-        // One product for all layers of the target: small ones cost more than their arithmetic.
+        // One product for all layers of the target: the overhead of small products exceeds their arithmetic.
         let joined =
             [joinedColumns(target)]
             + (0..<options.permutations).map { index in
@@ -127,7 +127,7 @@ struct LayerComparison {
         )
     }
 
-    /// One matrix for each bootstrap sample.
+    /// One matrix per bootstrap sample.
     func resampled(threadCount: Int) throws(StatesError) -> [Matrix] {
         try parallelMap(options.bootstraps, threadCount: threadCount) { index throws(StatesError) in
             let rows = sample(index)
@@ -148,7 +148,7 @@ struct LayerComparison {
         return result
     }
 
-    /// Of one expert layer and each target layer, whose columns stand side by side in `cross`.
+    /// Information between one expert layer and each target layer, whose columns are concatenated in `cross`.
     private func information(_ cross: Matrix, widths layers: [Matrix]) throws(StatesError) -> [Double] {
         var result: [Double] = [], first = 0
         for layer in layers {
@@ -184,7 +184,7 @@ struct LayerComparison {
 
 /// A layer's scores in two halves of the texts, each whitened by itself and by the other.
 private struct SplitLayer {
-    /// By the half that whitening comes from.
+    /// Index: the half that the whitening is fitted to.
     let fitted, tested: [Matrix]
 
     init(_ layer: Matrix, _ halves: [[Int]]) throws(StatesError) {
@@ -209,7 +209,7 @@ private struct SplitLayer {
     }
 }
 
-/// Matrices of the same number of rows, side by side.
+/// Concatenates the columns of matrices with the same number of rows.
 private func joinedColumns(_ parts: [Matrix]) -> Matrix {
     guard let rows = parts.first?.rows else { return Matrix(rows: 0, columns: 0) }
     var values: [Double] = []

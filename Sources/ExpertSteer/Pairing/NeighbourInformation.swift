@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Mutual information without a model of the distribution: distances to nearest neighbours.
+// Mutual information without a model of the distribution, from distances to nearest neighbours.
 
 import LinearAlgebra
 
 /// The estimator of Kraskov, Stögbauer and Grassberger (arXiv cond-mat/0305641, equation 8) for two scalars, in nats:
-/// ψ(k) + ψ(n) − ⟨ψ(mₓ + 1) + ψ(m_y + 1)⟩, where mₓ and m_y count the points nearer than the k-th neighbour, by the
-/// larger one of both coordinates' distances.
+/// ψ(k) + ψ(n) − ⟨ψ(mₓ + 1) + ψ(m_y + 1)⟩. mₓ and m_y count the points nearer than the k-th neighbour, whose distance is
+/// the larger of its two coordinates' distances.
 ///
-/// Both sides are scaled to the same spread first. May be a little below 0 for independent values.
+/// Both sides are first scaled to the same spread. The estimate may be slightly below 0 for independent values.
 ///
 /// - Parameter neighbours: k; 3 to 6 balance bias and variance.
 /// - Precondition: as many x as y, and more than `neighbours`.
@@ -46,15 +46,15 @@ private func scaled(_ values: [Double]) -> [Double] {
     return values.map { ($0 - mean) * factor }
 }
 
-/// How many of the sorted values lie nearer to `centre` than `radius`; itself is one of them unless the radius is 0.
+/// Counts the sorted values nearer to `centre` than `radius`; `centre` itself counts unless the radius is 0.
 private func countWithin(_ radius: Double, of centre: Double, in sorted: [Double]) -> Int {
-    // |v − c| < r as it is computed for the distances: c − r may round to the other side.
+    // v − c| < r with the rounding of the distances; c − r may round to the other side.
     let first = firstIndex(in: sorted) { $0 > centre || centre - $0 < radius }
     let last = firstIndex(in: sorted) { $0 > centre && $0 - centre >= radius }
     return max(0, last - first)
 }
 
-/// The first index whose value fulfils a condition that all behind it fulfil too.
+/// The first index whose value fulfils a condition that all later values fulfil too.
 private func firstIndex(in sorted: [Double], where condition: (Double) -> Bool) -> Int {
     var (low, high) = (0, sorted.count)
     while low < high {

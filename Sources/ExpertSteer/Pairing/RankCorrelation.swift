@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How alike two series are, by value and by order.
+// Correlation of two series, by value and by rank.
 
 import LinearAlgebra
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs a model over a reading list and writes its states to a file as they come, so that memory depends neither on the
-// data nor on the number of layers.
+// Runs a model over a reading list and streams its states to a file, so memory use depends neither on the data nor on the
+// number of layers.
 
 import Formats
 import Platform
@@ -14,18 +14,18 @@ package struct ActivationCapture {
     private let position: PositionRule
     private let layers: [Int]
 
-    /// Longer rows are read up to here: what a side or a text of `Corpus.scalarLimit` and a prompt usually take.
+    /// Longer rows are truncated; a prompt and a text of `Corpus.scalarLimit` usually fit.
     private static let tokenLimit = 1024
 
-    /// What a capture found besides the states.
+    /// The results of a capture, apart from the states.
     package struct Result {
-        /// Mean root mean square of the stream after each layer, over the rows' own tokens, [layerCount].
+        /// Mean root mean square of the residual stream after each layer, over the rows' own tokens, [layerCount].
         package let residualRMS: [Float]
-        /// Rows written, and those of them that could not be read.
+        /// Rows written, and how many of them could not be read.
         package let rowCount, unreadCount: Int
     }
 
-    /// - Parameter layers: layers whose states are kept; nil keeps all.
+    /// - Parameter layers: layers to capture; nil captures all.
     /// - Throws: `TillerError.invalidOption` for layers that the model does not have.
     package init(engine: Engine, position: PositionRule, layers: [Int]? = nil) throws(TillerError) {
         let layerCount = engine.model.configuration.layerCount
@@ -42,10 +42,10 @@ package struct ActivationCapture {
     /// Captures one shard of a list.
     ///
     /// - Parameters:
-    ///   - path: the file to write, which appears when it is complete.
-    ///   - progress: called after each row with (rows done, rows in all).
+    ///   - path: the file to write; it appears when it is complete.
+    ///   - progress: called after each row with (rows done, total rows).
     /// - Throws: `TillerError` for a prompt that the chat template refuses or a shard without rows, `FileError`, and
-    ///   what `progress` throws; no file is left then.
+    ///   errors of `progress`; no file is left then.
     @discardableResult
     package func capture(
         _ list: Corpus, shard: ActivationShard = .whole, to path: String, replaceExisting: Bool,
@@ -72,7 +72,7 @@ package struct ActivationCapture {
             let read = try engine.read(
                 prompt: prompt, text: text, rule: position, limit: session.contextLength)
             if !read.positions.isEmpty {
-                // Only the two sides of a pair share their prompt, so that rows do not depend on their neighbours.
+                // Only the two sides of a pair share a cached prompt, so that a row does not depend on its neighbours.
                 let isCached = list.rows[index].label == -1 && read.tokens[..<read.start] == sharedPrompt
                 let recorders = evaluate(read, isPromptCached: isCached)
                 sharedPrompt = read.tokens[..<read.start]
@@ -92,11 +92,11 @@ package struct ActivationCapture {
             unreadCount: indices.count - readCount)
     }
 
-    /// States of the wanted positions, and of the own tokens before them.
+    /// States at the chosen positions, and at the row's own tokens before them.
     private struct Recorders {
         let before, state: ResidualRecorder
 
-        /// The mean over all own tokens that were read.
+        /// The mean over all of the row's own tokens that were read.
         func rms(layer: Int) -> Double {
             let (a, b) = (Double(before.count(layer: layer)), Double(state.count(layer: layer)))
             return (Double(before.rms(layer: layer)) * a + Double(state.rms(layer: layer)) * b)
@@ -104,7 +104,7 @@ package struct ActivationCapture {
         }
     }
 
-    /// A single call where it can be one: a token alone reads all weights, as a batch does.
+    /// Uses a single call where possible: one token reads all weights, as a batch does.
     private func evaluate(_ row: ReadRow, isPromptCached: Bool) -> Recorders {
         let (first, end) = (row.positions.lowerBound, row.positions.upperBound)
         let recorders = Recorders(

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an expert and its target both read: rows that are known by their text, in an order that does not depend on who
-// reads them (formats/activations.md §3).
+// The texts that an expert and its target both read: rows are identified by their text, and their order does not depend
+// on the model (formats/activations.md §3).
 
 import Evaluation
 import Formats
 import Tiller
 
-/// Contrastive pairs and unlabelled texts, cut to what is read of them.
+/// Contrastive pairs and unlabelled texts, truncated to the part that is read.
 package struct Corpus: Sendable {
     package let pairs: [ContrastivePair]
     package let texts: [String]
     /// Each pair's positive and negative side, then the texts.
     package let rows: [ActivationRow]
 
-    /// Unicode scalars of a side or a text that are read: a concept shows early, and both models read the same.
+    /// Unicode scalars of a side or a text to read: a concept shows early, and both models read the same part.
     package static let scalarLimit = 2048
 
-    /// Makes the list; pairs whose sides are equal contrast nothing and are left out.
+    /// Makes the list; pairs with equal sides have no contrast and are left out.
     ///
     /// - Throws: `TillerError.invalidOption` where nothing is left to read.
     package init(pairs: [ContrastivePair], texts: [String] = []) throws(TillerError) {
@@ -54,7 +54,7 @@ package struct Corpus: Sendable {
         self.rows = rows
     }
 
-    /// SHA-256 over all rows' text hashes.
+    /// SHA-256 over the text hashes of all rows.
     package var dataHash: SHA256.Digest { ActivationRow.dataHash(of: rows.map(\.textHash)) }
 
     /// The prompt and the text of a row.
@@ -67,7 +67,7 @@ package struct Corpus: Sendable {
         }
     }
 
-    /// Some pairs by number, and at most so many texts, spread evenly; with the rows of this list that they are.
+    /// A list of some pairs, by number, and at most `textCount` texts, evenly spaced; with the indices of its rows in this list.
     package func selecting(pairs numbers: [Int], textCount: Int) -> (list: Corpus, rows: [Int]) {
         let textNumbers = Array(texts.indices).spread(textCount)
         let list = Corpus(

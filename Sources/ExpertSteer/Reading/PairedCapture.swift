@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A target and an expert read the same texts. The expert is a model, or states that somebody harvested from one.
+// A target and an expert read the same texts. The expert is a model, or previously harvested states of one.
 
 import Evaluation
 import Formats
@@ -7,13 +7,13 @@ import Glibc
 import Platform
 import Tiller
 
-/// Where an expert's states come from.
+/// The source of an expert's states.
 package enum ExpertSource {
     case model(Engine)
     case harvested(ActivationSet)
 }
 
-/// Gets both models' states.
+/// Captures or loads the states of both models.
 package struct PairedCapture {
     private let list: Corpus
     private let position: PositionRule
@@ -25,22 +25,22 @@ package struct PairedCapture {
         self.progress = progress
     }
 
-    /// What a reading found.
+    /// The result of a reading.
     package struct Result {
         package let states: SharedStates
-        /// The rows that are used.
+        /// The rows in use.
         package let list: Corpus
         package let position: PositionRule
-        /// Of the target, as `ActivationCapture.Result` has it.
+        /// The target's residual RMS, see `ActivationCapture.Result`.
         package let residualRMS: [Float]
     }
 
-    /// Lets both read.
+    /// Captures the states of both models.
     ///
     /// - Parameters:
-    ///   - maximumPairCount: pairs that are used, spread evenly over all; likewise texts.
-    ///   - expert: loads the expert when it is its turn, so that one model at a time is in memory.
-    /// - Throws: `TillerError` for data that cannot be used and states of other data, `FormatError`, `FileError`.
+    ///   - maximumPairCount: pairs to use, evenly spaced; the limit holds for texts too.
+    ///   - expert: loads the expert when its turn comes, so that only one model at a time is in memory.
+    /// - Throws: `TillerError` for unusable data and for states of other data, `FormatError`, `FileError`.
     package func read(
         target: Engine, maximumPairCount: Int, maximumTextCount: Int, expert: () throws -> ExpertSource
     ) throws -> Result {
@@ -81,7 +81,7 @@ package struct PairedCapture {
         }
     }
 
-    /// Captures into a file without a name, which goes with the last reference.
+    /// Captures into a temporary file. Its name is removed once it is open, its data with the last reference.
     private func capture(
         _ engine: Engine, _ list: Corpus
     ) throws -> (set: ActivationSet, result: ActivationCapture.Result) {
@@ -97,8 +97,8 @@ package struct PairedCapture {
         }
     }
 
-    /// Pairs to use, spread evenly. Where the sides are two fixed answers such as Yes and No, as many pairs have the one
-    /// on the positive side as the other: otherwise the answer would be learned instead of the concept.
+    /// Pairs to use, evenly spaced. If the sides are two fixed answers such as Yes and No, each of them is positive in
+    /// equally many pairs; otherwise the direction would encode the answer instead of the concept.
     static func balanced(_ pairs: [ContrastivePair], maximumCount: Int) -> [Int] {
         let all = Array(pairs.indices)
         guard let first = pairs.first else { return [] }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Unlabelled texts out of a file (formats/activations.md §3): what aligns two models needs no label.
+// Reads unlabelled texts from a file (formats/activations.md §3): alignment of two models needs no labels.
 
 import Evaluation
 import JSON
@@ -7,12 +7,12 @@ import Tiller
 
 /// Reads files of plain texts.
 package enum PlainTexts {
-    /// Shorter ones, headings mostly, say little.
+    /// Shorter texts, mostly headings, carry little information.
     static let leastByteCount = 32
 
-    /// The texts in a file's bytes: of JSON lines the strings at "text", otherwise what blank lines separate.
+    /// The texts in a file's bytes: the strings at "text" in JSON lines, otherwise the paragraphs between blank lines.
     ///
-    /// - Parameter fileName: says by its end what the file is, and stands in errors.
+    /// - Parameter fileName: its extension determines the format; errors name it.
     /// - Throws: `TillerError.invalidOption` that names the file, the row and what it lacks.
     package static func read(_ bytes: [UInt8], fileName: String) throws(TillerError) -> [String] {
         let texts = fileName.hasSuffix(".jsonl") ? try rows(bytes, fileName) : try paragraphs(bytes, fileName)
@@ -55,7 +55,7 @@ package enum PlainTexts {
         return texts
     }
 
-    /// Without spaces, tabs and carriage returns at both ends.
+    /// Removes spaces, tabs and carriage returns at both ends.
     private static func trimming(_ line: Substring.UTF8View) -> Substring.UTF8View {
         func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0D }
         var line = line.drop(while: isSpace)

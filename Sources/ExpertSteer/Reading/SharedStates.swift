@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// States of an expert and its target over the rows that both can read, layer by layer out of files, so that never more
-// than a few layers are in memory.
+// States of an expert and its target over the rows that both can read. Files provide them layer by layer, so only a few
+// layers are in memory at a time.
 
 import Directions
 import Formats
@@ -10,7 +10,7 @@ import Tiller
 /// One model's states over chosen rows.
 package struct ModelStates: Sendable {
     private let activations: ActivationSet
-    /// Places of the rows in the set: pairs, positive side first, then texts.
+    /// Indices of the rows in the set: pairs, positive side first, then texts.
     private let rows: [Int]
     private let pairCount: Int
 
@@ -24,10 +24,10 @@ package struct ModelStates: Sendable {
     package var sourceHash: SHA256.Digest { activations.header.sourceHash }
     package var layerCount: Int { activations.header.layerCount }
     package var width: Int { activations.header.width }
-    /// Layers that there are states of.
+    /// Layers with states.
     package var layers: [Int] { activations.layers }
 
-    /// All rows' states after a layer, [rows × width].
+    /// The states of all rows after a layer, [rows × width].
     func matrix(layer: Int) -> Matrix {
         let (states, width) = (activations.states(layer: layer), activations.header.width)
         var matrix = Matrix(rows: rows.count, columns: width)
@@ -48,7 +48,7 @@ package struct ModelStates: Sendable {
 }
 
 extension PairedStates {
-    /// - Parameter rows: positive and negative sides in turns, then perhaps other rows.
+    /// - Parameter rows: positive and negative sides alternating, optionally followed by other rows.
     init(rows: Matrix, pairCount: Int) {
         self.init(
             positive: rows.selectingRows((0..<pairCount).map { 2 * $0 }),
@@ -60,20 +60,20 @@ extension PairedStates {
 package struct SharedStates: Sendable {
     package let target, expert: ModelStates
     package let pairCount, textCount: Int
-    /// Pairs and texts that at least one of both could not read, and are left out.
+    /// Pairs and texts that were left out because at least one model could not read them.
     package let unreadCount: Int
-    /// The reading list's numbers of the pairs.
+    /// Indices of the pairs in the reading list.
     let pairNumbers: [Int]
 
-    /// Fewer pairs say nothing about a concept.
+    /// Minimum for a concept; fewer pairs are not informative.
     package static let leastPairCount = 16
 
-    /// Takes the rows that both read.
+    /// Selects the rows that both models read.
     ///
     /// - Parameters:
-    ///   - list: the rows that are used.
-    ///   - targetRows: places of the list's rows in the target's set; likewise of the expert.
-    /// - Throws: `TillerError.invalidOption` where too little is left.
+    ///   - list: the rows to use.
+    ///   - targetRows: indices of the list's rows in the target's set; likewise for the expert.
+    /// - Throws: `TillerError.invalidOption` where too few rows remain.
     init(
         list: Corpus, target: ActivationSet, targetRows: [Int], expert: ActivationSet, expertRows: [Int]
     ) throws(TillerError) {
@@ -104,7 +104,7 @@ package struct SharedStates: Sendable {
         self.expert = ModelStates(expert, rows: rows.map { expertRows[$0] }, pairCount: pairNumbers.count)
     }
 
-    /// Rows of the pairs of one half, in turns of two, and all texts; nil takes all pairs.
+    /// Rows of one half of the pairs, alternating two by two, and of all texts; nil takes all pairs.
     func rows(part: Int?) -> (pairs: [Int], all: [Int]) {
         let pairs = (0..<pairCount).filter { part == nil || $0 / 2 % 2 == part }
         return (pairs, pairs.flatMap { [2 * $0, 2 * $0 + 1] } + (0..<textCount).map { 2 * pairCount + $0 })

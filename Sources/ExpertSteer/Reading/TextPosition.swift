@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A row's tokens, and which of them its state is taken from.
+// A row's tokens, and the positions that its state is taken from.
 
 import Evaluation
 import Formats
@@ -9,7 +9,7 @@ import Tokenization
 /// A row as one model reads it.
 struct ReadRow {
     let tokens: [Int32]
-    /// Where the row's own tokens begin: behind the prompt, or behind position 0.
+    /// The first of the row's own tokens: after the prompt, or after position 0.
     let start: Int
     /// The positions whose mean is the state; empty where the row cannot be read.
     let positions: Range<Int>
@@ -19,7 +19,7 @@ extension Engine {
     /// Encodes a row and applies the rule.
     ///
     /// With a prompt the text is the assistant's answer in the model's chat format; alone it is plain text.
-    /// - Parameter limit: tokens beyond which a row is cut.
+    /// - Parameter limit: maximum number of tokens; a longer row is truncated.
     func read(
         prompt: String?, text: String, rule: PositionRule, limit: Int
     ) throws(TillerError) -> ReadRow {
@@ -31,7 +31,7 @@ extension Engine {
         } else {
             tokens = encode(text)
             textStart = tokens.first.map(tokenizer.isSpecial) == true ? 1 : 0
-            // Nothing predicts the first token, and its state is the attention's sink.
+            // Nothing predicts the first token, and its state is the attention sink.
             start = 1
         }
         while let last = tokens.last, tokens.count > start, tokenizer.isSpecial(last) { tokens.removeLast() }
@@ -48,7 +48,7 @@ extension Engine {
         }
     }
 
-    /// The first token that reaches beyond the first occurrence of a marker; nil where there is none.
+    /// The first token that extends past the first occurrence of a marker; nil where the marker is absent.
     private func position(after marker: String, in tokens: ArraySlice<Int32>) -> Int? {
         var bytes: [UInt8] = []
         let ends = tokens.map { token in

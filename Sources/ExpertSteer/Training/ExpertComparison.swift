@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// All ways to a profile side by side, on the same layers, from the same pairs, at the same damage to neutral text: the
-// target's own methods, an expert by every alignment, the control behind a random rotation, and random directions.
+// Compares all methods on the same layers, from the same pairs, at the same KL on neutral text: the target's own methods,
+// an expert with every alignment, the randomly rotated control, and random directions.
 
 import Directions
 import Evaluation
@@ -10,12 +10,12 @@ import LinearAlgebra
 import Tiller
 import Training
 
-/// One way and what it does to pairs that nothing was learned from.
+/// One method and its effect on held-out pairs.
 package struct ComparisonArm: Sendable {
     package let name: String
-    /// That costs the damage, in units of each layer's residual RMS.
+    /// The strength that costs the given KL, in units of each layer's residual RMS.
     package let strength: Float
-    /// Change of the log-odds of the positive side, in nats by token, with its 95 % interval over pairs.
+    /// Change of the log-odds of the positive side, in nats per token, with its 95 % interval over pairs.
     package let effect: Double
     package let interval: ClosedRange<Double>
     /// Mean over layers of the cosine with the target's own mean difference.
@@ -31,7 +31,7 @@ package struct ComparisonArm: Sendable {
     }
 }
 
-/// Compares the ways.
+/// Compares the methods.
 package struct ExpertComparison {
     private let trainer: ExpertTrainer
     private let engine: Engine
@@ -42,12 +42,12 @@ package struct ExpertComparison {
     private let damage: Double
     private let progress: ExpertProgressHandler
 
-    /// Tokens of a validation pair's side that are scored.
+    /// Scored tokens per side of a validation pair.
     private static let tokenLimit = 160
 
     /// - Parameters:
-    ///   - validation: pairs that are no part of the reading.
-    ///   - damage: KL by token on neutral text, in nats.
+    ///   - validation: pairs that are not part of the reading.
+    ///   - damage: KL on neutral text, in nats per token.
     package init(
         engine: Engine, options: ExpertOptions, reading: PairedCapture.Result, validation: [ContrastivePair],
         damage: Double, progress: @escaping ExpertProgressHandler
@@ -68,7 +68,7 @@ package struct ExpertComparison {
 
     /// Measures every arm.
     ///
-    /// - Parameter randomCount: random directions to compare with.
+    /// - Parameter randomCount: number of random directions.
     package func arms(randomCount: Int) throws -> [ComparisonArm] {
         let layers = options.layers ?? ProfileChoice.standardLayers(of: states.target.layerCount)
         let own = layers.map { states.target.pairs(layer: $0) }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From the states of one pair of layers to a direction of the target: through a map of the expert's states, or by the
-// expert's scores.
+// From the states of a pair of layers to a direction of the target, by mapping the expert's states or by the expert's scores.
 
 import Directions
 import LinearAlgebra
@@ -8,16 +7,16 @@ import LinearAlgebra
 /// A direction for one target layer.
 package struct ExpertDirection: Sendable {
     package let pair: LayerPair
-    /// Unit vector in the target's width; zeros where nothing was found.
+    /// Unit vector of the target's width; zeros where no direction was found.
     package let vector: [Double]
-    /// Of the map, held out; nil for expert-score.
+    /// Held-out figures of the map; nil for expert-score.
     var figures: AlignmentFigures?
-    /// Of the feature machine on encoded states.
+    /// Spectrum of the Recursive Feature Machine on encoded states.
     var spectrum: RecursiveFeatureMachine.Spectrum?
-    /// Of expert-score: held-out correlation of the target's states along the direction with the scores.
+    /// For expert-score: held-out correlation between the scores and the target's states along the direction.
     var correlation: Double?
-    /// The control: the direction behind a random rotation of the code. If it steers as well, what steers is not what
-    /// the expert knows.
+    /// The control: the direction from the randomly rotated code. If it steers as well, the effect does not come from the
+    /// expert's knowledge.
     var rotated: [Double]?
 }
 
@@ -33,11 +32,11 @@ package struct ExpertDirectionFit {
         self.threadCount = threadCount
     }
 
-    /// Directions of pairs of layers, in their order.
+    /// Directions for pairs of layers, in their order.
     ///
     /// - Parameters:
-    ///   - part: the half of the pairs that they are fitted to; nil takes all.
-    ///   - progress: called with (pairs of layers done, in all).
+    ///   - part: the half of the pairs to fit; nil takes all.
+    ///   - progress: called with (pairs of layers done, total).
     package func directions(
         of pairs: [LayerPair], part: Int?, progress: (Int, Int) throws -> Void
     ) throws -> [ExpertDirection] {
@@ -89,7 +88,7 @@ package struct ExpertDirectionFit {
             guard let scores else {
                 preconditionFailure("ExpertDirectionFit: no scores of layer \(pair.expert)")
             }
-            // What both sides of a pair share, its subject first of all, is no part of the concept.
+            // Features that both sides of a pair share, mainly its subject, are not part of the concept.
             let transfer = try ScoreTransfer(
                 scores: centred(Matrix(rows: rows.count, columns: 1, values: scores.values), pairs.count)
                     .values,
@@ -111,13 +110,13 @@ package struct ExpertDirectionFit {
         return direction
     }
 
-    /// The direction of encoded expert states.
+    /// The direction from the encoded expert states.
     private func vector(_ encoder: Encoder, _ expert: Matrix, _ pairCount: Int) throws -> FoundDirection {
         let rows = expert.selectingRows(Array(0..<2 * pairCount))
         return try options.vector.find(in: PairedStates(rows: encoder.encode(rows), pairCount: pairCount))
     }
 
-    /// Rows less the mean of their pair; texts less the mean of all texts.
+    /// Subtracts the mean of the pair from its rows, and the mean of all texts from texts.
     private func centred(_ rows: Matrix, _ pairCount: Int) -> Matrix {
         var result = rows
         let textCount = rows.rows - 2 * pairCount
@@ -135,7 +134,7 @@ package struct ExpertDirectionFit {
         return result
     }
 
-    /// Says which layers an error is about.
+    /// Adds the layers to an error.
     private func naming<Value>(_ pair: LayerPair, _ body: () throws -> Value) throws -> Value {
         do { return try body() } catch let error as StatesError {
             throw ExpertTrainingError.states(

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// What can be chosen when one model learns from another.
+// Options for learning from another model.
 
 import Directions
 import Formats
 
-/// How what the expert knows reaches the target's width.
+/// How the expert's knowledge is transferred to the target's width.
 package enum ExpertAlignment: String, Sendable, CaseIterable {
-    /// As published (arXiv 2505.12313): an auto-encoder of the expert's states alone. Nothing ties its axes to the
-    /// target's, whose directions it therefore cannot find but by chance.
+    /// Auto-encoder alignment as published (arXiv 2505.12313): it uses the expert's states alone. Nothing ties its axes
+    /// to the target's, so it finds the target's directions only by chance.
     case autoencoder
-    /// The same, tied to the target's states of the same texts.
+    /// Auto-encoder alignment, tied to the target's states of the same texts.
     case anchored
     /// Linear regression of the target's states on the expert's.
     case ridge
-    /// A rotation and one factor.
+    /// A rotation and one scale factor.
     case procrustes
-    /// No map: what moves in the target with the expert's judgement of a text.
+    /// No map: the covariance of the target's states with the expert's scores of the texts.
     case expertScore = "expert-score"
 
     /// The map of states; nil for `expertScore`.
@@ -28,30 +28,30 @@ package struct ExpertOptions: Sendable {
     package var align = ExpertAlignment.expertScore
     package var pairing = PairingPolicy.matchedDepth
     package var vector = DirectionMethod.rfm
-    /// Steered layers of the target; nil chooses.
+    /// Steered layers of the target; nil chooses them.
     package var layers: [Int]?
     package var seed: UInt64 = 0
-    /// Pairs and unlabelled texts that are used, spread evenly over all.
+    /// Pairs and unlabelled texts to use, evenly spaced.
     package var maximumPairCount = 512
     package var maximumTextCount = 1024
-    /// Fits each direction again through a randomly rotated encoder, which doubles the work.
+    /// Also fits each direction with a randomly rotated encoder, which doubles the work.
     package var fitsRotated = true
 
     package init(name: String) { self.name = name }
 }
 
-/// What is going on while a target learns.
+/// Progress of training from an expert.
 package enum ExpertProgress: Sendable, Equatable {
     case capturing(model: String)
-    /// Layers of both models are read, one by one.
+    /// Reads the layers of both models, one by one.
     case reading
-    /// Information between all layers of both.
+    /// Estimates mutual information between all layers of both models.
     case comparing
-    /// Directions are fitted.
+    /// Fits directions.
     case fitting
-    /// Choices are tried on the target.
+    /// Tries choices on the target.
     case choosing
 }
 
-/// Receives (what, done, of how many); what it throws ends the work.
+/// Receives (step, done, total); an error that it throws ends the work.
 package typealias ExpertProgressHandler = (ExpertProgress, Int, Int) throws -> Void

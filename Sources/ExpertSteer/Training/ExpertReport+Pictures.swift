@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The report's pictures: who reads the concept where, what layers have in common, which of them are paired.
+// The report's pictures: areas under the curve per layer, mutual information between layers, and the chosen pairs.
 
 import LinearAlgebra
 import Pictures
 
 extension ExpertReport {
-    /// Names of files and SVG documents.
+    /// File names and SVG documents.
     package var pictures: [(name: String, document: String)] {
         [
             ("gap.svg", gap.picture(expert: states.expert.name, target: states.target.name)),
@@ -13,7 +13,7 @@ extension ExpertReport {
         ]
     }
 
-    /// Mutual information of all layers, with frames around the chosen pairs.
+    /// Mutual information between all layers, with frames around the chosen pairs.
     private var informationPicture: String {
         let matrix = information.gaussian
         var map = HeatMap(
@@ -33,7 +33,7 @@ extension ExpertReport {
         return svg.document
     }
 
-    /// Layers of both models as two columns, with lines between those that are paired.
+    /// Layers of both models as two columns, with lines between paired layers.
     private var pairsPicture: String {
         let step = 18.0
         let count = max(states.expert.layerCount, states.target.layerCount)
@@ -69,7 +69,7 @@ extension ExpertReport {
 }
 
 extension ExpertiseGap {
-    /// Held-out areas under the curve of both models over their depth.
+    /// Held-out areas under the ROC curve of both models over their depth.
     package func picture(expert: String, target: String) -> String {
         func series(
             _ name: String, _ readings: [LayerProbe], _ marker: SVG.Marker, _ dash: SVG.Dash

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a training found, as values: printed, written to a file, and in short kept in the profile.
+// The results of a training as values: for printing, for a file, and in short form for the profile.
 
 import Directions
 import Evaluation
@@ -7,12 +7,12 @@ import JSON
 import LinearAlgebra
 import Training
 
-/// A choice that was tried on pairs that it was not fitted to, at the damage that a profile may do.
+/// A choice of layers, tried on held-out pairs at the side-effect budget of a profile.
 package struct ExpertTrial: Sendable {
     package enum Kind: String, Sendable {
-        /// The expert's directions, on one choice of layers.
+        /// The expert's directions on one choice of layers.
         case candidate = "expert"
-        /// Those of the chosen layers, behind a random rotation of the code.
+        /// The randomly rotated control on the chosen layers.
         case rotated = "rotated-control"
         /// The target's own mean difference on the chosen layers, from the same pairs.
         case meanDifference = "own-mean-difference"
@@ -20,10 +20,10 @@ package struct ExpertTrial: Sendable {
 
     package let kind: Kind
     package let pairs: [LayerPair]
-    /// Change of the log-odds of the positive side, in nats by token.
+    /// Change of the log-odds of the positive side, in nats per token.
     package let effect: RunningMean
 
-    /// The effect that one can count on, the lower end of its interval.
+    /// Lower end of the effect's interval.
     package var score: Double { effect.mean - 2 * effect.standardError }
 
     var json: JSON {
@@ -38,13 +38,13 @@ package struct ExpertTrial: Sendable {
 /// A pair of layers and its direction.
 package struct ExpertPairReport: Sendable {
     let direction: ExpertDirection
-    /// Mutual information of both layers, in nats above chance.
+    /// Mutual information between both layers in nats, above the chance level.
     package let information: Double
-    /// Share of resamples of the texts in which the same expert layer is chosen.
+    /// Share of bootstrap samples of the texts that choose the same expert layer.
     package let stability: Double
-    /// Of the direction on the target's own states.
+    /// Diagnostics of the direction on the target's own states.
     package let diagnostics: DirectionDiagnostics
-    /// Of the control; nil for expert-score.
+    /// Diagnostics of the control; nil for expert-score.
     package let rotated: DirectionDiagnostics?
 
     package var pair: LayerPair { direction.pair }
@@ -75,7 +75,7 @@ package struct ExpertPairReport: Sendable {
     }
 }
 
-/// Everything that a training found.
+/// All results of a training.
 package struct ExpertReport: Sendable {
     package let options: ExpertOptions
     package let states: SharedStates
@@ -86,7 +86,7 @@ package struct ExpertReport: Sendable {
     package let trials: [ExpertTrial]
     package let strengths: CalibratedStrength
 
-    /// What whoever trains should know before using the profile.
+    /// Cautions about using the profile.
     package var warnings: [String] {
         var warnings: [String] = []
         if !gap.expertHasSomethingToTeach { warnings.append(gap.verdict.explanation) }
@@ -115,12 +115,12 @@ package struct ExpertReport: Sendable {
 
     private static let rowsForInformation = 512
 
-    /// The trial of a kind that counted.
+    /// The best trial of a kind.
     package func effect(of kind: ExpertTrial.Kind) -> ExpertTrial? {
         trials.filter { $0.kind == kind }.max { $0.score < $1.score }
     }
 
-    /// What goes into the profile.
+    /// The short form for the profile.
     var evaluation: JSON {
         [
             "damage_at_recommended": .number(strengths.damage.rounded(6)), "gap": gap.json,
@@ -129,7 +129,7 @@ package struct ExpertReport: Sendable {
         ]
     }
 
-    /// All of it.
+    /// The complete report.
     package func json(profile: String) -> JSON {
         func rows(_ matrix: Matrix) -> JSON {
             .array(

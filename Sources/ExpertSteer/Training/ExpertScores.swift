@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// The expert's judgement of texts as one number each: what expert-score transfer moves into the target.
+// The expert's assessment of texts as one number each, the input of expert-score transfer.
 
 import Directions
 import LinearAlgebra
 
 /// Scores of the expert at one layer.
 struct ExpertScores: Sendable {
-    /// Of both sides of the pairs in turns, then of the texts. Pairs are scored by readers that were fitted to others:
-    /// a reader repeats the labels of what it was fitted to, and the expert's own view of it would be lost.
+    /// Scores of both sides of the pairs, alternating, then of the texts. Each pair is scored by a reader that was fitted
+    /// to other pairs: on its own pairs a reader would repeat the labels instead of the expert's assessment.
     let values: [Double]
 
-    /// Folds of pairs.
+    /// Number of folds of pairs.
     private static let foldCount = 5
 
     /// - Parameters:
-    ///   - rows: the expert's states of the pairs' sides in turns, then of texts.
-    ///   - pairCount: pairs among the rows.
+    ///   - rows: the expert's states of the pairs' sides, alternating, then of texts.
+    ///   - pairCount: number of pairs in the rows.
     init(rows: Matrix, pairCount: Int, vector: DirectionMethod, seed: UInt64) throws(StatesError) {
         let states = PairedStates(rows: rows, pairCount: pairCount)
         var values = [Double](repeating: 0, count: rows.rows)
@@ -53,7 +53,7 @@ struct ExpertScores: Sendable {
             let components = product(states.rows, direction)
             let mean = components.reduce(0, +) / Double(components.count)
             let differences = (0..<states.pairCount).map { components[2 * $0] - components[2 * $0 + 1] }
-            // Folds differ in scale and offset; half the mean distance of both sides is 1.
+            // Folds differ in scale and offset; scaling sets half the mean distance of both sides to 1.
             let scale = max(differences.reduce(0, +) / Double(2 * states.pairCount), 1e-12)
             return { product($0, direction).map { ($0 - mean) / scale } }
         }

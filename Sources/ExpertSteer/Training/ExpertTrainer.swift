@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// ExpertSteer, step by step: how well both read the concept, how much their layers have in common, which layers are
-// paired, what direction each pair gives, where that works best, and how strong it may be.
+// ExpertSteer, step by step: how well both models read the concept, the mutual information between their layers, the
+// pairing of layers, the direction of each pair, the best choice of layers, and the strength.
 
 import Directions
 import Evaluation
@@ -11,7 +11,7 @@ import Steering
 import Tiller
 import Training
 
-/// Trains a profile for a target from states that an expert and the target share.
+/// Trains a profile for a target from the states of an expert and the target over the same texts.
 package struct ExpertTrainer {
     private let engine: Engine
     private let options: ExpertOptions
@@ -19,9 +19,9 @@ package struct ExpertTrainer {
     private let progress: ExpertProgressHandler
     private var states: SharedStates { reading.states }
 
-    /// Pairs that are scored to choose layers, and tokens of a side that are.
+    /// Pairs to score when choosing layers, and tokens to score per side.
     private static let scoredPairCount = 40, scoredTokenLimit = 96
-    /// Fewer pairs are too few to be divided into some to learn from and some to choose by.
+    /// Minimum for a split into pairs to fit and pairs to choose by.
     private static let leastDividedPairCount = 32
 
     /// - Parameter engine: the target.
@@ -37,7 +37,7 @@ package struct ExpertTrainer {
         self.progress = progress
     }
 
-    /// Checks what is known before anything is read.
+    /// Checks options that do not need states.
     package static func check(_ options: ExpertOptions, layerCount: Int) throws(TillerError) {
         if let layers = options.layers {
             guard let last = layers.max(), let first = layers.min(), first >= 0, last < layerCount else {
@@ -51,11 +51,10 @@ package struct ExpertTrainer {
         }
     }
 
-    /// Trains.
+    /// Trains a profile.
     ///
-    /// - Parameter gap: what `ExpertiseGap.measure` found on the same states.
-    /// - Throws: `TillerError`, `ExpertTrainingError`, `LinearAlgebraError`, `PairingError`, and what the progress
-    ///   handler throws.
+    /// - Parameter gap: the result of `ExpertiseGap.measure` on the same states.
+    /// - Throws: `TillerError`, `ExpertTrainingError`, `LinearAlgebraError`, `PairingError`, and errors of the progress handler.
     package func train(gap: ExpertiseGap) throws -> TrainedExpert {
         let grid = grid
         let information = try sharedInformation()
@@ -89,7 +88,7 @@ package struct ExpertTrainer {
             targetLayers: states.target.layers, targetLayerCount: states.target.layerCount)
     }
 
-    /// One expert layer for each of some target layers, by the options' policy.
+    /// One expert layer for each given target layer, by the options' pairing policy.
     package func pairs(ofTargets layers: [Int]) throws -> [LayerPair] {
         let information = try options.pairing.needsInformation ? sharedInformation().gaussian : nil
         let policy = options.pairing == .all ? .matchedDepth : options.pairing
@@ -99,7 +98,7 @@ package struct ExpertTrainer {
 
     // MARK: - Steps
 
-    /// Information between all layers of both models.
+    /// Mutual information between all layers of both models.
     private func sharedInformation() throws -> MutualInformationMatrix {
         let models = [states.expert, states.target]
         let layers = models.enumerated().flatMap { model, states in states.layers.map { (model, $0) } }
@@ -127,8 +126,8 @@ package struct ExpertTrainer {
         return matrix
     }
 
-    /// Pairs of layers to choose among: those of the layers that are asked for; for pairings by information those that
-    /// it ranks first; otherwise those of a few ranges of layers.
+    /// Candidate pairs of layers: those of the requested layers; for pairings by information those that it ranks first;
+    /// otherwise those of a few ranges of layers.
     private func candidates(
         _ grid: LayerGrid, _ information: MutualInformationMatrix
     ) throws(PairingError) -> [[LayerPair]] {
@@ -152,8 +151,8 @@ package struct ExpertTrainer {
         return ranges.map { range in all.filter { range.contains($0.target) } }
     }
 
-    /// Fits candidates to one half of the pairs and tries them on the other, all at the same damage, beside the target's
-    /// own mean difference and the control behind a random rotation.
+    /// Fits candidates to one half of the pairs and tries them on the other, all at the same KL on neutral text, together
+    /// with the target's own mean difference and the randomly rotated control.
     private func choose(
         among candidates: [[LayerPair]], _ fit: ExpertDirectionFit, _ measurement: ProfileMeasurement
     ) throws -> (choice: [LayerPair], trials: [ExpertTrial]) {
@@ -209,9 +208,9 @@ package struct ExpertTrainer {
             rotated: direction.rotated.map { DirectionDiagnostics(of: $0, on: own) })
     }
 
-    /// A profile that adds vectors, not yet calibrated.
+    /// An uncalibrated profile that adds the vectors.
     package func profile(_ vectors: [(layer: Int, vector: [Double])]) -> SteeringProfile {
-        // Two expert layers of one target layer share its strength.
+        // Expert layers that are paired with one target layer share its strength.
         let counts = Dictionary(vectors.map { ($0.layer, 1) }, uniquingKeysWith: +)
         let operations = vectors.enumerated().map { index, entry in
             SteeringProfile.Operation(
@@ -227,7 +226,7 @@ package struct ExpertTrainer {
             provenance: provenance, vectors: vectors.map { $0.vector.map { Float($0) } })
     }
 
-    /// Without a date: the same data, models, options and seed give the same bytes on any day.
+    /// Has no date, so that the same data, models, options and seed always give the same bytes.
     private var provenance: JSON {
         [
             "program": .string("tiller \(tillerVersion)"), "pairs": .integer(states.pairCount),
@@ -245,7 +244,7 @@ package struct ExpertTrainer {
     }
 }
 
-/// A profile and how it came about.
+/// A profile and its report.
 package struct TrainedExpert: Sendable {
     package let profile: SteeringProfile
     package let report: ExpertReport

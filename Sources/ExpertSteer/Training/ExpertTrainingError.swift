@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Errors of the mathematics, with the place that they are about.
+// Mathematical errors, with the layers that they concern.
 
 import Directions
 
 package enum ExpertTrainingError: Error, CustomStringConvertible {
-    /// Where, and what is wrong with the states.
+    /// The place, and the defect of the states.
     case states(String, StatesError)
 
     package var description: String {

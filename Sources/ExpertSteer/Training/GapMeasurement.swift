@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Before anything is trained: does the expert read the concept better than its target? By layer, held out, with
+// Measures before training whether the expert reads the concept better than its target: per layer, held out, with
 // intervals.
 
 import Directions
 import JSON
 
 extension ExpertiseGap {
-    /// Reads every layer of both models.
+    /// Probes every layer of both models.
     package static func measure(
         _ states: SharedStates, seed: UInt64, threadCount: Int, progress: ExpertProgressHandler
     ) throws -> ExpertiseGap {
@@ -33,7 +33,7 @@ extension ExpertiseGap {
         return ExpertiseGap(expert: readings[0], target: readings[1])
     }
 
-    /// The figures on record.
+    /// The figures for the record.
     package var json: JSON {
         func layers(_ readings: [LayerProbe]) -> JSON {
             .array(
@@ -58,7 +58,7 @@ extension ExpertiseGap {
 }
 
 extension Double {
-    /// With so many decimals: what is on record need not show the noise of the last digits.
+    /// Rounds to this many decimals, to keep noise of the last digits out of records.
     func rounded(_ digits: Int) -> Double {
         let scale = (0..<digits).reduce(1.0) { scale, _ in scale * 10 }
         return (self * scale).rounded() / scale

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// GGUF control vectors, llama.cpp's form of steering: one vector for each layer, added as it is to the residual
-// stream after that layer. formats/gguf.md §7.
+// GGUF control vectors, llama.cpp's form of steering: one vector per layer, added unscaled to the residual stream after
+// that layer. formats/gguf.md §7.
 
 import Formats
 import JSON
 import Platform
 
-/// What llama.cpp adds: `direction.N` after layer N, N ≥ 1; layer 0 cannot be steered there.
+/// llama.cpp adds `direction.N` after layer N, N ≥ 1; it cannot steer layer 0.
 package struct ControlVector: Sendable {
-    /// Vectors [hiddenSize] by layer.
+    /// Vectors [hiddenSize], keyed by layer.
     package let directions: [Int: [Float]]
     package let layerCount: Int
 }
@@ -16,7 +16,7 @@ package struct ControlVector: Sendable {
 extension ControlVector {
     /// Multiplies strength, coefficients and residual RMS into the vectors.
     ///
-    /// - Throws: `SteeringError` where llama.cpp cannot do what the profile does.
+    /// - Throws: `SteeringError` where llama.cpp cannot do what the profile asks for.
     package init(profile: SteeringProfile, strength: Float) throws(SteeringError) {
         var directions: [Int: [Float]] = [:]
         for operation in profile.operations {
@@ -44,7 +44,7 @@ extension ControlVector {
         layerCount = profile.layerCount
     }
 
-    /// Writes the GGUF; llama.cpp numbers `direction.N` like our layers, counted from 0.
+    /// Writes the GGUF; llama.cpp counts the N of `direction.N` from 0, as we count layers.
     package func write(to path: String, modelHint: String, replacing: Bool) throws {
         var writer = GGUFWriter()
         writer.set("general.architecture", .string("controlvector"))
@@ -60,7 +60,7 @@ extension ControlVector {
 
     /// Reads a control vector.
     ///
-    /// - Throws: `FormatError` for damaged files, `SteeringError` for other contents.
+    /// - Throws: `FormatError` for damaged files, `SteeringError` for files that hold something else.
     package init(readingFrom path: String) throws {
         let file = try GGUFFile(path: path)
         let architecture = file.metadata["general.architecture"]?.string ?? "none"
@@ -88,7 +88,7 @@ extension ControlVector {
 
     /// A profile that adds exactly these vectors at strength 1.
     ///
-    /// The vectors' scale is absolute; the residual RMS is set to 1, and strengths mean multiples of the file's.
+    /// The vectors' scale is absolute: the residual RMS is 1, and a strength is a multiple of the file's vectors.
     package func profile(named name: String, configuration: ModelConfiguration, sourceHash: SHA256.Digest)
         throws(SteeringError) -> SteeringProfile
     {

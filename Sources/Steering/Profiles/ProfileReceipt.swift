@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A profile's receipt: what was measured, on what, and what the measurement is bound to (formats/receipt.md). It
-// lies in the profile's `evaluation`, so that it goes wherever the profile goes.
+// A profile's receipt: the measurements, their texts, and what they are bound to (formats/receipt.md). It is part of the
+// profile's `evaluation`, so it travels with the profile.
 
 import Formats
 import JSON
 
-/// A receipt as it stands in a profile.
+/// A receipt as a profile stores it.
 package struct ProfileReceipt: Sendable, Equatable {
     /// All members but the seal.
     package let body: JSON.Object
@@ -50,9 +50,9 @@ package struct ProfileReceipt: Sendable, Equatable {
         }
     }
 
-    /// Makes sure that the receipt is about this profile.
+    /// Checks that the receipt is about this profile.
     ///
-    /// - Throws: `SteeringError` where vectors, operations or strengths are others than those that were measured.
+    /// - Throws: `SteeringError` where vectors, operations or strengths differ from the measured ones.
     package func requireProfile(_ profile: SteeringProfile) throws(SteeringError) {
         guard body["profile_sha256"]?.stringValue == (try? profile.substanceDigest()) else {
             throw SteeringError(
@@ -60,9 +60,9 @@ package struct ProfileReceipt: Sendable, Equatable {
         }
     }
 
-    /// Makes sure that the receipt is about these weights.
+    /// Checks that the receipt is about these weights.
     ///
-    /// - Throws: `SteeringError` where they are others: another model, or other bits of the same one.
+    /// - Throws: `SteeringError` where the weights differ: another model, or another quantization of the same one.
     package func requireWeights(of file: TillerFile, profileName: String) throws(SteeringError) {
         let (measured, own) = (body["weights_sha256"]?.stringValue ?? "none", file.weightsDigest)
         guard measured == own else {
@@ -74,8 +74,8 @@ package struct ProfileReceipt: Sendable, Equatable {
 }
 
 extension SteeringProfile {
-    /// SHA-256 of all that steers: vectors, operations, strengths and the model that they belong to. Names, descriptions
-    /// and records may change.
+    /// SHA-256 of everything that affects steering: vectors, operations, strengths and the source model. Names,
+    /// descriptions and records may change.
     package func substanceDigest() throws(FormatError) -> String {
         var bare = self
         (bare.name, bare.description, bare.method) = ("profile", "", "")
@@ -92,7 +92,7 @@ extension SteeringProfile {
         return changed
     }
 
-    /// What its receipt is worth in a file, in a few words for lists.
+    /// How far its receipt holds in a file, in a few words for lists.
     ///
     /// - Parameter file: the model; nil for a profile alone.
     package func standing(in file: TillerFile?) -> ProfileStanding {
@@ -106,17 +106,17 @@ extension SteeringProfile {
     }
 }
 
-/// What a profile's receipt says of it.
+/// The state of a profile's receipt.
 package enum ProfileStanding: Sendable, Equatable {
-    /// It has no receipt.
+    /// The profile has no receipt.
     case unproven
     case demonstrated
-    /// It did not beat its controls.
+    /// The profile did not beat its controls.
     case notDemonstrated
-    /// The receipt proves nothing here, and why.
+    /// The receipt does not apply here; the value says why.
     case void(String)
 
-    /// For lists; empty where there is nothing to say.
+    /// A label for lists; empty without a receipt.
     package var label: String {
         switch self {
         case .unproven: ""

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The operations that there are, and all in which they differ but their formulas: those are `SteeringStep`'s.
+// The steering operations and their properties; `SteeringStep` has their formulas.
 
-/// What is done with a direction; h is the state, v the vector, w = strength · coefficient, r the layer's residual RMS.
+/// What an operation does; h is the state, v the vector, w = strength · coefficient, r the layer's residual RMS.
 package enum SteeringOperation: String, Sendable, CaseIterable {
     /// h ← h + w · r · v
     case add
@@ -9,28 +9,28 @@ package enum SteeringOperation: String, Sendable, CaseIterable {
     case projectOut
     /// h ← h + w · (target · r − v·h) · v when v·h is below or above target · r; v has norm 1.
     case clamp
-    /// Turns the part of h in the plane of v and u, the vector `second`, orthonormal: without a target by w radians
-    /// from u towards v; with one by the share w of the way to that angle, in degrees from v towards u.
+    /// Rotates h in the plane of v and the vector `second`, u, which is orthonormal to v. Without a target it turns by w
+    /// radians from u towards v; with one it goes the share w of the way to that angle, in degrees from v towards u.
     case rotate
     /// h ← h + w · h ⊙ v; v is a mask.
     case scale
 
-    /// Its name where people read and type it.
+    /// The name that people read and type.
     package var displayName: String { self == .projectOut ? "project-out" : rawValue }
 
-    /// Whether its formula holds for vectors of norm 1 alone.
+    /// Whether its formula holds only for vectors of norm 1.
     var needsUnitNorm: Bool { self == .projectOut || self == .clamp || self == .rotate }
 }
 
 extension SteeringProfile {
-    /// An operation with its numbers.
+    /// An operation with its parameters.
     package struct Kind: Sendable, Equatable {
         package let operation: SteeringOperation
-        /// Of a clamp in units of r; of a rotation in degrees, nil turns by the strength alone.
+        /// Clamp: the bound in units of r. Rotation: the angle in degrees; nil turns by the strength alone.
         package let target: Float?
-        /// Of a clamp.
+        /// Clamp only.
         package let condition: ClampCondition?
-        /// Index of a rotation's second vector into `vectors`.
+        /// Rotation: index of the second vector into `vectors`.
         package var second: Int?
 
         init(
@@ -55,8 +55,7 @@ extension SteeringProfile {
             Kind(.rotate, target: target, second: second)
         }
 
-        /// Beyond this w an operation does less of what it is for, or the same again: at 1 a direction is gone, a bound
-        /// reached, and after a quarter turn the direction is.
+        /// Largest useful w: 1 for projections, clamps and rotations to a target, π/2 for rotations without one, 64 otherwise.
         package var largestAmount: Float {
             switch operation {
             case .add, .scale: 64

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A profile from the parts of its section, and back (formats/tiller.md §7.1); where profiles are stored.
+// Converts a profile to its section's bytes and back (formats/tiller.md §7.1); reads and writes profile files.
 
 import Formats
 import JSON
@@ -24,7 +24,7 @@ extension SteeringProfile {
         return bytes
     }
 
-    /// What a new file takes up.
+    /// The profile as a file stores it.
     /// - Throws: `FormatError` R30–R37.
     package func encoded(for model: ModelConfiguration) throws(FormatError) -> EncodedProfile {
         try checkShape(of: model)
@@ -68,13 +68,13 @@ extension TillerProfileFile {
         }
     }
 
-    /// Reads a whole file's bytes.
+    /// Reads a profile from the bytes of a whole file.
     /// - Throws: `FormatError` R1–R13, R30–R36.
     package static func profile(in bytes: ByteView) throws(FormatError) -> SteeringProfile {
         try content(of: bytes).profile
     }
 
-    /// Reads a profile and those signatures in its file that are of it.
+    /// Reads a profile and the signatures of it in its file.
     /// - Throws: as `profile(in:)`, and signature.md R1–R5.
     package static func content(
         of bytes: ByteView
@@ -91,7 +91,7 @@ extension TillerProfileFile {
     }
 
     /// Writes the profile to a new file.
-    /// - Throws: `FileError`, `FormatError`; nothing at `path` has changed then.
+    /// - Throws: `FileError`, `FormatError`; `path` is then unchanged.
     package static func write(
         _ profile: SteeringProfile, signatures: [Signature] = [], to path: String, replaceExisting: Bool
     ) throws {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of a steering profile that people read (formats/tiller.md §7.2). Its name, size and vectors
-// lie in the binary part, and are not repeated here.
+// The human-readable part of a steering profile (formats/tiller.md §7.2). Its name, size and vectors are in the binary
+// part and are not repeated here.
 
 import Formats
 import JSON

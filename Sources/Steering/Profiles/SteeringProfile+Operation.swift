@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a profile does where, and when (formats/tiller.md §7.2).
+// What a profile does, where and when (formats/tiller.md §7.2).
 
 extension SteeringProfile {
     /// Where in a layer an operation acts.
@@ -10,32 +10,32 @@ extension SteeringProfile {
         case attentionOutput
         /// The feed-forward network's output before it is added.
         case feedForwardOutput
-        /// What the heads of the attention read, one after the other, before the output projection.
+        /// The outputs of the attention heads, concatenated, before the output projection.
         case headOutputs
     }
 
-    /// In which basis an operation at the heads' outputs was learned.
+    /// The basis in which an operation at the heads' outputs was learned.
     package enum HeadBasis: String, Sendable, CaseIterable {
-        /// That of one file, whose factors nobody knows any more: it means nothing in another one.
+        /// The basis of one file, whose scaling factors are not recorded; it has no meaning in another file.
         case file
-        /// The source's, which every conversion of it shares.
+        /// The source's basis, which all its conversions share.
         case source
     }
 
     /// When a clamp acts.
     package enum ClampCondition: String, Sendable, CaseIterable { case whenBelow, whenAbove, always }
 
-    /// A condition on which an operation waits: p = v·h / r of the residual stream after `layer`, before operations
-    /// there, lies beyond the threshold; v has norm 1.
+    /// A condition for an operation: p = v·h / r is beyond the threshold, where v has norm 1 and h is the residual stream
+    /// after `layer`, before that layer's operations.
     package struct Gate: Sendable, Hashable {
         package enum Comparison: String, Sendable, CaseIterable { case above, below }
 
         package enum Scope: String, Sendable, CaseIterable {
-            /// Each token by its own p.
+            /// Decides for each token from its own p.
             case token
-            /// Generated tokens alone, by the mean p of the prompt before them: of the tokens handed in since the last
-            /// generated one, without position 0 of the context, where all texts have the same large state. Without
-            /// any the gate is shut.
+            /// Decides for generated tokens only, from the mean p of the prompt tokens since the last generated one.
+            /// Position 0 of the context does not count: its state is large and the same for every text. Without prompt
+            /// tokens the gate is closed.
             case prompt
         }
 
@@ -62,19 +62,19 @@ extension SteeringProfile {
         package var kind: Kind
         package var site: Site
         package var layer: Int
-        /// Index into `vectors`: the first of those that hold v.
+        /// Index into `vectors` of the first row of v.
         package var vector: Int
         package var coefficient: Float
         /// Rescale h to the norm it had before.
         package var keepsNorm: Bool
-        /// Elements of h at the site `headOutputs`, headCount · headSize; nil elsewhere, where h has hiddenSize.
+        /// Elements of h at the site `headOutputs`, headCount · headSize; nil at other sites, where h has hiddenSize.
         package var width: Int?
-        /// Of the vectors at the site `headOutputs`; without meaning elsewhere.
+        /// Basis of the vectors at the site `headOutputs`; has no meaning at other sites.
         package var basis = HeadBasis.file
-        /// Positions of the context at which it acts: from the first one on, before the end if there is one.
+        /// Positions of the context at which it acts: from the first one, up to but excluding the end if there is one.
         package var firstPosition = 0
         package var endPosition: Int?
-        /// nil acts always.
+        /// The condition; nil acts always.
         package var gate: Gate?
 
         package init(
@@ -92,20 +92,20 @@ extension SteeringProfile {
         }
     }
 
-    /// How many of `vectors` hold a vector of an operation: ⌈width / hiddenSize⌉.
+    /// The number of `vectors` that one vector of an operation takes: ⌈width / hiddenSize⌉.
     func rowCount(of operation: Operation) -> Int {
         operation.width.map { ($0 + hiddenSize - 1) / hiddenSize } ?? 1
     }
 
     /// A vector of an operation, [its width].
     ///
-    /// - Parameter index: of the first of `vectors` that hold it: the operation's `vector`, or the second of a rotation.
+    /// - Parameter index: first row in `vectors`: the operation's `vector`, or the `second` of a rotation.
     package func vector(_ index: Int, of operation: Operation) -> [Float] {
         guard let width = operation.width else { return vectors[index] }
         return Array(vectors[index..<index + rowCount(of: operation)].joined().prefix(width))
     }
 
-    /// What `vectors` hold of a vector of any width: rows of hiddenSize, the last one filled up with zeros.
+    /// Splits a vector of any width into rows of hiddenSize for `vectors`; zeros pad the last row.
     package static func rows(of vector: [Float], hiddenSize: Int) -> [[Float]] {
         stride(from: 0, to: vector.count, by: hiddenSize).map { start in
             let row = vector[start..<min(start + hiddenSize, vector.count)]

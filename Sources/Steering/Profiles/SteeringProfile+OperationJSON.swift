@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The operations of a profile as JSON (formats/tiller.md §7.2). Members that only some operations have are written only
-// for these; a reader that does not know one refuses the profile, since what is left would be another one.
+// for those. A reader refuses a profile with a member that it does not know, since ignoring it would change the profile.
 
 import Formats
 import JSON
 
 extension SteeringProfile.Operation {
-    /// - Parameter profile: all but its operations is there.
+    /// - Parameter profile: the profile, complete but for its operations.
     /// - Throws: `FormatError` R35.
     init(_ json: JSON, index: Int, in profile: SteeringProfile) throws(FormatError) {
         let path = "operations[\(index)]"
@@ -35,7 +35,7 @@ extension SteeringProfile.Operation {
         }
         let vectors = 0...(profile.vectors.count - rowCount)
         vector = try fields.integer("vector", in: vectors)
-        // An operation that only a later version knows must not be skipped: the rest would be another profile.
+        // Skipping an operation of a later version would change the profile.
         switch try fields.choice("kind", SteeringOperation.self) {
         case .clamp:
             kind = .clamp(
@@ -54,11 +54,11 @@ extension SteeringProfile.Operation {
         try checkGate(path: path, phase: profile.phase)
     }
 
-    /// 1024 heads of 1024 elements, and 2²⁴ tokens, as the configuration has at most.
+    /// 1024 heads of 1024 elements; also 2²⁴ tokens, the configuration's maximum.
     private static let maximumWidth = 1 << 20
     private static let maximumPosition = 1 << 24
 
-    /// What a gate decides must be known where the operation acts.
+    /// Checks that a gate has decided before the operation acts.
     private func checkGate(path: String, phase: SteeringProfile.Phase) throws(FormatError) {
         guard let gate else { return }
         switch gate.scope {

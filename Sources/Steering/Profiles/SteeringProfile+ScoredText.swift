@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Profiles as they are measured: scored text has no part that is generated, and no prompt that decides about it.
+// Profiles as they are measured: scored text has neither a generated part nor a prompt that opens gates.
 
 import Formats
 
 extension SteeringProfile {
-    /// The profile as it acts on text that is scored: on every token, whatever its phase; gates that a prompt opens for what
-    /// is generated are open. Gates that each token opens for itself stay.
+    /// The profile for scored text: it acts on every token, whatever its phase. Gates that a prompt decides are open;
+    /// gates that decide per token remain.
     package var actingOnScoredText: SteeringProfile {
         var profile = self
         profile.phase = .both
@@ -15,7 +15,7 @@ extension SteeringProfile {
         return profile
     }
 
-    /// The profile with all gates open, which are read all the same: the most that it costs in time.
+    /// The profile with all gates open but still evaluated: the upper bound of its run time.
     package var withOpenGates: SteeringProfile {
         var profile = self
         for index in operations.indices {

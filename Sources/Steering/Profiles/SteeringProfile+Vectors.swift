@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the operations ask of their vectors, checked when a profile is read (formats/tiller.md R36).
+// The operations' requirements on their vectors, checked when a profile is read (formats/tiller.md R36).
 
 import Formats
 
 extension SteeringProfile {
-    /// Values are finite; what is projected on must have norm 1, and planes right angles, or the formulas would not hold.
+    /// Checks that values are finite, that vectors used for projections have norm 1, and that the two vectors of a
+    /// rotation are orthogonal; otherwise the formulas would not hold.
     ///
     /// - Parameter byteOffset: where the vectors begin in the file.
     /// - Throws: `FormatError` R36.
@@ -17,7 +18,7 @@ extension SteeringProfile {
         for (index, vector) in vectors.enumerated() where !vector.allSatisfy(\.isFinite) {
             throw error(index, "a value that is not finite", "finite values")
         }
-        // Thousands of operations may share a vector; each is measured once.
+        // Thousands of operations may share a vector; each vector is checked once.
         var checked: Set<[Int]> = []
         func checkUnitNorm(_ index: Int, _ operation: Operation) throws(FormatError) {
             guard checked.insert([index, operation.width ?? 0]).inserted else { return }
@@ -46,7 +47,7 @@ extension SteeringProfile {
         }
     }
 
-    /// What fills up the last row of a wide vector is zero.
+    /// Checks that the padding in the last row of a wide vector is zero.
     private func checkPadding(
         of operation: Operation, _ error: (Int, String, String) -> FormatError
     ) throws(FormatError) {

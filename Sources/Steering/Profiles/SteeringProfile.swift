@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A steering profile as a value: vectors, what is done with them where, and everything one must know to
-// use them safely.
+// A steering profile as a value: vectors, the operations that use them, and the facts that safe use needs.
 
 import Formats
 import JSON
@@ -26,11 +25,11 @@ package struct SteeringProfile: Sendable, Equatable {
     package var recommendedStrength: Float
     package var minimumStrength: Float
     package var maximumStrength: Float
-    /// Who made it, when, from which data: an object.
+    /// Author, date and data: an object.
     package var provenance: JSON
-    /// What was measured: an object, or null.
+    /// The measurements: an object, or null.
     package var evaluation: JSON
-    /// [count][hiddenSize], finite. Wider vectors lie in several of them, see `vector(_:of:)`.
+    /// [count][hiddenSize], finite. A wider vector takes several of them, see `vector(_:of:)`.
     package var vectors: [[Float]]
 
     package init(
@@ -60,10 +59,10 @@ package struct SteeringProfile: Sendable, Equatable {
 extension SteeringProfile {
     // Limits of formats/tiller.md §5.
     static let maximumOperationCount = 4096
-    /// Different ones: each takes memory by position of the context.
+    /// Distinct gates; each takes memory per position of the context.
     static let maximumGateCount = 64
 
-    /// Checks that the profile fits a model's shape; without that it cannot be applied at all.
+    /// Checks that the profile fits a model's shape; otherwise it cannot be applied at all.
     /// - Throws: `FormatError` R37.
     package func checkShape(of model: ModelConfiguration) throws(FormatError) {
         guard hiddenSize == model.hiddenSize, layerCount == model.layerCount else {
@@ -91,15 +90,15 @@ extension SteeringProfile {
         }
     }
 
-    /// Whether what acts on the heads' outputs, if anything does, means the same in every file of one source.
+    /// Whether the profile means the same in every file of its source: no operation at the heads' outputs has a file's basis.
     package var fitsEveryFile: Bool {
         operations.allSatisfy { $0.site != .headOutputs || $0.basis == .source }
     }
 
-    /// Checks that what acts on the heads' outputs was learned in a basis that a file gives them in.
+    /// Checks that the file can provide the basis in which the operations at the heads' outputs were learned.
     ///
     /// - Parameters:
-    ///   - headScaling: the file's.
+    ///   - headScaling: the file's scaling of the heads' outputs.
     ///   - isFromThere: whether the profile was made in that file.
     /// - Throws: `FormatError` R41.
     package func checkHeadBasis(

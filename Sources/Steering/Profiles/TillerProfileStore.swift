@@ -9,14 +9,14 @@ package enum TillerProfileStore {
     /// Adds a profile.
     ///
     /// - Parameters:
-    ///   - profile: what to add.
+    ///   - profile: the profile to add.
     ///   - path: the model file.
     ///   - replacesExisting: whether a profile of the same name may be replaced.
-    ///   - acceptsOtherSource: whether it may have been made for another source model, or for the source's heads where
-    ///     the file does not know them.
-    ///   - signatures: of this profile, which are kept beside it.
-    ///   - fault: what goes wrong, for tests.
-    /// - Throws: `FormatError` R30–R38, R41, `FileError`; the file is unchanged then.
+    ///   - acceptsOtherSource: whether to accept a profile of another source model, or one in the source's head basis
+    ///     where the file does not record that basis.
+    ///   - signatures: signatures of this profile, stored with it.
+    ///   - fault: the failure to simulate, for tests.
+    /// - Throws: `FormatError` R30–R38, R41, `FileError`; the file is then unchanged.
     package static func add(
         _ profile: SteeringProfile, signatures: [Signature] = [], in path: String,
         replacesExisting: Bool = false,
@@ -39,7 +39,7 @@ package enum TillerProfileStore {
     }
 
     /// Removes the profile of this name.
-    /// - Throws: `FormatError` R31 when there is none, `FileError`; the file is unchanged then.
+    /// - Throws: `FormatError` R31 when there is none, `FileError`; the file is then unchanged.
     package static func remove(_ name: String, in path: String, fault: SimulatedFault? = nil) throws {
         try TillerStore.append(to: path, fault: fault) { file in
             TillerStore.Change(removed: file.sections(of: try stored(name, in: file)))
@@ -47,7 +47,7 @@ package enum TillerProfileStore {
     }
 
     /// Gives a profile another name.
-    /// - Throws: `FormatError` R31, R32, `FileError`; the file is unchanged then.
+    /// - Throws: `FormatError` R31, R32, `FileError`; the file is then unchanged.
     package static func rename(
         _ name: String, to newName: String, in path: String, fault: SimulatedFault? = nil
     ) throws {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// tiller evaluate divergence: what quantization, or steering, changes of what a model says.
+// tiller evaluate divergence: the effect of quantization, or of steering, on a model's distributions.
 
 import ArgumentParser
 import Commands
@@ -81,6 +81,6 @@ struct DivergenceCommand: ParsableCommand {
 }
 
 extension String {
-    /// What stands behind the last slash of a path.
+    /// The last component of a path.
     var fileName: String { split(separator: "/").last.map(String.init) ?? self }
 }

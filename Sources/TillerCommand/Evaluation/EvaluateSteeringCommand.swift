@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// tiller evaluate steering: what quantization leaves of a profile.
+// tiller evaluate steering: how well a profile survives quantization.
 
 import ArgumentParser
 import Commands
@@ -59,7 +59,7 @@ struct SteeringRetentionCommand: ParsableCommand {
         }
         var bars: [String: ProgressBar] = [:]
         func show(_ label: String, _ done: Int, _ total: Int) {
-            // Made when its part begins, since it tells time from then on.
+            // Made when its part begins, since a progress bar measures time from its creation.
             let bar = bars[label] ?? ProgressBar(label: label, total: total)
             bars[label] = bar
             bar.update(done, total: total)
@@ -105,7 +105,7 @@ struct SteeringRetentionCommand: ParsableCommand {
         )
     }
 
-    /// A line with the mean of cosines and the smallest one.
+    /// Prints a line with the mean and the smallest cosine.
     private func printCosines(_ label: String, _ cosines: [(layer: Int, cosine: Double)]) {
         guard let least = cosines.min(by: { $0.cosine < $1.cosine }) else { return }
         let mean = RunningMean(cosines.map(\.cosine)).mean

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What measurements on texts have in common: their options, and how results of several files are told.
+// Shared parts of measurements on texts: options, and the output of results for several files.
 
 import ArgumentParser
 import Commands
 import JSON
 
-/// How a model is steered and run, and for whom its results are.
+/// How to steer and run the model, and in which form to print results.
 struct EvaluationOptions: ParsableArguments {
     @Flag(help: "Print one JSON object.")
     var json = false
@@ -13,11 +13,11 @@ struct EvaluationOptions: ParsableArguments {
     @OptionGroup(title: "Steering") var steering: SteeringOptions
     @OptionGroup(title: "Machine") var engineOptions: EngineOptions
 
-    /// Prints what was measured on files: one by one where there are several, and together.
+    /// Prints the measurements of files: each file's, if there are several, and the joint result.
     ///
     /// - Parameters:
-    ///   - names: what JSON calls the list of files, and one of them.
-    ///   - object: the joint result; the list comes behind it.
+    ///   - names: JSON keys of the list of files, and of one file.
+    ///   - object: the joint result; the list follows it.
     func report<Result>(
         _ parts: some Sequence<(String, Result)>, _ together: Result, as names: (list: String, one: String),
         object: JSON.Object, json partJSON: (Result) -> JSON.Object, printLines: (Result) -> Void
@@ -44,7 +44,7 @@ struct EvaluationOptions: ParsableArguments {
     }
 }
 
-/// How a text is divided into chunks, by llama-perplexity's protocol.
+/// How a text is split into chunks, by llama-perplexity's protocol.
 struct ChunkOptions: ParsableArguments {
     @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of a chunk.", valueName: "n"))
     var context = 512
@@ -58,6 +58,6 @@ struct ChunkOptions: ParsableArguments {
         if let chunks, chunks < 1 { throw ValidationError("--chunks is \(chunks), expected at least 1") }
     }
 
-    /// - Throws: `TillerError.invalidOption` for a context that no chunk can have.
+    /// - Throws: `TillerError.invalidOption` for a context that is not a valid chunk length.
     func check() throws { try require(context, in: 4...1 << 20, option: "--context") }
 }

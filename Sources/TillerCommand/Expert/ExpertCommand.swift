@@ -31,7 +31,7 @@ struct ReadingOptions: ParsableArguments {
                 + ".jsonl.", valueName: "path"))
     var texts: String?
 
-    /// The file that is to blame for what is wrong with the rows.
+    /// The file to name in errors about the rows.
     var blamed: String { pairs ?? texts ?? "the data" }
 
     func list() throws -> Corpus {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// tiller expert compare: what an expert adds to the target's own methods, and to chance.
+// tiller expert compare: an expert compared with the target's own methods, and with chance.
 
 import ArgumentParser
 import Commands

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// tiller expert gap: has the expert anything to teach?
+// tiller expert gap: whether the expert has anything to teach.
 
 import ArgumentParser
 import Commands
@@ -48,7 +48,7 @@ struct ExpertGapCommand: ParsableCommand {
     }
 }
 
-/// An expert, and what it and the target read.
+/// An expert, and the texts that it and the target read.
 struct SharedReadingOptions: ParsableArguments {
     @Option(
         parsing: .upToNextOption,
@@ -86,13 +86,13 @@ struct SharedReadingOptions: ParsableArguments {
         guard maxTexts >= 0 else { throw ValidationError("--max-texts is \(maxTexts), expected 0 or more") }
     }
 
-    /// What is read.
+    /// The input files.
     var inputs: [InputFile] {
         expert.map { InputFile("--expert", $0) }
             + [InputFile("--pairs", reading.pairs), InputFile("--texts", reading.texts)]
     }
 
-    /// Lets both models read.
+    /// Reads the texts with both models.
     func read(
         target: Engine, engineOptions: EngineOptions, progress: ExpertProgressBars
     ) throws -> PairedCapture.Result {
@@ -111,7 +111,7 @@ struct SharedReadingOptions: ParsableArguments {
         }
     }
 
-    /// How well both models read the concept.
+    /// Measures how well both models read the concept.
     func gap(
         _ reading: PairedCapture.Result, target: Engine, progress: ExpertProgressBars
     ) throws -> ExpertiseGap {
@@ -119,19 +119,19 @@ struct SharedReadingOptions: ParsableArguments {
             reading.states, seed: seed, threadCount: target.threadCount, progress: progress.show)
     }
 
-    /// Whether a file is no safetensors file, whose header begins behind its length; what else it is, its reader says.
+    /// Whether a file is not a safetensors file, whose header follows its length; the model reader reports other formats.
     private func isModel(_ path: String) throws -> Bool {
         let mapped = try MappedFile(path: path)
         return withExtendedLifetime(mapped) { mapped.bytes.dropFirst(8).first != UInt8(ascii: "{") }
     }
 }
 
-/// One progress bar after the other, each with its time left.
+/// Consecutive progress bars, each with its time left.
 final class ExpertProgressBars {
     private var current: (what: ExpertProgress, done: Int, bar: ProgressBar)?
 
     func show(_ what: ExpertProgress, done: Int, total: Int) throws {
-        // The same work begins anew with other items, at a speed of their own.
+        // The same step starts again with other items, at another speed.
         let isContinued = current.map { $0.what == what && $0.done <= done } ?? false
         if !isContinued {
             current?.bar.finish()

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an expert's training found, as text for people.
+// The results of training from an expert, as text for people.
 
 import Commands
 import ExpertSteer
 import LinearAlgebra
 
-/// The expertise gap, layer by layer, and what it means.
+/// The expertise gap, layer by layer, and its meaning.
 func gapTable(_ gap: ExpertiseGap, _ states: SharedStates) -> String {
     func cell(_ readings: [LayerProbe], _ row: Int) -> String {
         guard row < readings.count else { return "" }
@@ -29,13 +29,13 @@ func gapTable(_ gap: ExpertiseGap, _ states: SharedStates) -> String {
 }
 
 extension ExpertReport {
-    /// The information matrix, the chosen pairs, what they do, and warnings.
+    /// The information matrix, the chosen pairs of layers, their effects, and warnings.
     var text: String {
         ([informationTable, pairTable, trialTable] + warnings.map { "warning: \($0)" })
             .filter { !$0.isEmpty }.joined(separator: "\n")
     }
 
-    /// The matrix in tenths of its largest value: one character a cell, chosen pairs in brackets.
+    /// The matrix in tenths of its largest value: one character per cell, chosen pairs in brackets.
     private var informationTable: String {
         let matrix = information.gaussian
         let (low, high) = (matrix.values.min() ?? 0, matrix.values.max() ?? 0)
@@ -98,7 +98,7 @@ private func interval(_ range: ClosedRange<Double>, digits: Int) -> String {
 }
 
 extension String {
-    /// Filled up with spaces in front.
+    /// The text, padded with spaces on the left.
     fileprivate func leftPadded(to width: Int) -> String {
         String(repeating: " ", count: Swift.max(0, width - count)) + self
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// tiller expert train: a profile for one model out of what another one knows.
+// tiller expert train: a profile for one model, learned from another one.
 
 import ArgumentParser
 import Commands
@@ -102,7 +102,7 @@ struct ExpertTrainCommand: ParsableCommand {
     }
 }
 
-/// How an expert is read, and which of its layers.
+/// How to read the expert, and which of its layers to use.
 struct ExpertMethodOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// tiller bundle and tiller unbundle: the small program and a model in one executable, and back.
+// tiller bundle and tiller unbundle: joins the small program and a model into one executable, and separates them again.
 
 import ArgumentParser
 import Commands
@@ -68,7 +68,7 @@ struct BundleCommand: ParsableCommand {
         }
     }
 
-    /// The program beside this one.
+    /// The `tiller-run` next to this program.
     private static func usualRuntime() throws(TillerError) -> String {
         let own = OwnExecutable.paths.first ?? ""
         let path = (own.lastIndex(of: "/").map { String(own[...$0]) } ?? "") + "tiller-run"

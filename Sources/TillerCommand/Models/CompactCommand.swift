@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// tiller compact: the whole file written anew without dead bytes.
+// tiller compact: rewrites the whole file without dead bytes.
 
 import ArgumentParser
 import Commands

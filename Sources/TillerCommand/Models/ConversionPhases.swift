@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// How the time of a conversion is expected to be spent, so that one bar can show all of it.
+// The expected times of a conversion's phases, for a single progress bar.
 
 import Conversion
 import Terminal
 
 extension Converter {
-    /// The phases in the order in which they begin, with their shares of the time. Nearly all of them take time in proportion to the
-    /// model's weights, so their ratios are about the same for every model; these are SmolLM2's, in seconds on two busy cores.
+    /// The phases in the order in which they begin, with their weights. The time of nearly all of them is proportional to
+    /// the model's weights, so their ratios are about the same for every model; these are SmolLM2's, in seconds on two
+    /// busy cores.
     var expectedPhases: [PhasedProgress<Phase>.Expectation] {
         guard let calibration else { return [.init(.convert, weight: 1)] }
         var phases: [PhasedProgress<Phase>.Expectation] = [

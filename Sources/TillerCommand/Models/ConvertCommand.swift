@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// tiller convert: a GGUF, a model folder or a .tiller file becomes one .tiller file.
+// tiller convert: converts a GGUF, a model folder or a .tiller file to one .tiller file.
 
 import ArgumentParser
 import Commands

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// tiller keys and tiller sign: who vouches for a file.
+// tiller keys and tiller sign: manages keys, and signs files.
 
 import ArgumentParser
 import Commands
@@ -85,7 +85,7 @@ struct SignCommand: ParsableCommand {
         let key = try KeyFolder.usual().key(named: key, warn: warn)
         let names = SignatureNames()
         let model = try openModelFile(file)
-        // Whoever signs damaged weights would vouch for the damage.
+        // A signature on damaged weights would vouch for the damage.
         _ = try model.verify()
         let sections = model.signableSections
         let dropped = try TillerStore.add(key.sign(sections, scope: .file), in: file)

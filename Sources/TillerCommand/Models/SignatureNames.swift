@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Signatures as people are told of them: by whom, of what, and whether the file is still that.
+// Describes signatures for people: the signer, the signed parts, and whether the file still matches.
 
 import Commands
 import Formats
@@ -9,22 +9,22 @@ import Signing
 import Steering
 import Tiller
 
-/// Says something on standard error that stops nothing.
+/// Prints a warning to standard error.
 func warn(_ text: String) { writeError("tiller: warning: \(text.printableLine)") }
 
-/// Names of the known keys. Made before anything is changed or written, so that nothing is half done when the folder of
-/// keys cannot be read.
+/// Names of the known keys. Created before anything is changed or written, so that an unreadable folder of keys leaves no
+/// work half done.
 struct SignatureNames {
     private let known: [KeyFolder.Entry]
 
-    /// Reads the folder of keys; says which files in it are none.
+    /// Reads the folder of keys; warns about files in it that are not keys.
     init() {
         let contents = KeyFolder.usual().contents()
         contents.warnings.forEach(warn)
         known = contents.entries
     }
 
-    /// Whose a signature is: the name of a known key, or what the signer claims.
+    /// The signer: the name of a known key, or the name that the signature claims.
     func name(_ signature: Signature) -> String {
         guard signature.isValid else { return "not valid, in the name of '\(signature.signer)'" }
         guard let name = knownName(signature) else {
@@ -38,7 +38,7 @@ struct SignatureNames {
         known.first { $0.publicKey == signature.publicKey }?.name
     }
 
-    /// Who signed a profile of a file: its own signatures and those of the whole file.
+    /// The signers of a profile in a file, by its own signatures and those of the whole file.
     func text(of profile: StoredProfile, in file: TillerFile) -> String {
         let found = file.signatures(of: profile)
         return found.isEmpty ? "unsigned" : "signed " + found.map(name).joined(separator: ", ")
@@ -46,7 +46,7 @@ struct SignatureNames {
 
     // MARK: - Whole files
 
-    /// What tells of a file's signatures, and lets it pass only if the key has signed it, where one is named.
+    /// Makes a check that reports a file's signatures. If a signer is named, its key must have signed the file.
     /// - Throws: `TillerError.invalidFile` where no such key is known.
     static func check(signer: String?) throws -> SignatureCheck {
         let key = try signer.map { try KeyFolder.usual().required($0) }
@@ -54,9 +54,9 @@ struct SignatureNames {
         return { names.report($0, signedBy: key) }
     }
 
-    /// What is said of a file's signatures, and why it must not pass, if so.
+    /// The report on a file's signatures, with the refusal if there is one.
     ///
-    /// - Parameter required: the key that must have signed the file; nil for any or none.
+    /// - Parameter required: the key that must have signed the file; nil accepts any or none.
     func report(_ file: TillerFile, signedBy required: KeyFolder.Entry? = nil) -> SignatureReport {
         let all = file.signatures.map(\.signature).map { (signature: $0, judgement: file.judge($0)) }
         var lines: [String] = [], list: [JSON] = [], refusal: String?
@@ -79,7 +79,7 @@ struct SignatureNames {
             lines: lines.isEmpty ? ["unsigned"] : lines, json: .array(list), refusal: refusal)
     }
 
-    /// Why a file does not count as signed by a key: only that key's word counts then, for all but added profiles.
+    /// Why a key's signature does not cover a file. Only this key counts for everything except added profiles.
     private func refusalOf(
         _ all: [(signature: Signature, judgement: SignatureJudgement)], requiring key: KeyFolder.Entry
     ) -> String? {
@@ -90,7 +90,7 @@ struct SignatureNames {
             + " a signature by '\(key.name)'"
     }
 
-    /// Sections that keys with a name here vouch for.
+    /// Sections that are signed by keys with a name here.
     private func sectionsOfKnownSigners(in file: TillerFile, besides one: Signature) -> Set<SectionEntry> {
         file.signatures.map(\.signature).reduce(into: []) { sections, signature in
             guard signature != one, signature.scope == .file, signature.isValid,
@@ -139,10 +139,10 @@ struct SignatureNames {
     }
 }
 
-/// Commands that demand a signer.
+/// For commands that require a signer.
 extension KeyFolder {
     /// The key that an option names.
-    /// - Throws: `TillerError.invalidFile` where there is none that could be compared with.
+    /// - Throws: `TillerError.invalidFile` if no such public key can be read.
     func required(_ name: String) throws(TillerError) -> Entry {
         do {
             return Entry(name: name, publicKey: try publicKey(named: name), hasSecret: false)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// tiller profile calibrate: how strong a profile should be, and how strong it may be.
+// tiller profile calibrate: measures a profile's recommended strength and its safe range.
 
 import ArgumentParser
 import Commands
@@ -73,7 +73,7 @@ struct ProfileCalibrateCommand: ParsableCommand {
             try folder.write(
                 JSON.object(result.json).serialized(pretty: true) + "\n", as: "\(name).calibration.json")
         }
-        // A profile of another source was let in once already.
+        // The user has already accepted a profile of another source.
         try TillerProfileStore.add(changed, in: file, replacesExisting: true, acceptsOtherSource: true)
         if json { printLine(JSON.object(result.json).serialized()) } else { show(result, changed) }
     }

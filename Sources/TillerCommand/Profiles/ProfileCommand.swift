@@ -152,7 +152,7 @@ struct ProfileRenameCommand: ParsableCommand {
     }
 }
 
-/// Refuses names that would not survive a shell or a file system.
+/// Refuses names that are unsafe in a shell or a file system.
 func requireValid(profileName name: String) throws(TillerError) {
     guard StoredProfile.isValidName(name) else {
         throw .invalidOption("'\(name)' is no profile name, expected 1 to 64 of A-Z a-z 0-9 . _ -")
@@ -160,7 +160,7 @@ func requireValid(profileName name: String) throws(TillerError) {
 }
 
 extension TillerFile {
-    /// The profile of a name, decoded.
+    /// Decodes the profile of this name.
     func requireProfile(named name: String) throws(TillerError) -> SteeringProfile {
         guard let entry = profiles.first(where: { $0.name == name }) else {
             let names = profiles.isEmpty ? "none" : profiles.map(\.name).joined(separator: ", ")
@@ -179,7 +179,7 @@ extension SteeringProfile {
         return layers.map(String.init).joined(separator: ",")
     }
 
-    /// What it does where, each once, such as "add at residual".
+    /// The operations with their sites, without duplicates, such as "add at residual".
     var operationNames: [String] {
         var names: [String] = []
         for operation in operations {
@@ -189,7 +189,7 @@ extension SteeringProfile {
         return names
     }
 
-    /// What a script wants to know.
+    /// The summary for scripts.
     func summary(in model: TillerFile) -> JSON.Object {
         let standing = standing(in: model)
         return [

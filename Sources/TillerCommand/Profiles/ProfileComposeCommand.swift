@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// tiller profile compose: several profiles under one budget of damage.
+// tiller profile compose: several profiles under one side-effect budget.
 
 import ArgumentParser
 import Commands

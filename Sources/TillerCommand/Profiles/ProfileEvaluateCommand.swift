@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// tiller profile evaluate and verify: a profile's proof, made and made again.
+// tiller profile evaluate and verify: makes a profile's receipt, and reproduces it.
 
 import ArgumentParser
 import Commands
@@ -67,7 +67,7 @@ struct ProfileEvaluateCommand: ParsableCommand {
         let bar = ProgressBar(label: "evaluate \(name)", total: 1)
         let receipt = try measurement.receipt(of: profile) { bar.update($0, total: $1) }
         bar.finish()
-        // A profile of another source was let in once already.
+        // The user has already accepted a profile of another source.
         try TillerProfileStore.add(
             profile.with(receipt), in: file, replacesExisting: true, acceptsOtherSource: true)
         if json { printLine(receipt.sealed.serialized()) } else { receipt.lines.forEach { printLine($0) } }
@@ -128,7 +128,7 @@ struct ProfileVerifyCommand: ParsableCommand {
 }
 
 extension ProfileReceipt {
-    /// What people want to know of it.
+    /// The receipt's figures for people.
     var lines: [String] {
         func number(_ json: JSON?, _ digits: Int = 3) -> String {
             json?.doubleValue.map { formatted($0, digits: digits) } ?? "?"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// tiller profile gate: a profile that acts only where another one's concept is found.
+// tiller profile gate: a profile that acts only where another profile's concept is present.
 
 import ArgumentParser
 import Commands
@@ -87,19 +87,19 @@ struct ProfileGateCommand: ParsableCommand {
             for index in profile.operations.indices { profile.operations[index].gate = nil }
             printLine("'\(name)' acts always")
         }
-        // A profile of another source was let in once already. A receipt made with other gates proves nothing.
+        // The user has already accepted a profile of another source. A receipt for other gates does not apply.
         try TillerProfileStore.add(
             profile.with(nil), in: file, replacesExisting: true, acceptsOtherSource: true)
     }
 
-    /// Where the condition is read, and its unit vector there.
+    /// The layer of the condition, and its unit vector there.
     private func read(_ condition: SteeringProfile, for profile: SteeringProfile) throws(TillerError)
         -> (layer: Int, direction: [Float])
     {
         guard condition.hiddenSize == profile.hiddenSize else {
             throw .invalidProfile("'\(condition.name)' and '\(profile.name)' are for different models")
         }
-        // What each token decides must be known where the first operation acts.
+        // A decision per token must precede the first operation.
         let last =
             once
             ? profile.layerCount - 1

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// tiller profile export and import: profiles as files of their own, in our format or as GGUF control vectors.
+// tiller profile export and import: profiles as separate files, in our format or as GGUF control vectors.
 
 import ArgumentParser
 import Commands
@@ -65,7 +65,7 @@ struct ProfileExportCommand: ParsableCommand {
                 throw TillerError.invalidOption(
                     "--strength belongs to control vectors; profiles keep theirs apart")
             }
-            // What was signed by others stays so; the section's bytes are the same.
+            // Signatures of others stay valid, since the section's bytes do not change.
             signatures = model.profiles.first { $0.name == name }.map(model.ownSignatures) ?? []
             if let key {
                 signatures.removeAll { $0.publicKey == key.publicKey }
@@ -113,7 +113,7 @@ struct ProfileImportCommand: ParsableCommand {
             }
             signatures = []
         }
-        // A signature that is not valid is worse than none.
+        // An invalid signature is worse than none.
         for signature in signatures { try signature.check() }
         try requireValid(profileName: profile.name)
         guard force || !model.profiles.contains(where: { $0.name == profile.name }) else {

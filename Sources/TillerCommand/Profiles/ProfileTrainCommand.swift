@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// tiller profile train: contrastive pairs become a profile in the model's own file.
+// tiller profile train: learns a profile from contrastive pairs and stores it in the model's file.
 
 import ArgumentParser
 import Commands
@@ -158,7 +158,7 @@ extension SteeringProfile.Phase: ExpressibleByArgument {}
 extension StateSource: ExpressibleByArgument {}
 extension TrainedOperation: ExpressibleByArgument {}
 extension SteeringProfile.Site: ExpressibleByArgument {
-    /// Sites as they are typed; the profile's own names are in camel case.
+    /// The sites' names on the command line; profiles use camel case.
     private static let names: [(name: String, site: Self)] = [
         ("residual", .residual), ("attention-output", .attentionOutput),
         ("feed-forward-output", .feedForwardOutput),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a profile is held against: the same operations at the same layers with directions that cannot know the concept.
+// Negative controls: the same operations at the same layers, with directions that carry no information about the concept.
 
 import Directions
 import Formats
@@ -8,20 +8,20 @@ import Steering
 
 /// Kinds of negative controls.
 package enum ControlKind: String, Sendable, CaseIterable {
-    /// Directions drawn for each operation by itself.
+    /// An independent random direction per operation.
     case random
-    /// The mean difference of the very items, their sides exchanged by chance: a direction among the data's own.
+    /// The mean difference of the same items after swapping sides at random: a direction within the data's own span.
     case shuffled
-    /// All directions turned by one random rotation, which keeps the angles between layers. Every method here finds the
-    /// rotated direction in rotated codes (distances and products do not change), so for what an expert taught this is
+    /// Applies one random rotation to all directions, which preserves the angles between layers. Every method here is
+    /// equivariant under rotation (distances and products do not change). So for a direction from an expert, this equals
     /// the encoder followed by a random rotation, without training again.
     case rotated
 }
 
-/// Sums of pairs' differences with sides exchanged by chance, one by layer: directions among the data's own that cannot
-/// know the concept.
+/// Sums of the pairs' differences with random signs, one per layer: directions within the data's own span that carry no
+/// information about the concept.
 ///
-/// - Parameter differences: of each layer [pairs × width], the same pairs in all.
+/// - Parameter differences: [pairs × width] per layer, with the same pairs in every layer.
 package func shuffledSums(of differences: [Matrix], _ stream: inout RandomStream) -> [[Double]] {
     let signs = (0..<(differences.first?.rows ?? 0)).map { _ in stream.next() & 1 == 0 ? 1.0 : -1.0 }
     return differences.map { rows in
@@ -31,7 +31,7 @@ package func shuffledSums(of differences: [Matrix], _ stream: inout RandomStream
     }
 }
 
-/// Makes controls of one profile.
+/// Makes the controls of one profile.
 package struct ControlMaker {
     let profile: SteeringProfile
     let seed: UInt64
@@ -54,9 +54,9 @@ package struct ControlMaker {
         }
     }
 
-    /// The profile with given directions, one by layer; what it adds keeps its norm.
+    /// The profile with given directions, one per layer, scaled to the norms of the original ones.
     ///
-    /// - Returns: nil where an operation is not on the stream's full width, which states of the stream say nothing about.
+    /// - Returns: nil where an operation does not have the stream's width, or a layer has no direction.
     func with(_ directions: [Int: [Float]]) -> SteeringProfile? {
         guard profile.operations.allSatisfy({ $0.width == nil && directions[$0.layer] != nil }) else {
             return nil
@@ -70,10 +70,10 @@ package struct ControlMaker {
         }
     }
 
-    /// The profile with all directions of the stream's width turned by one rotation; wider ones get one of their own.
+    /// The profile with one rotation of all directions that have the stream's width; other widths have their own rotation.
     package func rotated(_ index: Int) -> SteeringProfile {
         var stream = RandomStream(seed: seed, part: 3 * index + 1)
-        // A rotation of the span is all that shows: an orthonormal basis goes to a random one.
+        // Only the rotation of the span matters: it maps an orthonormal basis to a random one.
         var frames: [Int: RotatedFrame] = [:]
         return replacingDirections { first, second in
             let width = first.count
@@ -85,8 +85,8 @@ package struct ControlMaker {
     }
 
     /// - Parameters:
-    ///   - sharing: operations of the same vectors get the same replacement.
-    ///   - replacement: of an operation's direction, and of its second one where it turns.
+    ///   - sharing: whether operations with the same vectors get the same replacement.
+    ///   - replacement: maps an operation's direction, and a rotation's second one, to their replacements.
     private func replacingDirections(
         sharing: Bool = true, _ replacement: ([Float], [Float]?) -> ([Float], [Float]?)
     ) -> SteeringProfile {
@@ -115,7 +115,7 @@ package struct ControlMaker {
     }
 }
 
-/// A rotation that is known where it was needed: an orthonormal basis and where it goes, extended vector by vector.
+/// A random rotation, constructed on demand: an orthonormal basis and its image, extended vector by vector.
 private struct RotatedFrame {
     let width: Int
     private var basis: [[Double]] = []
@@ -139,10 +139,10 @@ private struct RotatedFrame {
             for index in result.indices { result[index] += part * image[index] }
         }
         let length = rest.reduce(0) { $0 + $1 * $1 }.squareRoot()
-        // What is left by rounding has no direction of its own.
+        // A rest that is only rounding error has no direction.
         guard length > 1e-6 * norm, images.count < width else { return result.map { Float($0) } }
         var image = (0..<width).map { _ in stream.nextNormal() }
-        // Twice, since the first time leaves rounding errors of its own.
+        // Orthogonalize twice: the first pass leaves rounding errors.
         _ = subtract(images, from: &image)
         _ = subtract(images, from: &image)
         let size = image.reduce(0) { $0 + $1 * $1 }.squareRoot()

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every trainer of profiles asks: the strength that the damage allows, and what a profile does to
-// pairs at that strength.
+// Measurements for all profile trainers: the strength at a given side effect, and the effect on pairs at that strength.
 
 import Evaluation
 import Formats
 import Steering
 import Tiller
 
-/// Measures profiles on the model that they are for.
+/// Measures profiles on their target model.
 package struct ProfileMeasurement {
-    /// Nats by token that a profile may cost text which has nothing to do with it.
+    /// KL on neutral text that a profile may cost, in nats per token.
     package static let budget = StrengthCalibration.budget
 
     let calibration: StrengthCalibration
@@ -26,12 +25,12 @@ package struct ProfileMeasurement {
         layerCount = engine.model.configuration.layerCount
     }
 
-    /// The strengths for everyday use and at the limit.
+    /// The recommended strength and the maximum.
     package func strengths(of profile: SteeringProfile) -> CalibratedStrength {
         calibration.calibrate(profile)
     }
 
-    /// Pairs as they are scored, with their log-odds under the plain model.
+    /// Prepares pairs for scoring, with their log-odds under the unsteered model.
     package func scored(_ pairs: [ContrastivePair], tokenLimit: Int) throws(TillerError) -> ScoredPairs {
         var tokens: [TokenizedPair] = [], places: [Int] = []
         for (place, pair) in pairs.enumerated() {
@@ -46,9 +45,9 @@ package struct ProfileMeasurement {
         ScoredPairs(tokens: tokens, plain: try scorer.logOdds(of: tokens, under: .none), places: places)
     }
 
-    /// Change of the pairs' log-odds in nats by token, at the strength that costs the budget.
+    /// Change of the pairs' log-odds in nats per token, at the strength that costs the budget.
     ///
-    /// - Parameter start: where the search for the strength begins: that of a similar profile saves most of it.
+    /// - Parameter start: where the search for the strength begins; the strength of a similar profile shortens it.
     package func effect(
         of profile: SteeringProfile, on pairs: ScoredPairs, start: Float
     ) throws(TillerError) -> (strength: Float, effect: RunningMean) {
@@ -56,12 +55,12 @@ package struct ProfileMeasurement {
         return (strength, RunningMean(try shifts(of: profile, strength: strength, on: pairs)))
     }
 
-    /// KL on neutral text in nats per token.
+    /// KL divergence on neutral text, in nats per token.
     package func damage(of profile: SteeringProfile, strength: Float) -> Double {
         calibration.measuring.damage(of: profile, strength: strength).divergence
     }
 
-    /// Changes of the pairs' log-odds in nats by token.
+    /// Changes of the pairs' log-odds in nats per token.
     package func shifts(
         of profile: SteeringProfile, strength: Float, on pairs: ScoredPairs
     ) throws(TillerError) -> [Double] {
@@ -69,9 +68,9 @@ package struct ProfileMeasurement {
         return try zip(scorer.logOdds(of: pairs.tokens, under: plan), pairs.plain).map { $0 - $1 }
     }
 
-    /// Changes of pairs' log-odds at the strength that costs a divergence to within 2 %.
+    /// Changes of the pairs' log-odds at the strength whose KL divergence is within 2 % of the given one.
     ///
-    /// - Parameter text: where they cost it: `.choosing` while something is still to be chosen, `.measuring` for results.
+    /// - Parameter text: where the divergence is measured: `.choosing` while a choice depends on it, `.measuring` for results.
     package func shifts(
         of profile: SteeringProfile, on pairs: ScoredPairs, costing divergence: Double, start: Float,
         over text: NeutralText = .measuring
@@ -82,11 +81,11 @@ package struct ProfileMeasurement {
     }
 }
 
-/// Pairs with their log-odds under the plain model, in nats by token.
+/// Pairs with their log-odds under the unsteered model, in nats per token.
 package struct ScoredPairs: Sendable {
     package let tokens: [TokenizedPair]
     let plain: [Double]
-    /// Where each stood among the pairs that were given; those without a token to score are left out.
+    /// Indices into the given pairs; pairs without a token to score are left out.
     package let places: [Int]
 
     package var count: Int { tokens.count }

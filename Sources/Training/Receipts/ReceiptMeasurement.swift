@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a profile does to items that it was not trained on, at what cost, and whether directions that know nothing do as
-// much at the same cost. All of it follows from the profile, the items, the weights and one seed.
+// Measures a profile on items that it was not trained on: its effect, its side effect, and whether uninformed directions
+// do as much at the same side effect. The profile, the items, the weights and one seed determine every figure.
 
 import Directions
 import Evaluation
@@ -11,21 +11,21 @@ import LinearAlgebra
 import Steering
 import Tiller
 
-/// How a receipt is made.
+/// Options of a receipt's measurement.
 package struct ReceiptOptions: Sendable {
     package var seed: UInt64 = 1
-    /// Random directions; a third as many shuffled and rotated controls.
+    /// Number of random directions; there are a third as many shuffled and rotated controls.
     package var controlCount = 24
-    /// Items that are scored, spread evenly over all.
+    /// Scored items, evenly spaced.
     package var maximumItemCount = 200
 
-    /// With fewer controls their 95th percentile is their largest.
+    /// With fewer controls the 95th percentile is the largest one.
     package static let leastControlCount = 20
 
     package init() {}
 }
 
-/// One control at the profile's damage.
+/// One control, measured at the profile's side effect.
 struct ControlFigure {
     let strength: Float
     let effect: Double
@@ -41,16 +41,15 @@ package struct ReceiptMeasurement {
     private let measurement: ProfileMeasurement
     private let dataHash: String
 
-    /// Tokens of a side that are scored.
+    /// Scored tokens per side.
     private static let tokenLimit = 160
-    /// Parts of the strength at which the effect is measured.
+    /// Fractions of the strength at which the effect is measured.
     private static let doses: [Float] = [0.25, 0.5, 0.75, 1]
-    /// Bytes of items that a receipt keeps, so that it can be verified without any other file.
+    /// Limit of the item bytes that a receipt stores; up to there it can be verified without another file.
     private static let keptByteCount = 128 << 10
 
     /// - Parameter dataHash: SHA-256 of the file of items.
-    /// - Throws: `TillerError.invalidOption` where no item has a token to score on both sides, or for options outside
-    ///   their range.
+    /// - Throws: `TillerError.invalidOption` where no item has a token to score on both sides, or for options out of range.
     package init(
         engine: Engine, items: [EvaluationItem], dataHash: String, options: ReceiptOptions
     ) throws(TillerError) {
@@ -73,7 +72,7 @@ package struct ReceiptMeasurement {
 
     /// Measures a profile at its recommended strength.
     ///
-    /// - Parameter progress: called with (measurements done, in all).
+    /// - Parameter progress: called with (measurements done, total).
     package func receipt(
         of profile: SteeringProfile, progress: (Int, Int) -> Void = { _, _ in }
     ) throws(TillerError) -> ProfileReceipt {
@@ -105,7 +104,7 @@ package struct ReceiptMeasurement {
 
     // MARK: - Measuring
 
-    /// The profile's strength was chosen on another text. Controls get the strengths at which they cost as much on this one.
+    /// Neutral text other than the one that chose the profile's strength. Controls get strengths of equal KL on this text.
     private var meter: SideEffectMeter { measurement.calibration.measuring }
 
     private func measure(
@@ -131,7 +130,7 @@ package struct ReceiptMeasurement {
         return controls.filter { !$0.1.isEmpty }
     }
 
-    /// Mean differences of the items with sides exchanged by chance, as the plain model reads them.
+    /// Mean differences of the items, read from the unsteered model, with sides swapped at random.
     private func shuffled(_ maker: ControlMaker, count: Int) throws(TillerError) -> [SteeringProfile] {
         let layers = Set(maker.profile.operations.map(\.layer)).sorted()
         guard maker.profile.operations.allSatisfy({ $0.width == nil }) else { return [] }
@@ -202,7 +201,7 @@ package struct ReceiptMeasurement {
         return body
     }
 
-    /// What the figures depend on.
+    /// The inputs that determine the figures.
     private func identity(of profile: SteeringProfile) throws(TillerError) -> JSON.Object {
         let digest: String
         do { digest = try profile.substanceDigest() } catch { throw .invalidProfile("\(error)") }
@@ -217,7 +216,7 @@ package struct ReceiptMeasurement {
         ]
     }
 
-    /// JSON has no infinity: the interval of a single group is null.
+    /// JSON has no infinity, so the interval of a single group is null.
     private func json(_ interval: ClosedRange<Double>) -> JSON {
         interval.lowerBound.isFinite ? interval.json : .null
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Running a receipt again: every figure must come out to the bit, on any kernels.
+// Repeats a receipt's measurement: every figure must be bit-identical, with any kernels.
 
 import Evaluation
 import Formats
@@ -7,18 +7,18 @@ import JSON
 import Steering
 import Tiller
 
-/// Checks a profile's receipt against the model that runs now.
+/// Checks a profile's receipt against the running model.
 package struct ReceiptVerification: Sendable {
     package enum Outcome: Sendable, Equatable {
-        /// Every figure is the same to the bit.
+        /// All figures are bit-identical.
         case identical
-        /// Every figure is within the tolerance, which is granted for a reason. The largest difference, in the figure's own units.
+        /// All figures are within the tolerance, for the given reason. The largest difference is in its figure's own units.
         case close(largestDifference: Double, Leniency)
     }
 
     /// Why bits may differ.
     package enum Leniency: String, Sendable {
-        /// The C library computes otherwise; see `CLibraryResults`.
+        /// The C library computes other results; see `CLibraryResults`.
         case mathematics = "another mathematical library"
         case program = "another version of the program"
     }
@@ -26,16 +26,16 @@ package struct ReceiptVerification: Sendable {
     package let outcome: Outcome
     package let isDemonstrated: Bool
 
-    /// Kernels of every instruction set give the same bits. Where a library's last bit falls otherwise, roundings to 8 bits
-    /// may turn out differently here and there; what a search for a strength makes of that is some percent of the strength,
-    /// and of the effect. Figures may differ by this much, in nats or in whatever they count, and by this share of themselves.
+    /// Kernels of every instruction set give the same bits. If a library function differs in its last bit, some roundings
+    /// to 8 bits differ, and the search for a strength may amplify that to some percent of the strength and of the
+    /// effect. Figures may differ by this much in their own unit (nats, for example) plus this share of their value.
     package static let tolerance = (absolute: 0.02, relative: 0.1)
 
     /// - Parameters:
-    ///   - items: what the receipt was made with, and its SHA-256; nil takes the texts that the receipt keeps.
-    ///   - progress: called with (measurements done, in all).
-    /// - Throws: `TillerError.invalidProfile` where profile, receipt, model or items are not those that belong together,
-    ///   or a figure does not come out.
+    ///   - items: the receipt's items and their SHA-256; nil takes the texts that the receipt stores.
+    ///   - progress: called with (measurements done, total).
+    /// - Throws: `TillerError.invalidProfile` where profile, receipt, model or items do not belong together, or where a
+    ///   figure cannot be reproduced.
     package init(
         of profile: SteeringProfile, engine: Engine, items: (list: [EvaluationItem], hash: String)? = nil,
         progress: (Int, Int) -> Void = { _, _ in }
@@ -67,7 +67,7 @@ package struct ReceiptVerification: Sendable {
         outcome = try Self.compare(stored.body, with: fresh.body, of: profile)
     }
 
-    /// Compares a receipt with one that was made of the same profile here.
+    /// Compares a receipt with a new one of the same profile.
     package static func compare(
         _ stored: JSON.Object, with fresh: JSON.Object, of profile: SteeringProfile
     ) throws(TillerError) -> Outcome {
@@ -93,12 +93,12 @@ package struct ReceiptVerification: Sendable {
         return .close(largestDifference: largest, leniency)
     }
 
-    /// The figures that must come close where bits may differ; p is left out, which is a rank.
+    /// The figures with a tolerance where bits may differ; p is not among them, since it is a rank.
     private static let figures = [
         "items", "groups", "strength", "effect", "interval", "slope", "anti_steered", "curve", "damage",
     ]
 
-    /// Another cache of keys and values is another computation.
+    /// Checks the KV cache's encoding, since another encoding changes the figures.
     private static func requireCache(
         of receipt: ProfileReceipt, _ profile: SteeringProfile, _ engine: Engine
     ) throws(TillerError) {
@@ -138,7 +138,7 @@ package struct ReceiptVerification: Sendable {
         return (items, hash)
     }
 
-    /// Where two receipts first differ, with both values.
+    /// The first difference between two receipts, with both values.
     private static func firstDifference(_ a: JSON, _ b: JSON, _ path: String) -> String? {
         guard a != b else { return nil }
         if let x = a.objectValue, let y = b.objectValue {

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// The directions of single layers. Ranges of layers overlap, so that most directions serve several choices: each is
-// found once, several at a time.
+// The directions of single layers. Ranges of layers overlap, so most directions serve several choices: each is found
+// once, several in parallel.
 
 import Directions
 import JSON
 import Tiller
 
-/// Finds directions in captured states, and remembers them.
+/// Finds directions in captured states, and caches them.
 final class LayerDirections {
     private struct Key: Hashable {
         let source: StateSource
         let layer: Int
-        /// The half of the states that it is fitted to; nil is all.
+        /// The half of the states to fit; nil takes all.
         let part: Int?
     }
 
@@ -21,7 +21,7 @@ final class LayerDirections {
     private let threadCount: Int
     private var found: [Key: FoundDirection] = [:]
 
-    /// - Parameter threadCount: directions that are found at the same time; what is found does not depend on it.
+    /// - Parameter threadCount: directions to find in parallel; the results do not depend on it.
     init(of captured: CapturedStates, method: DirectionMethod, options: DirectionOptions, threadCount: Int) {
         self.captured = captured
         self.method = method
@@ -29,11 +29,11 @@ final class LayerDirections {
         self.threadCount = threadCount
     }
 
-    /// Finds the directions of choices, all layers of each.
+    /// Finds the directions of all layers of some choices.
     ///
     /// - Parameters:
-    ///   - part: the half of the states that they are fitted to; nil takes all.
-    ///   - progress: called with directions done and in all, where the method takes time.
+    ///   - part: the half of the states to fit; nil takes all.
+    ///   - progress: called with (directions done, total) for slow methods.
     /// - Throws: `TillerError.invalidOption` for states from which the method learns nothing.
     func find(
         _ choices: [ProfileChoice], part: Int?, progress: (TrainingProgress) -> Void
@@ -45,7 +45,7 @@ final class LayerDirections {
                 if found[key] == nil, !wanted.contains(key) { wanted.append(key) }
             }
         }
-        // In batches, so that progress comes from this thread.
+        // Batches let this thread report progress.
         for start in stride(from: 0, to: wanted.count, by: threadCount) {
             let batch = wanted[start..<min(start + threadCount, wanted.count)]
             let directions = try parallelMap(batch.count, threadCount: threadCount) {
@@ -66,19 +66,19 @@ final class LayerDirections {
         } catch { throw .invalidOption("layer \(key.layer), states of \(key.source.rawValue): \(error)") }
     }
 
-    /// A direction [hiddenSize] for each layer of a choice.
-    /// - Precondition: they were found.
+    /// A direction [hiddenSize] per layer of a choice.
+    /// - Precondition: `find` has found them.
     func vectors(of choice: ProfileChoice, part: Int?) -> [[Double]] {
         choice.layers.map { layer in
             let vector = direction(choice, layer: layer, part: part).vector
-            // Every method finds the opposite direction for exchanged sides.
+            // Every method finds the opposite direction when the sides are swapped.
             return choice.isReversed ? vector.map { -$0 } : vector
         }
     }
 
-    /// What is on record about a choice's directions, fitted to all states.
+    /// The record of a choice's directions, fitted to all states.
     ///
-    /// - Parameter isDivided: whether there are directions of part 0 too, which part 1 can judge.
+    /// - Parameter isDivided: whether there are also directions of part 0, which part 1 can evaluate.
     func json(of choice: ProfileChoice, isDivided: Bool) -> JSON.Object {
         let diagnostics = zip(choice.layers, vectors(of: choice, part: nil)).map {
             DirectionDiagnostics(of: $1, on: choice.states(captured, layer: $0))

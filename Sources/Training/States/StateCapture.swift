@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads the residual stream over contrastive pairs.
+// Captures the residual stream over contrastive pairs.
 
 import Directions
 import Evaluation
@@ -7,9 +7,9 @@ import LinearAlgebra
 import Tiller
 import Transformer
 
-/// States of both sides of pairs, by source and layer.
+/// States of both sides of pairs, per source and layer.
 struct CapturedStates {
-    /// One state [hiddenSize] for each pair and side, row after row.
+    /// One state [hiddenSize] per pair and side, row by row.
     private struct Matrices {
         var positive: [Float] = []
         var negative: [Float] = []
@@ -34,13 +34,13 @@ struct CapturedStates {
         matrices[source, default: [:]][layer, default: Matrices()].negative += negative
     }
 
-    /// Contrasted states of a layer.
+    /// Contrastive states of a layer.
     ///
-    /// - Parameter part: 0 or 1 takes one half of the rows, in turns of two so that couples of `.prompts` stay
-    ///   together; nil takes all.
+    /// - Parameter part: 0 or 1 takes one half of the rows, alternating two by two so that a balanced couple of
+    ///   `.prompts` is not split; nil takes all.
     func pairs(_ source: StateSource, layer: Int, part: Int? = nil) -> PairedStates {
         let all = matrices[source]?[layer] ?? Matrices()
-        // A couple of prompts is two pairs.
+        // One row of `.prompts` comes from a couple, which is two pairs.
         let turn = source == .prompts ? 1 : 2
         let rows = (0..<all.positive.count / hiddenSize).filter { part == nil || $0 / turn % 2 == part }
         func take(_ states: [Float]) -> Matrix {
@@ -52,9 +52,9 @@ struct CapturedStates {
     }
 }
 
-/// Runs pairs through the model; what both sides share is computed once.
+/// Runs pairs through the model; the prefix that both sides share is computed once.
 struct StateCapture {
-    /// Longer texts are read up to here; a concept shows early.
+    /// Longer texts are truncated here; a concept shows early.
     static let tokenLimit = 512
 
     private let session: Session
@@ -63,8 +63,8 @@ struct StateCapture {
     private let capturesHeads: Bool
 
     /// - Parameters:
-    ///   - layers: those whose states are kept.
-    ///   - capturesHeads: takes what the attention's heads read instead of the residual stream.
+    ///   - layers: the layers to capture.
+    ///   - capturesHeads: captures the attention heads' outputs in place of the residual stream.
     init(engine: Engine, layers: [Int], capturesHeads: Bool = false) throws(TillerError) {
         session = try engine.makeSession(contextLength: Self.tokenLimit)
         self.layers = layers
@@ -81,7 +81,7 @@ struct StateCapture {
         var earlierPrompt: ResidualRecorder?
         for (index, pair) in set.pairs.enumerated() {
             let prompt = makeRecorder(promptPositions?[index] ?? 0..<0)
-            // Cached for both sides; the first tokens of sides without a prompt may differ.
+            // Cached for both sides, unless a side without a prompt starts with another token.
             let shared = pair.negative[..<pair.start] == pair.prompt ? pair.start : 0
             evaluate(pair.positive, 0..<shared, prompt)
             let positive = record(pair.positive, from: shared, start: pair.start)
@@ -92,7 +92,7 @@ struct StateCapture {
                     let (a, b) = (positive.last.mean(layer: layer), negative.last.mean(layer: layer))
                     states.add(a, b, .last, layer: layer)
                 }
-                // Pairs alternate between both answers.
+                // Pairs alternate between the two answers.
                 if promptPositions != nil, index % 2 == 1, let first = earlierPrompt {
                     states.add(first.mean(layer: layer), prompt.mean(layer: layer), .prompts, layer: layer)
                 }
@@ -107,7 +107,7 @@ struct StateCapture {
         return states
     }
 
-    /// States of one side: of its last token, and of those before.
+    /// States of one side: at its last token, and at the tokens before it.
     private struct Side {
         let before, last: ResidualRecorder
 
@@ -126,8 +126,8 @@ struct StateCapture {
     }
 
     /// - Parameters:
-    ///   - first: the first position that is not cached.
-    ///   - start: where the side's own tokens begin.
+    ///   - first: the first position that is not in the cache.
+    ///   - start: the first of the side's own tokens.
     private func record(_ tokens: [Int32], from first: Int, start: Int) -> Side {
         let own = start..<tokens.count
         let side = Side(before: makeRecorder(own), last: makeRecorder(own))

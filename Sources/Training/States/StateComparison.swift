@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// The residual streams of two models of one shape, position by position: how alike they are, and how alike is what
-// steering does to them.
+// Compares the residual streams of two models of one shape, position by position: their states, and the displacements by
+// steering.
 
 import Steering
 import Tiller
 
-/// Mean cosines over the positions of texts.
+/// Mean cosines over all positions of the texts.
 package struct StateComparison: Sendable {
-    /// Of the plain states after each layer, [layerCount].
+    /// Cosines of the unsteered states after each layer, [layerCount].
     package let states: [Double]
-    /// Of what steering adds to the states after each layer; nil where it adds nothing, as before the first steered one.
+    /// Cosines of the displacements by steering after each layer; nil where there are none, as before the first steered layer.
     package let displacements: [Double?]
 }
 
 extension StateComparison {
     /// Compares both models over texts.
     ///
-    /// The first position is left out: every text begins with the same large state, the attention's sink.
+    /// The first position does not count: it has the same large state in every text, since it is the attention sink.
     /// - Parameters:
-    ///   - texts: tokens of each, which both models read alike.
-    ///   - onPosition: called after each position with (positions done, positions in all).
-    /// - Precondition: both models have the same shape, and the plan is made for it.
+    ///   - texts: the tokens of each text, the same for both models.
+    ///   - onPosition: called after each position with (positions done, total positions).
+    /// - Precondition: both models have the same shape, which is also the plan's.
     package static func measure(
         _ texts: [[Int32]], engine: Engine, reference: Engine, plan: SteeringPlan,
         onPosition: (Int, Int) -> Void = { _, _ in }
@@ -37,7 +37,7 @@ extension StateComparison {
                 try session(engine, plan, length), try session(reference, plan, length),
             ]
             for position in tokens.indices {
-                // A recorder keeps means, and of one position that is the state.
+                // A recorder keeps means; over one position the mean is the state.
                 let recorders = sessions.map { session in
                     let recorder = session.engine.makeRecorder(position..<position + 1)
                     session.record(tokens, position..<position + 1, with: recorder)

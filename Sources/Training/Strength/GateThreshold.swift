@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a gate should open: halfway between what both sides of pairs project on its condition.
+// Chooses a gate's threshold: halfway between the mean projections of the two sides of pairs.
 
 import Evaluation
 import Formats
@@ -7,22 +7,22 @@ import LinearAlgebra
 import Steering
 import Tiller
 
-/// A threshold with what it is worth.
+/// A gate's threshold, with its accuracy.
 package struct GateThreshold: Sendable {
     package let comparison: SteeringProfile.Gate.Comparison
     /// In units of the layer's residual RMS.
     package let threshold: Float
-    /// Mean projections of the sides, in the same units.
+    /// Mean projections of the two sides, in the same units.
     package let positiveMean, negativeMean: Double
-    /// Share of the sides that it tells right.
+    /// Share of the sides that the threshold classifies correctly.
     package let accuracy: Double
 
-    /// Opens for the positive sides of pairs.
+    /// Finds the threshold that opens the gate for the positive sides of pairs.
     ///
     /// - Parameters:
-    ///   - direction: what is projected on, of unit norm [hiddenSize].
-    ///   - rms: the layer's residual RMS by which the gate divides.
-    /// - Throws: `TillerError.invalidOption` for pairs without tokens, or whose sides do not differ.
+    ///   - direction: the gate's vector, of unit norm [hiddenSize].
+    ///   - rms: the layer's residual RMS, by which the gate divides.
+    /// - Throws: `TillerError.invalidOption` for pairs without tokens, or pairs whose sides do not differ.
     package static func measure(
         _ pairs: [ContrastivePair], engine: Engine, layer: Int, direction: [Float], rms: Float,
         progress: (Int, Int) -> Void
@@ -32,7 +32,7 @@ package struct GateThreshold: Sendable {
         let captured = try StateCapture(engine: engine, layers: [layer]).capture(set) { event in
             if case .capturing(let pair, let count) = event { progress(pair, count) }
         }
-        // Fixed answers only point at what is meant: the prompts differ.
+        // With fixed answers the concept is in the prompts.
         let source = captured.sources.contains(.prompts) ? StateSource.prompts : .answers
         let states = captured.pairs(source, layer: layer)
         let positive = states.positive.projections(on: direction).map { $0 / Double(rms) }

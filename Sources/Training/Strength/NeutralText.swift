@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Text without mood, register or opinion, on which steering should change as little as possible.
+// Text without mood, register or opinion, on which steering should have as little effect as possible.
 
 import Tiller
 
-/// Plain text of several kinds, about 100 tokens each, written for this purpose: on one kind alone a profile that happens
-/// to suit it would look harmless.
+/// Plain passages of several kinds, about 100 tokens each, written for this purpose. On a single kind, a profile that
+/// happens to suit it would look harmless.
 package enum NeutralText {
-    /// Where strengths are chosen.
+    /// For choosing strengths.
     case choosing
-    /// Where side effects are measured, those of controls too: other kinds, and nothing that a strength was chosen on.
+    /// For measuring side effects, those of controls too: passages of other kinds, on which no strength is chosen.
     case measuring
 
-    /// Tokens of a passage that are read.
+    /// Tokens of a passage to read.
     package static let tokenLimit = 128
 
     package var passages: [String] {
@@ -26,7 +26,7 @@ package enum NeutralText {
         passages.map { Array(engine.encode($0).prefix(Self.tokenLimit)) }
     }
 
-    // MARK: - Where strengths are chosen
+    // MARK: - For choosing strengths
 
     private static let geography = """
         The river rises in the northern hills and flows south for about ninety kilometres before it reaches the \
@@ -57,7 +57,7 @@ package enum NeutralText {
         small wheel, and check after a few minutes that the second hand is moving.
         """
 
-    // MARK: - Where side effects are measured
+    // MARK: - For measuring side effects
 
     private static let encyclopedia = """
         The oboe is a woodwind instrument with a double reed and a conical bore. Its usual form, about 65 centimetres \

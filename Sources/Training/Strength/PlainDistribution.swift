@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// A next-token distribution, kept small: likely tokens one by one, all others as one event. That bounds the divergence
-// from below, very closely, at a hundredth of the memory of whole vocabularies.
+// A compact next-token distribution: likely tokens one by one, all others as a single event. The KL divergence of two
+// such distributions is a close lower bound, at a hundredth of the memory of whole vocabularies.
 
 import Glibc
 import Kernels
 
 struct PlainDistribution {
     private var tokens: [Int32] = []
-    /// ln P of those tokens.
+    /// ln P of the likely tokens.
     private var logProbabilities: [Float] = []
-    /// P of all other tokens together.
+    /// Total P of all other tokens.
     private var rest = 0.0
-    /// The text's own next token and its ln P.
+    /// The text's actual next token and its ln P.
     private var next: (token: Int32, logProbability: Float)?
 
-    /// Tokens below e⁻⁹, about one in eight thousand, are taken together.
+    /// Tokens below e⁻⁹, about one in eight thousand, are merged.
     private static let leastLogProbability: Float = -9
 
     init(logits: UnsafeBufferPointer<Float>, next: Int32?, _ compute: Compute) {
@@ -31,10 +31,10 @@ struct PlainDistribution {
         self.next = next.map { ($0, base[Int($0)] - normalizer) }
     }
 
-    /// −ln P of the text's own next token; nil after the last one.
+    /// −ln P of the text's actual next token; nil after the last one.
     var nextLoss: Double? { next.map { -Double($0.logProbability) } }
 
-    /// - Returns: KL(this ‖ the other) and by how much the next token's −ln P rises, nil after the last token.
+    /// - Returns: KL(this ‖ other), and the increase of the next token's −ln P, nil after the last token.
     func compare(to logits: UnsafeBufferPointer<Float>, _ compute: Compute) -> (
         divergence: Double, lossRise: Double?
     ) {
@@ -46,7 +46,7 @@ struct PlainDistribution {
             sum += Double(expf(before) * (before - after))
             kept += Double(expf(after))
         }
-        // Below a millionth, 1 − Σ P is rounding.
+        // Below 1e-6, 1 − Σ P is rounding error.
         if rest > 1e-6 { sum += rest * log(rest / max(1 - kept, 1e-6)) }
         return (max(sum, 0), next.map { Double($0.logProbability - (base[Int($0.token)] - normalizer)) })
     }

@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-// What steering does to text that has nothing to do with it.
+// Measures the side effect of steering on neutral text.
 
 import Evaluation
 import Formats
 import Steering
 import Tiller
 
-/// What a profile does to neutral text, in nats per token.
+/// A profile's side effect on neutral text, in nats per token.
 struct Damage {
-    /// Mean KL(plain ‖ steered): never negative, and little noise on a short text.
+    /// Mean KL divergence KL(plain ‖ steered): never negative, and with little noise on a short text.
     let divergence: Double
-    /// Rise of the text's own −ln P; x raises perplexity by the factor eˣ.
+    /// Increase of the text's −ln P; an increase of x multiplies perplexity by eˣ.
     let lossRise: Double
 
     var larger: Double { max(divergence, lossRise) }
 }
 
-/// Measures damage on one neutral text.
+/// Measures side effects on one neutral text.
 struct SideEffectMeter {
     private let layerCount: Int
     private let session: Session
     private let texts: [[Int32]]
-    /// What the plain model says at every position of every text.
+    /// The unsteered distributions at every position of every text.
     private let plain: [[PlainDistribution]]
 
-    /// - Parameter session: its context holds `NeutralText.tokenLimit` tokens; whatever it holds is lost.
+    /// - Parameter session: its context holds at least `NeutralText.tokenLimit` tokens; its contents are overwritten.
     init(_ text: NeutralText, session: Session) {
         let engine = session.engine
         texts = text.tokens(engine)
@@ -41,7 +41,7 @@ struct SideEffectMeter {
         }
     }
 
-    /// Mean −ln P of the text under the plain model, in nats per token.
+    /// Mean −ln P of the text under the unsteered model, in nats per token.
     var plainLoss: Double { RunningMean(plain.joined().compactMap(\.nextLoss)).mean }
 
     func damage(of plan: SteeringPlan) -> Damage {
@@ -61,8 +61,8 @@ struct SideEffectMeter {
         damage(of: profile.plan(strength: strength, layerCount: layerCount))
     }
 
-    /// The strength that costs a divergence to within 2 %, with what it costs; the largest one that makes sense where none
-    /// costs so much, and none at all for no damage.
+    /// The strength whose KL divergence is within 2 % of the given one, with its KL divergence. The largest useful
+    /// strength where the divergence is never reached; 0 for a divergence of 0.
     func strength(of profile: SteeringProfile, costing divergence: Double, start: Float)
         -> (strength: Float, damage: Double)
     {
@@ -75,12 +75,12 @@ struct SideEffectMeter {
 }
 
 extension SteeringProfile {
-    /// Beyond this strength one of its operations does less of what it is for, or the same again.
+    /// Largest useful strength: no operation exceeds its largest amount.
     var largestStrength: Float {
         operations.reduce(64) { min($0, $1.kind.largestAmount / max(abs($1.coefficient), 1e-3)) }
     }
 
-    /// The plan that measures this profile.
+    /// The plan for measuring this profile.
     func plan(strength: Float, layerCount: Int) -> SteeringPlan {
         SteeringPlan(
             active: [ActiveProfile(profile: actingOnScoredText, strength: strength)], layerCount: layerCount)

@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-// How strong may a profile be? Absolute coefficients do not carry over from model to model, so the strength is
-// set by what it costs: how much worse the model gets on text that has nothing to do with the profile. It is chosen on one
-// text, and what it costs is told by another: on the text that chose it, every strength costs what it was chosen for.
+// Chooses a profile's strength. Absolute coefficients do not transfer between models, so the strength follows from its
+// cost: the side effect on neutral text. One text chooses the strength, another one measures its cost: on the first text
+// every strength costs what it was chosen for.
 
 import Formats
 import Steering
 import Tiller
 
-/// Strengths found for a profile.
+/// The calibrated strengths of a profile.
 package struct CalibratedStrength: Sendable {
-    /// Where the damage reaches the budget for everyday use.
+    /// Where the side effect reaches the budget for everyday use.
     package let recommended: Float
-    /// Where it reaches the limit, beyond which text falls apart.
+    /// Where it reaches the limit, beyond which text degenerates.
     package let maximum: Float
-    /// Damage at the recommended strength on text that had no part in choosing it, in nats per token.
+    /// Side effect at the recommended strength, on text that did not choose it, in nats per token.
     package let damage: Double
 }
 
-/// Chooses strengths, and measures what they cost.
+/// Chooses strengths, and measures their cost.
 struct StrengthCalibration {
-    /// Raises the perplexity of other text by about 5 % (2 to 8 % over the profiles that this was chosen with).
+    /// Raises the perplexity of neutral text by about 5 % (2 to 8 % over the profiles for which this was chosen).
     static let budget = 0.035
     static let limit = 0.4
 
-    /// Where strengths are chosen, and where their side effects and those of controls are measured.
+    /// For choosing strengths, and for measuring side effects, those of controls too.
     let choosing, measuring: SideEffectMeter
 
     init(engine: Engine) throws(TillerError) {
@@ -39,7 +39,7 @@ struct StrengthCalibration {
         }
     }
 
-    /// Finds the strengths for everyday use and at the limit.
+    /// Finds the recommended strength and the maximum.
     func calibrate(_ profile: SteeringProfile) -> CalibratedStrength {
         let recommended = strength(of: profile, costing: Self.budget)
         let maximum = strength(of: profile, costing: Self.limit, start: recommended * 2)
@@ -48,12 +48,12 @@ struct StrengthCalibration {
             damage: measuring.damage(of: profile, strength: recommended).larger)
     }
 
-    /// The strength of two digits at which a profile costs `target` nats per token, within a tenth of the target, or the
-    /// next lower one that was measured; at most the largest one that makes sense for its operations.
+    /// The strength, rounded to two digits, that costs `target` nats per token within a tenth of the target, or else the
+    /// next lower measured strength; at most the largest useful one for its operations.
     ///
     /// - Parameters:
-    ///   - sign: −1 measures negative strengths; the size is returned.
-    ///   - cost: what is compared with the target.
+    ///   - sign: −1 measures negative strengths; the magnitude is returned.
+    ///   - cost: the quantity to compare with the target.
     func strength(
         of profile: SteeringProfile, costing target: Double, start: Float = 0.25, sign: Float = 1,
         by cost: (Damage) -> Double = \.larger

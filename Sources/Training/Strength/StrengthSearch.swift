@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// How strong must steering be to cost so much? Every search for a strength is this one, and all that it returns was measured.
+// Finds the strength at which steering has a given cost. Every search for a strength uses it, and returns only measured
+// strengths.
 
 import Glibc
 
-/// Searches for the strength that costs a target.
+/// Searches for the strength whose cost is the target.
 ///
-/// KL grows with the square of small strengths, so the first steps go by √cost; between two measured strengths costs are
-/// taken for a power of the strength. The bracket catches what does not obey.
+/// For small strengths KL grows with the square of the strength, so the first steps scale by √cost. Between two measured
+/// strengths the cost is interpolated as a power of the strength. The bracket handles costs that do not follow this.
 package struct StrengthSearch {
     /// In the unit of the costs, positive.
     package let target: Double
-    /// The largest strength that makes sense.
+    /// The largest useful strength.
     package let largest: Float
-    /// Part of the target by which the cost may miss it.
+    /// Relative tolerance of the cost.
     package let tolerance: Double
-    /// Whether strengths have two digits only, for people to read.
+    /// Whether strengths are rounded to two digits, for people to read.
     package let isReadable: Bool
 
-    /// A strength with what it was measured to cost.
+    /// A strength with its measured cost.
     package struct Trial: Sendable {
         package let strength: Float
         package let cost: Double
@@ -30,23 +31,23 @@ package struct StrengthSearch {
     }
 
     private static let trialCount = 14
-    /// Strengths below have no meaning.
+    /// Smaller strengths are not tried.
     private static let least: Float = 1e-3
 
-    /// Measures strengths until one costs the target, there is none left to try, or after 14.
+    /// Measures strengths until one costs the target, none is left to try, or 14 are measured.
     ///
-    /// - Parameter start: where to begin: the strength of something similar saves most of the search.
+    /// - Parameter start: where to begin; the strength of a similar profile saves most of the search.
     package func run(start: Float, _ cost: (Float) -> Double) -> StrengthTrials {
         var (low, high): (Float, Float) = (0, largest)
         var trials: [Trial] = []
         var strength = shaped(start)
         while trials.count < Self.trialCount, !trials.contains(where: { $0.strength == strength }) {
             let found = cost(strength)
-            // What has no number is beyond every limit.
+            // A cost of NaN exceeds every limit.
             trials.append(Trial(strength: strength, cost: found.isNaN ? .infinity : found))
             if abs(found / target - 1) <= tolerance { break }
             if found < target { low = strength } else { high = strength }
-            // Everything that makes sense is allowed.
+            // Even the largest useful strength is within the target.
             if low >= largest { break }
             strength = next(after: strength, costing: found, between: low, and: high, trials)
         }
@@ -62,7 +63,7 @@ package struct StrengthSearch {
         if let below = ends[0], let above = ends[1], below.cost > 0, above.cost > below.cost,
             above.cost.isFinite
         {
-            // Every fourth time the middle, for costs that jump.
+            // Every fourth step bisects, for costs that jump.
             guard !trials.count.isMultiple(of: 4) else { return middle }
             let power = log(above.cost / below.cost) / log(Double(above.strength / below.strength))
             wanted = below.strength * Float(exp(log(target / below.cost) / power))
@@ -71,11 +72,11 @@ package struct StrengthSearch {
         }
         guard wanted > low, wanted < high else { return middle }
         let next = shaped(wanted)
-        // Rounding may lead back to an end of the bracket.
+        // Rounding may return an end of the bracket.
         return next > low && next < high ? next : middle
     }
 
-    /// The nearest strength that may be tried.
+    /// The nearest permitted strength.
     private func shaped(_ strength: Float) -> Float {
         guard isReadable else { return min(max(strength, Self.least), largest) }
         let scale: Float = strength < 0.1 ? 1000 : strength < 1 ? 100 : 10
@@ -83,23 +84,23 @@ package struct StrengthSearch {
     }
 }
 
-/// What a search has measured: one strength at least.
+/// The measurements of a search, at least one.
 package struct StrengthTrials: Sendable {
     let target: Double
     let tolerance: Double
     package let trials: [StrengthSearch.Trial]
 
-    /// The one whose cost is closest to the target.
+    /// The trial whose cost is closest to the target.
     package var nearest: StrengthSearch.Trial { best { abs($0.cost - target) } }
 
-    /// The dearest that the target pays for; the cheapest where it pays for none.
+    /// The trial with the highest cost within the target; the one with the lowest cost if none is.
     package var affordable: StrengthSearch.Trial {
         let limit = target * (1 + tolerance)
         return best { $0.cost <= limit ? -$0.cost : $0.cost }
     }
 
     private func best(_ loss: (StrengthSearch.Trial) -> Double) -> StrengthSearch.Trial {
-        // Of equal ones the last: where nothing costs anything, everything that makes sense is allowed.
+        // Among equal costs the last: if nothing costs anything, the largest useful strength is allowed.
         trials.dropFirst().reduce(trials[0]) { loss($1) <= loss($0) ? $1 : $0 }
     }
 }
