@@ -77,7 +77,8 @@ struct ExperimentCommand: ParsableCommand {
             try PlainTexts.read(readFile(path: path, limit: TextLimit.text), fileName: path)
         }
         try LinearAlgebra.load()
-        let settings = EngineSettings(threads: threads)
+        var settings = EngineSettings()
+        settings.threads = threads
         let target = try settings.load(file).engine
         let progress = Progress()
         let reading = try PairedCapture(
