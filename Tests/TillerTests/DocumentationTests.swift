@@ -38,7 +38,7 @@ import Tiller
         let session = try engine.makeSession(contextLength: 64)
         let question = Message(role: "user", content: "How was your day?")
         try session.evaluate(engine.encode(conversation: [question]))
-        // snippet: AppliedProfile
+        // snippet: Steer
         try session.steer([AppliedProfile("cheerful", strength: 0.8)])
         // snippet: Stream
         var generation = GenerationOptions()
