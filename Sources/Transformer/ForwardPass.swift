@@ -37,44 +37,6 @@ package final class ForwardPass: @unchecked Sendable {
         scratch = try Scratch(configuration: model.configuration, batchSize: batchSize)
     }
 
-    /// Runs tokens through the model in batches and appends their keys and values to the cache.
-    ///
-    /// - Parameters:
-    ///   - tokens: ids at the positions firstPosition, firstPosition + 1, ...
-    ///   - request: which logits are computed.
-    ///   - shouldContinue: called before each layer; false ends the evaluation there and invalidates the cache from
-    ///     `firstPosition` on.
-    /// - Returns: whether all tokens were evaluated.
-    /// - Precondition: ids are below vocabularySize; the cache has room for all positions; the memory is reserved, or the system
-    ///   grants it; `request` and `shouldContinue` start no evaluation on the same compute.
-    @discardableResult
-    package func evaluate(
-        _ tokens: UnsafeBufferPointer<Int32>, cache: KeyValueCache, _ evaluation: ForwardOptions,
-        request: LogitsRequest, while shouldContinue: () -> Bool = { true }
-    ) -> Bool {
-        var start = 0
-        while start < tokens.count {
-            let count = min(batchSize, tokens.count - start)
-            let batch = UnsafeBufferPointer(rebasing: tokens[start..<start + count])
-            var part = evaluation
-            part.firstPosition += start
-            let segments = BatchSegments(BatchSegment(cache: cache, evaluation: part, rows: 0..<count))
-            let isDone = compute.exclusively {
-                guard runLayers(batch, segments, while: shouldContinue) else { return false }
-                switch request {
-                case .none: break
-                case .last(let logits):
-                    if start + count == tokens.count { computeLogits(ofRow: count - 1, into: logits) }
-                case .all(let visit): computeAllLogits(count) { visit(start + $0, $1) }
-                }
-                return true
-            }
-            guard isDone else { return false }
-            start += count
-        }
-        return true
-    }
-
     /// Returns whether the batch was evaluated to the end.
     @discardableResult
     func runLayers(
