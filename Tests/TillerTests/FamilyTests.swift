@@ -81,6 +81,21 @@ import Tiller
         try expectLogits("phi3", "long", contextLength: 128)
     }
 
+    /// Keys that were turned for a short context are of no use in a long one.
+    @Test func aSessionStaysOnItsSideOfLongRoPE() throws {
+        let engine = try Engine(path: convert(Self.sources("phi3")[0]), options: Engine.Options())
+        let session = try engine.makeSession(contextLength: 64)
+        try session.evaluate([3, 1, 4, 1, 5])
+        let path = folder.path + "/session"
+        try session.save(to: path)
+        #expect(try engine.makeSession(contextLength: 48).restore(from: path) == .restored(tokenCount: 5))
+        guard case .other(let reason) = try engine.makeSession(contextLength: 128).restore(from: path) else {
+            Issue.record("keys of a short context were taken for a long one")
+            return
+        }
+        #expect(reason.contains("long context"))
+    }
+
     /// One configuration, whichever way it came, which the manifest keeps.
     @Test(arguments: names) func bothWaysGiveOneConfiguration(name: String) throws {
         var configurations = try Self.sources(name).map { try ModelSource(path: $0).configuration }

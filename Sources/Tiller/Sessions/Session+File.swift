@@ -89,10 +89,18 @@ extension Session {
         SessionBinding(
             model: engine.file.computationDigest, steering: steeringDigest,
             // Without the kernels: all instruction sets compute the same bits.
-            computation: "tiller \(tillerVersion)",
+            computation: "tiller \(tillerVersion)" + (usesLongFactors ? ", long context" : ""),
             cacheEncoding: UInt32(CacheEncoding.allCases.firstIndex(of: cache.encoding) ?? 0),
             layerCount: cache.layerCount, keyValueHeadCount: cache.keyValueHeadCount, headSize: cache.headSize
         )
+    }
+
+    /// Whether keys are turned by LongRoPE's factors for long contexts, which those of a shorter context do not fit.
+    private var usesLongFactors: Bool {
+        guard case .longRoPE(let length, _) = engine.model.configuration.rotaries.first?.scaling else {
+            return false
+        }
+        return cache.capacity > length
     }
 
     /// A digest of the steering: the bytes and strength of each profile, in the order of application.
@@ -118,7 +126,7 @@ extension SessionBinding {
         }
         if steering != other.steering { return "another steering" }
         if cacheEncoding != other.cacheEncoding { return "another --cache" }
-        return "another version (\(other.computation), here \(computation))"
+        return "another computation (\(other.computation), here \(computation))"
     }
 }
 
