@@ -166,6 +166,10 @@ struct TillerFileTests {
             change(&changed)
             #expect(try ModelConfiguration(JSON.parse(changed.json.serialized())) == changed)
         }
+        // A second rotary that no layer uses is none of version 1.0, which has it for layers with a window alone.
+        var unused = TinyModel.configuration
+        unused.rotaries.append(RotaryPlan(theta: 5e5, rotatedSize: 16))
+        #expect(try ModelConfiguration(JSON.parse(unused.json.serialized())) == unused)
         #expect(TensorRole.queryBias.shape(in: model, layer: 1) == nil)
         #expect(TensorRole.queryBias.shape(in: model, layer: 2)?.columns == 32)
         #expect(TensorRole.ropeFactors.shape(in: model, layer: nil) == nil)

@@ -58,7 +58,8 @@ extension UniformLayers {
             hasQueryKeyNorm: first.attention.hasQueryKeyNorm, hasAttentionBias: first.attention.hasBias,
             hasAttentionOutputBias: first.attention.hasOutputBias, hasPostNorms: first.hasPostNorms)
         if case .longRoPE = rotary.scaling { return nil }
-        guard slidingWindowPattern != 1, layers == configuration.layers,
+        guard slidingWindowPattern != 1, slidingWindow != nil || localRopeTheta == nil,
+            layers == configuration.layers,
             rotaries(headSize: configuration.headSize) == configuration.rotaries
         else { return nil }
     }

@@ -27,7 +27,8 @@ extension HuggingFaceParameters {
             guard factor > 0, factor <= 1 else {
                 throw text.refusal("partial_rotary_factor", "\(factor)", expected: "more than 0, at most 1")
             }
-            rotatedSize = Int(Float(headSize) * factor)
+            // A head beyond all numbers is refused later, with the configuration.
+            rotatedSize = Int(exactly: (Float(headSize) * factor).rounded(.down)) ?? headSize
         } else {
             try refusePartialRotation(text)
             if let parameters { try refusePartialRotation(parameters) }
