@@ -35,7 +35,7 @@ extension Engine {
     /// Refuses a name that is taken, before work begins whose result could not be stored.
     func requireFree(profileName: String, force: Bool) throws(TillerError) {
         guard force || !profileNames.contains(profileName) else {
-            throw .invalidProfile("there is a profile '\(profileName)' already; --force replaces it")
+            throw .invalidProfile("there is already a profile '\(profileName)'; --force replaces it")
         }
     }
 }
@@ -49,8 +49,8 @@ struct SteeringOptions: ParsableArguments {
 
     /// Help about steering for commands that score texts.
     static let scoring =
-        "A scored text has no answer that is generated, so profiles steer all of it, whatever their phase, and gates that "
-        + "a prompt opens are open; what each token opens stays as it is."
+        "A scored text contains no generated answer, so profiles steer all of it, whatever their phase. Gates that the "
+        + "whole prompt decides are open; those that each token decides work as usual."
 }
 
 /// Prints a note if no gate has opened: a missing effect then says nothing about the profile.

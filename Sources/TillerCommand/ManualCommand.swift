@@ -9,7 +9,7 @@ import Tiller
 
 struct ManualCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "generate-manual", abstract: "Write man pages of all commands.", shouldDisplay: false)
+        commandName: "generate-manual", abstract: "Write man pages for all commands.", shouldDisplay: false)
 
     @Argument(help: "The folder to write them to, which must exist.")
     var folder: String
@@ -55,8 +55,8 @@ struct ManualPage {
                 ".TH TILLER\\-RUN 1 \"\" \"tiller \(tillerVersion)\" \"Tiller\"", ".SH NAME",
                 "tiller\\-run \\- Runs steerable language models from .tiller files.", ".SH SYNOPSIS",
                 ".B tiller\\-run", "\\fIcommand\\fR \\fIfile\\fR …", ".SH DESCRIPTION",
-                "One static file that needs no other. Its commands take the options of the commands of the same names of",
-                "\\fBtiller\\fR(1), which also puts a model behind it: \\fBtiller\\-bundle\\fR(1).",
+                "One static file without dependencies. Its commands take the same options as those of \\fBtiller\\fR(1).",
+                "\\fBtiller\\-bundle\\fR(1) appends a model to it, which makes one executable of both.",
                 ".SH COMMANDS",
             ] + list + [".SH SEE ALSO", "\\fBtiller\\fR(1)"]
         return ManualPage(name: "tiller-run", text: lines.joined(separator: "\n") + "\n")

@@ -30,7 +30,7 @@ func requireOutput(_ path: String, force: Bool, apartFrom inputs: InputFile...) 
     do { try OutputTarget.check(path, replaceExisting: force) } catch {
         guard error.code == EEXIST, error.operation == .create else { throw error }
         throw TillerError.invalidFile(
-            "\(path) exists already; choose another name, or --force to replace it")
+            "\(path) already exists; choose another name, or use --force to replace it")
     }
 }
 

@@ -12,8 +12,8 @@ struct TillerCommand: ParsableCommand {
         commandName: "tiller",
         abstract: "Small, steerable language models on modest CPUs.",
         discussion: """
-            A GGUF model becomes one .tiller file with 'convert', learns to be steered with 'profile train', and \
-            answers with 'chat' and 'generate'.
+            Convert a model to a .tiller file with 'convert', train steering profiles with 'profile train', and run it \
+            with 'chat' and 'generate'.
 
             Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 terminated.
             """,

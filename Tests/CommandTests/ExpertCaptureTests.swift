@@ -62,7 +62,7 @@ import Testing
         }
         #expect(!place.exists("out.safetensors") && place.folder.partialNames.isEmpty)
         place.write("", to: "out.safetensors")
-        expectRefusal(capture("--pairs", data), code: 1, saying: "exists already")
+        expectRefusal(capture("--pairs", data), code: 1, saying: "already exists")
     }
 
     /// A Python with torch and transformers: `TILLER_HARVEST_PYTHON`, or python3.

@@ -82,9 +82,9 @@ import Testing
         #expect(gate("--when", "sad", "--below", "1e6").status == 0)
         #expect(try text(model, "--steer", "glad=9") == steered)
         let found = gate("--when", "sad", "--pairs", place.path("pairs.jsonl"))
-        #expect(found.status == 0 && found.output.contains("told right"), "\(found.error)")
+        #expect(found.status == 0 && found.output.contains("classified correctly"), "\(found.error)")
         let shown = place.tiller("profile", "show", model, "glad")
-        #expect(shown.output.contains("gate  ") && shown.output.contains("by each token"))
+        #expect(shown.output.contains("gate  ") && shown.output.contains("in each token"))
         #expect(gate("--off").status == 0)
         #expect(try text(model, "--steer", "glad=9") == steered)
 

@@ -94,7 +94,7 @@ import Testing
         #expect(place.tiller("verify", model, "--signed-by", "Ada").status == 1)
         // Signed anew by somebody else, it is theirs alone.
         let signed = place.tiller("sign", model, "--key", "Bob")
-        #expect(signed.status == 0 && signed.output.contains("no longer held: signed by 'Ada'"))
+        #expect(signed.status == 0 && signed.output.contains("outdated signature: signed by 'Ada'"))
         #expect(place.tiller("verify", model, "--signed-by", "Bob").status == 0)
         let others = place.tiller("verify", model, "--signed-by", "Ada")
         #expect(others.status == 1 && others.error.contains("by 'Ada'"))

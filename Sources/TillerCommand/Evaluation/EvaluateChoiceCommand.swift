@@ -11,13 +11,13 @@ import Tiller
 struct ChoiceCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "choice",
-        abstract: "How often the right choice of a question is the most likely one.",
+        abstract: "Measure accuracy on multiple-choice questions.",
         usage: "tiller evaluate choice <file> --items <path> ...",
         discussion: """
             Items are JSON lines {"question": …, "choices": […], "answer": index}. Each choice is scored by its ln P \
-            behind the question, as plain text, by lm-evaluation-harness' protocol. 'accuracy' compares ln P by \
-            character (acc_norm there), since plain ln P prefers short choices; 'accuracy_raw' compares ln P itself \
-            (acc). With --steer the plain model answers too, and the difference comes with its interval. \
+            after the question, as plain text, by the protocol of lm-evaluation-harness. 'accuracy' compares ln P per \
+            character (acc_norm there), since ln P itself (acc; here 'accuracy_raw') favours short choices. With --steer \
+            the unsteered model answers too, and the difference is reported with its interval. \
             \(SteeringOptions.scoring)
             """)
 
@@ -29,7 +29,7 @@ struct ChoiceCommand: ParsableCommand {
         help: ArgumentHelp("JSON lines with question, choices and answer.", valueName: "path"))
     var items: [String]
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Take the first items of each file.", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Take the first n items of a file.", valueName: "n"))
     var limit: Int?
 
     @OptionGroup var common: EvaluationOptions
@@ -66,7 +66,7 @@ struct ChoiceCommand: ParsableCommand {
         }
         printLine(
             "accuracy     \(formatted(result.accuracy * 100, digits: 1)) %, interval \(range(result.interval)), "
-                + "\(result.itemCount) items; without regard to length "
+                + "\(result.itemCount) items; without length normalization "
                 + "\(formatted(result.accuracyRaw * 100, digits: 1)) %")
         if result.steered != nil {
             printLine(

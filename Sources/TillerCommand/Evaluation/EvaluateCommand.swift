@@ -20,9 +20,9 @@ struct EvaluateCommand: ParsableCommand {
 
 struct PerplexityCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "perplexity", abstract: "How well the model predicts a text.",
+        commandName: "perplexity", abstract: "Measure the perplexity of a text.",
         discussion:
-            "As llama-perplexity does: chunks of the context's length, the second half of each is scored. "
+            "As in llama-perplexity, the second half of each chunk of the context length is scored. "
             + SteeringOptions.scoring)
 
     @Argument(help: "The model, a .tiller file.")
@@ -62,10 +62,10 @@ struct PerplexityCommand: ParsableCommand {
 struct PairsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pairs",
-        abstract: "Log-odds of the positive over the negative side of contrastive pairs.",
+        abstract: "Measure log-odds of the positive over the negative sides of pairs.",
         discussion: """
-            Each side counts by its mean ln P over tokens. With --steer, the shift against the plain model is \
-            reported with its 95 % bootstrap interval, and the share of pairs that moved the right way. \
+            Each side is scored by its mean ln P per token. With --steer, the shift from the unsteered model is \
+            reported with its 95 % bootstrap interval, and so is the share of pairs that moved the right way. \
             \(SteeringOptions.scoring)
             """)
 
@@ -95,7 +95,7 @@ struct PairsCommand: ParsableCommand {
         let interval = report["interval"]?.arrayValue?.compactMap(\.doubleValue) ?? []
         let range = interval.map { formatted($0, digits: 4) }.joined(separator: " … ")
         printLine(
-            "mean log-odds  \(formatted(result.meanLogOdds, digits: 4)) nats by token, \(pairs.count) pairs")
+            "mean log-odds  \(formatted(result.meanLogOdds, digits: 4)) nats per token, \(pairs.count) pairs")
         if steer.isEmpty {
             printLine("interval       \(range)")
         } else {
@@ -111,9 +111,9 @@ struct LogitsCommand: ParsableCommand {
         commandName: "logits", abstract: "Write the logits of every position as raw float32.",
         usage: "tiller evaluate logits [<options>] <file> --tokens <path> --output <path>",
         discussion: """
-            Reads a JSON file with token ids, [[id, …], …]; each list is evaluated from an empty context. The \
-            output is [positions × vocabulary], little-endian, list after list: what a comparison with another \
-            implementation needs. \(SteeringOptions.scoring)
+            The input is a JSON file with token ids, [[id, …], …]; each list is evaluated from an empty context. The \
+            output is [positions × vocabulary], little-endian, list after list, for comparison with other \
+            implementations. \(SteeringOptions.scoring)
             """)
 
     @Argument(help: "The model, a .tiller file.")

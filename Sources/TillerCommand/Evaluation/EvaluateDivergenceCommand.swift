@@ -11,13 +11,13 @@ import Tiller
 struct DivergenceCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "divergence",
-        abstract: "How far the model's distributions are from those of a reference.",
+        abstract: "Measure the KL divergence of a model from a reference.",
         usage: "tiller evaluate divergence <file> --reference <path> --text <path> ...",
         discussion: """
-            The reference is the same model in better weights, as 'convert --weights f32' or f16 makes it. Texts are \
-            scored as llama-perplexity --kl-divergence does: chunks of the context's length, the second half of each; \
-            KL(reference ‖ model) is in nats by token. --steer steers the model and not its reference: a model against \
-            itself shows what steering changes. \(SteeringOptions.scoring)
+            The reference is the same model with more precise weights, made by 'convert --weights f32' or f16. Texts \
+            are scored as by llama-perplexity --kl-divergence, in the second half of each chunk of the context length; \
+            KL(reference ‖ model) is in nats per token. --steer steers the model but not its reference: a model compared \
+            with itself shows what steering changes. \(SteeringOptions.scoring)
             """)
 
     @Argument(help: "The model, a .tiller file.")
@@ -66,7 +66,7 @@ struct DivergenceCommand: ParsableCommand {
         let interval = result.sameTopInterval
         let quantiles = [0.9, 0.99].map { "\(percent($0, 0)) % \(formatted(result.quantile($0), digits: 5))" }
         printLine(
-            "KL           \(formatted(result.mean, digits: 5)) ± \(formatted(result.meanError, digits: 5)) nats by "
+            "KL           \(formatted(result.mean, digits: 5)) ± \(formatted(result.meanError, digits: 5)) nats per "
                 + "token, \(result.tokenCount) tokens; median \(formatted(result.median, digits: 5)), "
                 + quantiles.joined(separator: ", ") + ", largest \(formatted(result.largest, digits: 5))")
         printLine(

@@ -12,14 +12,14 @@ import Training
 struct SteeringRetentionCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "steering",
-        abstract: "Whether a profile steers the model as it steers a reference.",
+        abstract: "Compare what a profile does to a model and to its reference.",
         usage: "tiller evaluate steering <file> --reference <path> --profile <name>",
         discussion: """
-            The reference is the same model in better weights, as 'convert --weights f32' or f16 makes it. The same \
-            profile, the reference's where it has one of that name, steers both. Compared over a text, by layer, are \
-            the plain states and what steering adds to them (mean cosine over positions). With pairs, so are the \
-            directions that both learn from them, and the shift of their log-odds: its share that is left is the \
-            retention.
+            The reference is the same model with more precise weights, made by 'convert --weights f32' or f16. The \
+            same profile steers both, the reference's if it has one of that name. For each layer the unsteered states \
+            over a text are compared, and what steering adds to them (mean cosine over positions). With pairs, the \
+            directions that both learn from them are compared too, and the shift of their log-odds; the retention is \
+            the share of this shift that is left.
             """)
 
     @Argument(help: "The model, a .tiller file.")
@@ -30,7 +30,7 @@ struct SteeringRetentionCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The profile, at its recommended strength unless given.", valueName: "name[=strength]"))
+            "The profile, at its recommended strength by default.", valueName: "name[=strength]"))
     var profile: String
 
     @Option(
@@ -39,7 +39,7 @@ struct SteeringRetentionCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The text, a UTF-8 file, whose beginning is compared; neutral passages unless given.",
+            "A UTF-8 text whose beginning is compared; built-in neutral passages by default.",
             valueName: "path"))
     var text: String?
 
@@ -94,9 +94,9 @@ struct SteeringRetentionCommand: ParsableCommand {
         printCosines("directions", result.directions.map { ($0.layer, $0.cosine) })
         let shifts =
             "shift \(formatted(effect.meanShift, digits: 4)), reference "
-            + "\(formatted(effect.meanReferenceShift, digits: 4)) nats by token, \(effect.shifts.count) pairs"
+            + "\(formatted(effect.meanReferenceShift, digits: 4)) nats per token, \(effect.shifts.count) pairs"
         guard let ratio = effect.ratio, let interval = effect.interval else {
-            printLine("retention      unknown, the reference's shift cannot be told from 0; \(shifts)")
+            printLine("retention      unknown: the reference's shift is not significant; \(shifts)")
             return
         }
         let range = [interval.lowerBound, interval.upperBound].map { formatted($0 * 100, digits: 1) }

@@ -46,12 +46,12 @@ struct EvaluationOptions: ParsableArguments {
 
 /// How a text is split into chunks, by llama-perplexity's protocol.
 struct ChunkOptions: ParsableArguments {
-    @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of a chunk.", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Tokens per chunk.", valueName: "n"))
     var context = 512
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Chunks of each text to score; all unless given.", valueName: "n"))
+        help: ArgumentHelp("Chunks of each text to score; all by default.", valueName: "n"))
     var chunks: Int?
 
     func validate() throws {

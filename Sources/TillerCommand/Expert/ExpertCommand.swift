@@ -12,7 +12,7 @@ import Tiller
 
 struct ExpertCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "expert", abstract: "AppliedProfile a model by what another model knows (ExpertSteer).",
+        commandName: "expert", abstract: "Steer a model by what another model knows (ExpertSteer).",
         subcommands: [
             ExpertTrainCommand.self, ExpertGapCommand.self, ExpertCompareCommand.self,
             ExpertCaptureCommand.self,
@@ -27,7 +27,7 @@ struct ReadingOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Unlabelled texts: UTF-8 with blank lines between them, or JSON lines with text if its name ends in "
+            "Unlabelled texts: UTF-8, separated by blank lines, or JSON lines with text if the name ends in "
                 + ".jsonl.", valueName: "path"))
     var texts: String?
 
@@ -51,12 +51,11 @@ struct ReadingOptions: ParsableArguments {
 
 struct ExpertCaptureCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "capture", abstract: "Write a model's states over texts to a file.",
+        commandName: "capture", abstract: "Write a model's hidden states over texts to a file.",
         discussion: """
-            The file is .safetensors with the layout of formats/activations.md, from which 'expert train' learns as it \
-            does from the model itself; tools/harvest-activations writes the same from a model of transformers. With \
-            --shard i/n one of n parts is written, on any machine; all parts together are given to 'expert train', in \
-            any order.
+            The output is a safetensors file in the layout of formats/activations.md; 'expert train' learns from it as \
+            from the model itself. tools/harvest-activations writes such files for models of transformers. --shard i/n \
+            writes one of n parts, on any machine; 'expert train' takes all parts together, in any order.
             """)
 
     @Argument(help: "The model, a .tiller file.")
@@ -69,16 +68,16 @@ struct ExpertCaptureCommand: ParsableCommand {
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Layers, as in 10-18 or 8,12; all unless given.", valueName: "layers"))
+        help: ArgumentHelp("Layers, as in 10-18 or 8,12; all by default.", valueName: "layers"))
     var layers: String?
 
     @Option(
         help: ArgumentHelp(
-            "Tokens whose state counts: last, mean (all of a side or a text), or the first after:MARKER.",
+            "Tokens whose state is taken: last, mean (of a side or a text), or after:MARKER (the first).",
             valueName: "rule"))
     var position = PositionRule.mean
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Write one of n parts only.", valueName: "i/n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Write only part i of n.", valueName: "i/n"))
     var shard = ActivationShard.whole
 
     @Flag(help: "Overwrite the output.")

@@ -11,12 +11,12 @@ import Tiller
 
 struct ExpertCompareCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "compare", abstract: "Measure all ways to a profile side by side.",
+        commandName: "compare", abstract: "Compare all methods of making a profile.",
         discussion: """
-            The target's own mean difference, PCA, probe and RFM, the expert by every alignment, each map's control behind \
-            a random rotation, and random directions: on the same layers, from the same pairs, at the same damage (mean KL \
-            on neutral text, in nats by token). The effect is the change of the log-odds of the validation pairs, in nats \
-            by token. No file is changed.
+            The methods are the target's own mean difference, PCA, probe and RFM, the expert with every alignment, each \
+            fitted map after a random rotation as its control, and random directions: on the same layers, from the same \
+            pairs, at the same mean KL on neutral text. The effect is the change of the log-odds of the validation pairs, \
+            in nats per token. No file is changed.
             """)
 
     @Argument(help: "The target, a .tiller file.")
@@ -29,10 +29,10 @@ struct ExpertCompareCommand: ParsableCommand {
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Damage of every way, in nats by token.", valueName: "nats"))
+        help: ArgumentHelp("Mean KL on neutral text, equal for all, in nats per token.", valueName: "nats"))
     var damage = 0.05
 
-    @Option(parsing: .unconditional, help: "Measure on at most so many pairs, spread evenly over the file.")
+    @Option(parsing: .unconditional, help: "Measure on at most this many pairs, spread evenly over the file.")
     var maxValidation = 64
 
     @Option(parsing: .unconditional, help: "Random directions to compare with.")
@@ -43,7 +43,7 @@ struct ExpertCompareCommand: ParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Steered layers, as in 10-18; 40 to 80 % of the depth unless given.", valueName: "layers"))
+            "Steered layers, as in 10-18; 40 to 80 % of the depth by default.", valueName: "layers"))
     var layers: String?
 
     @Flag(help: "Print one JSON object.")
@@ -78,7 +78,7 @@ struct ExpertCompareCommand: ParsableCommand {
             return
         }
         printLine(
-            "effect on \(items.count) validation pairs at \(damage) nats of damage, learned from "
+            "effect on \(items.count) validation pairs at a KL of \(damage) on neutral text, learned from "
                 + "\(reading.states.pairCount) pairs")
         let width = arms.map(\.name.count).max() ?? 0
         printLine(

@@ -13,11 +13,11 @@ import Tiller
 
 struct ExpertGapCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "gap", abstract: "Compare how well two models read a concept, layer by layer.",
+        commandName: "gap", abstract: "Compare how well two models represent a concept, layer by layer.",
         discussion: """
-            The area under the curve (AUC) of a reader that is fitted to two thirds of the pairs and tried on the others: \
-            0.5 is chance, 1 perfect. Intervals are 95 % over pairs. For the verdict each model's layer is chosen on other \
-            pairs than those that count.
+            A probe of each layer is fitted to two thirds of the pairs and tested on the others; its area under the ROC \
+            curve (AUC) is 0.5 at chance and 1 if perfect. Intervals are 95 % over pairs. For the verdict, each model's \
+            layer is chosen on other pairs than those that it is tested on.
             """)
 
     @Argument(help: "The target, a .tiller file.")
@@ -53,7 +53,7 @@ struct SharedReadingOptions: ParsableArguments {
     @Option(
         parsing: .upToNextOption,
         help: ArgumentHelp(
-            "A .tiller file, or states harvested from any model: all shards of a capture, in any order.",
+            "A .tiller file, or captured states of any model: all shards, in any order.",
             valueName: "path"))
     var expert: [String] = []
 
@@ -61,19 +61,19 @@ struct SharedReadingOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Tokens whose state counts: last, mean, or the first after:MARKER; harvested states bring theirs, others "
-                + "mean unless given.", valueName: "rule"))
+            "Tokens whose state is taken: last, mean, or after:MARKER (the first); by default as in the captured "
+                + "states, otherwise mean.", valueName: "rule"))
     var position: PositionRule?
 
     @Option(
         parsing: .unconditional,
-        help: "Use at most so many pairs, spread evenly over the file.")
+        help: "Use at most this many pairs, spread evenly over the file.")
     var maxPairs = ExpertOptions(name: "").maximumPairCount
 
-    @Option(parsing: .unconditional, help: "Use at most so many unlabelled texts.")
+    @Option(parsing: .unconditional, help: "Use at most this many unlabelled texts.")
     var maxTexts = ExpertOptions(name: "").maximumTextCount
 
-    @Option(parsing: .unconditional, help: "Same seed, data and models: the same profile to the byte.")
+    @Option(parsing: .unconditional, help: "The same seed, data and models give the same profile.")
     var seed: UInt64 = 0
 
     func validate() throws {
@@ -99,7 +99,7 @@ struct SharedReadingOptions: ParsableArguments {
         let list = try reading.list()
         let harvested = try isModel(expert[0]) ? nil : ActivationSet(paths: expert)
         if harvested == nil, expert.count > 1 {
-            throw TillerError.invalidOption("--expert names \(expert.count) files; one model is enough")
+            throw TillerError.invalidOption("--expert names \(expert.count) files, expected a single model")
         }
         let rule = position ?? harvested?.header.position ?? .mean
         let shared = PairedCapture(list: list, position: rule, progress: progress.show)
@@ -148,7 +148,7 @@ final class ExpertProgressBars {
 
     private static func label(_ what: ExpertProgress) -> String {
         switch what {
-        case .capturing(let model): "\(model) reads"
+        case .capturing(let model): "states of \(model)"
         case .reading: "expertise gap"
         case .comparing: "mutual information"
         case .fitting: "directions"

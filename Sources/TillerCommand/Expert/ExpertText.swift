@@ -14,7 +14,7 @@ func gapTable(_ gap: ExpertiseGap, _ states: SharedStates) -> String {
             + interval(reading.interval, digits: 2)
     }
     var lines = [
-        "how well each layer reads the concept: held-out AUC, 95 % interval, \(states.pairCount) pairs",
+        "how well each layer represents the concept: held-out AUC, 95 % interval, \(states.pairCount) pairs",
         "expert \(states.expert.name)".printableLine.padded(to: 32)
             + "target \(states.target.name)".printableLine,
     ]
@@ -42,7 +42,7 @@ extension ExpertReport {
         let chosen = Set(pairs.map(\.pair))
         var lines = [
             "mutual information of layers, 0 (\(formatted(low, digits: 2)) nats) to 9 (\(formatted(high, digits: 2))); "
-                + "rank correlation with nearest neighbours \(formatted(information.rankCorrelation, digits: 2))",
+                + "rank correlation with the nearest-neighbour estimate \(formatted(information.rankCorrelation, digits: 2))",
             "expert \\ target " + grid.targetLayers.map { "\($0 % 10) " }.joined(),
         ]
         for (row, layer) in grid.expertLayers.enumerated() {
@@ -79,7 +79,7 @@ extension ExpertReport {
     private var trialTable: String {
         guard !trials.isEmpty else { return "" }
         var lines = [
-            "effect on pairs that were not learned from, in nats by token, all at the same damage to neutral text"
+            "effect on held-out pairs, in nats per token, all at the same KL on neutral text"
         ]
         for trial in trials {
             let layers = trial.pairs.map(\.target)

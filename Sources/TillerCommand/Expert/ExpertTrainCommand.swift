@@ -16,18 +16,18 @@ struct ExpertTrainCommand: ParsableCommand {
         commandName: "train",
         abstract: "Train a profile from an expert model and store it in the target's file.",
         discussion: """
-            Both models read the same pairs, and with --texts unlabelled texts besides. Then: how well each layer of both \
-            reads the concept (the expertise gap; an expert that reads no better has nothing to teach), the mutual \
-            information of all layers, the pairs of layers, a direction for each, and the strength at which text that has \
-            nothing to do with it hardly changes.
+            Both models read the same pairs and, with --texts, unlabelled texts. Measured are how well each layer of both \
+            represents the concept (the expertise gap: an expert that is no better has nothing to teach) and the mutual \
+            information of all layers. From this follow the pairs of layers, a direction for each, and a strength at which \
+            unrelated text hardly changes.
 
-            --align autoencoder is ExpertSteer as published (arXiv 2505.12313) with --pairing low. Its code is tied to \
+            --align autoencoder with --pairing low is ExpertSteer as published (arXiv 2505.12313). Its code is tied to \
             nothing in the target, and in our measurements it steers no better than random directions. expert-score, \
-            ridge, procrustes and anchored are tied to the target by texts that both read, and find directions of its \
-            own; expert-score, the default, is the one without a map to fit.
+            ridge, procrustes and anchored are tied to the target by texts that both models read, and find directions \
+            of the target; expert-score, the default, needs no fitted map.
             """)
 
-    @Argument(help: "The target, a .tiller file, which takes up the profile.")
+    @Argument(help: "The target, a .tiller file, to which the profile is added.")
     var file: String
 
     @OptionGroup(title: "Expert and data") var shared: SharedReadingOptions
@@ -43,8 +43,8 @@ struct ExpertTrainCommand: ParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Steered layers of the target, as in 10-18 or 8,12; chosen by effect, or for low and high by information, "
-                + "unless given.", valueName: "layers"))
+            "Steered layers of the target, as in 10-18 or 8,12; by default chosen by effect, or, for the pairings "
+                + "low and high, by information.", valueName: "layers"))
     var layers: String?
 
     @Option(help: ArgumentHelp("Write report.json and pictures (SVG) to this folder.", valueName: "folder"))
@@ -106,11 +106,11 @@ struct ExpertTrainCommand: ParsableCommand {
 struct ExpertMethodOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Which expert layer goes with a target layer: that with the least or the most information, the one at the "
-                + "same depth, a random one, or all.", valueName: "policy"))
+            "Which expert layer is paired with a target layer: the one with the least or most mutual information, the "
+                + "one at the same depth, a random one, or all.", valueName: "policy"))
     var pairing = ExpertOptions(name: "").pairing
 
-    @Option(help: ArgumentHelp("How a concept is read in states.", valueName: "method"))
+    @Option(help: ArgumentHelp("How the concept's direction is found in the states.", valueName: "method"))
     var vector = ExpertOptions(name: "").vector
 
     func options(name: String, layers: String?, _ shared: SharedReadingOptions) throws -> ExpertOptions {

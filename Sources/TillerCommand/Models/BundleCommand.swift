@@ -10,11 +10,10 @@ import Tiller
 
 struct BundleCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "bundle", abstract: "Make one executable of a model and the program that runs it.",
+        commandName: "bundle", abstract: "Combine a model and the program that runs it into one executable.",
         discussion: """
-            The output runs on any Linux of this architecture: started alone it opens a chat, and it has the commands \
-            of tiller-run, which need no file there. 'tiller profile' adds and removes its profiles like a model \
-            file's.
+            The output runs on any Linux of this architecture. Without arguments it opens a chat; its commands are those \
+            of tiller-run, and need no model file. 'tiller profile' adds and removes profiles as in a model file.
             """)
 
     @Argument(help: "The model, a .tiller file.")
@@ -24,7 +23,7 @@ struct BundleCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "AppliedProfile by this profile unless --steer says otherwise; several add up.",
+            "Steer by this profile unless --steer says otherwise; several add up.",
             valueName: "name[=strength]"))
     var defaultSteer: [String] = []
 
@@ -35,7 +34,7 @@ struct BundleCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The program; tiller-run beside this one unless given ('tools/build-static' makes it).",
+            "The program; by default tiller-run in this program's folder ('tools/build-static' makes one).",
             valueName: "path"))
     var runtime: String?
 
@@ -49,7 +48,7 @@ struct BundleCommand: ParsableCommand {
         let program = try MappedFile(path: runtime ?? Self.usualRuntime())
         let kind = OwnBundle.kind(of: program)
         guard kind != .other else {
-            throw TillerError.invalidFile("\(program.path) is no program that a model could stand behind")
+            throw TillerError.invalidFile("\(program.path) is not a program to which a model can be appended")
         }
         try requireOutput(
             output, force: force, apartFrom: InputFile("the model", file),
@@ -82,8 +81,8 @@ struct BundleCommand: ParsableCommand {
 
 struct UnbundleCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "unbundle", abstract: "Write the model of a bundle as a file of its own.",
-        discussion: "The model comes back byte for byte, with the profiles that the bundle has now.")
+        commandName: "unbundle", abstract: "Write the model of a bundle to a file of its own.",
+        discussion: "The file equals the bundled model byte for byte, with the bundle's current profiles.")
 
     @Argument(help: "The bundle.")
     var bundle: String
@@ -96,7 +95,7 @@ struct UnbundleCommand: ParsableCommand {
     func run() throws {
         let model = try openModelFile(bundle)
         guard model.originByteOffset > 0 else {
-            throw TillerError.invalidFile("\(bundle) is a model file already, expected a bundle")
+            throw TillerError.invalidFile("\(bundle) is already a model file, expected a bundle")
         }
         try requireOutput(output, force: force, apartFrom: InputFile("the bundle", bundle))
         try Bundle.writeModel(model, to: output, replaceExisting: force)

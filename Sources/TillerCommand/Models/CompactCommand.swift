@@ -9,7 +9,7 @@ import Tiller
 struct CompactCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "compact", abstract: "Rewrite a file without the bytes of removed profiles.",
-        discussion: "The new file takes the old one's place when it is whole.")
+        discussion: "The new file replaces the old one once it is complete.")
 
     @Argument(help: "The model, a .tiller file.")
     var file: String
@@ -18,6 +18,6 @@ struct CompactCommand: ParsableCommand {
         let before = try openModelFile(file).byteCount
         try TillerStore.compact(file)
         let freed = before - (try openModelFile(file).byteCount)
-        printLine("\(file.printableLine): \(formatted(bytes: freed)) given back")
+        printLine("\(file.printableLine): \(formatted(bytes: freed)) freed")
     }
 }

@@ -18,17 +18,17 @@ struct ConvertCommand: ParsableCommand {
             """
             The source is one of three:
               a GGUF file,
-              a folder as Hugging Face's transformers saves a model: config.json,
+              a model folder as saved by Hugging Face's transformers: config.json,
                 tokenizer.json and safetensors files, one or several with an index,
-              a .tiller file, whose weights get another encoding; profiles that
-                belong to them go along.
+              a .tiller file, whose weights get another encoding; its profiles for
+                the same source model are kept.
 
-            For integers the source runs over some text first: columns are rescaled
-            and rounded by what they are used for, and the result is held against the
-            source.
+            For integer weights the source first runs over some text: columns are
+            rescaled and rounded by how they are used, and the result is compared
+            with the source.
 
-            The file appears under its name when it is whole; what lay there before
-            stays until then.
+            The file appears under its name once it is complete; a file that it
+            replaces stays until then.
             """)
 
     @Argument(help: "The model: a GGUF file, a model folder or a .tiller file.")
@@ -39,44 +39,44 @@ struct ConvertCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Weights: int3, int4, int5, int8, f16 or f32; int4 unless given.", valueName: "encoding"))
+            "Weights: int3, int4, int5, int8, f16 or f32; int4 by default.", valueName: "encoding"))
     var weights: String?
 
     @Option(
         help: ArgumentHelp(
-            "Embedding and head, likewise; int8 for weights of 3 to 5 bits, else like the weights, unless given.",
+            "Embedding and head, likewise; by default int8 for weights of 3 to 5 bits, else like the weights.",
             valueName: "encoding"))
     var head: String?
 
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "The largest file wanted, in units of 10^6 bytes: each matrix gets 3, 4, 5 or 8 bits, as its damage by byte says.",
+            "Maximum file size in units of 10^6 bytes: matrices get 3, 4, 5 or 8 bits, spent where they reduce the KL most.",
             valueName: "MB"))
     var size: Double?
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Likewise for the weights alone, in bits by weight.", valueName: "bits"))
+        help: ArgumentHelp("Likewise for the weights alone, in bits per weight.", valueName: "bits"))
     var bitsPerWeight: Double?
 
     @Option(
         help: ArgumentHelp(
-            "Text (UTF-8) that tells which weights matter, or 'none' for a quick conversion that measures nothing; a "
-                + "built-in text unless given.",
+            "Calibration text (UTF-8), or 'none' for a quick conversion that neither calibrates nor measures; a "
+                + "built-in text by default.",
             valueName: "path|none"))
     var calibration: String?
 
     @Flag(
         help:
-            "Keep what calibration has seen of the model in the file (0.2 MB for 135 M weights): a later conversion of the file uses it."
+            "Keep the calibration statistics in the file (0.2 MB for 135 M weights) for later conversions of it."
     )
     var keepStatistics = false
 
     @Option(
         help: ArgumentHelp(
-            "normal, or high: errors of weights with 3 to 5 bits are passed on to weights that can make up for them; takes minutes "
-                + "and OpenBLAS.",
+            "normal, or high: GPTQ, which lets weights of 3 to 5 bits compensate for each other's errors; takes minutes "
+                + "and needs OpenBLAS.",
             valueName: "effort"))
     var effort = "normal"
 
@@ -85,7 +85,7 @@ struct ConvertCommand: ParsableCommand {
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Threads; the physical cores allowed to the process unless given.", valueName: "n")
+        help: ArgumentHelp("Threads; by default the physical cores allowed to the process.", valueName: "n")
     )
     var threads: Int?
 
@@ -105,7 +105,7 @@ struct ConvertCommand: ParsableCommand {
         }
         if calibration != nil, calibration != "none", !isRounded {
             throw TillerError.invalidOption(
-                "--calibration is for integers, the weights are to be \(body.name)")
+                "--calibration is for integer weights, not for \(body.name)")
         }
         guard let effort = Calibration.Effort(rawValue: effort) else {
             throw TillerError.invalidOption("--effort is '\(effort)', expected normal or high")
@@ -156,11 +156,11 @@ struct ConvertCommand: ParsableCommand {
             ("--bits-per-weight", size != nil && bitsPerWeight != nil),
         ] where isGiven {
             throw TillerError.invalidOption(
-                "\(option) and \(size != nil ? "--size" : "--bits-per-weight") exclude each other")
+                "\(option) and \(size != nil ? "--size" : "--bits-per-weight") cannot be combined")
         }
         if let size {
             guard size > 0, size < 1e9 else {
-                throw TillerError.invalidOption("--size is \(size), expected MB above 0")
+                throw TillerError.invalidOption("--size is \(size), expected a number of MB above 0")
             }
             return .fileByteCount(Int(size * 1e6))
         }
@@ -196,7 +196,7 @@ struct ConvertCommand: ParsableCommand {
         }
         if !summary.widened.isEmpty {
             printLine(
-                "wider     \(summary.widened.count) tensors have rows that are no multiple of 32 and are stored as "
+                "wider     \(summary.widened.count) tensors have rows that are not a multiple of 32 and are stored as "
                     + "f16: \(summary.widened.prefix(3).joined(separator: ", ").printableLine)\(summary.widened.count > 3 ? ", …" : "")"
             )
         }
@@ -204,7 +204,7 @@ struct ConvertCommand: ParsableCommand {
             printLine("quality   \(quality.line)")
             if quality.isAlarming {
                 printLine(
-                    "WARNING   the weights have lost much of the model: take int8, an int8 head, or another source"
+                    "WARNING   quantization has lost much of the model: use int8, an int8 head, or another source"
                 )
             }
         }

@@ -14,8 +14,8 @@ struct KeysCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "keys", abstract: "Make and list the keys that sign models and profiles.",
         discussion: """
-            Keys are in the folder tiller/keys where your settings are, or in TILLER_KEYS. Give NAME.pub to others; put \
-            theirs there, and their signatures are shown under the file's name.
+            Keys are in tiller/keys below $XDG_CONFIG_HOME or ~/.config, or in the folder $TILLER_KEYS. Give NAME.pub to \
+            others; put theirs into that folder, and their signatures are shown under the names of these files.
             """,
         subcommands: [KeysNewCommand.self, KeysListCommand.self])
 }
@@ -23,7 +23,7 @@ struct KeysCommand: ParsableCommand {
 struct KeysNewCommand: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "new", abstract: "Make a key.")
 
-    @Argument(help: "The name that its signatures carry.")
+    @Argument(help: "The signer's name in its signatures.")
     var name: String
 
     func run() throws {
@@ -60,7 +60,7 @@ struct KeysListCommand: ParsableCommand {
         let width = entries.map(\.name.count).max() ?? 0
         for entry in entries {
             printLine(
-                "\(entry.name.padded(to: width))  \(entry.publicKey.hexadecimal)  \(entry.hasSecret ? "own" : "of others")"
+                "\(entry.name.padded(to: width))  \(entry.publicKey.hexadecimal)  \(entry.hasSecret ? "own" : "public")"
             )
         }
     }
@@ -70,9 +70,9 @@ struct SignCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sign", abstract: "Sign a model file, or a bundle's model, as it is now.",
         discussion: """
-            The signature covers every section, what kind it is and its checksum: weights, tokenizer, template, profiles. \
-            'tiller verify' checks it, and refuses a file from which anything is gone; profiles that are added later it \
-            names. Signing reads the whole file first. An earlier signature by the same key is replaced.
+            The signature covers the kind and checksum of every section: weights, tokenizer, template, profiles. 'tiller \
+            verify' checks it, refuses a file from which anything is missing, and names profiles that were added later. \
+            Signing first reads the whole file. It replaces an earlier signature by the same key.
             """)
 
     @Argument(help: "The model, a .tiller file.")
@@ -91,7 +91,7 @@ struct SignCommand: ParsableCommand {
         let dropped = try TillerStore.add(key.sign(sections, scope: .file), in: file)
         printLine("signed    \(file.printableLine), \(sections.count) sections, by '\(key.name)'")
         for signature in dropped {
-            printLine("dropped   what no longer held: signed \(names.name(signature))".printableLine)
+            printLine("dropped   outdated signature: signed \(names.name(signature))".printableLine)
         }
     }
 }

@@ -65,7 +65,7 @@ struct SignatureNames {
             let problem =
                 signature.isValid
                 ? judgement.problem(besides: others)
-                : "a signature is not valid; the file was changed by somebody else"
+                : "a signature is not valid; the file was changed without the signer's key"
             if let problem, refusal == nil {
                 refusal = signature.isValid ? "signed \(name(signature)), but \(problem)" : problem
             }
@@ -107,11 +107,11 @@ struct SignatureNames {
         if let date = signature.date {
             line += " on \(WallClock.isoDate(secondsSince1970: date).prefix(10))"
         } else {
-            line += " in version 1, which leaves open of what kind the sections are; have it signed anew"
+            line += " in version 1, which does not cover the kinds of sections; have it signed again"
         }
         if signature.scope == .profile {
             let profile = file.profiles.first { file.ownSignatures(of: $0).contains(signature) }
-            line += profile.map { ": profile '\($0.name)'" } ?? ": a profile that is gone"
+            line += profile.map { ": profile '\($0.name)'" } ?? ": a profile that was removed"
         }
         if !judgement.addedProfiles.isEmpty {
             line +=

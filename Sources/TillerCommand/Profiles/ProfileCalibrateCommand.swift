@@ -16,9 +16,9 @@ struct ProfileCalibrateCommand: ParsableCommand {
         commandName: "calibrate", abstract: "Find a profile's best strength and its safe range.",
         usage: "tiller profile calibrate <file> <name> --validation <path>",
         discussion: """
-            Both signs are tried: what each strength does to the validation pairs, and what it costs on text that has \
-            nothing to do with the profile (mean KL divergence in nats by token). Recommended is the greatest effect \
-            within the budget; the safe range ends where text falls apart. Both go into the profile, with the curve.
+            Strengths of both signs are tried: their effect on the validation pairs, and their cost on neutral text (mean \
+            KL divergence in nats per token). The one with the greatest effect within the budget is recommended; the safe \
+            range ends where text falls apart. Both are stored in the profile, with the curve.
             """)
 
     @Argument(help: "The model, a .tiller file.")
@@ -34,15 +34,15 @@ struct ProfileCalibrateCommand: ParsableCommand {
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("The budget: KL on neutral text, in nats by token.", valueName: "nats"))
+        help: ArgumentHelp("The budget: mean KL on neutral text, in nats per token.", valueName: "nats"))
     var damage = 0.05
 
-    @Option(parsing: .unconditional, help: "Score at most so many pairs, spread evenly over the file.")
+    @Option(parsing: .unconditional, help: "Score at most this many pairs, spread evenly over the file.")
     var maxPairs = 96
 
     @Option(
         help: ArgumentHelp(
-            "A folder for the curve as a picture and as JSON; it is made if there is none.", valueName: "dir")
+            "A folder for the curve as a picture and as JSON; created if missing.", valueName: "dir")
     )
     var report: String?
 
@@ -96,7 +96,7 @@ struct ProfileCalibrateCommand: ParsableCommand {
             printLine(
                 "recommended \(profile.recommendedStrength), safe \(profile.minimumStrength) … "
                     + "\(profile.maximumStrength)"
-                    + (isCertain ? "" : "; its effect cannot be told from none on these pairs"))
+                    + (isCertain ? "" : "; its effect is not significant on these pairs"))
         } else {
             printLine(
                 "no strength within \(damage) nats moves these pairs to their positive side; '\(name)' keeps "

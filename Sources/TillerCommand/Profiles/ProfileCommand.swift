@@ -126,7 +126,7 @@ struct ProfileRemoveCommand: ParsableCommand {
     func run() throws {
         _ = try openModelFile(file).requireProfile(named: name)
         try TillerProfileStore.remove(name, in: file)
-        printLine("removed '\(name)'; 'tiller compact' gives its bytes back")
+        printLine("removed '\(name)'; 'tiller compact' frees its space")
     }
 }
 
@@ -145,7 +145,7 @@ struct ProfileRenameCommand: ParsableCommand {
         let model = try openModelFile(file)
         _ = try model.requireProfile(named: name)
         guard newName == name || !model.profiles.contains(where: { $0.name == newName }) else {
-            throw TillerError.invalidProfile("there is a profile '\(newName)' already; remove it first")
+            throw TillerError.invalidProfile("there is already a profile '\(newName)'; remove it first")
         }
         try TillerProfileStore.rename(name, to: newName, in: file)
         printLine("renamed '\(name)' to '\(newName)'")
@@ -155,7 +155,7 @@ struct ProfileRenameCommand: ParsableCommand {
 /// Refuses names that are unsafe in a shell or a file system.
 func requireValid(profileName name: String) throws(TillerError) {
     guard StoredProfile.isValidName(name) else {
-        throw .invalidOption("'\(name)' is no profile name, expected 1 to 64 of A-Z a-z 0-9 . _ -")
+        throw .invalidOption("'\(name)' is not a profile name, expected 1 to 64 of A-Z a-z 0-9 . _ -")
     }
 }
 
@@ -211,6 +211,6 @@ extension SteeringProfile {
 extension SteeringProfile.Gate {
     fileprivate var text: String {
         "vector \(vector) \(comparison.rawValue) \(threshold) after layer \(layer), "
-            + (scope == .token ? "by each token" : "by the prompt")
+            + (scope == .token ? "in each token" : "in the whole prompt")
     }
 }

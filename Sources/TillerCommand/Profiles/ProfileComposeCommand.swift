@@ -10,10 +10,10 @@ import Training
 struct ProfileComposeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "compose",
-        abstract: "Find strengths at which several profiles together keep to one damage.",
+        abstract: "Find strengths at which several profiles together stay within a KL budget.",
         discussion: """
-            Prints a strength for each profile, to be given with --steer, what each costs alone and all together, \
-            and the cosines of what they do: profiles that pull the same way add up to more than one bargained for.
+            Prints a strength for each profile, to be given with --steer, the cost of each alone and of all together, \
+            and the cosines between their effects on the states: profiles that act alike add up to more than intended.
             """)
 
     @Argument(help: "The model, a .tiller file.")
@@ -26,7 +26,7 @@ struct ProfileComposeCommand: ParsableCommand {
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("The budget: KL on neutral text, in nats by token.", valueName: "nats"))
+        help: ArgumentHelp("The budget: mean KL on neutral text, in nats per token.", valueName: "nats"))
     var damage = 0.05
 
     @Flag(help: "Print one JSON object.")
@@ -50,8 +50,8 @@ struct ProfileComposeCommand: ParsableCommand {
         }
         let alone = result.parts.reduce(0) { $0 + $1.damage }
         printLine(
-            "together \(formatted(result.spent, digits: 4)) nats per token of \(formatted(result.budget, digits: 4)); on "
-                + "other text \(formatted(result.damage, digits: 4)), where alone they add up to "
+            "together \(formatted(result.spent, digits: 4)) of \(formatted(result.budget, digits: 4)) nats per token; on "
+                + "other text \(formatted(result.damage, digits: 4)), where the profiles alone add up to "
                 + formatted(alone, digits: 4))
         printLine(
             result.parts.map { "--steer \($0.name)=\(formatted(Double($0.strength), digits: 3))" }

@@ -15,12 +15,12 @@ import Training
 struct ProfileEvaluateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "evaluate",
-        abstract: "Measure a profile against negative controls, and keep the receipt.",
+        abstract: "Measure a profile against negative controls, and store a receipt.",
         discussion: """
-            Effect, dose-response and damage of the recommended strength on items that the profile was not trained \
-            on, beside random directions, shuffled labels and, for what an expert taught, random rotations, all at \
-            the same damage. A profile that does not beat them is listed as "not demonstrated". The receipt goes \
-            with the profile; 'tiller profile verify' runs it again.
+            Effect, dose-response and damage (KL on neutral text) of the recommended strength are measured on items \
+            that the profile was not trained on, and compared with random directions, shuffled labels and, for a profile \
+            from an expert, random rotations, all at the same damage. A profile that does not beat them is listed as \
+            "not demonstrated". The receipt is stored in the profile; 'tiller profile verify' runs it again.
             """)
 
     @Argument(help: "The model, a .tiller file.")
@@ -35,17 +35,17 @@ struct ProfileEvaluateCommand: ParsableCommand {
             valueName: "path"))
     var items: String
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("What all chance follows from.", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("The seed of all random choices.", valueName: "n"))
     var seed: UInt64 = 1
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Random directions; a third as many of the other controls.", valueName: "n"))
+        help: ArgumentHelp("Random directions; a third as many of each other control.", valueName: "n"))
     var controls = ReceiptOptions().controlCount
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Score at most so many items, spread evenly over the file.", valueName: "n"))
+        help: ArgumentHelp("Score at most this many items, spread evenly over the file.", valueName: "n"))
     var maxItems = ReceiptOptions().maximumItemCount
 
     @Flag(help: "Print one JSON object.")
@@ -78,16 +78,16 @@ struct ProfileVerifyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Run the receipts of profiles again and compare.",
         discussion: """
-            Every figure must come out to the bit, on any kernels and any number of threads. Only if another version of the \
-            program made the receipt, or another mathematical library (as of a processor without fused \
-            multiply-add), figures may differ by \(ReceiptVerification.tolerance.absolute) and \
+            Every figure must be the same to the bit, with any instruction set and any number of threads. Only if the \
+            receipt was made by another version of the program or with another mathematical library (as on a processor \
+            without fused multiply-add), figures may differ by \(ReceiptVerification.tolerance.absolute) and \
             \(Int(ReceiptVerification.tolerance.relative * 100)) % of themselves. A changed profile or receipt, \
-            other weights, or another cache are refused.
+            other weights, and another type of cache are refused.
             """)
 
     @Argument(help: "The model, a .tiller file.")
     var file: String
-    @Argument(help: "The profile's name; all that have receipts unless given.")
+    @Argument(help: "The profile's name; by default all that have receipts.")
     var name: String?
 
     @Option(
@@ -117,7 +117,7 @@ struct ProfileVerifyCommand: ParsableCommand {
             bar.finish()
             let label = result.isDemonstrated ? "demonstrated" : "not demonstrated"
             switch result.outcome {
-            case .identical: printLine("\(profile.name): verified, every figure to the bit; \(label)")
+            case .identical: printLine("\(profile.name): verified, all figures are identical; \(label)")
             case .close(let difference, let leniency):
                 printLine(
                     "\(profile.name): verified within the tolerance for \(leniency.rawValue), largest difference "
@@ -142,10 +142,10 @@ extension ProfileReceipt {
             "receipt      \(isDemonstrated ? "demonstrated" : "not demonstrated"), strength \(number(body["strength"], 2)), "
                 + "\(number(body["items"], 0)) items in \(number(body["groups"], 0)) groups, seed "
                 + (body["seed"]?.stringValue ?? "?").printableLine,
-            "  effect     \(number(body["effect"])) nats by token (\(range(body["interval"]))), p = \(number(body["p"], 4)), "
+            "  effect     \(number(body["effect"])) nats per token (\(range(body["interval"]))), p = \(number(body["p"], 4)), "
                 + "\(formatted(share, digits: 0)) % of the items go the other way",
-            "  slope      \(number(body["slope"])) nats by unit of strength (\(range(body["slope_interval"])))",
-            "  damage     \(number(body["damage"]?["kl"], 4)) nats by token, perplexity \(number(body["damage"]?["plain_perplexity"], 2)) "
+            "  slope      \(number(body["slope"])) nats per unit of strength (\(range(body["slope_interval"])))",
+            "  damage     \(number(body["damage"]?["kl"], 4)) nats per token, perplexity \(number(body["damage"]?["plain_perplexity"], 2)) "
                 + "→ \(number(body["damage"]?["perplexity"], 2)) on neutral text",
         ]
         for (kind, word) in [

@@ -14,15 +14,15 @@ struct ProfileGateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "gate", abstract: "Let a profile act only where a condition holds.",
         discussion: """
-            The condition is the direction of another profile of the file: states after its layer are projected on it, \
-            in units of that layer's RMS, and the gate opens above or below a threshold. Each token decides for \
-            itself, or with --once the mean over the prompt decides about the answer. With --pairs the threshold is \
-            found: halfway between the positive sides, for which it opens, and the negative ones.
+            The condition is the direction of another profile in the file: states after its layer are projected onto \
+            it, in units of that layer's RMS, and the gate opens above or below a threshold. Each token decides for \
+            itself or, with --once, the mean over the prompt decides for the answer. --pairs finds the threshold: halfway \
+            between the positive sides, for which the gate opens, and the negative ones.
             """)
 
     @Argument(help: "The model, a .tiller file.")
     var file: String
-    @Argument(help: "The profile that shall wait.")
+    @Argument(help: "The profile that gets the gate.")
     var name: String
 
     @Option(help: ArgumentHelp("The profile whose direction is the condition.", valueName: "condition"))
@@ -42,14 +42,14 @@ struct ProfileGateCommand: ParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "The layer after which the condition is read; the condition's last one that comes in time unless given.",
+            "The layer after which the condition is read; by default its last one before the profile acts.",
             valueName: "layer"))
     var layer: Int?
 
-    @Flag(help: "Decide once, by the prompt, about what is generated after it.")
+    @Flag(help: "Decide once, from the prompt, for all that is generated after it.")
     var once = false
 
-    @Flag(help: "Take the gate away.")
+    @Flag(help: "Remove the gate.")
     var off = false
 
     @OptionGroup(title: "Machine") var engineOptions: EngineOptions
@@ -71,7 +71,7 @@ struct ProfileGateCommand: ParsableCommand {
             let condition = try model.requireProfile(named: when)
             guard profile.phase != .prompt || !once else {
                 throw TillerError.invalidOption(
-                    "'\(name)' acts on the prompt alone; what the whole prompt decides comes too late for it")
+                    "'\(name)' acts only on the prompt; a decision by the whole prompt comes too late for it")
             }
             let (layer, direction) = try read(condition, for: profile)
             let vector = profile.vectors.firstIndex(of: direction) ?? profile.vectors.count
@@ -85,7 +85,7 @@ struct ProfileGateCommand: ParsableCommand {
                     + (once ? "decided by the prompt" : "decided by each token"))
         } else {
             for index in profile.operations.indices { profile.operations[index].gate = nil }
-            printLine("'\(name)' acts always")
+            printLine("'\(name)' always acts")
         }
         // The user has already accepted a profile of another source. A receipt for other gates does not apply.
         try TillerProfileStore.add(
@@ -143,7 +143,7 @@ struct ProfileGateCommand: ParsableCommand {
         printLine(
             "positive sides at \(formatted(found.positiveMean, digits: 3)), negative at "
                 + "\(formatted(found.negativeMean, digits: 3)); "
-                + "\(formatted(found.accuracy * 100, digits: 0)) % are told right")
+                + "\(formatted(found.accuracy * 100, digits: 0)) % are classified correctly")
         return (found.comparison, found.threshold)
     }
 }

@@ -13,8 +13,8 @@ struct ProfileExportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export", abstract: "Write a profile to a file of its own.",
         discussion: """
-            OUTPUT ending in .gguf becomes a control vector for llama.cpp, with the strength multiplied in; \
-            anything else becomes a .tillerprofile file.
+            An output whose name ends in .gguf becomes a control vector for llama.cpp, multiplied by the strength; any \
+            other becomes a .tillerprofile file.
             """)
 
     @Argument(help: "The model, a .tiller file.")
@@ -27,7 +27,7 @@ struct ProfileExportCommand: ParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Strength of a control vector; the recommended one unless given.", valueName: "x"))
+            "Strength of a control vector; the recommended one by default.", valueName: "x"))
     var strength: Float?
 
     @Option(help: ArgumentHelp("Sign it with this key, made by 'tiller keys new'.", valueName: "name"))
@@ -54,7 +54,7 @@ struct ProfileExportCommand: ParsableCommand {
         if output.hasSuffix(".gguf") {
             guard key == nil else {
                 throw TillerError.invalidOption(
-                    "--sign belongs to .tillerprofile files; GGUF has no place for signatures")
+                    "--sign is for .tillerprofile files; GGUF has no place for signatures")
             }
             let architecture = model.manifest.configuration.family
             let vector = try ControlVector(
@@ -63,7 +63,7 @@ struct ProfileExportCommand: ParsableCommand {
         } else {
             guard strength == nil else {
                 throw TillerError.invalidOption(
-                    "--strength belongs to control vectors; profiles keep theirs apart")
+                    "--strength is for control vectors; .tillerprofile files store it separately")
             }
             // Signatures of others stay valid, since the section's bytes do not change.
             signatures = model.profiles.first { $0.name == name }.map(model.ownSignatures) ?? []
@@ -95,7 +95,7 @@ struct ProfileImportCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The profile's name here; its own, or the file's, unless given.", valueName: "name"))
+            "The profile's name here; by default its own, or the file's.", valueName: "name"))
     var name: String?
 
     @Flag(
@@ -109,7 +109,7 @@ struct ProfileImportCommand: ParsableCommand {
         if let name, name != profile.name {
             profile.name = name
             if !signatures.isEmpty {
-                writeError("tiller: warning: under another name the profile is no longer what was signed")
+                writeError("tiller: warning: under another name the profile does not match its signature")
             }
             signatures = []
         }
@@ -118,7 +118,7 @@ struct ProfileImportCommand: ParsableCommand {
         try requireValid(profileName: profile.name)
         guard force || !model.profiles.contains(where: { $0.name == profile.name }) else {
             throw TillerError.invalidProfile(
-                "there is a profile '\(profile.name)' already; choose another --name, or --force to replace it"
+                "there is already a profile '\(profile.name)'; choose another --name, or use --force to replace it"
             )
         }
         guard force || profile.sourceHash == model.manifest.source.sha256 else {

@@ -17,9 +17,9 @@ struct ProfileTrainCommand: ParsableCommand {
         commandName: "train", abstract: "Train a profile from contrastive pairs and store it in the file.",
         discussion: """
             Pairs are JSON lines {"positive": …, "negative": …} with an optional "prompt" that both sides answer. \
-            States are read from the very weights of the file. Where the concept is read and which layers are steered \
-            is tried out on a part of the pairs; the strength is calibrated so that text which has nothing to do \
-            with the profile hardly changes.
+            Hidden states are computed with the file's own weights. Where the concept is read and which layers are \
+            steered is chosen on a part of the pairs; the strength is calibrated so that text unrelated to the profile \
+            hardly changes.
             """)
 
     @Argument(help: "The model, a .tiller file.")
@@ -38,27 +38,28 @@ struct ProfileTrainCommand: ParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Steered layers, as in 10-18 or 8,12; chosen by effect unless given.", valueName: "layers"))
+            "Steered layers, as in 10-18 or 8,12; by default chosen by effect.", valueName: "layers"))
     var layers: String?
 
     @Option(
         help: ArgumentHelp(
-            "Where the concept is read: answers (all tokens of a side), last (its last one) or prompts (those with "
-                + "one of two fixed answers against those with the other); chosen by effect unless given."))
+            "Where the concept is read: answers (all tokens of a side), last (its last one) or prompts (those with one "
+                + "of two fixed answers, compared with those with the other); by default chosen by effect."))
     var source: StateSource?
 
-    @Option(help: "Use at most so many pairs, spread evenly over the file.")
+    @Option(help: "Use at most this many pairs, spread evenly over the file.")
     var maxPairs = TrainingOptions(name: "").maximumPairCount
 
     @Option(
         help: ArgumentHelp(
-            "What is done with the direction; head-add learns anew from what the attention's heads read.",
+            "What is done with the direction; head-add learns new ones from the outputs of attention heads.",
             valueName: "operation"))
     var operation = TrainedOperation.add
 
     @Option(
         help: ArgumentHelp(
-            "Where it steers; all but add and project-out act on residual alone.", valueName: "site"))
+            "Where it steers; all operations but add and project-out act only on residual.", valueName: "site"
+        ))
     var site = SteeringProfile.Site.residual
 
     @Option(help: ArgumentHelp("When it steers.", valueName: "phase"))
@@ -67,7 +68,7 @@ struct ProfileTrainCommand: ParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Leave so many positions at the beginning of a text alone; 0 for add and head-add, 1 for others, unless given.",
+            "Do not steer this many positions at the beginning of a text; by default 0 for add and head-add, 1 for others.",
             valueName: "n"))
     var spare: Int?
 
@@ -147,7 +148,8 @@ func parseLayers(_ text: String) throws -> [Int] {
         case (2, .some(let first), .some(let last)) where first <= last && last - first < 1024:
             layers += first...last
         default:
-            throw TillerError.invalidOption("'\(text)' is no list of layers, expected as in 10-18 or 3,7")
+            throw TillerError.invalidOption(
+                "'\(text)' is not a list of layers, expected one as in 10-18 or 3,7")
         }
     }
     return layers
