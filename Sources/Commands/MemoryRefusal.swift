@@ -19,11 +19,11 @@ package func memoryRefusal(
     guard needed > available else { return nil }
     let advice =
         fittingContext.map { "--context \($0) fits" }
-        ?? fittingResident().map { "--resident \($0) fits, and is slower" }
+        ?? fittingResident().map { "--resident \($0) fits, but is slower" }
         ?? "a smaller model, or fewer bits by 'tiller convert --weights int4', may fit"
     return
         "\(path) with a context of \(context) tokens needs \(formatted(bytes: needed)) of memory, "
-        + "\(formatted(bytes: available)) are available; \(advice), --overcommit runs it anyway"
+        + "\(formatted(bytes: available)) is available; \(advice), --overcommit runs it anyway"
 }
 
 extension EngineSettings {

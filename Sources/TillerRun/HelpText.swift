@@ -11,10 +11,10 @@ enum HelpText {
     static func program(_ name: String, isBundle: Bool) -> String {
         let (overview, discussion) =
             isBundle
-            ? ("A steerable language model and all that runs it.", "Without a subcommand: a chat.")
+            ? ("A steerable language model and the program that runs it.", "Without a subcommand: a chat.")
             : (
                 "Runs steerable language models from .tiller files.",
-                "Needs nothing but itself. 'tiller' has the same commands and more: it makes the files."
+                "Has no dependencies. 'tiller' has the same commands and more: it makes the files."
             )
         var lines = [
             "OVERVIEW: \(overview)", "", discussion, "",

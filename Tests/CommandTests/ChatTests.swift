@@ -30,7 +30,7 @@ import Testing
         for text in [
             "/steer  ", "system message set", "new tokens", "steering: v=2.0", "│",
             "no steering; profiles: v",
-            "saved 3 messages", "took back: hello", "a new conversation", "loaded 3 messages",
+            "saved 3 messages", "removed: hello", "a new conversation", "loaded 3 messages",
         ] {
             #expect(outcome.output.contains(text), "\(text)")
         }
@@ -80,7 +80,7 @@ import Testing
             #"{"messages": [{"role": "user", "content": "\u001b]0;x\u0007\u202e\u009by"}]}"#, to: "evil.json")
         let outcome = chat(steerable(), "/load \(place.path("evil.json"))", "/undo")
         #expect(outcome.status == 0)
-        #expect(outcome.output.contains("took back: \u{FFFD}]0;x\u{FFFD}\u{FFFD}\u{FFFD}y"))
+        #expect(outcome.output.contains("removed: \u{FFFD}]0;x\u{FFFD}\u{FFFD}\u{FFFD}y"))
     }
 
     @Test func aStopEndsAnAnswer() throws {
@@ -96,7 +96,7 @@ import Testing
         let model = place.convert("llama")
         place.write("precious", to: "notes.txt")
         expectRefusal(
-            chat(model, "/save \(place.path("notes.txt"))"), code: 1, saying: "no saved conversation")
+            chat(model, "/save \(place.path("notes.txt"))"), code: 1, saying: "not a saved conversation")
         #expect(place.text(of: "notes.txt") == "precious")
     }
 

@@ -50,7 +50,7 @@ import Testing
         let chat = place.tiller(
             ["chat", model, "--max-tokens", "6", "--max-divergence", "0.1"],
             input: Array("hello\n/compare vowels=4\n".utf8))
-        #expect(chat.status == 0 && chat.output.contains("KL by token"), "\(chat.error)")
+        #expect(chat.status == 0 && chat.output.contains("KL per token"), "\(chat.error)")
     }
 
     @Test func aReceiptIsMadeShownCarriedAndVerified() throws {

@@ -118,10 +118,10 @@ import Testing
             expectRefusal(place.tiller(command + ["Bob"]), code: 1, saying: "'Bob'")
             expectRefusal(place.tiller(command + ["Eve"]), code: 1, saying: "no public key 'Eve' is known")
             let small = place.run(Workplace.executable + "-run", command + ["Ada"])
-            expectRefusal(small, code: 1, saying: "this program checks none")
+            expectRefusal(small, code: 1, saying: "this program cannot check it")
         }
         let small = place.run(Workplace.executable + "-run", ["verify", model, "--signed-by", "Ada"])
-        expectRefusal(small, code: 1, saying: "this program checks none")
+        expectRefusal(small, code: 1, saying: "this program cannot check it")
     }
 
     @Test func aForeignFileAmongTheKeysStopsNothing() throws {

@@ -15,12 +15,12 @@ struct ChatCommands {
         ("/steer", "show the steering; /steer NAME[=STRENGTH] … sets it, /steer off ends it"),
         (
             "/compare",
-            "the last question answered plain and steered, and how far apart; /compare NAME[=STRENGTH] …"
+            "answer the last question plain and steered, and compare; /compare NAME[=STRENGTH] …"
         ),
         ("/system TEXT", "set the system message; without text, remove it"),
         ("/regenerate", "replace the last answer"),
-        ("/undo", "take the last question and its answer back"),
-        ("/reset", "forget all messages but the system's"),
+        ("/undo", "remove the last question and its answer"),
+        ("/reset", "forget all messages but the system message"),
         ("/save FILE", "write the conversation as JSON"),
         ("/load FILE", "read a conversation"),
         ("/stats", "speed and context of the last answer"),
@@ -59,7 +59,7 @@ struct ChatCommands {
             conversation.setSystem(argument)
             printLine(argument.isEmpty ? "no system message" : "system message set")
         case "/regenerate", "/regen": try conversation.regenerate()
-        case "/undo": printLine("took back: \(try conversation.undo().printable)")
+        case "/undo": printLine("removed: \(try conversation.undo().printable)")
         case "/reset", "/clear":
             conversation.replaceMessages(conversation.messages.filter { $0.role == "system" })
             printLine("a new conversation")
@@ -68,7 +68,7 @@ struct ChatCommands {
         case "/stats": printStatistics()
         default:
             throw TillerError.invalidOption(
-                "unknown command \(parts[0]); /help lists what there is, and a message that begins with / is written "
+                "unknown command \(parts[0]); /help lists all commands, and a message that begins with / is written "
                     + "with // or after a space")
         }
         return true
@@ -77,7 +77,7 @@ struct ChatCommands {
     private func printHelp() {
         for (usage, meaning) in Self.help { printLine("\(usage.padded(to: 14)) \(meaning)") }
         printLine(
-            "\("//TEXT".padded(to: 14)) a message that begins with a slash; a space before it does the same")
+            "\("//TEXT".padded(to: 14)) a message that begins with a slash; a leading space does the same")
     }
 
     // MARK: - Steering
@@ -119,7 +119,7 @@ struct ChatCommands {
     private func compare(_ argument: String) throws {
         let steering = argument.isEmpty ? conversation.session.steering : try selection(argument)
         guard !steering.isEmpty else {
-            throw TillerError.invalidOption("nothing steers; /steer NAME first, or /compare NAME")
+            throw TillerError.invalidOption("no profile is in use; /steer NAME first, or /compare NAME")
         }
         let title = try describe(steering)
         let comparison = try conversation.compare(with: steering)
@@ -137,7 +137,7 @@ struct ChatCommands {
         let path = argument.withHomeFolder
         // /save overwrites only its own files, since its argument is typed in passing.
         if access(path, F_OK) == 0, (try? Self.readMessages(path)) == nil {
-            throw .invalidFile("\(path) exists and is no saved conversation; choose another name")
+            throw .invalidFile("\(path) exists and is not a saved conversation; choose another name")
         }
         let messages = conversation.messages
         let text = Message.json(messages).serialized(pretty: true) + "\n"

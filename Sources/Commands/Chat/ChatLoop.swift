@@ -72,8 +72,8 @@ struct ChatLoop {
         } catch var error as TillerError {
             if case .contextOverflow(let needed, _) = error {
                 error = .invalidOption(
-                    "the conversation needs \(needed) tokens of \(conversation.session.contextLength); /undo or /reset "
-                        + "makes room, --context gives more")
+                    "the conversation needs \(needed) of \(conversation.session.contextLength) tokens; /undo or /reset "
+                        + "makes room, --context sets the limit")
             }
             // A script that pipes its turns needs to see the failure.
             guard isTerminal else { throw error }

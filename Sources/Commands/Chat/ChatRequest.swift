@@ -14,21 +14,21 @@ package struct ChatRequest: TextRequest {
     package init() {}
 
     package static let summary = CommandSummary(
-        name: "chat", abstract: "Chat with a model; /help lists what can be typed.",
+        name: "chat", abstract: "Chat with a model; /help lists the chat's commands.",
         discussion: """
-            Ctrl-C stops an answer, Ctrl-D ends the chat. Lines can also come through a pipe, one message or \
-            command each; the first that fails ends the chat then. A message that begins with a slash is written \
-            with two, or after a space.
+            Ctrl-C stops an answer, Ctrl-D ends the chat. Input can also come through a pipe, one message or \
+            command per line; there the first that fails ends the chat. A message that begins with a slash is \
+            written with two slashes, or after a space.
             """)
 
     package static let options: [CommandOption<Self>] = [
         .file(\.settings.file),
         .value("system", "text", "A system message.", \.system),
-        .value("context", "n", "Tokens of the whole conversation; 4096 unless given.", \.settings.context),
-        .value("max-tokens", "n", "The most tokens of an answer.", \.settings.generation.maximumTokens),
+        .value("context", "n", "Maximum tokens of the conversation; 4096 by default.", \.settings.context),
+        .value("max-tokens", "n", "Maximum tokens of an answer.", \.settings.generation.maximumTokens),
         stop,
         .value(
-            "session", "file", "Keep the conversation, and what was computed for it, in this file.",
+            "session", "file", "Keep the conversation and its computed state in this file.",
             \.settings.sessionFile, kind: .word),
         overcommit, requiredSigner,
     ]

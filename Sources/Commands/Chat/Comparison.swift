@@ -29,11 +29,11 @@ struct Comparison {
         let mean = nats.reduce(0, +) / Double(nats.count)
         let parting =
             commonTokenCount == 0
-            ? "they part at the first token" : "they part after \(commonTokenCount) tokens"
+            ? "they differ from the first token" : "they differ after \(commonTokenCount) tokens"
         let share = divergences.map(\.share).reduce(0, +) / Double(divergences.count)
         let shareText = share < 1 ? ", \(formatted(share * 100, digits: 0)) % steered" : ""
         return (plain == steered ? "both are the same" : parting)
-            + "; KL by token \(Self.bars(nats)) mean \(formatted(mean, digits: 3)), largest "
+            + "; KL per token \(Self.bars(nats)) mean \(formatted(mean, digits: 3)), largest "
             + "\(formatted(nats.max() ?? 0, digits: 3)) nats\(shareText)"
     }
 

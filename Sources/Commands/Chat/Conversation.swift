@@ -52,7 +52,7 @@ final class Conversation {
     /// Replaces the last answer with a new one.
     func regenerate() throws {
         guard messages.last?.role == "assistant" else {
-            throw TillerError.invalidOption("there is no answer to generate anew")
+            throw TillerError.invalidOption("there is no answer to generate again")
         }
         let old = messages.removeLast()
         do { try generateAnswer() } catch {

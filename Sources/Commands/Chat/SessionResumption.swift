@@ -21,7 +21,7 @@ extension Session {
         }
         let file = try openSessionFile(path)
         if case .other(let reason) = try restore(file, path: path) {
-            writeError("tiller: \("\(path) belongs to \(reason)".printableLine); everything is computed anew")
+            writeError("tiller: \("\(path) belongs to \(reason)".printableLine); all is computed again")
         }
         return try Message.list(in: file.conversation, of: path)
     }

@@ -14,7 +14,7 @@ package enum Reading {
 extension OptionDeclaration {
     /// The option that replaces the file argument in bundles.
     package static let model = Self(
-        name: "model", kind: .text, valueName: "file", help: "Another model than the one in this program.")
+        name: "model", kind: .text, valueName: "file", help: "A model in place of this program's own.")
 }
 
 extension CommandRequest {
@@ -91,7 +91,7 @@ private struct ArgumentReader {
 
     private mutating func take(file: String) throws(UsageError) {
         guard !hasOwnModel, values["file"] == nil else {
-            let hint = hasOwnModel ? ", this program has its model; --model takes another" : ""
+            let hint = hasOwnModel ? ", this program contains its model; --model takes another" : ""
             throw UsageError("unexpected argument '\(file)'\(hint)")
         }
         values["file"] = [file]

@@ -12,10 +12,10 @@ extension SamplingOptions: OptionTarget {
         .value("temperature", "t", "Randomness; 0 always takes the most likely token.", \.temperature),
         .value("top-k", "k", "Keep the k most likely tokens; 0 keeps all.", \.topK),
         .value(
-            "top-p", "p", "Of what top-k and min-p leave, keep the most likely tokens up to this share.",
+            "top-p", "p", "Of the tokens left by top-k and min-p, keep the best up to this probability.",
             \.topP),
         .value(
-            "min-p", "p", "Keep tokens at least this likely relative to the best; cuts before top-p.", \.minP),
+            "min-p", "p", "Keep tokens at least this likely relative to the best; before top-p.", \.minP),
         .value(
             "repetition-penalty", "x",
             "Divide the logits of recent tokens, before the other penalties; 1 is off.", \.repetitionPenalty),
@@ -64,12 +64,12 @@ package struct SteeringChoice: OptionTarget, Sendable {
         profiles,
         .value(
             "max-divergence", "nats",
-            "The most that steering may move the distribution of each token, as KL in nats; 0 leaves the unsteered text.",
+            "Maximum KL in nats by which steering may change the distribution of each token; 0 gives the unsteered text.",
             \.maximumDivergence),
     ]
     package static let profiles = CommandOption<Self>.several(
         "steer", "name[=strength]",
-        "Apply a profile, at its recommended strength unless given; several add up.",
+        "Steer by a profile, at its recommended strength by default; several add up.",
         kind: .word
     ) { $1.profiles = try $0.map { try AppliedProfile(parsing: $0) } }
 
@@ -92,17 +92,17 @@ extension EngineSettings: OptionTarget {
     package static let options = [threads, kernels, cache, resident]
 
     package static let threads = CommandOption<Self>.value(
-        "threads", "n", "Threads; the physical cores allowed to the process unless given.", \.threads)
+        "threads", "n", "Threads; by default the physical cores allowed to the process.", \.threads)
     package static let kernels = CommandOption<Self>.value(
         "kernels", "name",
-        "Instruction set, one of \(KernelSet.allNames.joined(separator: ", ")); the best one unless given.",
+        "Instruction set, one of \(KernelSet.allNames.joined(separator: ", ")); the best one by default.",
         \.kernels, kind: .word)
     package static let cache = CommandOption<Self>.value(
-        "cache", "type", "Cache of keys and values; int8, or f32 for a model of f32 weights, unless given.",
+        "cache", "type", "Type of the KV cache; by default int8, or f32 for a model with f32 weights.",
         \.cache, kind: .word, choices: Engine.CacheType.allCases.map(\.rawValue))
     package static let resident = CommandOption<Self>.value(
         "resident", "mb",
-        "MB of the weights that may be in memory at once; layers beyond are mapped only while they are read. All unless given.",
+        "Maximum MB of weights in memory at once; further layers are mapped only while they are read. By default all.",
         \.resident)
 }
 

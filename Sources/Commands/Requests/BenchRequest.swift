@@ -23,8 +23,8 @@ package struct BenchRequest: CommandRequest {
     package static let summary = CommandSummary(
         name: "bench", abstract: "Measure prefill, decoding, loading and memory.",
         discussion:
-            "Without a model: what the kernels reach, one by one, on matrices of 2048 columns. With --steer all gates "
-            + "are open: what is timed is the most that a profile costs.")
+            "Without a model, each kernel is measured alone, on matrices of 2048 columns. With --steer all gates are "
+            + "open, so that the times include the most that a profile can cost.")
 
     package static var sections: [OptionSection<Self>] {
         [OptionSection(\.steering), OptionSection(\.engine), OptionSection()]
@@ -32,13 +32,13 @@ package struct BenchRequest: CommandRequest {
 
     package static let options: [CommandOption<Self>] = [
         .file(\.file),
-        .value("prompt-tokens", "n", "Tokens of the prefill; 0 skips it.", \.benchmark.promptTokens),
+        .value("prompt-tokens", "n", "Prompt tokens to prefill; 0 skips it.", \.benchmark.promptTokens),
         .value("generated-tokens", "n", "Tokens to decode; 0 skips it.", \.benchmark.generatedTokens),
         .value("depth", "n", "Tokens in the cache before each measurement.", \.benchmark.depth),
         .value("repetitions", "n", "Repetitions; medians are reported.", \.benchmark.repetitions),
         .flag(
             "operations",
-            "Measure instead what each kind of steering costs, against the plain model by turns.",
+            "Instead, measure the cost of each kind of steering, in turns with the plain model.",
             \.measuresOperations),
         .flag("json", "Print one JSON object.", \.printsJSON),
     ]
@@ -78,8 +78,8 @@ package struct BenchRequest: CommandRequest {
                 "\("decode \(options.generatedTokens)".padded(to: 14)) \(formatted(speed, digits: 1)) tokens/s"
             )
             printLine(
-                "reading        \(formatted(bytes: result.byteCountByToken)) by token, "
-                    + "\(formatted(share * 100, digits: 0)) % of plain reading, \(gigabytes(result.readBandwidth))"
+                "reading        \(formatted(bytes: result.byteCountByToken)) per token, "
+                    + "\(formatted(share * 100, digits: 0)) % of the memory bandwidth, \(gigabytes(result.readBandwidth))"
             )
         }
         printLine(
@@ -120,7 +120,7 @@ package struct BenchRequest: CommandRequest {
             return
         }
         printLine("kernels                 \(kernels.name), \(threads) threads")
-        printLine("plain reading           \(gigabytes(speeds.readBandwidth * 1e9))")
+        printLine("memory bandwidth        \(gigabytes(speeds.readBandwidth * 1e9))")
         printLine("int4 matrix × vector    \(gigabytes(speeds.int4VectorBandwidth * 1e9)) of weights")
         printLine("int8 matrix × vector    \(gigabytes(speeds.int8VectorBandwidth * 1e9)) of weights")
         printLine(

@@ -32,16 +32,16 @@ package struct GenerateRequest: TextRequest {
             "prompt", "text", "The text to continue; '-' reads standard input.", \.prompt, isRequired: true),
         .flag("chat", "Treat the prompt as a user's message in the model's chat format.", \.isChat),
         .value("system", "text", "A system message; implies --chat.", \.system),
-        .value("max-tokens", "n", "The most tokens to generate.", \.settings.generation.maximumTokens),
+        .value("max-tokens", "n", "Maximum tokens to generate.", \.settings.generation.maximumTokens),
         stop,
         .value(
-            "context", "n", "Tokens of prompt and answer together; 2048 unless given.", \.settings.context),
-        .flag("special", "Let special tokens written out in the prompt act as such.", \.parsesSpecial),
+            "context", "n", "Maximum tokens of prompt and answer; 2048 by default.", \.settings.context),
+        .flag("special", "Parse special tokens that are written out in the prompt.", \.parsesSpecial),
         .flag(
             "logprobs", "Report ln P of each token; needs --json.",
             \.settings.generation.reportsLogProbabilities),
         .value(
-            "session", "file", "Keep what was computed in this file, and use it where it still holds.",
+            "session", "file", "Keep the computed state in this file, and reuse it where it is still valid.",
             \.settings.sessionFile, kind: .word),
         overcommit, requiredSigner,
         .flag("json", "Print one JSON object instead of streaming text.", \.printsJSON),

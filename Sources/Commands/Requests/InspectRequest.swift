@@ -20,11 +20,11 @@ package struct InspectRequest: CommandRequest {
     package init() {}
 
     package static let summary = CommandSummary(
-        name: "inspect", abstract: "Show what is in a file, and the memory it will need.")
+        name: "inspect", abstract: "Show what a file contains, and the memory that it needs.")
 
     package static let options: [CommandOption<Self>] = [
         .file(\.file),
-        .value("context", "n", "Tokens of context for the prediction of memory.", \.context),
+        .value("context", "n", "Context length for the prediction of memory.", \.context),
         EngineSettings.resident.within(\.engine),
         .flag("tensors", "Also list every tensor.", \.listsTensors),
         .flag("json", "Print one JSON object.", \.printsJSON),

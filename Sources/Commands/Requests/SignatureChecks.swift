@@ -33,7 +33,7 @@ package typealias SignatureCheck = (TillerFile) throws -> SignatureReport
 func signatureCheck(_ signatures: SignatureChecks?, requiring signer: String?) throws -> SignatureCheck? {
     if let signer, signatures == nil {
         throw TillerError.invalidFile(
-            "a signature by '\(signer)' is required, and this program checks none; 'tiller' does")
+            "a signature by '\(signer)' is required, but this program cannot check it; 'tiller' can")
     }
     return try signatures?(signer)
 }

@@ -74,12 +74,12 @@ extension TextRequest {
         }
     }
     static var overcommit: CommandOption<Self> {
-        .flag("overcommit", "Run also where memory will not suffice.", \.settings.overcommits)
+        .flag("overcommit", "Run even if memory is predicted to be too small.", \.settings.overcommits)
     }
     static var requiredSigner: CommandOption<Self> {
         .value(
             "require-signed-by", "name",
-            "Run the file only if this key signed it and every byte is as signed; 'tiller' alone can tell.",
+            "Run the file only if this key signed it and every byte is unchanged; only 'tiller' can check.",
             \.settings.signer, kind: .word)
     }
 }

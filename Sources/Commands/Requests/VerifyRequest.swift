@@ -24,7 +24,7 @@ package struct VerifyRequest: CommandRequest {
         .file(\.file), .flag("json", "Print one JSON object.", \.printsJSON),
         .value(
             "signed-by", "name",
-            "Refuse the file unless this key signed it, NAME.pub in the folder of keys; 'tiller' alone can tell.",
+            "Refuse the file unless this key signed it, NAME.pub in the folder of keys; only 'tiller' can check.",
             \.signer, kind: .word),
     ]
 

@@ -32,7 +32,7 @@ package func textArguments() throws(TillerError) -> [String] {
 package func text(of bytes: [UInt8], from source: String) throws(TillerError) -> String {
     guard let text = String(validating: bytes, as: UTF8.self) else {
         throw .invalidFile(
-            "\(source) is not UTF-8 text: byte \(firstInvalidByte(of: bytes)) fits no character")
+            "\(source) is not UTF-8 text: byte \(firstInvalidByte(of: bytes)) is invalid")
     }
     return text
 }
