@@ -51,7 +51,7 @@ extension ModelSource {
                 profiles.append(profile)
             } else {
                 remarks.append(
-                    "profile '\(stored.name)' stays behind: it was made for another source model, "
+                    "profile '\(stored.name)' is not kept: it was made for another source model, "
                         + "\(profile.sourceHash.description.prefix(12))…")
             }
         }
@@ -63,7 +63,7 @@ extension ModelSource {
         return (
             profiles.filter(\.fitsEveryFile),
             profiles.filter { !$0.fitsEveryFile }.map {
-                "profile '\($0.name)' stays behind: it was made for the heads as the old file has them"
+                "profile '\($0.name)' is not kept: it was made for the head scaling of the old file"
             }
         )
     }

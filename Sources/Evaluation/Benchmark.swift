@@ -147,7 +147,7 @@ public struct Benchmark {
                 || acts(isPrompt: false, tokens: options.generatedTokens, from: max(options.depth, 1))
         else {
             throw .invalidProfile(
-                "what steers acts on none of the tokens to time, \(options.promptTokens) of a prompt and "
+                "the steering acts on none of the tokens to time, \(options.promptTokens) of a prompt and "
                     + "\(options.generatedTokens) generated: see its phase and positions with 'tiller profile show'"
             )
         }

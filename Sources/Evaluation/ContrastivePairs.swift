@@ -42,7 +42,7 @@ extension ContrastivePair {
             let prompt = row.value["prompt"] ?? .null
             guard prompt == .null || prompt.stringValue != nil else {
                 throw .invalidOption(
-                    "\(fileName), line \(row.line): 'prompt' is \(prompt.kindName), expected a text or nothing"
+                    "\(fileName), line \(row.line): 'prompt' is \(prompt.kindName), expected a text or none"
                 )
             }
             let pair = ContrastivePair(prompt: prompt.stringValue, positive: positive, negative: negative)

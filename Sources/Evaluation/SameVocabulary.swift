@@ -32,7 +32,7 @@ extension Engine {
         guard own != other else { return }
         let place = zip(own, other).prefix { $0 == $1 }.count
         throw .invalidOption(
-            "the model and its reference cut the text into different tokens from token \(place) on; "
+            "the model and its reference tokenize the text differently from token \(place) on; "
                 + "are they conversions of one model?")
     }
 }

@@ -91,13 +91,13 @@ extension ExpertiseGap.Verdict {
     package var explanation: String {
         switch self {
         case .expertReadsBetter:
-            "the expert reads this concept better than the target: it has something to teach"
+            "the expert represents this concept better than the target: it has something to teach"
         case .targetReadsBetter:
-            "the target reads this concept better than the expert, which has nothing to teach"
+            "the target represents this concept better than the expert, which has nothing to teach"
         case .noDifference:
-            "no difference between expert and target can be shown on these pairs; the expert has nothing to teach as "
-                + "far as they say"
-        case .expertCannotRead: "the expert does not read this concept; it has nothing to teach"
+            "no difference between expert and target is significant on these pairs; as far as they show, the expert "
+                + "has nothing to teach"
+        case .expertCannotRead: "the expert does not represent this concept; it has nothing to teach"
         }
     }
 }

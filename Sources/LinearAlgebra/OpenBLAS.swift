@@ -88,7 +88,7 @@ struct OpenBLAS: Sendable {
         let text = configuration().map { String(cString: $0) } ?? ""
         guard !text.split(separator: " ").contains("USE64BITINT") else {
             throw LinearAlgebraError(
-                .libraryUnsuitable, "the installed OpenBLAS counts in 64 bits (\(text)); expected 32")
+                .libraryUnsuitable, "the installed OpenBLAS has 64-bit integers (\(text)); expected 32")
         }
         let coreName = dlsym(handle, "openblas_get_corename").map {
             unsafeBitCast($0, to: (@convention(c) () -> UnsafePointer<CChar>?).self)

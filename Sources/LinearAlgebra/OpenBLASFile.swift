@@ -28,7 +28,7 @@ package enum OpenBLASFile {
         guard let value else { return folders.flatMap { folder in names.map { "\(folder)/\($0)" } } }
         guard value.hasPrefix("/") else {
             throw LinearAlgebraError(
-                .libraryMissing, "\(variable) is '\(value)'; expected the library's path from the root on")
+                .libraryMissing, "\(variable) is '\(value)'; expected the library's absolute path")
         }
         return [value]
     }

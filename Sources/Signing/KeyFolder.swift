@@ -99,13 +99,13 @@ package struct KeyFolder {
                     contents.warnings.append(Self.openSecret(secretPath(of: name)))
                 }
                 contents.entries.append(Entry(name: name, publicKey: publicKey, hasSecret: hasSecret))
-            } catch { contents.warnings.append("\(error); \(path)/\(file) is passed over") }
+            } catch { contents.warnings.append("\(error); \(path)/\(file) is skipped") }
         }
         return contents
     }
 
     private static func openSecret(_ file: String) -> String {
-        "\(file) is secret, but others can read or change it; chmod 600 it"
+        "\(file) is secret, but others can read or change it; run chmod 600 on it"
     }
 
     private func unfitName(_ name: String) -> FormatError {
@@ -118,7 +118,7 @@ package struct KeyFolder {
         guard !hasSmallOrder(key) else {
             throw FormatError(
                 .signatureSmallOrder, found: "\(key.hexadecimal) in \(file)",
-                expected: "a key that only its owner can sign by")
+                expected: "a key with which only its owner can sign")
         }
         return key
     }

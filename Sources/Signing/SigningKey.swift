@@ -58,7 +58,7 @@ extension Signature {
     package func check() throws(FormatError) {
         guard isValid else {
             throw FormatError(
-                .signatureValid, found: "a signature by \"\(signer)\" that does not fit",
+                .signatureValid, found: "a signature by \"\(signer)\" that does not match",
                 expected: "one by the key \(publicKey.hexadecimal)")
         }
     }

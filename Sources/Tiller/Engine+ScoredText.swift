@@ -19,7 +19,7 @@ extension SteeringPlan {
     package func requireAction(within tokenCount: Int) throws(TillerError) {
         guard let first = firstPosition(isPrompt: true), first >= tokenCount else { return }
         throw .invalidProfile(
-            "what steers begins at position \(first), and of no text are more than \(tokenCount) tokens evaluated: nothing "
+            "steering begins at position \(first), but at most \(tokenCount) tokens of a text are evaluated: nothing "
                 + "would be steered")
     }
 }

@@ -79,7 +79,7 @@ public final class Engine: Sendable {
             self.file = file
             model = try Model(file: file)
             guard let tables = file.tokenizerBytes else {
-                throw TillerError.invalidFile("it holds no tokenizer")
+                throw TillerError.invalidFile("the file has no tokenizer")
             }
             tokenizer = try Tokenizer(bytes: tables.bytes, owner: tables.owner)
         } catch {
@@ -141,7 +141,7 @@ public final class Engine: Sendable {
         }
         guard wanted != .int8 || hasGroups else {
             throw .invalidOption(
-                "an int8 cache needs heads of a multiple of 32, these have \(headSize); take f16")
+                "an int8 cache needs a head size that is a multiple of 32, not \(headSize); use f16")
         }
         return wanted.encoding
     }

@@ -91,7 +91,7 @@ extension Session {
             !(limit >= 0 && limit <= GenerationOptions.largestDivergence)
         {
             throw .invalidOption(
-                "a divergence of \(limit) nats is no bound, expected 0...\(Int(GenerationOptions.largestDivergence))"
+                "the limit of divergence is \(limit) nats, expected 0...\(Int(GenerationOptions.largestDivergence))"
             )
         }
         if let token = options.sampling.logitBias.keys.first(where: { !(0..<logits.count).contains(Int($0)) })

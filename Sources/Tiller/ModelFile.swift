@@ -15,12 +15,12 @@ package func openModelFile(_ path: String) throws(TillerError) -> TillerFile {
         }
         guard !mapped.bytes.starts(with: "GGUF".utf8) else {
             throw TillerError.invalidFile(
-                "\(path) is a GGUF file, expected a .tiller file; 'tiller convert' makes one of the other")
+                "\(path) is a GGUF file, expected a .tiller file; 'tiller convert' converts it")
         }
         return try TillerFile(mapped: mapped)
     } catch let error as FormatError where error.rule == .tillerMagic {
         throw .invalidFile(
-            "\(path) is no .tiller file; expected one that 'tiller convert' wrote (\(error.rule))")
+            "\(path) is not a .tiller file; expected one written by 'tiller convert' (\(error.rule))")
     } catch let error as FormatError where error.rule == .tillerFooter {
         throw .invalidFile("\(error); the file is cut short or damaged, copy or convert it again")
     } catch let error as TillerError {

@@ -11,7 +11,7 @@ extension ProfileCalibration {
         var svg = SVG(width: 640, height: 620, title: "Effect and damage of the profile \(name) by strength")
         var effect = LineChart(
             title: "\(name): effect on \(pairCount) validation pairs", xLabel: "strength",
-            yLabel: "shift of log-odds, nats by token",
+            yLabel: "shift of log-odds, nats per token",
             series: [
                 .init(
                     "mean and 95 % interval", points: points.map { (Double($0.strength), $0.effect) },
@@ -19,7 +19,7 @@ extension ProfileCalibration {
             ])
         effect.yMarks = [(0, "")]
         var damage = LineChart(
-            title: "Damage to neutral text", xLabel: "strength", yLabel: "nats by token",
+            title: "Damage to neutral text", xLabel: "strength", yLabel: "nats per token",
             series: [
                 .init(
                     "KL(plain, steered)", points: points.map { (Double($0.strength), $0.damage) },

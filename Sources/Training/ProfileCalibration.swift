@@ -94,7 +94,7 @@ package struct ProfileCalibrator {
         engine: Engine, pairs: [ContrastivePair], budget: Double, maximumPairCount: Int
     ) throws(TillerError) {
         guard budget >= 0.001, budget <= 1 else {
-            throw .invalidOption("a damage of \(budget) nats is no budget, expected 0.001...1")
+            throw .invalidOption("the KL budget is \(budget) nats, expected 0.001...1")
         }
         measurement = try ProfileMeasurement(engine: engine)
         self.pairs = try measurement.scored(pairs.spread(maximumPairCount), tokenLimit: Self.tokenLimit)

@@ -51,7 +51,7 @@ extension ProfileComposition {
             throw .invalidOption("a composition needs two or more different profiles")
         }
         guard budget >= 0.001, budget <= 1 else {
-            throw .invalidOption("a damage of \(budget) nats is no budget, expected 0.001...1")
+            throw .invalidOption("the KL budget is \(budget) nats, expected 0.001...1")
         }
         var profiles: [SteeringProfile] = [], weights: [Float] = []
         for steer in selection {

@@ -68,12 +68,12 @@ package struct ProfileTrainer {
         }
         guard options.maximumPairCount >= 1 else {
             throw .invalidOption(
-                "at most \(options.maximumPairCount) pairs are to be used, expected 1 or more")
+                "the maximum number of pairs is \(options.maximumPairCount), expected 1 or more")
         }
         guard options.site != .headOutputs, options.site == .residual || options.operation.fitsEverySite
         else {
             throw .invalidOption(
-                "'\(options.operation.rawValue)' is made of the residual stream's states and acts there, "
+                "'\(options.operation.rawValue)' is learned from the residual stream and acts only there, "
                     + "not at \(options.site.rawValue)")
         }
         if options.method.needsLinearAlgebra {
@@ -99,8 +99,8 @@ package struct ProfileTrainer {
         if let source = options.source, !captured.sources.contains(source) {
             throw .invalidOption(
                 source == .prompts
-                    ? "prompts tell nothing here: the sides are not two fixed answers, each right for some prompts"
-                    : "the last token tells nothing here: the sides are two fixed answers")
+                    ? "prompts cannot be used here: the sides are not two fixed answers, each right for some prompts"
+                    : "the last token cannot be used here: the sides are two fixed answers")
         }
         let calibration = try StrengthCalibration(engine: engine)
         let directions = layerDirections(in: captured)
@@ -116,7 +116,7 @@ package struct ProfileTrainer {
         let added = makeProfile(choice, captured, directions, part: nil)
         guard added.hasDirection else {
             throw .invalidOption(
-                "positive and negative sides are equal in every pair; there is nothing to learn")
+                "positive and negative sides are identical in every pair; there is nothing to learn")
         }
         let maker = OperationMaker(engine: engine, options: options, choice: choice, captured: captured)
         var profile = try maker.shape(added) { () throws(TillerError) in

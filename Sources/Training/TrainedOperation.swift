@@ -56,7 +56,7 @@ struct OperationMaker {
             vectors += own
         }
         guard !operations.isEmpty else {
-            throw .invalidOption("both sides are too alike to make '\(options.operation.rawValue)' of them")
+            throw .invalidOption("both sides are too similar for '\(options.operation.rawValue)'")
         }
         var shaped = profile
         shaped.operations = operations

@@ -113,10 +113,12 @@ import Testing
         #expect(place.run(boat, ["generate", "--steer", "x=2"] + greedy).status == 0)
         #expect(place.tiller("unbundle", boat, place.path("back.tiller")).status == 0)
         #expect(place.digest(of: "back.tiller") == place.digest(of: "model.tiller"))
-        expectRefusal(place.tiller("unbundle", model, place.path("b")), code: 1, saying: "already a model file")
-        expectRefusal(place.tiller("compact", boat), code: 1, saying: "bundle it anew")
         expectRefusal(
-            place.tiller("bundle", model, place.path("c"), "--runtime", boat), code: 1, saying: "not a program")
+            place.tiller("unbundle", model, place.path("b")), code: 1, saying: "already a model file")
+        expectRefusal(place.tiller("compact", boat), code: 1, saying: "bundle the model again")
+        expectRefusal(
+            place.tiller("bundle", model, place.path("c"), "--runtime", boat), code: 1,
+            saying: "not a program")
         expectRefusal(
             place.tiller("bundle", model, place.path("c"), "--runtime", Self.runner, "--default-steer", "no"),
             code: 1, saying: "'no'")

@@ -87,7 +87,7 @@ import Testing
         #expect(place.tiller(["profile", change[0], model] + change.dropFirst()).status == 0)
         let report = place.tiller("verify", model)
         #expect(report.status == 1 && report.output.contains("undamaged, but not valid"))
-        #expect(report.errorLines.count == 1 && report.error.contains("'steering profile' is gone"))
+        #expect(report.errorLines.count == 1 && report.error.contains("'steering profile' is missing"))
         let json = try place.tiller("verify", model, "--json").json
         #expect(json["valid"]?.boolValue == false)
         #expect(json["signatures"]?.arrayValue?.first?["missing"]?.intValue == 1)
@@ -139,7 +139,7 @@ import Testing
         for command in commands {
             let outcome = place.tiller(command)
             #expect(outcome.status == 0, "\(command): \(outcome.error)")
-            #expect(outcome.errorLines.count == 2 && outcome.error.contains("x.pub is passed over"))
+            #expect(outcome.errorLines.count == 2 && outcome.error.contains("x.pub is skipped"))
         }
         // The key that is asked for must be one.
         expectRefusal(place.tiller("verify", model, "--signed-by", "x"), code: 1, saying: "x.pub")

@@ -99,7 +99,7 @@ import Tiller
         for effort in [Calibration.Effort.normal, .high] {
             converter.calibration?.effort = effort
             let summary = try converter.convert(source, to: output)
-            #expect(summary.remarks.contains { $0.contains("error feedback") } == (effort == .high))
+            #expect(summary.remarks.contains { $0.contains("GPTQ") } == (effort == .high))
             means.append(try #require(summary.quality.flatMap(ConversionQuality.init)).mean)
         }
         // Models with random weights have little to gain, and must not lose.

@@ -46,7 +46,7 @@ struct ReadingListTests {
         let error = #expect(throws: TillerError.self) {
             try Corpus(pairs: [ContrastivePair(positive: "a", negative: "a")], texts: ["text"])
         }
-        #expect(error?.description.contains("equal in every pair") == true)
+        #expect(error?.description.contains("identical in every pair") == true)
     }
 
     @Test func aPartOfAListKnowsItsRowsInTheWhole() throws {

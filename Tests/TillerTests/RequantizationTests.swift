@@ -98,7 +98,7 @@ import Tiller
     @Test func whatWasQuantizedBeforeIsSaid() throws {
         let path = try TinyModel("llama").convert(.int8, in: folder)
         let remarks = try convert(path, .int4).summary.remarks
-        #expect(remarks.count == 1 && remarks[0].contains("quantized already (int8)"))
+        #expect(remarks.count == 1 && remarks[0].contains("already quantized (int8)"))
     }
 
     @Test func profilesGoWithTheirSource() throws {
@@ -117,7 +117,7 @@ import Tiller
         #expect(try file.profile(named: "own") == own)
         #expect(summary.remarks.count == 1)
         #expect(
-            summary.remarks.first?.contains("'foreign' stays behind: it was made for another source") == true)
+            summary.remarks.first?.contains("'foreign' is not kept: it was made for another source") == true)
     }
 
     @Test func damagedWeightsGetNoNewDigest() throws {

@@ -183,7 +183,7 @@ import Training
         let again = try Engine(path: output)
         #expect(again.file.headScaling != engines[1].file.headScaling)
         #expect(again.profileNames == ["vowels"])
-        #expect(summary.remarks.contains { $0.contains("'of-the-file' stays behind") })
+        #expect(summary.remarks.contains { $0.contains("'of-the-file' is not kept") })
         try expectSameEffect(
             again.profile(named: "vowels"), 2, [engines[0], engines[1], again], model, "carried along")
     }

@@ -162,7 +162,7 @@ import Training
     @Test func equalSidesTeachNothing() throws {
         let engine = try engine()
         let same = (0..<8).map { _ in ContrastivePair(positive: "same words", negative: "same words") }
-        #expect(refusal { try train(same, engine) }.contains("equal in every pair"))
+        #expect(refusal { try train(same, engine) }.contains("identical in every pair"))
     }
 
     @Test func oneMachineNeedsTwoPairs() throws {

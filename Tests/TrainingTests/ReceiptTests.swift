@@ -162,7 +162,7 @@ import Training
             _ = try ReceiptVerification(of: profile, engine: engine)
         }
         // The heads of this model are too small for 8 bits.
-        #expect("\(error.map { "\($0)" } ?? "")".contains("take --cache f16"))
+        #expect("\(error.map { "\($0)" } ?? "")".contains("use --cache f16"))
     }
 
     @Test func whatWasTamperedWithIsRefused() throws {
@@ -192,11 +192,11 @@ import Training
         body["effect"] = .number(3)
         record["receipt"] = .object(body)
         changed.evaluation = .object(record)
-        refuse(changed, engine, saying: "its seal does not fit")
+        refuse(changed, engine, saying: "its seal does not match")
         // A figure, sealed anew: running it again tells.
         body["seal"] = nil
         changed = profile.with(ProfileReceipt(body: body))
-        refuse(changed, engine, saying: "does not come out again: effect is 3.0")
+        refuse(changed, engine, saying: "is not reproduced: effect is 3.0")
         // Other weights of the same model, and a profile without a receipt.
         let other = try Engine(path: TinyModel("llama").convert(.float32, in: folder))
         refuse(profile, other, saying: "other weights")

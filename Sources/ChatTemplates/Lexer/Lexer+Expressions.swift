@@ -231,7 +231,7 @@ extension Lexer {
             position += 1
         }
         guard let scalar = Unicode.Scalar(code) else {
-            throw TemplateError(.syntax, "found an escape that is no Unicode scalar", position: start)
+            throw TemplateError(.syntax, "found an escape that is not a Unicode scalar", position: start)
         }
         view.append(scalar)
     }

@@ -8,7 +8,7 @@ extension Interpreter {
         if let result = try filterText(name, value, arguments) { return result }
         if let result = try filterNumber(name, value, arguments) { return result }
         if let result = try filterSequence(name, value, arguments) { return result }
-        throw .evaluation("found the filter '\(name)', expected one that templates of chats use")
+        throw .evaluation("found the filter '\(name)', expected one that chat templates use")
     }
 
     /// The text of a value, counted against the budget; the filters below copy it.

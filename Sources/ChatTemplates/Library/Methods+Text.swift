@@ -19,7 +19,7 @@ extension Interpreter {
         if let value = try callSplit(name, text, arguments) { return value }
         if let value = try callSearch(name, text, arguments) { return value }
         if let value = callCheck(name, text.string) { return .boolean(value) }
-        throw .evaluation("found the method '\(name)' of a string, expected one that templates of chats use")
+        throw .evaluation("found the method '\(name)' of a string, expected one that chat templates use")
     }
 
     // MARK: - Changes

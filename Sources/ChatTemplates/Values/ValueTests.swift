@@ -29,7 +29,7 @@ extension Interpreter {
             let text = try value.printed(budget).string
             try budget.spend(bytes: text.utf8.count)
             return text.hasOnlyCase(isUpper: name == "upper")
-        default: throw .evaluation("found the test '\(name)', expected one that templates of chats use")
+        default: throw .evaluation("found the test '\(name)', expected one that chat templates use")
         }
     }
 

@@ -39,7 +39,7 @@ package enum Budget: Sendable {
             let bits = Double(others + least) * 8 / Double(max(weightCount, 1))
             guard wanted >= bits else {
                 throw .invalidOption(
-                    "\(wanted) bits by weight are too few for this model, expected at least "
+                    "\(wanted) is too few bits per weight for this model, expected at least "
                         + "\((bits * 100).rounded(.up) / 100)")
             }
             return Int(min(wanted * Double(weightCount) / 8, 1e15)) - others

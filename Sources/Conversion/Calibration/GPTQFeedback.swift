@@ -77,7 +77,7 @@ final class GPTQFeedback {
 
     /// For the summary.
     var remark: String {
-        "error feedback helps \(takenCount) of \(triedCount) matrices on text that it was not fitted to"
+        "GPTQ reduces the error of \(takenCount) of \(triedCount) matrices on held-out text"
     }
 
     private func input(of tensor: PlannedTensor) -> MatrixInput? {

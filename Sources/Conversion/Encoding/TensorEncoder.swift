@@ -65,7 +65,7 @@ struct TensorEncoder {
         let source = tensor.source
         let columns = source.columns
         guard let tileBytes = segment.encoding.tileByteCount(columns: columns) else {
-            throw ConversionError("tensor \(source.name): rows of \(columns) cannot be stored")
+            throw ConversionError("tensor \(source.name): rows of \(columns) elements cannot be stored")
         }
         let tiles = segment.tiles
         let batch = min(tilesPerBatch, tiles.count)
@@ -112,7 +112,7 @@ struct TensorEncoder {
         case .clipped(let row, let column, let value, let limit):
             return ConversionError(
                 "tensor \(source.name) has \(value) at row \(firstRow + row), column \(column), beyond the \(limit) that "
-                    + "this encoding holds; f32 holds it, and so do 8 bits and less where it is below 4e37")
+                    + "this encoding can hold; f32 can, and so can 8 bits or fewer if it is below 4e37")
         case .invalidImportance: return ConversionError("tensor \(source.name): \(failure)")
         }
     }

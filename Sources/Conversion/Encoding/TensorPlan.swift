@@ -97,8 +97,8 @@ package struct TensorPlan: Sendable {
             })
         guard !names.isEmpty else { return nil }
         return
-            "the source is quantized already (\(names.sorted().joined(separator: ", "))): its errors stay and new "
-            + "ones come on top; the model that it was made from gives better weights"
+            "the source is already quantized (\(names.sorted().joined(separator: ", "))): its errors stay and new "
+            + "ones are added; the model that it was made from gives better weights"
     }
 
     /// - Throws: `ConversionError` if a tensor's shape does not match the configuration.
@@ -117,7 +117,7 @@ package struct TensorPlan: Sendable {
         for tensor in tensors {
             guard let shape = tensor.role.shape(in: configuration, layer: tensor.layer) else {
                 throw ConversionError(
-                    "tensor \(tensor.name) is there, but the configuration asks for none of its kind")
+                    "tensor \(tensor.name) is present, but the configuration has no such tensor")
             }
             guard tensor.rows == shape.rows, tensor.columns == shape.columns else {
                 throw ConversionError(

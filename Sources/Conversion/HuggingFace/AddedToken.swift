@@ -51,7 +51,7 @@ struct AddedToken {
             let normalized = rules.normalized(token.text)
             guard !normalized.isEmpty else {
                 throw ConversionError(
-                    "tokenizer.json: nothing is left of the added token '\(token.text)' when it is normalized, "
+                    "tokenizer.json: the added token '\(token.text)' is empty after normalization, "
                         + "expected a text")
             }
             return AddedTokenRule(token: id, flags: token.flags, normalizedText: normalized)

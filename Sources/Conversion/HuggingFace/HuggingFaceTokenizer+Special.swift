@@ -37,7 +37,7 @@ func setSpecialTokens(of vocabulary: inout Vocabulary, _ folder: HuggingFaceMode
     }
     if let text = around.after, !vocabulary.addsEndOfSequence {
         throw ConversionError(
-            "tokenizer.json: post_processor puts '\(text)' behind text, expected the eos_token")
+            "tokenizer.json: post_processor puts '\(text)' after text, expected the eos_token")
     }
     if let adds = try folder.tokenizerConfig?.optionalBool("add_bos_token") {
         vocabulary.addsBeginOfSequence = adds

@@ -83,7 +83,7 @@ extension ModelSource {
         unused.subtract(ignored)
         try requireNone(of: unused)
         let vision = ignored.count { !$0.hasSuffix("inv_freq") }
-        let remark = "\(vision) tensors for images are left out: the language model alone is converted"
+        let remark = "\(vision) tensors for images are left out: only the language model is converted"
         return (tensors, vision > 0 ? [remark] : [])
     }
 

@@ -27,7 +27,7 @@ package struct Corpus: Sendable {
         let kept = cut.filter { !$0.positive.utf8.elementsEqual($0.negative.utf8) }
         guard pairs.isEmpty || !kept.isEmpty else {
             throw .invalidOption(
-                "positive and negative sides are equal in every pair; there is nothing to learn")
+                "positive and negative sides are identical in every pair; there is nothing to learn")
         }
         self.init(cutPairs: kept, cutTexts: texts.map(Self.cut))
         guard !rows.isEmpty else { throw .invalidOption("there is neither a pair nor a text to read") }

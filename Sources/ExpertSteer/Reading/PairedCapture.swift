@@ -70,7 +70,7 @@ package struct PairedCapture {
         let header = set.header
         guard header.dataHash == list.dataHash else {
             throw .invalidOption(
-                "the expert's states are of other texts: \(header.pairCount) pairs and \(header.textCount) texts of "
+                "the expert's states are of other texts: \(header.pairCount) pairs and \(header.textCount) texts with "
                     + "the hash \("\(header.dataHash)".prefix(12))…, here are \(list.pairs.count) and "
                     + "\(list.texts.count), hash \("\(list.dataHash)".prefix(12))…")
         }

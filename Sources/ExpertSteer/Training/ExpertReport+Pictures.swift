@@ -80,7 +80,7 @@ extension ExpertiseGap {
                 intervals: readings.map(\.interval), marker: marker, dash: dash)
         }
         var chart = LineChart(
-            title: "How well each layer reads the concept", xLabel: "depth", yLabel: "held-out AUC",
+            title: "How well each layer represents the concept", xLabel: "depth", yLabel: "held-out AUC",
             series: [
                 series("expert: \(expert)", self.expert, .disc, .solid),
                 series("target: \(target)", self.target, .circle, .dashed),

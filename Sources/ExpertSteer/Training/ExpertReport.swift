@@ -99,16 +99,16 @@ package struct ExpertReport: Sendable {
         let rowCount = 2 * states.pairCount + states.textCount
         if options.pairing.needsInformation, rowCount < Self.rowsForInformation {
             warnings.append(
-                "\(rowCount) rows are few for mutual information, of which the pairing depends; at least "
-                    + "\(Self.rowsForInformation) are better, and --texts adds some")
+                "\(rowCount) rows are few for mutual information, on which the pairing depends; at least "
+                    + "\(Self.rowsForInformation) are better, and --texts adds more")
         }
         if states.unreadCount > 0 {
             warnings.append(
-                "\(states.unreadCount) pairs and texts are left out: one of both models has no token to read in them"
+                "\(states.unreadCount) pairs and texts are left out: one of the models has no token to read in them"
             )
         }
         if let best = effect(of: .candidate), best.effect.mean - 2 * best.effect.standardError <= 0 {
-            warnings.append("on held-out pairs the profile's effect cannot be told from none")
+            warnings.append("the profile's effect is not significant on held-out pairs")
         }
         return warnings
     }

@@ -46,7 +46,7 @@ package struct ExpertTrainer {
         }
         guard options.maximumPairCount >= SharedStates.leastPairCount, options.maximumTextCount >= 0 else {
             throw .invalidOption(
-                "at most \(options.maximumPairCount) pairs are to be used, expected \(SharedStates.leastPairCount) "
+                "the maximum number of pairs is \(options.maximumPairCount), expected \(SharedStates.leastPairCount) "
                     + "or more")
         }
     }

@@ -60,7 +60,7 @@ package struct ActivationSet: Sendable {
         let found = ActivationRow.dataHash(of: self.rows.map(\.textHash))
         guard found == header.dataHash else {
             throw Self.error(
-                .activationsComplete, "texts of the hash \(found)", "\(header.dataHash), as the files say",
+                .activationsComplete, "texts with the hash \(found)", "\(header.dataHash), as the files say",
                 first)
         }
     }

@@ -53,7 +53,7 @@ package struct Bundle: Sendable {
                 .bundlePlaces,
                 found:
                     "a program of \(programByteCount) bytes, settings of \(settingsByteCount) at \(settingsOffset)",
-                expected: "one behind the other before \(end)", byteOffset: seal.byteOffset + 16)
+                expected: "one after the other, ending before \(end)", byteOffset: seal.byteOffset + 16)
         }
         try Self.checkSeal(seal, text)
         try Self.checkPadding(
@@ -68,7 +68,7 @@ package struct Bundle: Sendable {
     package func verifyProgram() throws(FormatError) {
         guard SHA256.digest(of: program) == programDigest else {
             throw FormatError(
-                .bundleProgram, found: "other bytes than were written", expected: "SHA-256 \(programDigest)",
+                .bundleProgram, found: "changed bytes", expected: "SHA-256 \(programDigest)",
                 byteOffset: 0)
         }
     }
@@ -79,7 +79,7 @@ package struct Bundle: Sendable {
         if let sealed = seal.slice(0, count: 96) { hash.update(sealed) }
         guard hash.finalize() == SHA256.Digest(seal, at: 96) else {
             throw FormatError(
-                .bundleSeal, found: "other bytes than were written", expected: "the seal's digest",
+                .bundleSeal, found: "changed bytes", expected: "the seal's digest",
                 byteOffset: seal.byteOffset + 96)
         }
     }

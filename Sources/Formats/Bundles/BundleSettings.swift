@@ -34,11 +34,11 @@ package struct BundleSettings: Equatable, Sendable {
         func refuse(_ found: String, _ expected: String) -> FormatError {
             FormatError(.bundleField, found: found, expected: expected, byteOffset: byteOffset)
         }
-        guard case .object = json else { throw refuse("settings that are no object", "an object") }
+        guard case .object = json else { throw refuse("settings that are not an object", "an object") }
         switch json["system"] ?? .null {
         case .null: system = nil
         case .string(let text): system = text
-        default: throw refuse("a system message that is no text", "a string or null")
+        default: throw refuse("a system message that is not a text", "a string or null")
         }
         let list: [JSON]
         switch json["steering"] ?? .null {

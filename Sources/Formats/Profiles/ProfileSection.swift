@@ -73,7 +73,7 @@ package struct ProfileSection {
         for position in (ProfileLayout.byteCount + text.count)..<layout.vectorsOffset
         where section[position] != 0 {
             throw FormatError(
-                .tillerProfileLayout, found: "byte \(section[position]) behind the JSON", expected: "0",
+                .tillerProfileLayout, found: "byte \(section[position]) after the JSON", expected: "0",
                 byteOffset: section.byteOffset + position)
         }
         name = layout.name

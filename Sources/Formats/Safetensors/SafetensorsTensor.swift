@@ -92,7 +92,7 @@ package struct SafetensorsTensor: Sendable {
         guard begin >= 0, end >= begin else {
             throw FormatError(
                 .safetensorsDataOffsets, found: "\(begin) to \(end) for \"\(name)\"",
-                expected: "an end that is not below the begin, both at least 0")
+                expected: "an end not below the beginning, both at least 0")
         }
         dataOffset = begin
         byteCount = end - begin
@@ -118,7 +118,7 @@ package struct SafetensorsTensor: Sendable {
         func refusal() -> FormatError {
             FormatError(
                 .safetensorsShape, found: "\(shape.prefix(9)) of \"\(name)\"",
-                expected: "at most \(maximumDimensionCount) dimensions from 0 on, "
+                expected: "at most \(maximumDimensionCount) dimensions, each 0 or more, "
                     + "and \(maximumElementCount) elements in all")
         }
         guard shape.count <= maximumDimensionCount, shape.allSatisfy({ $0 >= 0 }) else { throw refusal() }

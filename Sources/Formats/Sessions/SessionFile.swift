@@ -86,7 +86,7 @@ package struct SessionFile: Sendable {
         }
         guard gates.allSatisfy({ $0.allSatisfy(\.isFinite) }) else {
             throw FormatError(
-                .sessionNumbers, found: "a gate's number that is not finite", expected: "finite ones",
+                .sessionNumbers, found: "a gate's number that is not finite", expected: "finite numbers",
                 byteOffset: parts.gates.byteOffset)
         }
         state = parts.state

@@ -105,8 +105,8 @@ struct SessionLayout {
         for part in parts { hash.update(part) }
         guard hash.finalize() == SHA256.Digest(header, at: 224) else {
             throw FormatError(
-                .sessionDigest, found: "other bytes than were written",
-                expected: "the header's digest; remove the file to begin anew", byteOffset: 224)
+                .sessionDigest, found: "changed bytes",
+                expected: "the header's digest; remove the file to start again", byteOffset: 224)
         }
     }
 

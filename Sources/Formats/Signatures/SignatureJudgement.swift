@@ -29,15 +29,15 @@ package struct SignatureJudgement: Sendable {
     package func problem(besides others: Set<SectionEntry> = []) -> String? {
         if let first = missing.first {
             return missing.count == 1
-                ? "the signed section '\(first)' is gone or was replaced"
-                : "\(missing.count) signed sections are gone or were replaced, the first is '\(first)'"
+                ? "the signed section '\(first)' is missing or was replaced"
+                : "\(missing.count) signed sections are missing or were replaced, the first is '\(first)'"
         }
         if let first = unread.first {
             return "the signed section '\(first)' is of a kind, or has flags, that this version does not read"
         }
-        if !isInOrder { return "the signed sections come in another order" }
+        if !isInOrder { return "the signed sections are in another order" }
         return added.first { !others.contains($0) }.map {
-            "the section '\($0.kind.name)' was added by nobody known"
+            "the section '\($0.kind.name)' was added, and no known key signed it"
         }
     }
 }
@@ -106,7 +106,7 @@ extension TillerStore {
             guard judgement.holds(), judgement.addedProfiles.isEmpty else {
                 throw FileError(
                     path: path, operation: .write, code: EBUSY,
-                    advice: "it was changed meanwhile; sign it again")
+                    advice: "it was changed in the meantime; sign it again")
             }
             let replaced = file.signatures.filter {
                 $0.signature.scope == .file

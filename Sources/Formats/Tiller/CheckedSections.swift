@@ -73,7 +73,7 @@ extension TillerContainer {
 
     func digestError(_ entry: SectionEntry) -> FormatError {
         FormatError(
-            .tillerSectionDigest, found: "other bytes than were written in the \(entry.kind.name)",
+            .tillerSectionDigest, found: "changed bytes in the \(entry.kind.name)",
             expected: "SHA-256 \(entry.digest)", byteOffset: origin + entry.byteOffset)
     }
 

@@ -82,7 +82,7 @@ extension ModelConfiguration {
                 "rotatedSize \(rotary.rotatedSize)", "an even size of at most \(headSize), a head's")
             try require(
                 index == 0 || !rotary.scaling.hasFactors, "frequency factors of the rotary \(index)",
-                "them in the first rotary alone")
+                "frequency factors only in the first rotary")
             switch rotary.scaling {
             case .llama3(_, let low, let high, _):
                 try require(

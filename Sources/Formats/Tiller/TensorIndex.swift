@@ -183,7 +183,7 @@ extension TensorIndex {
         }
         guard offset == UInt64(expectedOffset) else {
             throw error(
-                .tillerTensorPlace, "\(role) at \(offset)", "at \(expectedOffset), behind the one before", 16)
+                .tillerTensorPlace, "\(role) at \(offset)", "at \(expectedOffset), after the one before", 16)
         }
         return try TensorEntry(
             role, layer: layer, encoding: encoding, rows: rows, columns: columns, byteOffset: expectedOffset)

@@ -53,7 +53,7 @@ struct TillerContainer: Sendable {
         }
         guard SHA256.digest(of: table) == footer.tableDigest else {
             throw FormatError(
-                .tillerTableDigest, found: "other bytes than were written", expected: "the footer's digest",
+                .tillerTableDigest, found: "changed bytes", expected: "the footer's digest",
                 byteOffset: table.byteOffset)
         }
         entries = try Self.entries(table, tableOffset: tableOffset, version: version)
@@ -133,7 +133,7 @@ extension TillerContainer {
         }
         throw FormatError(
             isPlain ? .tillerFooter : .tillerMagic,
-            found: isPlain ? "no valid footer in the last bytes" : "an executable without a model behind it",
+            found: isPlain ? "no valid footer in the last bytes" : "an executable without an appended model",
             expected: "a footer in the last \(TillerLayout.maximumTornByteCount >> 20) MiB",
             byteOffset: file.count)
     }
@@ -226,7 +226,7 @@ extension TillerContainer {
             let end = entry.byteOffset + entry.byteCount
             for position in end..<entry.paddedEnd where view[position] != 0 {
                 throw FormatError(
-                    .tillerPadding, found: "byte \(view[position]) behind the \(entry.kind.name)",
+                    .tillerPadding, found: "byte \(view[position]) after the \(entry.kind.name)",
                     expected: "0",
                     byteOffset: origin + position)
             }

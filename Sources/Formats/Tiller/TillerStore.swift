@@ -72,7 +72,7 @@ package enum TillerStore {
         guard mapped.bytes.count == target.byteCount else {
             throw FileError(
                 path: target.path, operation: .open, code: EBUSY,
-                advice: "it was replaced meanwhile; try again")
+                advice: "it was replaced in the meantime; try again")
         }
         return try TillerFile(mapped: mapped)
     }
@@ -104,7 +104,7 @@ extension TillerStore {
         guard container.origin == 0 else {
             throw FileError(
                 path: path, operation: .replace, code: ENOTSUP,
-                advice: "an executable with a model behind it is not compacted; bundle it anew")
+                advice: "a bundle cannot be compacted; bundle the model again")
         }
         // Follows a link to rewrite the model itself, instead of replacing the link by a copy.
         let target = try AtomicFileWriter(path: lock.resolvedPath(), replaceExisting: true)

@@ -41,7 +41,7 @@ package struct ProfileReceipt: Sendable, Equatable {
         self.body = body
         guard found == seal else {
             throw SteeringError(
-                "the receipt of '\(profile.name)' was changed after it was made: its seal does not fit")
+                "the receipt of '\(profile.name)' was changed after it was made: its seal does not match")
         }
         guard body["version"]?.intValue == Self.version else {
             throw SteeringError(
@@ -56,7 +56,7 @@ package struct ProfileReceipt: Sendable, Equatable {
     package func requireProfile(_ profile: SteeringProfile) throws(SteeringError) {
         guard body["profile_sha256"]?.stringValue == (try? profile.substanceDigest()) else {
             throw SteeringError(
-                "'\(profile.name)' was changed after its receipt was made; evaluate it anew")
+                "'\(profile.name)' was changed after its receipt was made; evaluate it again")
         }
     }
 
@@ -68,7 +68,7 @@ package struct ProfileReceipt: Sendable, Equatable {
         guard measured == own else {
             throw SteeringError(
                 "the receipt of '\(profileName)' was made on other weights (\(measured.prefix(12))…, these are "
-                    + "\(own.prefix(12))…); evaluate it anew")
+                    + "\(own.prefix(12))…); evaluate it again")
         }
     }
 }

@@ -72,7 +72,7 @@ extension SteeringProfile.Operation {
         case .prompt:
             guard phase != .prompt else {
                 throw FormatError(
-                    .tillerProfileOperation, found: "\"\(path).gate\" that the whole prompt decides",
+                    .tillerProfileOperation, found: "\"\(path).gate\" decided by the whole prompt",
                     expected: "a profile that acts on generated text, not on the prompt alone")
             }
         }

@@ -55,7 +55,7 @@ extension SteeringProfile {
         for start in [operation.vector, operation.kind.second].compactMap(\.self) {
             let last = start + rowCount(of: operation) - 1
             guard vectors[last][(width % hiddenSize)...].allSatisfy({ $0 == 0 }) else {
-                throw error(last, "a value behind the last of \(width)", "zeros")
+                throw error(last, "a value after the last of \(width)", "zeros")
             }
         }
     }

@@ -107,14 +107,14 @@ extension SteeringProfile {
         if !fitsEveryFile, !isFromThere {
             throw FormatError(
                 .tillerProfileBasis,
-                found: "\"\(name)\" made for the heads of one file, whose scaling was not noted",
+                found: "\"\(name)\" made for the heads of one file, whose scaling was not recorded",
                 expected: "a profile that is trained in a file converted by this version")
         }
         let needsSource = operations.contains { $0.site == .headOutputs && $0.basis == .source }
         if needsSource, headScaling == nil {
             throw FormatError(
                 .tillerProfileBasis, found: "\"\(name)\" made for the source's heads",
-                expected: "a file that notes how its heads are scaled: convert the model anew")
+                expected: "a file that records the scaling of its heads: convert the model again")
         }
     }
 }

@@ -79,7 +79,7 @@ package struct ReceiptVerification: Sendable {
             (a["kernels"], b["kernels"]) = (nil, nil)
             guard let path = firstDifference(.object(a), .object(b), "") else { return .identical }
             throw .invalidProfile(
-                "the receipt of '\(profile.name)' does not come out again: \(path); it was not made by this program "
+                "the receipt of '\(profile.name)' is not reproduced: \(path); it was not made by this program "
                     + "from this profile")
         }
         var largest = 0.0
@@ -107,7 +107,7 @@ package struct ReceiptVerification: Sendable {
         let option = Engine.CacheType.allCases.first { "\($0.encoding)" == made }
         throw .invalidOption(
             "the receipt of '\(profile.name)' was made with a cache of \(made), here it is \(engine.cacheEncoding)"
-                + (option.map { "; take --cache \($0.rawValue)" } ?? ""))
+                + (option.map { "; use --cache \($0.rawValue)" } ?? ""))
     }
 
     private static func items(
@@ -130,7 +130,7 @@ package struct ReceiptVerification: Sendable {
         for text in texts {
             guard let positive = text["positive"]?.stringValue, let negative = text["negative"]?.stringValue,
                 let group = text["group"]?.stringValue
-            else { throw .invalidProfile("the receipt of '\(profile.name)' keeps an item that is none") }
+            else { throw .invalidProfile("the receipt of '\(profile.name)' holds an invalid item") }
             let pair = ContrastivePair(
                 prompt: text["prompt"]?.stringValue, positive: positive, negative: negative)
             items.append(EvaluationItem(pair: pair, group: group))

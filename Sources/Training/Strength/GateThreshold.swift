@@ -39,7 +39,7 @@ package struct GateThreshold: Sendable {
         let negative = states.negative.projections(on: direction).map { $0 / Double(rms) }
         let (high, low) = (RunningMean(positive).mean, RunningMean(negative).mean)
         guard high != low else {
-            throw .invalidOption("both sides of the pairs project alike; nothing tells when to open")
+            throw .invalidOption("both sides of the pairs project to the same value; no threshold fits")
         }
         let threshold = Float((high + low) / 2)
         let isAbove = high > low
