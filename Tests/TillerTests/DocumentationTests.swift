@@ -45,12 +45,12 @@ import Tiller
         generation.maximumTokens = 8
         generation.stopStrings = engine.turnStops
         for try await token in session.stream(generation) { print(token.text, terminator: "") }
-        // snippet: Keep what was computed
+        // snippet: Keep the state
         try session.save(to: file)
         let later = try engine.makeSession(contextLength: 64)
         try later.steer(session.steering)
         let outcome = try later.restore(from: file)
-        // snippet: What goes wrong
+        // snippet: Handle errors
         do {
             try session.steer([AppliedProfile("nonsense")])
         } catch TillerError.invalidProfile(let text) {
