@@ -89,12 +89,12 @@ def conclusion(result: dict) -> str:
         sentences.append(f"The expert arm that validation chose {'beats' if random['holds'] else 'does not beat'} the 95th percentile of random directions at equal damage.")
     if own:
         sentences.append("It is better than the target's own direction." if own["holds"] else "It is worse than the target's own direction."
-                         if own["p_holm"] <= 0.05 else "It cannot be told from the target's own direction.")
+                         if own["p_holm"] <= 0.05 else "Its difference from the target's own direction is not significant.")
     found = survives_rotation(result)
     paper, rotated = published(result), effects(result, "rotated")
     if paper and rotated:
         figures = f"The published auto-encoder reaches {paper['effect']:+.3f}, its {len(rotated)} random rotations {min(rotated):+.3f} to {max(rotated):+.3f}: "
-        sentences.append(figures + ("no effect of it is shown, so there is none to ascribe to the expert." if found is None
+        sentences.append(figures + ("its effect is not significant, so there is none to attribute to the expert." if found is None
                                     else "its effect survives the rotation, and is not the expert's knowledge." if found
                                     else "its effect does not survive the rotation."))
     return " ".join(sentences)
@@ -130,8 +130,8 @@ def verdict(results: list[dict]) -> str:
                      f"{count(ABOVE_RANDOM)}, above the rotated auto-encoder in {count(ABOVE_ROTATED)}, and "
                      f"better than the target's own direction in {count(AGAINST_OWN)}.")
     judged = [found for found in map(survives_rotation, results) if found is not None]
-    sentences.append(f"The published auto-encoder has an effect above zero in {len(judged)} of {len(results)} runs; in {judged.count(False)} of them random rotations "
-                     "of its code lose it.")
+    sentences.append(f"The published auto-encoder has an effect above zero in {len(judged)} of {len(results)} runs; in {judged.count(False)} of them it does not survive "
+                         "random rotations of its code.")
     return " ".join(sentences)
 
 
@@ -193,16 +193,16 @@ def write(results: list[dict], catalog: pathlib.Path) -> None:
     pairings = sorted({word for r in results for arm in r["arms"] for tried in arm.get("tried", []) for word in [tried["note"].split(",")[0]] if "layers" not in word})
     pairs = sorted({r["training_pairs"] for r in results})
     lines = [
-        "# Is it the expert's knowledge?", "", "An experiment with controls, and what its figures allow to say.", "", "## Overview", "",
+        "# Is it the expert's knowledge?", "", "An experiment with controls, and what its figures show.", "", "## Overview", "",
         "ExpertSteer (arXiv 2505.12313) steers a target by directions found in another model's states. Whether the *expert's knowledge* helps is a question",
         "for controls. Directions were fitted on training pairs, layers and pairing of every method chosen on validation pairs, and every arm run once on",
-        "test items, all at the same KL on neutral text. The effect is the change of the log-odds of the positive side, in nats by token, with a 95 %",
+        "test items, all at the same KL on neutral text, the damage. The effect is the change of the log-odds of the positive side, in nats per token, with a 95 %",
         "bootstrap interval clustered by group; hypotheses are tested by paired sign changes, with Holm's adjustment over the four of one run.", "",
         f"This page is made by `tools/experiments/expert-steer` from {len(results)} run{'s' if len(results) > 1 else ''} ({', '.join(sorted({r['part'] for r in results}))}), "
         f"seed 1, kernels {', '.join(sorted({r['kernels'] for r in results}))}; {' to '.join(map(str, dict.fromkeys([pairs[0], pairs[-1]])))} training pairs (two texts each), pairings "
-        f"{', '.join(pairings)}. Tables below give the spread of arms by chance; `Resources/experiment-arms.csv` has each of them with its interval.", "",
+        f"{', '.join(pairings)}. The tables below give the spread of random controls; `Resources/experiment-arms.csv` has each of them with its interval.", "",
         verdict(results), "",
-        "The preferred arms of all runs, by validation; own and expert with their intervals, chance beside them:", "", *summary(results), "",
+        "The preferred arms of all runs, by validation; own and expert with their intervals, random controls beside them:", "", *summary(results), "",
         "![Gain against gap](experiment-gap)", ""]
     for number, result in enumerate(results, 1):
         picture = f"experiment-{number:02}"

@@ -33,7 +33,7 @@ def forest(result: dict, percentile: float) -> str:
         return left + (value - low) / (high - low) * (right - left)
 
     bottom = height - 22
-    lines = [text(10, 18, f"{result['task']}, {result['target_name']} by {result['expert_name']}: effect in nats by token", ' font-size="13"'),
+    lines = [text(10, 18, f"{result['task']}, {result['target_name']} by {result['expert_name']}: effect in nats per token", ' font-size="13"'),
              f'<path d="M{place(0):.1f} 30V{bottom}" stroke="#999"/>',
              f'<path d="M{place(percentile):.1f} 30V{bottom}" stroke="#999" stroke-dasharray="4 3"/>',
              text(place(percentile) + 4, bottom + 14, f"95 % of random directions {percentile:+.3f}")]
@@ -83,7 +83,7 @@ def scatter(points: list[tuple[float, float, str]]) -> str:
 
     zero = place(0, 0)
     lines = [f'<path d="M{left} {zero[1]:.1f}H{right}M{zero[0]:.1f} {top}V{bottom}" stroke="#999" stroke-dasharray="3 3"/>',
-             text(10, 18, "gain of the expert over the target's own direction, nats by token", ' font-size="13"'),
+             text(10, 18, "gain of the expert over the target's own direction, nats per token", ' font-size="13"'),
              text(left, height - 20, "expertise gap: held-out AUC of the expert less that of the target (both axes by square root)")]
     lines += [text(left - 6, place(0, v)[1] + 4, f"{v:+.3f}", ' text-anchor="end"') for v in {min(ys), 0.0, max(ys)}]
     lines += [text(place(v, 0)[0], bottom + 16, f"{v:+.2f}", ' text-anchor="middle"') for v in {min(xs), 0.0, max(xs)}]
