@@ -23,11 +23,11 @@ package enum StatesError: Error, Equatable, CustomStringConvertible {
         case .oneClass(let count):
             "all \(count) rows have the same label, expected rows of two classes"
         case .tooFewRows(let found, let expected):
-            "there are \(found) rows with different labels, expected at least \(expected)"
+            "there are \(found) usable rows, expected at least \(expected)"
         case .tooFewPairs(let found, let expected):
             "there are \(found) pairs, expected at least \(expected)"
         case .tooFewTexts(let found, let expected):
-            "there are \(found) texts that may be told apart, expected at least \(expected)"
+            "there are \(found) distinct texts, expected at least \(expected)"
         case .noVariance(let count):
             "all \(count) rows are the same; there is nothing to tell apart"
         case .noContrast:

@@ -22,7 +22,7 @@ package func openModelFile(_ path: String) throws(TillerError) -> TillerFile {
         throw .invalidFile(
             "\(path) is not a .tiller file; expected one written by 'tiller convert' (\(error.rule))")
     } catch let error as FormatError where error.rule == .tillerFooter {
-        throw .invalidFile("\(error); the file is cut short or damaged, copy or convert it again")
+        throw .invalidFile("\(error); the file is truncated or damaged, copy or convert it again")
     } catch let error as TillerError {
         throw error
     } catch { throw .invalidFile("\(error)") }

@@ -84,7 +84,7 @@ import Testing
                 + "exec 3>\"$folder/in\"; echo hello >&3; "
                 + "while ! [ -s \"$folder/out\" ]; do kill -0 $! || exit 9; sleep 0.01; done; "
                 + ": >\"$folder/model.tiller\"; echo again >&3; wait $!")
-        expectRefusal(outcome, code: 1, saying: "\(model) was cut off or changed while it was in use")
+        expectRefusal(outcome, code: 1, saying: "\(model) was truncated or changed while it was in use")
         #expect(outcome.errorLines.count == 1)
     }
 

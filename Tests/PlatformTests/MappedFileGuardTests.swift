@@ -48,7 +48,7 @@ private func lines(_ result: ExitTest.Result?) -> [Substring] {
         let lines = lines(result)
         #expect(lines.count == 1)
         #expect(lines.first?.hasPrefix("tiller: ") == true)
-        #expect(lines.first?.hasSuffix("/mod?el was cut off or changed while it was in use") == true)
+        #expect(lines.first?.hasSuffix("/mod?el was truncated or changed while it was in use") == true)
     }
 
     @Test func threadsThatFaultTogetherSayItOnce() async {

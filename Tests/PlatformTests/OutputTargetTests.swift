@@ -53,7 +53,7 @@ import Testing
         ]
         for name in names {
             #expect(
-                refusal(of: name)?.advice == "this stands for an open file of a process; name a file",
+                refusal(of: name)?.advice == "this refers to an open file of a process; name a file",
                 "\(name)")
         }
     }

@@ -65,7 +65,7 @@ package struct ExpertTrainer {
         let directions = try fit.directions(of: choice, part: nil) { try progress(.fitting, $0, $1) }
         guard directions.contains(where: { $0.vector.contains { $0 != 0 } }) else {
             throw TillerError.invalidOption(
-                "no layer of the expert gives a direction; there is nothing to learn")
+                "no layer of the expert yields a direction; there is nothing to learn")
         }
         var profile = profile(directions.map { ($0.pair.target, $0.vector) })
         let strengths = measurement.strengths(of: profile)

@@ -134,7 +134,7 @@ extension ActivationSet {
             }
             if let other = seen.updateValue(file, forKey: shard.index) {
                 throw error(
-                    .activationsShards, "shard \(shard) again", "each shard once; \(other.path) holds it too",
+                    .activationsShards, "shard \(shard) again", "each shard once; \(other.path) has it too",
                     file)
             }
         }

@@ -29,7 +29,7 @@ package enum OutputTarget {
             throw FileError(path: path, operation: .create, code: errno)
         }
         guard !leadsThroughProcesses(path) else {
-            throw refusal(of: path, "this stands for an open file of a process; name a file")
+            throw refusal(of: path, "this refers to an open file of a process; name a file")
         }
         guard replaceExisting || lstat(path, &status) != 0 else {
             throw FileError(path: path, operation: .create, code: EEXIST)

@@ -51,7 +51,7 @@ package enum MappedFileGuard {
             guard
                 slots[index].start.compareExchange(expected: 0, desired: 1, ordering: .acquiring).exchanged
             else { continue }
-            let line = strdup("\ntiller: \(oneLine(path)) was cut off or changed while it was in use\n")
+            let line = strdup("\ntiller: \(oneLine(path)) was truncated or changed while it was in use\n")
             slots[index].end.store(UInt(bitPattern: base) + UInt(bytes.count), ordering: .relaxed)
             slots[index].line.store(UInt(bitPattern: line), ordering: .relaxed)
             slots[index].start.store(UInt(bitPattern: base), ordering: .releasing)

@@ -26,7 +26,7 @@ struct SignatureNames {
 
     /// The signer: the name of a known key, or the name that the signature claims.
     func name(_ signature: Signature) -> String {
-        guard signature.isValid else { return "not valid, in the name of '\(signature.signer)'" }
+        guard signature.isValid else { return "invalidly, in the name of '\(signature.signer)'" }
         guard let name = knownName(signature) else {
             let key = signature.publicKey.hexadecimal
             return "by unknown key \(key.prefix(16))…, which calls itself '\(signature.signer)'"
