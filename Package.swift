@@ -19,7 +19,7 @@ func instructionSetFlags(x86: [String] = [], arm: [String] = []) -> [SwiftSettin
 let package = Package(
     name: "tiller",
     products: [
-        .library(name: "Tiller", targets: ["Tiller"]),
+        .library(name: "Tiller", targets: ["Tiller", "TillerStreams"]),
         .executable(name: "tiller", targets: ["TillerCommand"]),
         .executable(name: "tiller-run", targets: ["TillerRun"]),
     ],
@@ -95,6 +95,7 @@ let package = Package(
                 "ChatTemplates", "Formats", "JSON", "Kernels", "Platform", "Quantization", "Steering",
                 "Tokenization", "Transformer",
             ]),
+        .target(name: "TillerStreams", dependencies: ["Platform", "Tiller"]),
         .target(name: "Directions", dependencies: ["LinearAlgebra", "Platform"]),
         .target(
             name: "Evaluation",
@@ -186,13 +187,14 @@ let package = Package(
             name: "TillerTests",
             dependencies: [
                 "ChatTemplates", "Conversion", "Formats", "JSON", "Kernels", "ModelFixtures", "Models",
-                "Platform", "Quantization", "Steering", "Tiller", "TestSupport", "Tokenization",
+                "Platform", "Quantization", "Steering", "Tiller", "TestSupport", "TillerStreams",
+                "Tokenization",
             ]),
         .testTarget(
             name: "ConcurrencyTests",
             dependencies: [
                 "Formats", "Kernels", "ModelFixtures", "Platform", "Steering", "TestSupport", "Tiller",
-                "Transformer",
+                "TillerStreams", "Transformer",
             ]),
         .testTarget(
             name: "ConversionTests",
@@ -227,6 +229,25 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// A section for each function lets linkers leave out those that nothing calls.
+for target in package.targets where target.type == .regular {
+    target.swiftSettings =
+        (target.swiftSettings ?? []) + [.unsafeFlags(["-Xfrontend", "-function-sections"])]
+}
+
+// For tools/build and tools/build-static: Swift's libraries, or all libraries, inside the programs. Only linking differs, so these
+// programs consist of what the tests have tested, and nothing is compiled again.
+if Context.environment["TILLER_STATIC"] != nil {
+    let linked = ["TillerCommand": "-static-stdlib", "TillerRun": "-static-executable"]
+    for target in package.targets {
+        guard let kind = linked[target.name] else { continue }
+        // What FoundationEssentials consists of; swift-crypto needs it.
+        let foundation =
+            target.name == "TillerCommand" ? ["-l_FoundationCShims", "-l_FoundationCollections"] : []
+        target.linkerSettings = [.unsafeFlags([kind, "-use-ld=lld"] + foundation)]
+    }
+}
 
 // For tools/check/sanitizers: a few test targets by themselves, and a sanitizer for some targets only.
 func names(_ variable: String) -> [String]? {

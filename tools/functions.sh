@@ -22,9 +22,9 @@ need() {
     echo "tools/$script: $1 is missing and cannot be installed from here; $3 needs it (Debian, Ubuntu: apt-get install $2)" >&2
 }
 
-# failed_tests LOG: how many tests failed, by the output of swift test. The last line of a run, which sums up, is none of them.
+# failed_tests LOG: which tests failed, by the output of swift test, one in a line. The last line of a run, which sums up, is none of them.
 failed_tests() {
-    grep -E '✘ Test .* failed after' "$1" | grep -vcE '✘ Test run with [0-9]+ test'
+    sed -n -E -e '/✘ Test run with [0-9]+ test/d' -e 's/.*✘ Test (.*) failed after.*/\1/p' "$1"
 }
 
 # libfuzzer: the path of the toolchain's libFuzzer without a main function; nothing where it has none.
@@ -40,7 +40,7 @@ read_only_constants() {
     echo 'SECTIONS { .data.constants : { INPUT_SECTION_FLAGS(SHF_WRITE) *(.rodata .rodata.*) } } INSERT BEFORE .data;' >"$1"
 }
 
-# What counts checks: the caller has the variables passed and failed, numbers, and skipped, an array.
+# What counts checks: the caller has the variables passed and failed, numbers, and skipped and failures, arrays.
 step() { printf '==> [%d s] %s\n' "$SECONDS" "$1"; }
 
 # verdict NAME STATUS: counts a check; 3 means that it could not run.
@@ -48,7 +48,7 @@ verdict() {
     case $2 in
     0) passed=$((passed + 1)) ;;
     3) skipped+=("$1") ;;
-    *) failed=$((failed + 1)) && echo "tools/${0##*/}: FAILED: $1" ;;
+    *) failed=$((failed + 1)) && failures+=("$1") && echo "tools/${0##*/}: FAILED: $1" ;;
     esac
 }
 
@@ -61,6 +61,8 @@ check() {
 
 finish() {
     ((${#skipped[@]} == 0)) || printf "tools/${0##*/}: skipped: %s\n" "${skipped[@]}"
+    # Again, at the end, where one looks first.
+    ((${#failures[@]} == 0)) || printf "tools/${0##*/}: FAILED: %s\n" "${failures[@]}"
     echo "tools/${0##*/}: $passed passed, $failed failed, ${#skipped[@]} skipped, $SECONDS s"
     exit $((failed > 0))
 }

@@ -82,7 +82,7 @@ extension Session {
     ///
     /// - Parameter readingPromptWhile: called between batches of the tokens evaluated before the first sample; false ends the
     ///   generation.
-    func generate(
+    package func generate(
         _ options: GenerationOptions, readingPromptWhile shouldContinue: () -> Bool,
         onToken: (GeneratedToken) -> Bool
     ) throws(TillerError) -> GenerationResult {

@@ -7,6 +7,7 @@ import Steering
 import TestSupport
 import Testing
 import Tiller
+import TillerStreams
 
 @Suite(.serialized) struct StreamTests {
     private struct Enough: Error {}

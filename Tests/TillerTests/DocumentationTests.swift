@@ -8,6 +8,7 @@ import Steering
 import TestSupport
 import Testing
 import Tiller
+import TillerStreams
 
 @Suite struct DocumentationTests {
     private let folder = TemporaryFolder()

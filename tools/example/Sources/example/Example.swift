@@ -2,6 +2,7 @@
 // Asks a model one question and streams its answer: example MODEL.tiller QUESTION [PROFILE[=STRENGTH]]
 
 import Tiller
+import TillerStreams
 
 @main
 enum Example {

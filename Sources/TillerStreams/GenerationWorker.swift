@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A generation on its own thread: it would block a thread of Swift's cooperative pool for seconds.
 
-#if !TILLER_RUN
 import Glibc
 import Platform
+import Tiller
 
 /// Generates on a thread and queues the tokens until the iterator takes them.
 ///
@@ -122,4 +122,3 @@ final class GenerationWorker: @unchecked Sendable {
         waiting?.resume(with: result)
     }
 }
-#endif

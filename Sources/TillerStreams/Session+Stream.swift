@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Generation as an asynchronous sequence; after its end the session can be used again.
 //
-// The small static program is built without it (TILLER_RUN): Swift's concurrency runtime would add half a megabyte that it does
-// not use.
+// A module of its own: the small static program does without, and so without half a megabyte of Swift's concurrency runtime.
 
-#if !TILLER_RUN
+import Tiller
+
 extension Session {
     /// Generates like `generate`, as a sequence that ends when generation ends.
     ///
@@ -54,4 +54,3 @@ public struct GenerationStream: AsyncSequence, @unchecked Sendable {
         deinit { worker.end() }
     }
 }
-#endif
