@@ -109,7 +109,7 @@ public struct Benchmark {
             onRepetition(repetition + 1, options.repetitions)
         }
         let byteCount = byteCountByToken(
-            at: max(options.depth, 1) + options.generatedTokens / 2, session.cache)
+            at: max(options.depth, 1) + options.generatedTokens / 2, session.state)
         return BenchmarkResult(
             prefillTokensPerSecond: prefill.isEmpty ? nil : median(prefill),
             decodeTokensPerSecond: decode.isEmpty ? nil : median(decode),
@@ -128,9 +128,9 @@ public struct Benchmark {
     }
 
     /// Bytes that a token at a position reads: each matrix once, and the cache positions that each layer attends to.
-    private func byteCountByToken(at position: Int, _ cache: KeyValueCache) -> Int {
-        engine.model.blocks.reduce(engine.model.bytesPerToken) { sum, block in
-            sum + min(position, block.attention.plan.window ?? .max) * cache.bytesByPosition
+    private func byteCountByToken(at position: Int, _ state: SequenceState) -> Int {
+        zip(engine.model.blocks, state.layers).reduce(engine.model.bytesPerToken) { sum, layer in
+            sum + min(position, layer.0.attention.plan.window ?? .max) * layer.1.bytesPerPosition
         }
     }
 

@@ -268,10 +268,10 @@ public final class Engine: Sendable {
     /// - Returns: whether all tokens were evaluated.
     @discardableResult
     package func evaluate(
-        _ tokens: UnsafeBufferPointer<Int32>, cache: KeyValueCache, _ evaluation: ForwardOptions,
+        _ tokens: UnsafeBufferPointer<Int32>, state: SequenceState, _ evaluation: ForwardOptions,
         request: LogitsRequest, while shouldContinue: () -> Bool = { true }
     ) -> Bool {
-        forwardPass.evaluate(tokens, cache: cache, evaluation, request: request, while: shouldContinue)
+        forwardPass.evaluate(tokens, state: state, evaluation, request: request, while: shouldContinue)
     }
 
     /// Evaluates parts of several timelines together.
@@ -283,8 +283,8 @@ public final class Engine: Sendable {
 
     /// Evaluates one token of each of two timelines together.
     package func evaluatePair(
-        _ tokens: UnsafeBufferPointer<Int32>, first: (cache: KeyValueCache, evaluation: ForwardOptions),
-        second: (cache: KeyValueCache, evaluation: ForwardOptions),
+        _ tokens: UnsafeBufferPointer<Int32>, first: (state: SequenceState, evaluation: ForwardOptions),
+        second: (state: SequenceState, evaluation: ForwardOptions),
         logits: (first: AlignedBuffer<Float>, second: AlignedBuffer<Float>)
     ) {
         forwardPass.evaluatePair(tokens, first: first, second: second) { timeline, row in

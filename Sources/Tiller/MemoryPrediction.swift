@@ -30,9 +30,7 @@ package struct MemoryPrediction: Sendable {
         let configuration = file.manifest.configuration
         let weights = file.weights.count
         self.file = file.byteCount - weights + min(residentWeights ?? weights, weights)
-        cache = KeyValueCache.byteCount(
-            layerCount: configuration.layerCount, keyValueHeadCount: configuration.keyValueHeadCount,
-            headSize: configuration.headSize, capacity: contextLength, encoding: encoding)
+        cache = SequenceState.byteCount(configuration, capacity: contextLength, encoding: encoding)
         scratch =
             ForwardPass.byteCount(
                 configuration: configuration, form: Self.form(of: file), contextLength: contextLength,

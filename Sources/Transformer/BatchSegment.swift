@@ -7,7 +7,7 @@ import Steering
 
 /// One timeline's rows in a batch.
 struct BatchSegment {
-    let cache: KeyValueCache
+    let state: SequenceState
     let evaluation: ForwardOptions
     let rows: Range<Int>
 

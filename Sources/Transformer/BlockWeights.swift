@@ -6,7 +6,9 @@ import Kernels
 import Quantization
 
 /// The weights of one transformer block. Matrices are [output × input].
-package struct BlockWeights: Sendable {
+///
+/// A class, because the forward pass hands a block from step to step: a reference costs less than a copy of more than a kilobyte.
+package final class BlockWeights: Sendable {
     /// Attention with at most as many key and value heads as query heads (grouped-query attention, GQA).
     package struct Attention: Sendable {
         package let norm: WeightVector
@@ -44,6 +46,27 @@ package struct BlockWeights: Sendable {
     let residualScale: Float
     /// The weights to prefetch during the block's products.
     let prefetch: PrefetchOrder
+
+    /// Looks up the weights of a layer.
+    ///
+    /// - Parameter next: the weights that the next block reads first.
+    /// - Throws: `FormatError` where a required tensor is missing.
+    init(
+        _ layer: Int, of tensors: TensorViews, _ configuration: ModelConfiguration, _ rotaries: [Rotary],
+        next: PrefetchHint?
+    ) throws(FormatError) {
+        let plan = configuration.layers[layer]
+        attention = try Attention(layer, of: tensors, configuration, rotaries)
+        feedForward = FeedForward(
+            norm: try tensors.vector(.feedForwardNorm, layer), gate: try tensors.matrix(.gate, layer),
+            up: try tensors.matrix(.up, layer), down: try tensors.matrix(.down, layer),
+            postNorm: tensors.optionalVector(.postFeedForwardNorm, layer),
+            activation: plan.feedForward.activation.kernel)
+        residualScale = plan.residualScale
+        prefetch = PrefetchOrder(
+            attentionOutput: PrefetchHint(attention.output), gate: PrefetchHint(feedForward.gate),
+            down: PrefetchHint(feedForward.down), next: next)
+    }
 
     var matrices: [WeightMatrix] {
         [
@@ -83,27 +106,6 @@ extension BlockWeights.Attention {
 }
 
 extension BlockWeights {
-    /// Looks up the weights of a layer.
-    ///
-    /// - Parameter next: the weights that the next block reads first.
-    /// - Throws: `FormatError` where a required tensor is missing.
-    init(
-        _ layer: Int, of tensors: TensorViews, _ configuration: ModelConfiguration, _ rotaries: [Rotary],
-        next: PrefetchHint?
-    ) throws(FormatError) {
-        let plan = configuration.layers[layer]
-        attention = try Attention(layer, of: tensors, configuration, rotaries)
-        feedForward = FeedForward(
-            norm: try tensors.vector(.feedForwardNorm, layer), gate: try tensors.matrix(.gate, layer),
-            up: try tensors.matrix(.up, layer), down: try tensors.matrix(.down, layer),
-            postNorm: tensors.optionalVector(.postFeedForwardNorm, layer),
-            activation: plan.feedForward.activation.kernel)
-        residualScale = plan.residualScale
-        prefetch = PrefetchOrder(
-            attentionOutput: PrefetchHint(attention.output), gate: PrefetchHint(feedForward.gate),
-            down: PrefetchHint(feedForward.down), next: next)
-    }
-
     /// The weights that the block reads first.
     var first: PrefetchHint { PrefetchHint(attention.query, attention.key, attention.value) }
 }

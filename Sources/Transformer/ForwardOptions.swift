@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The input of a forward pass: tokens of one or several timelines, each with its cache and steering.
+// The input of a forward pass: tokens of one or several timelines, each with its state and steering.
 
 import Kernels
 import Platform
@@ -16,10 +16,10 @@ package enum LogitsRequest {
 
 /// The inputs and the state of one evaluation besides the model.
 package struct ForwardOptions {
-    /// Position of the first token; the cache holds everything before it.
+    /// Position of the first token; the state holds everything before it.
     package var firstPosition: Int
     package var steering: SteeringPlan
-    /// State of the plan's gates, over the same context as the cache.
+    /// State of the plan's gates, over the same context as the state.
     package var gates: SteeringGates?
     /// Whether the tokens are prompt or generated text, for profiles that steer only one of them.
     package var isPrompt: Bool
@@ -48,15 +48,15 @@ package struct ForwardOptions {
     var records: Bool { recorder != nil || headRecorder != nil || inputs != nil }
 }
 
-/// Tokens that continue one timeline from the end of its cache.
+/// Tokens that continue one timeline from the end of its state.
 package struct TimelinePart {
     package let tokens: ArraySlice<Int32>
-    package let cache: KeyValueCache
+    package let state: SequenceState
     package let evaluation: ForwardOptions
 
     /// - Precondition: nothing is recorded: recording requires a batch with a single timeline.
-    package init(tokens: ArraySlice<Int32>, cache: KeyValueCache, evaluation: ForwardOptions) {
+    package init(tokens: ArraySlice<Int32>, state: SequenceState, evaluation: ForwardOptions) {
         precondition(!evaluation.records, "TimelinePart: nothing is recorded")
-        (self.tokens, self.cache, self.evaluation) = (tokens, cache, evaluation)
+        (self.tokens, self.state, self.evaluation) = (tokens, state, evaluation)
     }
 }

@@ -5,7 +5,7 @@ import Kernels
 import Platform
 
 extension ForwardPass {
-    /// Runs tokens through the model in batches and appends their keys and values to the cache.
+    /// Runs tokens through the model in batches and appends what they leave to the state.
     ///
     /// - Parameters:
     ///   - tokens: ids at the positions firstPosition, firstPosition + 1, ...
@@ -13,11 +13,11 @@ extension ForwardPass {
     ///   - shouldContinue: called before each layer; false ends the evaluation there and invalidates the cache from
     ///     `firstPosition` on.
     /// - Returns: whether all tokens were evaluated.
-    /// - Precondition: ids are below vocabularySize; the cache has room for all positions; the memory is reserved, or the system
+    /// - Precondition: ids are below vocabularySize; the state has room for all positions; the memory is reserved, or the system
     ///   grants it; `request` and `shouldContinue` start no evaluation on the same compute.
     @discardableResult
     package func evaluate(
-        _ tokens: UnsafeBufferPointer<Int32>, cache: KeyValueCache, _ evaluation: ForwardOptions,
+        _ tokens: UnsafeBufferPointer<Int32>, state: SequenceState, _ evaluation: ForwardOptions,
         request: LogitsRequest, while shouldContinue: () -> Bool = { true }
     ) -> Bool {
         var start = 0
@@ -26,7 +26,7 @@ extension ForwardPass {
             let batch = UnsafeBufferPointer(rebasing: tokens[start..<start + count])
             var part = evaluation
             part.firstPosition += start
-            let segments = BatchSegments(BatchSegment(cache: cache, evaluation: part, rows: 0..<count))
+            let segments = BatchSegments(BatchSegment(state: state, evaluation: part, rows: 0..<count))
             let isDone = compute.exclusively {
                 guard runLayers(batch, segments, while: shouldContinue) else { return false }
                 switch request {
@@ -48,7 +48,7 @@ extension ForwardPass {
     ///
     /// - Parameter visit: receives the logits after each token as (index of the part, index of the token in it, logits),
     ///   in order; nil computes none.
-    /// - Precondition: as for one timeline; no two parts share a cache.
+    /// - Precondition: as for one timeline; no two parts share a state.
     package func evaluate(
         _ parts: [TimelinePart], visit: ((Int, Int, UnsafeBufferPointer<Float>) -> Void)?
     ) {
@@ -71,7 +71,7 @@ extension ForwardPass {
                 evaluation.firstPosition += start
                 segments.append(
                     BatchSegment(
-                        cache: part.cache, evaluation: evaluation,
+                        state: part.state, evaluation: evaluation,
                         rows: tokens.count..<tokens.count + count))
                 tokens += part.tokens.dropFirst(start).prefix(count)
                 places += (start..<start + count).map { (index, $0) }
@@ -90,16 +90,16 @@ extension ForwardPass {
     ///   - visit: receives the logits of the first and the second timeline, which are valid during the call.
     /// - Precondition: as for `evaluate`; nothing is recorded.
     package func evaluatePair(
-        _ tokens: UnsafeBufferPointer<Int32>, first: (cache: KeyValueCache, evaluation: ForwardOptions),
-        second: (cache: KeyValueCache, evaluation: ForwardOptions),
+        _ tokens: UnsafeBufferPointer<Int32>, first: (state: SequenceState, evaluation: ForwardOptions),
+        second: (state: SequenceState, evaluation: ForwardOptions),
         visit: (_ timeline: Int, _ logits: UnsafeBufferPointer<Float>) -> Void
     ) {
         precondition(tokens.count == 2 && batchSize >= 2, "evaluatePair: one token for each of two timelines")
         precondition(
             !first.evaluation.records && !second.evaluation.records, "evaluatePair: nothing is recorded")
         let segments = BatchSegments(
-            BatchSegment(cache: first.cache, evaluation: first.evaluation, rows: 0..<1),
-            BatchSegment(cache: second.cache, evaluation: second.evaluation, rows: 1..<2))
+            BatchSegment(state: first.state, evaluation: first.evaluation, rows: 0..<1),
+            BatchSegment(state: second.state, evaluation: second.evaluation, rows: 1..<2))
         compute.exclusively {
             runLayers(tokens, segments)
             computeAllLogits(2, visit)

@@ -80,7 +80,7 @@ package final class ForwardPass: @unchecked Sendable {
 
     /// Appends a timeline's keys and values to its KV cache, and lets its queries attend to the cached positions.
     private func attend(_ block: BlockWeights, layer: Int, _ segment: BatchSegment) {
-        let (weights, cache, count) = (block.attention, segment.cache, segment.rows.count)
+        let (weights, cache, count) = (block.attention, segment.state.layers[layer], segment.rows.count)
         let angles = weights.rotary.map {
             compute.angles($0.table(contextLength: cache.capacity), segment.positions)
         }
@@ -92,11 +92,11 @@ package final class ForwardPass: @unchecked Sendable {
             positionHeads(rows, weights, keyBias: separateBias?.rest ?? weights.keyBias, angles)
             // Keys are cached after RoPE, so cached keys are never rotated again.
             rows.append(
-                key: scratch.key, value: scratch.value, to: cache, layer: layer, firstPosition: position)
+                key: scratch.key, value: scratch.value, to: cache, firstPosition: position)
         }
         let isTapped = tapsHeads(layer: layer, segment)
         compute.attend(
-            query: scratch.query, cache: cache, layer: layer, firstPosition: position, tokenCount: count,
+            query: scratch.query, cache: cache, firstPosition: position, tokenCount: count,
             headCount: model.configuration.headCount, scale: weights.plan.scale, window: weights.plan.window,
             keyBias: separateBias, firstRow: firstRow, into: scratch.attentionOutput,
             form: isTapped ? .values : weights.output.inputForm, prefetching: block.prefetch.attentionOutput)

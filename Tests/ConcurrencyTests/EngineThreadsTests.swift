@@ -106,15 +106,12 @@ func addMadeUpProfile(to path: String) throws {
         let alone = try Self.generate(engine, 1)
         @Sendable func evaluate() -> [Float] {
             let pass = granted(try ForwardPass(model: engine.model, compute: engine.compute))
-            let configuration = engine.model.configuration
-            let cache = granted(
-                try KeyValueCache(
-                    layerCount: configuration.layerCount, keyValueHeadCount: configuration.keyValueHeadCount,
-                    headSize: configuration.headSize, capacity: 64, encoding: engine.cacheEncoding))
+            let state = granted(
+                try SequenceState(engine.model.configuration, capacity: 64, encoding: engine.cacheEncoding))
             var logits: [Float] = []
             (0..<40).map { Int32($0 * 7) }.withUnsafeBufferPointer { tokens in
                 pass.evaluate(
-                    tokens, cache: cache, ForwardOptions(firstPosition: 0),
+                    tokens, state: state, ForwardOptions(firstPosition: 0),
                     request: .all { _, row in logits += row.prefix(3) })
             }
             return logits

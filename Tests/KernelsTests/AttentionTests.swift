@@ -15,7 +15,6 @@ private struct Problem {
     var positions = 40
     var window: Int?
     var encoding = CacheEncoding.float32
-    let layer = 1
     /// Positions that the cache has room for beyond the last.
     var room = 3
 
@@ -29,7 +28,7 @@ private struct Problem {
     func emptyCache() -> KeyValueCache {
         granted(
             try KeyValueCache(
-                layerCount: 2, keyValueHeadCount: sharedHeads, headSize: headSize, capacity: positions + room,
+                keyValueHeadCount: sharedHeads, headSize: headSize, capacity: positions + room,
                 encoding: encoding))
     }
 
@@ -43,11 +42,11 @@ private struct Problem {
             let query = slice(query, first, count, width)
             let key = slice(key, first, count, sharedWidth), value = slice(value, first, count, sharedWidth)
             compute.forTokens(count, elementCount: sharedWidth) {
-                $0.append(key: key, value: value, to: cache, layer: layer, firstPosition: first)
+                $0.append(key: key, value: value, to: cache, firstPosition: first)
             }
             let part = granted(try Activations(capacity: count, columns: width))
             compute.attend(
-                query: query, cache: cache, layer: layer, firstPosition: first, tokenCount: count,
+                query: query, cache: cache, firstPosition: first, tokenCount: count,
                 headCount: heads,
                 scale: scale, window: window, into: part, form: .values)
             for i in 0..<count * width { output[first * width + i] = part.values[i] }
@@ -203,13 +202,13 @@ func aCopiedPrefixContinuesLikeTheOriginal(encoding: CacheEncoding) throws {
     let compute = granted(try Compute(kernels: .best, threadCount: 1))
     let cache = problem.emptyCache()
     compute.forTokens(45, elementCount: 64) {
-        $0.append(key: problem.key, value: problem.value, to: cache, layer: 1, firstPosition: 0)
+        $0.append(key: problem.key, value: problem.value, to: cache, firstPosition: 0)
     }
     let copy = try cache.copy(prefix: 37)
     let outputs = try [cache, copy].map { cache in
         let output = granted(try Activations(capacity: 1, columns: problem.width))
         compute.attend(
-            query: problem.query, cache: cache, layer: 1, firstPosition: 36, tokenCount: 1, headCount: 2,
+            query: problem.query, cache: cache, firstPosition: 36, tokenCount: 1, headCount: 2,
             scale: 1, window: nil, into: output, form: .values)
         return output.values.bits(problem.width)
     }
@@ -219,12 +218,12 @@ func aCopiedPrefixContinuesLikeTheOriginal(encoding: CacheEncoding) throws {
 @Test func cacheSizesAreToldInAdvance() {
     func bytes(_ encoding: CacheEncoding, capacity: Int = 100) -> Int {
         KeyValueCache.byteCount(
-            layerCount: 3, keyValueHeadCount: 2, headSize: 64, capacity: capacity, encoding: encoding)
+            keyValueHeadCount: 2, headSize: 64, capacity: capacity, encoding: encoding)
     }
     // 128 positions are 4 groups.
-    #expect(bytes(.float32) == 3 * 2 * 128 * 64 * 4 * 2)
-    #expect(bytes(.float16) == 3 * 2 * 128 * 64 * 2 * 2)
-    #expect(bytes(.int8) == 3 * 2 * 128 * (64 + 4) * 2)
+    #expect(bytes(.float32) == 2 * 128 * 64 * 4 * 2)
+    #expect(bytes(.float16) == 2 * 128 * 64 * 2 * 2)
+    #expect(bytes(.int8) == 2 * 128 * (64 + 4) * 2)
     #expect(bytes(.float32, capacity: .max) == .max)
 }
 
@@ -236,11 +235,11 @@ func theOutputInCodesIsTheOutputQuantized(kernels: KernelSet, headSize: Int) thr
         let cache = problem.emptyCache()
         let outputs = try [ActivationForm.values, .codes].map { form in
             compute.forTokens(45, elementCount: problem.width) {
-                $0.append(key: problem.key, value: problem.value, to: cache, layer: 1, firstPosition: 0)
+                $0.append(key: problem.key, value: problem.value, to: cache, firstPosition: 0)
             }
             let output = granted(try Activations(capacity: 45, columns: problem.width))
             compute.attend(
-                query: problem.query, cache: cache, layer: 1, firstPosition: 0, tokenCount: 45, headCount: 4,
+                query: problem.query, cache: cache, firstPosition: 0, tokenCount: 45, headCount: 4,
                 scale: problem.scale, window: nil, into: output, form: form)
             return output
         }

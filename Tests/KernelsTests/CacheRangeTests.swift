@@ -28,10 +28,10 @@ private func attend(
         }
         let output = granted(try Activations(capacity: count, columns: width))
         compute.forTokens(count, elementCount: width) {
-            $0.append(key: part(key), value: part(value), to: cache, layer: 1, firstPosition: first)
+            $0.append(key: part(key), value: part(value), to: cache, firstPosition: first)
         }
         compute.attend(
-            query: part(query), cache: cache, layer: 1, firstPosition: first, tokenCount: count,
+            query: part(query), cache: cache, firstPosition: first, tokenCount: count,
             headCount: heads,
             scale: 1, window: nil, into: output, form: .values)
         result += (0..<count * width).map { output.values[$0] }
@@ -43,7 +43,7 @@ private func attend(
 private func emptyCache(_ encoding: CacheEncoding) -> KeyValueCache {
     granted(
         try KeyValueCache(
-            layerCount: 2, keyValueHeadCount: heads, headSize: headSize, capacity: positions,
+            keyValueHeadCount: heads, headSize: headSize, capacity: positions,
             encoding: encoding))
 }
 
@@ -106,25 +106,36 @@ func exponentsGoWithTheirPositions(encoding: CacheEncoding) throws {
         let query = rows(large: true).0
         let own = buffer((0..<width).map { query[(positions - 1) * width + $0] })
         compute.attend(
-            query: own, cache: cache, layer: 1, firstPosition: positions - 1, tokenCount: 1, headCount: heads,
+            query: own, cache: cache, firstPosition: positions - 1, tokenCount: 1, headCount: heads,
             scale: 1, window: nil, into: output, form: .values)
         return (0..<width).map { output.values[$0] }
     }
     let copy = try used.copy(prefix: positions)
     #expect(last(copy) == Array(expected.suffix(width)))
 
-    var bytes: [UInt8] = []
-    used.readSnapshot(prefix: positions) { bytes += $0 }
+    func restore(_ cache: KeyValueCache, _ numbers: [UInt8], _ exponents: [UInt8]?) -> Bool {
+        numbers.withUnsafeBytes { numbers in
+            guard let exponents else {
+                return cache.restore(prefix: positions, from: numbers, exponents: nil)
+            }
+            return exponents.withUnsafeBytes {
+                cache.restore(prefix: positions, from: numbers, exponents: $0)
+            }
+        }
+    }
+    var exponents = used.exponentParts(prefix: positions).flatMap { Array($0) }
+    #expect(used.hasExponents && exponents.count == used.exponentByteCount(prefix: positions))
+    let numbers = used.parts(prefix: positions).flatMap { Array($0) }
     let restored = emptyCache(encoding)
-    #expect(bytes.withUnsafeBytes { restored.restore(prefix: positions, from: $0) })
+    #expect(restore(restored, numbers, exponents))
     #expect(last(restored) == Array(expected.suffix(width)))
-    bytes[bytes.count - 1] = 115
-    #expect(!bytes.withUnsafeBytes { restored.restore(prefix: positions, from: $0) })
+    exponents[exponents.count - 1] = 115
+    #expect(!restore(restored, numbers, exponents))
 
     func appendSmall(to cache: KeyValueCache) {
         let (_, key, value) = rows(large: false)
         compute.forTokens(positions, elementCount: width) {
-            $0.append(key: key, value: value, to: cache, layer: 1, firstPosition: 0)
+            $0.append(key: key, value: value, to: cache, firstPosition: 0)
         }
     }
     let small = emptyCache(encoding)
@@ -132,10 +143,9 @@ func exponentsGoWithTheirPositions(encoding: CacheEncoding) throws {
     appendSmall(to: used)
     #expect(last(used) == last(small))
     // A snapshot without exponents.
-    bytes = []
-    small.readSnapshot(prefix: positions) { bytes += $0 }
     let large = emptyCache(encoding)
     _ = attend(.best, encoding, cache: large)
-    #expect(bytes.withUnsafeBytes { large.restore(prefix: positions, from: $0) })
+    #expect(!small.hasExponents)
+    #expect(restore(large, small.parts(prefix: positions).flatMap { Array($0) }, nil))
     #expect(last(large) == last(small))
 }

@@ -43,7 +43,7 @@ private struct Problem {
         let compute = granted(try Compute(kernels: kernels, threadCount: threads, smallWork: 0))
         let cache = granted(
             try KeyValueCache(
-                layerCount: 1, keyValueHeadCount: keyHeads, headSize: headSize, capacity: positions,
+                keyValueHeadCount: keyHeads, headSize: headSize, capacity: positions,
                 encoding: encoding))
         let keyWidth = keyHeads * headSize, width = heads * headSize
         var result: [Float] = []
@@ -59,11 +59,11 @@ private struct Problem {
                 $0.addBias(bias, to: key)
                 $0.rotate(query, by: angles, headCount: heads, headSize: headSize)
                 $0.rotate(key, by: angles, headCount: keyHeads, headSize: headSize)
-                $0.append(key: key, value: value, to: cache, layer: 0, firstPosition: first)
+                $0.append(key: key, value: value, to: cache, firstPosition: first)
             }
             let output = granted(try Activations(capacity: count, columns: width))
             compute.attend(
-                query: query, cache: cache, layer: 0, firstPosition: first, tokenCount: count,
+                query: query, cache: cache, firstPosition: first, tokenCount: count,
                 headCount: heads, scale: 0.01, window: nil, keyBias: separate, into: output, form: .values)
             result += (0..<count * width).map { output.values[$0] }
             first += count

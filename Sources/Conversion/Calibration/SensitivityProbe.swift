@@ -17,7 +17,7 @@ struct SensitivityProbe {
     private let lists: [[Int32]]
     /// The exact model's logits [positions × vocabularySize].
     private let rows: AlignedBuffer<Float>
-    private let cache: KeyValueCache
+    private let state: SequenceState
 
     /// - Parameters:
     ///   - engine: runs the variants.
@@ -32,17 +32,13 @@ struct SensitivityProbe {
         self.engine = engine
         self.lists = lists.map { Array($0.prefix(Self.firstPosition + count + 1)) }
         let longest = self.lists.map(\.count).max() ?? 1
-        cache = try KeyValueCache(
-            layerCount: configuration.layerCount, keyValueHeadCount: configuration.keyValueHeadCount,
-            headSize: configuration.headSize, capacity: longest, encoding: engine.cacheEncoding)
+        state = try SequenceState(configuration, capacity: longest, encoding: engine.cacheEncoding)
         let rowCount = self.lists.reduce(0) { $0 + max(0, $1.count - 1 - Self.firstPosition) }
         rows = try AlignedBuffer(count: max(rowCount, 1) * width)
         let rows = rows
-        let exactCache = try KeyValueCache(
-            layerCount: configuration.layerCount, keyValueHeadCount: configuration.keyValueHeadCount,
-            headSize: configuration.headSize, capacity: longest, encoding: exact.cacheEncoding)
+        let exactState = try SequenceState(configuration, capacity: longest, encoding: exact.cacheEncoding)
         let pass = try ForwardPass(model: exact.model, compute: exact.compute)
-        try visit(pass, exactCache) { row, logits, _ in
+        try visit(pass, exactState) { row, logits, _ in
             guard let base = logits.baseAddress else { return }
             (rows.baseAddress + row * width).update(from: base, count: width)
         }
@@ -54,7 +50,7 @@ struct SensitivityProbe {
         var divergences = RunningMean()
         let width = model.configuration.vocabularySize
         let pass = try ForwardPass(model: model, compute: engine.compute)
-        try visit(pass, cache) { row, logits, next in
+        try visit(pass, state) { row, logits, next in
             let reference = UnsafeBufferPointer(start: rows.baseAddress + row * width, count: width)
             divergences.add(PositionDivergence(reference: reference, model: logits, next: next).divergence)
         }
@@ -62,21 +58,21 @@ struct SensitivityProbe {
     }
 
     private func visit(
-        _ pass: ForwardPass, _ cache: KeyValueCache,
+        _ pass: ForwardPass, _ state: SequenceState,
         _ body: @escaping (Int, UnsafeBufferPointer<Float>, Int) -> Void
     ) throws(AllocationError) {
-        try pass.reserve(contextLength: cache.capacity, cache: cache.encoding, allLogits: true)
+        try pass.reserve(contextLength: state.capacity, cache: state.encoding, allLogits: true)
         var row = 0
         for list in lists where list.count > Self.firstPosition + 1 {
             list.withUnsafeBufferPointer { tokens in
                 pass.evaluate(
-                    UnsafeBufferPointer(rebasing: tokens[..<Self.firstPosition]), cache: cache,
+                    UnsafeBufferPointer(rebasing: tokens[..<Self.firstPosition]), state: state,
                     ForwardOptions(firstPosition: 0), request: .none)
                 let scored = UnsafeBufferPointer(
                     rebasing: tokens[Self.firstPosition..<tokens.count - 1])
                 let first = row
                 pass.evaluate(
-                    scored, cache: cache, ForwardOptions(firstPosition: Self.firstPosition),
+                    scored, state: state, ForwardOptions(firstPosition: Self.firstPosition),
                     request: .all { index, logits in
                         body(first + index, logits, Int(list[Self.firstPosition + index + 1]))
                     })

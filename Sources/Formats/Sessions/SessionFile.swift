@@ -41,7 +41,7 @@ package struct SessionFile: Sendable {
     package let isPromptToken: [Bool]
     /// The inputs of the gates' conditions [conditions][tokens].
     package let gates: [[Float]]
-    /// Keys and values; see `KeyValueCache.restore`.
+    /// Keys and values; see `SequenceState.restore`.
     package let state: ByteView
 
     /// Maps and checks a file.

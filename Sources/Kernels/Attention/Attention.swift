@@ -14,7 +14,6 @@ struct Attention {
     static let chunkSize = KeyValueCache.chunkSize
     let table: KernelTable
     let cache: KeyValueCache
-    let layer: Int
     let query: UnsafePointer<Float>
     let output: UnsafeMutablePointer<Float>
     /// The destination of the output in its 8-bit form; nil for Float output.
@@ -89,9 +88,9 @@ struct Attention {
             * 2
         let rowCount = tokens.count * groupSize
         multiplyKeys(rows, rowCount, head: head, chunkStart: start, tiles)
-        let exponents = cache.exponents, cacheHead = layer * cache.keyValueHeadCount + head
+        let exponents = cache.exponents
         scaleScores(
-            rows, rowCount, chunkStart: start, tiles, by: exponents.ofKeys(head: cacheHead))
+            rows, rowCount, chunkStart: start, tiles, by: exponents.ofKeys(head: head))
         addKeyBias(rows, rowCount, head: head, chunkStart: start, tiles)
         let ahead = values(ofChunkAt: start, head: head)
         for (i, token) in tokens.enumerated() {
@@ -108,7 +107,7 @@ struct Attention {
                     ahead: ahead))
         }
         scaleScores(
-            rows, rowCount, chunkStart: start, tiles, by: exponents.ofValues(head: cacheHead))
+            rows, rowCount, chunkStart: start, tiles, by: exponents.ofValues(head: head))
         switch cache.encoding {
         case .float32:
             multiplyValues(table.multiplyFloat32, rows, rowCount, head: head, seen, start, into: part)
@@ -126,7 +125,7 @@ struct Attention {
     ) {
         let isInt8 = cache.encoding == .int8
         let product = TileProduct(
-            tiles: cache.keyTiles(layer: layer, head: head) + chunkStart / laneCount * cache.keyTileByteCount,
+            tiles: cache.keyTiles(head: head) + chunkStart / laneCount * cache.keyTileByteCount,
             tileByteCount: cache.keyTileByteCount,
             columnByteCount: laneCount * (cache.encoding == .float16 ? 2 : 4),
             columnCount: cache.headSize, rowCount: Self.chunkSize,
@@ -165,7 +164,7 @@ struct Attention {
         _ positions: Range<Int>, _ chunkStart: Int, into part: UnsafeMutablePointer<Float>
     ) {
         let product = TileProduct(
-            tiles: cache.valueRows(layer: layer, head: head) + positions.lowerBound * cache.valueByteCount,
+            tiles: cache.valueRows(head: head) + positions.lowerBound * cache.valueByteCount,
             tileByteCount: laneCount * (cache.encoding == .float16 ? 2 : 4),
             columnByteCount: cache.valueByteCount, columnCount: positions.count, rowCount: paddedHeadSize,
             input: UnsafeRawPointer(rows.scores.baseAddress + (positions.lowerBound - chunkStart)),
@@ -180,7 +179,7 @@ struct Attention {
         _ rows: AttentionRows, _ rowCount: Int, head: Int, _ groups: Range<Int>, _ chunkStart: Int,
         into part: UnsafeMutablePointer<Float>
     ) {
-        let chunk = cache.valueRows(layer: layer, head: head) + chunkStart * cache.valueByteCount
+        let chunk = cache.valueRows(head: head) + chunkStart * cache.valueByteCount
         let scaleByteStride = cache.headSize * 2
         let channelGroups = cache.headSize / groupColumns
         table.weigh(
@@ -201,7 +200,7 @@ struct Attention {
 
     /// The values that a single token reads next, to prefetch during softmax: about as many as arrive in that time.
     private func values(ofChunkAt start: Int, head: Int) -> PrefetchCursor {
-        let rows = cache.valueRows(layer: layer, head: head) + start * cache.valueByteCount
+        let rows = cache.valueRows(head: head) + start * cache.valueByteCount
         let byteCount = min(Self.chunkSize * cache.valueByteCount, 8192)
         return PrefetchCursor(rows, byteCount: tokenCount == 1 ? byteCount : 0)
     }
@@ -211,7 +210,7 @@ struct Attention {
         let next = (start + Self.chunkSize) / laneCount * cache.keyTileByteCount
         let byteCount = Self.chunkSize / laneCount * cache.keyTileByteCount - prefetchDistance
         return PrefetchCursor(
-            cache.keyTiles(layer: layer, head: head) + (next + prefetchDistance),
+            cache.keyTiles(head: head) + (next + prefetchDistance),
             byteCount: tokenCount == 1 ? min(max(byteCount, 0), 4096) : 0)
     }
 

@@ -6,8 +6,8 @@ import KernelCore
 import Platform
 import Synchronization
 
-/// Powers of two of keys and values [heads of all layers × (keys, values) × positions]. Very few models need them, so
-/// the first nonzero exponent allocates their memory.
+/// Powers of two of a layer's keys and values [heads × (keys, values) × positions]. Very few models need them, so the first nonzero
+/// exponent allocates their memory.
 /// Threads that append positions may request it at once; the lock ensures that only one allocates.
 final class CacheExponents: @unchecked Sendable {
     /// The largest exponent: it brings the largest Float below 2¹⁵.

@@ -1,86 +1,71 @@
 // SPDX-License-Identifier: Apache-2.0
-// The first positions of a cache as bytes, head after head: whole chunks of key tiles, then of value rows; the exponents
-// follow after all heads, if there are any.
+// The first positions of a layer's cache as bytes, head after head: whole chunks of key tiles, then of value rows; apart from them the
+// exponents, if there are any.
 
 import KernelCore
 
 extension KeyValueCache {
-    /// Bytes of the first positions of one head, for keys and for values; nil on overflow.
-    package static func snapshotByteCounts(
-        headSize: Int, encoding: CacheEncoding, prefix: Int
-    ) -> (keys: Int, values: Int)? {
-        let keys = tileCount(prefix).multipliedReportingOverflow(
-            by: encoding.keyTileByteCount(headSize: headSize))
-        let values = (tileCount(prefix) * laneCount).multipliedReportingOverflow(
-            by: encoding.valueByteCount(headSize: headSize))
-        return keys.overflow || values.overflow ? nil : (keys.partialValue, values.partialValue)
+    /// Bytes of the first positions, without exponents.
+    /// - Precondition: 0 ≤ prefix ≤ capacity.
+    package func snapshotByteCount(prefix: Int) -> Int { parts(prefix: prefix).reduce(0) { $0 + $1.count } }
+
+    /// Bytes of the exponents of the first positions.
+    package func exponentByteCount(prefix: Int) -> Int {
+        2 * keyValueHeadCount * Self.tileCount(prefix) * laneCount
     }
 
-    /// Bytes of a head's exponents, if there are any.
-    package static func snapshotExponentByteCount(prefix: Int) -> Int { 2 * tileCount(prefix) * laneCount }
-
-    /// Whether a snapshot ends with exponents.
+    /// Whether a snapshot of these positions is incomplete without exponents.
     package var hasExponents: Bool { exponents.areUsed }
 
-    /// Passes the bytes of the first positions to `body`.
+    /// Keys and values of the first positions, alternating, head after head.
     /// - Precondition: 0 ≤ prefix ≤ capacity.
-    package func readSnapshot(
-        prefix: Int, _ body: (UnsafeRawBufferPointer) throws -> Void
-    ) rethrows {
-        for part in parts(prefix: prefix) { try body(UnsafeRawBufferPointer(part)) }
-        guard hasExponents else { return }
-        for part in exponents.parts(prefix: Self.tileCount(prefix) * laneCount) {
-            try body(UnsafeRawBufferPointer(part))
+    package func parts(prefix: Int) -> [UnsafeMutableRawBufferPointer] {
+        precondition(prefix >= 0 && prefix <= capacity, "KeyValueCache: prefix outside of the cache")
+        let tiles = Self.tileCount(prefix)
+        return (0..<keyValueHeadCount).flatMap { head in
+            [
+                UnsafeMutableRawBufferPointer(start: keyTiles(head: head), count: tiles * keyTileByteCount),
+                UnsafeMutableRawBufferPointer(
+                    start: valueRows(head: head), count: tiles * laneCount * valueByteCount),
+            ]
         }
+    }
+
+    /// The exponents of the first positions; allocates them.
+    package func exponentParts(prefix: Int) -> [UnsafeMutableRawBufferPointer] {
+        exponents.parts(prefix: Self.tileCount(prefix) * laneCount)
     }
 
     /// Copies the bytes of the first positions into this cache.
     ///
+    /// - Parameter stored: the exponents of these positions; nil for zeros.
     /// - Returns: false if a number in them is not finite; the contents of the cache are then invalid.
-    /// - Precondition: the byte count equals that of a snapshot of this prefix, with or without exponents.
-    package func restore(prefix: Int, from bytes: UnsafeRawBufferPointer) -> Bool {
-        var position = 0
-        var isFinite = true
-        func fill(_ part: UnsafeMutableRawBufferPointer) -> UnsafeRawBufferPointer {
-            precondition(part.count <= bytes.count - position, "KeyValueCache: a snapshot of another size")
-            part.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[position..<(position + part.count)]))
-            position += part.count
-            return UnsafeRawBufferPointer(part)
-        }
-        for (index, part) in parts(prefix: prefix).enumerated() {
-            let part = fill(part)
-            isFinite = isFinite && (index % 2 == 0 ? hasFiniteKeys(part) : hasFiniteValues(part))
-        }
-        if position < bytes.count {
-            for part in exponents.parts(prefix: Self.tileCount(prefix) * laneCount) {
-                isFinite = fill(part).allSatisfy { $0 <= CacheExponents.maximum } && isFinite
-            }
+    /// - Precondition: the byte counts are those of a snapshot of this prefix.
+    package func restore(
+        prefix: Int, from bytes: UnsafeRawBufferPointer, exponents stored: UnsafeRawBufferPointer?
+    ) -> Bool {
+        Self.fill(parts(prefix: prefix), from: bytes)
+        if let stored {
+            guard stored.allSatisfy({ $0 <= CacheExponents.maximum }) else { return false }
+            Self.fill(exponentParts(prefix: prefix), from: stored)
         } else if hasExponents {
             // Clear the exponents of an earlier sequence.
-            for part in exponents.parts(prefix: Self.tileCount(prefix) * laneCount) {
-                part.initializeMemory(as: UInt8.self, repeating: 0)
-            }
+            for part in exponentParts(prefix: prefix) { part.initializeMemory(as: UInt8.self, repeating: 0) }
         }
-        precondition(position == bytes.count, "KeyValueCache: a snapshot of another size")
-        return isFinite
+        return parts(prefix: prefix).enumerated().allSatisfy { index, part in
+            let part = UnsafeRawBufferPointer(part)
+            return index % 2 == 0 ? hasFiniteKeys(part) : hasFiniteValues(part)
+        }
     }
 
-    /// Keys and values of the first positions, alternating, head after head.
-    private func parts(prefix: Int) -> [UnsafeMutableRawBufferPointer] {
-        precondition(prefix >= 0 && prefix <= capacity, "KeyValueCache: prefix outside of the cache")
-        let tiles = Self.tileCount(prefix)
-        var parts: [UnsafeMutableRawBufferPointer] = []
-        for layer in 0..<layerCount {
-            for head in 0..<keyValueHeadCount {
-                parts.append(
-                    .init(start: keyTiles(layer: layer, head: head), count: tiles * keyTileByteCount))
-                parts.append(
-                    .init(
-                        start: valueRows(layer: layer, head: head), count: tiles * laneCount * valueByteCount)
-                )
-            }
+    private static func fill(_ parts: [UnsafeMutableRawBufferPointer], from bytes: UnsafeRawBufferPointer) {
+        precondition(
+            parts.reduce(0) { $0 + $1.count } == bytes.count, "KeyValueCache: a snapshot of another size")
+        var position = 0
+        for part in parts {
+            part.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[position..<position + part.count]))
+            position += part.count
         }
-        return parts
     }
 
     private func hasFiniteKeys(_ bytes: UnsafeRawBufferPointer) -> Bool {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The KV cache: keys and values of all earlier positions. Keys are a growing weight matrix: its rows are positions, in tiles
+// The KV cache of one layer: keys and values of all earlier positions. Keys are a growing weight matrix: its rows are positions, in tiles
 // of 16, so that scores are ordinary products. Values are rows of channels; 8-bit values are, chunk by chunk, the weights of a
 // matrix whose rows are channels and whose columns are positions.
 
@@ -40,12 +40,11 @@ package enum CacheEncoding: Sendable, CaseIterable {
 /// The smallest multiple of 16 that is at least the head size.
 func paddedSize(_ headSize: Int) -> Int { (headSize + laneCount - 1) / laneCount * laneCount }
 
-/// Keys and values [layers × heads × positions × headSize].
+/// A layer's keys and values [heads × positions × headSize].
 ///
 /// Memory becomes resident as positions are appended. The owner of the sequence knows which positions are valid;
 /// overwriting later positions shortens a sequence.
 package final class KeyValueCache: @unchecked Sendable {
-    package let layerCount: Int
     package let keyValueHeadCount: Int
     package let headSize: Int
     /// The maximum number of positions.
@@ -61,22 +60,19 @@ package final class KeyValueCache: @unchecked Sendable {
     /// - Throws: `AllocationError`.
     /// - Precondition: sizes are positive, and the encoding accepts the head size.
     package init(
-        layerCount: Int, keyValueHeadCount: Int, headSize: Int, capacity: Int, encoding: CacheEncoding
+        keyValueHeadCount: Int, headSize: Int, capacity: Int, encoding: CacheEncoding
     ) throws(AllocationError) {
-        precondition(
-            layerCount > 0 && keyValueHeadCount > 0 && capacity > 0, "KeyValueCache: sizes must be positive")
+        precondition(keyValueHeadCount > 0 && capacity > 0, "KeyValueCache: sizes must be positive")
         precondition(
             encoding.accepts(headSize: headSize),
             "KeyValueCache: \(encoding) cannot hold heads of size \(headSize)")
-        self.layerCount = layerCount
         self.keyValueHeadCount = keyValueHeadCount
         self.headSize = headSize
         self.capacity = capacity
         self.encoding = encoding
         keyTileByteCount = encoding.keyTileByteCount(headSize: headSize)
         valueByteCount = encoding.valueByteCount(headSize: headSize)
-        let heads = layerCount.saturatingProduct(keyValueHeadCount)
-        let tiles = Self.tileCount(capacity)
+        let (heads, tiles) = (keyValueHeadCount, Self.tileCount(capacity))
         keys = try AlignedBuffer(count: heads.saturatingProduct(tiles).saturatingProduct(keyTileByteCount))
         values = try AlignedBuffer(
             count: heads.saturatingProduct(tiles * laneCount).saturatingProduct(valueByteCount))
@@ -90,25 +86,23 @@ package final class KeyValueCache: @unchecked Sendable {
     /// Bytes of a full cache; `Int.max` on overflow.
     /// - Precondition: sizes are positive and the encoding accepts the head size.
     package static func byteCount(
-        layerCount: Int, keyValueHeadCount: Int, headSize: Int, capacity: Int, encoding: CacheEncoding
+        keyValueHeadCount: Int, headSize: Int, capacity: Int, encoding: CacheEncoding
     ) -> Int {
         precondition(
             encoding.accepts(headSize: headSize), "KeyValueCache: encoding cannot hold heads of this size")
-        precondition(
-            layerCount > 0 && keyValueHeadCount > 0 && capacity > 0, "KeyValueCache: sizes must be positive")
+        precondition(keyValueHeadCount > 0 && capacity > 0, "KeyValueCache: sizes must be positive")
         let perTile =
             encoding.keyTileByteCount(headSize: headSize) + laneCount
             * encoding.valueByteCount(headSize: headSize)
-        return layerCount.saturatingProduct(keyValueHeadCount).saturatingProduct(tileCount(capacity))
-            .saturatingProduct(perTile)
+        return keyValueHeadCount.saturatingProduct(tileCount(capacity)).saturatingProduct(perTile)
     }
 
     /// Bytes in a chunk of 8-bit values: of its scales, and of a tile of 16 channels.
     var valueScaleByteCount: Int { Self.chunkSize * headSize / groupColumns * 2 }
     var valueTileByteCount: Int { Self.chunkSize * laneCount }
 
-    /// Bytes of one position in all heads of one layer.
-    package var bytesByPosition: Int {
+    /// Bytes of one position in all heads.
+    package var bytesPerPosition: Int {
         keyValueHeadCount * (keyTileByteCount / laneCount + valueByteCount)
     }
 
@@ -118,18 +112,9 @@ package final class KeyValueCache: @unchecked Sendable {
     package func copy(prefix: Int) throws(AllocationError) -> KeyValueCache {
         precondition(prefix >= 0 && prefix <= capacity, "KeyValueCache: prefix outside of the cache")
         let copy = try KeyValueCache(
-            layerCount: layerCount, keyValueHeadCount: keyValueHeadCount, headSize: headSize,
-            capacity: capacity,
-            encoding: encoding)
-        for layer in 0..<layerCount {
-            for head in 0..<keyValueHeadCount {
-                copy.keyTiles(layer: layer, head: head).copyMemory(
-                    from: keyTiles(layer: layer, head: head),
-                    byteCount: Self.tileCount(prefix) * keyTileByteCount)
-                copy.valueRows(layer: layer, head: head).copyMemory(
-                    from: valueRows(layer: layer, head: head),
-                    byteCount: Self.tileCount(prefix) * laneCount * valueByteCount)
-            }
+            keyValueHeadCount: keyValueHeadCount, headSize: headSize, capacity: capacity, encoding: encoding)
+        for (target, source) in zip(copy.parts(prefix: prefix), parts(prefix: prefix)) {
+            target.copyMemory(from: UnsafeRawBufferPointer(source))
         }
         copy.exponents.copy(from: exponents, prefix: Self.tileCount(prefix) * laneCount)
         return copy
@@ -144,25 +129,23 @@ package final class KeyValueCache: @unchecked Sendable {
     }
 
     /// Tiles of 16 positions of one head.
-    func keyTiles(layer: Int, head: Int) -> UnsafeMutableRawPointer {
-        let index = layer * keyValueHeadCount + head
-        return UnsafeMutableRawPointer(keys.baseAddress) + index * Self.tileCount(capacity) * keyTileByteCount
+    func keyTiles(head: Int) -> UnsafeMutableRawPointer {
+        UnsafeMutableRawPointer(keys.baseAddress) + head * Self.tileCount(capacity) * keyTileByteCount
     }
 
     /// Rows of channels of one head.
     ///
     /// For 8-bit values a chunk is, for each group of 32 positions and each 32 channels, the scales [positions] in binary16; then
     /// for each 16 channels a tile of signed codes, ordered as in `TensorEncoding.int8`.
-    func valueRows(layer: Int, head: Int) -> UnsafeMutableRawPointer {
-        let index = layer * keyValueHeadCount + head
-        return UnsafeMutableRawPointer(values.baseAddress)
-            + index * Self.tileCount(capacity) * laneCount * valueByteCount
+    func valueRows(head: Int) -> UnsafeMutableRawPointer {
+        UnsafeMutableRawPointer(values.baseAddress)
+            + head * Self.tileCount(capacity) * laneCount * valueByteCount
     }
 }
 
 extension Int {
     /// The product of two non-negative numbers, or `Int.max` on overflow.
-    fileprivate func saturatingProduct(_ other: Int) -> Int {
+    package func saturatingProduct(_ other: Int) -> Int {
         let (product, overflow) = multipliedReportingOverflow(by: other)
         return overflow ? .max : product
     }

@@ -22,11 +22,10 @@ extension Compute {
     /// - upcoming: as in `multiply`.
     /// - Precondition: the system grants the scratch memory, or it is reserved.
     package func attend(
-        query: AlignedBuffer<Float>, cache: KeyValueCache, layer: Int, firstPosition: Int, tokenCount: Int,
+        query: AlignedBuffer<Float>, cache: KeyValueCache, firstPosition: Int, tokenCount: Int,
         headCount: Int, scale: Float, window: Int?, keyBias: KeyBias? = nil, firstRow: Int = 0,
         into output: Activations, form: ActivationForm, prefetching upcoming: PrefetchHint? = nil
     ) {
-        precondition(layer >= 0 && layer < cache.layerCount, "attend: no such layer")
         precondition(
             headCount > 0 && headCount % cache.keyValueHeadCount == 0,
             "attend: \(headCount) heads do not share \(cache.keyValueHeadCount) evenly")
@@ -51,7 +50,7 @@ extension Compute {
         let start = firstRow * output.columns
         let codes = form == .codes && headsAreGroups ? output.groups?.baseAddress : nil
         let attention = Attention(
-            table: table, cache: cache, layer: layer, query: query.baseAddress + start,
+            table: table, cache: cache, query: query.baseAddress + start,
             output: output.values.baseAddress + start, codes: codes.map { $0 + start / groupColumns },
             firstPosition: firstPosition, tokenCount: tokenCount, headCount: headCount, scale: scale,
             window: window ?? .max, bias: bias)

@@ -10,13 +10,11 @@ extension TokenRows {
     /// - key, value: [tokens × keyValueHeadCount × headSize]
     /// - firstPosition: The position of the sequence's first token; all positions must be within the cache's capacity.
     package func append(
-        key: AlignedBuffer<Float>, value: AlignedBuffer<Float>, to cache: KeyValueCache, layer: Int,
-        firstPosition: Int
+        key: AlignedBuffer<Float>, value: AlignedBuffer<Float>, to cache: KeyValueCache, firstPosition: Int
     ) {
         let width = cache.keyValueHeadCount * cache.headSize
         check(key, width, "append")
         check(value, width, "append")
-        precondition(layer >= 0 && layer < cache.layerCount, "append: no such layer")
         precondition(
             firstPosition >= 0 && firstPosition - firstRow <= cache.capacity - tokens.upperBound,
             "append: positions up to \(firstPosition - firstRow + tokens.upperBound) exceed the cache")
@@ -27,16 +25,14 @@ extension TokenRows {
                 let keyExponent = cache.encoding.exponent(key.baseAddress + offset, cache.headSize)
                 let valueExponent = cache.encoding.exponent(value.baseAddress + offset, cache.headSize)
                 cache.exponents.set(
-                    key: keyExponent, value: valueExponent, head: layer * cache.keyValueHeadCount + head,
-                    position: position)
+                    key: keyExponent, value: valueExponent, head: head, position: position)
                 store(
                     key: key.baseAddress + offset, times: inverse(exponent: keyExponent), cache,
-                    tile: cache.keyTiles(layer: layer, head: head)
-                        + position / laneCount * cache.keyTileByteCount,
+                    tile: cache.keyTiles(head: head) + position / laneCount * cache.keyTileByteCount,
                     lane: position % laneCount)
                 store(
                     value: value.baseAddress + offset, times: inverse(exponent: valueExponent), cache,
-                    rows: cache.valueRows(layer: layer, head: head), position)
+                    rows: cache.valueRows(head: head), position)
             }
         }
     }

@@ -15,7 +15,7 @@ extension Session {
         withoutActuallyEscaping(visit) { visit in
             tokens.withUnsafeBufferPointer { all in
                 engine.evaluate(
-                    all, cache: cache, ForwardOptions(firstPosition: 0, steering: plan, gates: gates),
+                    all, state: state, ForwardOptions(firstPosition: 0, steering: plan, gates: gates),
                     request: .all(visit))
             }
         }
@@ -39,7 +39,7 @@ extension Session {
         rewind(to: 0)
         tokens.withUnsafeBufferPointer { all in
             engine.evaluate(
-                UnsafeBufferPointer(rebasing: all[range]), cache: cache,
+                UnsafeBufferPointer(rebasing: all[range]), state: state,
                 ForwardOptions(
                     firstPosition: range.lowerBound, steering: plan, gates: gates,
                     recorder: ofHeads ? nil : recorder, headRecorder: ofHeads ? recorder : nil),
@@ -54,7 +54,7 @@ extension Session {
         rewind(to: 0)
         tokens.withUnsafeBufferPointer { all in
             engine.evaluate(
-                all, cache: cache,
+                all, state: state,
                 ForwardOptions(firstPosition: 0, steering: plan, gates: gates, inputs: inputs),
                 request: .none)
         }

@@ -45,16 +45,18 @@ extension Session {
             .invalidFile("\(path): \(FormatError(rule, found: found, expected: expected))")
         }
         guard file.gates.count == plan.conditions.count,
-            [false, true].contains(where: { file.state.count == stateByteCount(count, exponents: $0) })
+            [false, true].contains(where: {
+                file.state.count == state.snapshotByteCount(prefix: count, exponents: $0)
+            })
         else {
             throw refuse(
                 .sessionSize, "\(file.state.count) bytes of keys and values, \(file.gates.count) gates",
-                "\(stateByteCount(count, exponents: false) ?? 0) and \(plan.conditions.count)")
+                "\(state.snapshotByteCount(prefix: count, exponents: false)) and \(plan.conditions.count)")
         }
         if let token = file.tokens.first(where: { Int($0) >= engine.vocabularySize }) {
             throw refuse(.sessionToken, "token \(token)", "ids below \(engine.vocabularySize)")
         }
-        guard cache.restore(prefix: count, from: file.state.bytes) else {
+        guard state.restore(prefix: count, from: file.state.bytes) else {
             throw refuse(.sessionNumbers, "keys or values that are not finite", "finite numbers")
         }
         gates?.restore(file.gates)
@@ -66,33 +68,25 @@ extension Session {
     package func save(to path: String, conversation: JSON) throws(TillerError) {
         if cachedTokenCount < tokens.count { try catchUp { true } }
         let count = tokens.count
-        guard count > 0, let byteCount = stateByteCount(count, exponents: cache.hasExponents) else {
-            throw .invalidOption("there is nothing to save; evaluate a prompt first")
-        }
+        guard count > 0 else { throw .invalidOption("there is nothing to save; evaluate a prompt first") }
+        let byteCount = state.snapshotByteCount(prefix: count, exponents: state.hasExponents)
         do {
             try SessionFile.write(
                 binding, conversation: conversation, tokens: tokens, isPromptToken: tokenPhases,
                 gates: gates?.snapshot(prefix: count) ?? [], stateByteCount: byteCount, to: path
-            ) { try cache.readSnapshot(prefix: count, $0) }
+            ) { try state.readSnapshot(prefix: count, $0) }
         } catch { throw .invalidFile("\(error)") }
     }
 
-    /// Bytes of keys and values, and of their exponents.
-    private func stateByteCount(_ count: Int, exponents: Bool) -> Int? {
-        let head = KeyValueCache.snapshotByteCounts(
-            headSize: cache.headSize, encoding: cache.encoding, prefix: count)
-        let extra = exponents ? KeyValueCache.snapshotExponentByteCount(prefix: count) : 0
-        return head.map { ($0.keys + $0.values + extra) * cache.layerCount * cache.keyValueHeadCount }
-    }
-
     private var binding: SessionBinding {
-        SessionBinding(
+        let configuration = engine.model.configuration
+        return SessionBinding(
             model: engine.file.computationDigest, steering: steeringDigest,
             // Without the kernels: all instruction sets compute the same bits.
             computation: "tiller \(tillerVersion)" + (usesLongFactors ? ", long context" : ""),
-            cacheEncoding: UInt32(CacheEncoding.allCases.firstIndex(of: cache.encoding) ?? 0),
-            layerCount: cache.layerCount, keyValueHeadCount: cache.keyValueHeadCount, headSize: cache.headSize
-        )
+            cacheEncoding: UInt32(CacheEncoding.allCases.firstIndex(of: state.encoding) ?? 0),
+            layerCount: configuration.layerCount, keyValueHeadCount: configuration.keyValueHeadCount,
+            headSize: configuration.headSize)
     }
 
     /// Whether keys are turned by LongRoPE's factors for long contexts, which those of a shorter context do not fit.
@@ -100,7 +94,7 @@ extension Session {
         guard case .longRoPE(let length, _) = engine.model.configuration.rotaries.first?.scaling else {
             return false
         }
-        return cache.capacity > length
+        return state.capacity > length
     }
 
     /// A digest of the steering: the bytes and strength of each profile, in the order of application.

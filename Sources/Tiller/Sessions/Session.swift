@@ -19,7 +19,7 @@ public final class Session {
     /// The current steering.
     public internal(set) var steering: [AppliedProfile] = []
 
-    package private(set) var cache: KeyValueCache
+    package private(set) var state: SequenceState
     var plan = SteeringPlan.none
     /// The measurements of the plan's conditions, valid for the same positions as keys and values.
     var gates: SteeringGates?
@@ -37,9 +37,7 @@ public final class Session {
         let configuration = engine.model.configuration
         self.engine = engine
         self.contextLength = contextLength
-        cache = try KeyValueCache(
-            layerCount: configuration.layerCount, keyValueHeadCount: configuration.keyValueHeadCount,
-            headSize: configuration.headSize, capacity: contextLength, encoding: engine.cacheEncoding)
+        state = try SequenceState(configuration, capacity: contextLength, encoding: engine.cacheEncoding)
         logits = try AlignedBuffer(count: configuration.vocabularySize)
         // The per-token state and the sampler's per-vocabulary state are arrays.
         try SystemMemory.requireRoom(
@@ -60,7 +58,7 @@ public final class Session {
     /// The same for what is allocated, including the cache.
     package var allocatedByteCount: Int {
         tokens.capacity * MemoryLayout<Int32>.stride + isPromptToken.capacity * MemoryLayout<Bool>.stride
-            + logits.byteCount + cache.allocatedByteCount
+            + logits.byteCount + state.allocatedByteCount
     }
 
     /// Tokens that still fit.
@@ -105,7 +103,7 @@ public final class Session {
         withoutActuallyEscaping(visit) { visit in
             tokens.withUnsafeBufferPointer { all in
                 engine.evaluate(
-                    UnsafeBufferPointer(rebasing: all[first...]), cache: cache,
+                    UnsafeBufferPointer(rebasing: all[first...]), state: state,
                     ForwardOptions(firstPosition: first, steering: plan, gates: gates),
                     request: .all { visit(first + $0, $1) })
             }
@@ -130,7 +128,7 @@ public final class Session {
             if session.validCount < session.tokens.count { try session.catchUp { true } }
             timelines.append(
                 TimelinePart(
-                    tokens: tokens, cache: session.cache,
+                    tokens: tokens, state: session.state,
                     evaluation: ForwardOptions(
                         firstPosition: session.validCount, steering: session.plan, gates: session.gates)))
             try session.append(tokens, isPrompt: true)
@@ -186,7 +184,7 @@ public final class Session {
         guard count < tokens.count else { return }
         tokens.removeLast(tokens.count - count)
         isPromptToken.removeLast(isPromptToken.count - count)
-        validCount = min(validCount, count)
+        validCount = state.truncate(to: min(validCount, count))
         hasLogits = false
     }
 
@@ -201,7 +199,7 @@ public final class Session {
         let copy = try Session(engine: engine, contextLength: contextLength)
         copy.tokens += tokens
         copy.isPromptToken += isPromptToken
-        copy.cache = try cache.copy(prefix: validCount)
+        copy.state = try state.fork(prefix: validCount)
         copy.validCount = validCount
         copy.steering = steering
         copy.plan = plan
@@ -226,7 +224,7 @@ public final class Session {
 
     /// Invalidates cached keys and values, for example after a change of steering; they are recomputed when needed.
     func invalidateCache(from position: Int = 0) {
-        validCount = min(validCount, position)
+        validCount = state.truncate(to: min(validCount, position))
         hasLogits = false
     }
 
@@ -267,8 +265,8 @@ public final class Session {
         withUnsafeTemporaryAllocation(of: Int32.self, capacity: 2) { pair in
             pair.initialize(repeating: token)
             engine.evaluatePair(
-                UnsafeBufferPointer(pair), first: (cache, evaluationOfLast()),
-                second: (other.cache, other.evaluationOfLast()), logits: (logits, other.logits))
+                UnsafeBufferPointer(pair), first: (state, evaluationOfLast()),
+                second: (other.state, other.evaluationOfLast()), logits: (logits, other.logits))
         }
         lastIsEvaluated()
         other.lastIsEvaluated()
@@ -301,7 +299,7 @@ public final class Session {
     /// Evaluates the tokens not yet in the cache, in runs of equal phase.
     func catchUp(while shouldContinue: () -> Bool) throws(TillerError) {
         guard !tokens.isEmpty else { return }
-        if !hasLogits { validCount = min(validCount, tokens.count - 1) }
+        if !hasLogits { validCount = state.truncate(to: min(validCount, tokens.count - 1)) }
         while validCount < tokens.count {
             guard shouldContinue() else { return }
             var end = validCount + 1
@@ -314,7 +312,7 @@ public final class Session {
                 firstPosition: validCount, steering: plan, gates: gates, isPrompt: isPrompt)
             let isDone = tokens.withUnsafeBufferPointer { all in
                 engine.evaluate(
-                    UnsafeBufferPointer(rebasing: all[validCount..<end]), cache: cache, evaluation,
+                    UnsafeBufferPointer(rebasing: all[validCount..<end]), state: state, evaluation,
                     request: isLast ? .last(into: logits) : .none, while: shouldContinue)
             }
             guard isDone else { return }
