@@ -23,10 +23,16 @@ package struct TensorGroup: Sendable, Hashable {
 
     /// The head (and embedding); per layer, query and key, value, attention output, gate and up, down.
     static func all(layerCount: Int) -> [TensorGroup] {
-        let roles: [[TensorRole]] = [[.query, .key], [.value], [.attentionOutput], [.gate, .up], [.down]]
-        let head = [TensorKey(.tokenEmbedding, nil), TensorKey(.output, nil)]
-        let layers = (0..<layerCount).flatMap { layer in roles.map { $0.map { TensorKey($0, layer) } } }
-        return ([head] + layers).map { TensorGroup(keys: Set($0)) }
+        func groups(_ input: MatrixInput, _ layer: Int?) -> [TensorGroup] {
+            // Queries and keys act through attention's scores only, values on the output itself: their sensitivities differ.
+            let shared = input.readers.filter { $0 != .value }
+            let roles = shared.count < input.readers.count ? [shared, [.value]] : [shared]
+            return roles.map { TensorGroup(keys: Set($0.map { TensorKey($0, layer) })) }
+        }
+        return groups(.head, nil)
+            + (0..<layerCount).flatMap { layer in
+                MatrixInput.all(ofLayer: layer).flatMap { groups($0, layer) }
+            }
     }
 
     /// Bytes in a file that stores all rows of each tensor in one encoding.

@@ -38,26 +38,20 @@ struct ActivationAwareScaling {
             let tensors = Dictionary(
                 source.tensors.filter { $0.layer == layer }.map { ($0.role, $0) },
                 uniquingKeysWith: { first, _ in first })
-            try balance(
-                .attention(layer), layer, read: [.query, .key, .value], written: [.attentionNorm], tensors)
-            try balance(.feedForward(layer), layer, read: [.gate, .up], written: [.feedForwardNorm], tensors)
-            try balance(.downProjection(layer), layer, read: [.down], written: [.up], tensors)
-            // Profiles may have been trained on heads with an unrecorded scaling: another scaling would break them.
-            guard headScaling != nil else { continue }
-            try balance(
-                .outputProjection(layer), layer, read: [.attentionOutput], written: [.value, .valueBias],
-                tensors)
+            for input in MatrixInput.all(ofLayer: layer) { try balance(input, layer, tensors) }
         }
     }
 
     /// Scales the columns of the matrices that read an input, and the tensors that produce that input.
     private mutating func balance(
-        _ input: MatrixInput, _ layer: Int, read: [TensorRole], written: [TensorRole], _ tensors: Tensors
+        _ input: MatrixInput, _ layer: Int, _ tensors: Tensors
     ) throws {
+        // Profiles may have been trained on heads with an unrecorded scaling: another scaling would break them.
+        if case .outputProjection = input, headScaling == nil { return }
         guard var squares = statistics.meanSquares[input] else { return }
         let columns = squares.count
         var weightSquares = [Double](repeating: 0, count: columns)
-        for role in read {
+        for role in input.readers {
             guard let tensor = tensors[role], tensor.columns == columns else { return }
             let own = try columnSquares(tensor)
             let mean = own.reduce(0, +) / Double(columns)
@@ -66,12 +60,14 @@ struct ActivationAwareScaling {
         }
         let perHead = shared(input, squares.map { Double($0) }, weightSquares)
         let best = expanded(input, bestFactors(perHead.inputs, perHead.weights))
-        guard let factors = try chosen(best, squares, read.compactMap { tensors[$0] }) else { return }
+        guard let factors = try chosen(best, squares, input.readers.compactMap { tensors[$0] }) else {
+            return
+        }
         let inverse = factors.map { 1 / $0 }
-        for role in read {
+        for role in input.readers {
             scalings[TensorKey(role, layer), default: TensorScaling()].columnFactors = factors
         }
-        for role in written where tensors[role] != nil {
+        for role in input.producers where tensors[role] != nil {
             let key = TensorKey(role, layer)
             if role.isVector {
                 scalings[key, default: TensorScaling()].columnFactors = narrowed(input, inverse)

@@ -16,11 +16,36 @@ package enum MatrixInput: Hashable, Sendable {
     case downProjection(Int)
     case head
 
+    /// The inputs within a layer, in the order of the section.
+    package static func all(ofLayer layer: Int) -> [MatrixInput] {
+        [.attention(layer), .outputProjection(layer), .feedForward(layer), .downProjection(layer)]
+    }
+
     /// All inputs in the order of the section.
     package static func all(of configuration: ModelConfiguration) -> [MatrixInput] {
-        (0..<configuration.layerCount).flatMap { layer -> [MatrixInput] in
-            [.attention(layer), .outputProjection(layer), .feedForward(layer), .downProjection(layer)]
-        } + [.head]
+        (0..<configuration.layerCount).flatMap { all(ofLayer: $0) } + [.head]
+    }
+
+    /// The matrices that read this input.
+    package var readers: [TensorRole] {
+        switch self {
+        case .attention: [.query, .key, .value]
+        case .outputProjection: [.attentionOutput]
+        case .feedForward: [.gate, .up]
+        case .downProjection: [.down]
+        case .head: [.output, .tokenEmbedding]
+        }
+    }
+
+    /// The tensors of the layer to which this input is proportional, column by column: a norm's gain, the rows of a matrix, a bias.
+    package var producers: [TensorRole] {
+        switch self {
+        case .attention: [.attentionNorm]
+        case .outputProjection: [.value, .valueBias]
+        case .feedForward: [.feedForwardNorm]
+        case .downProjection: [.up]
+        case .head: []
+        }
     }
 
     package func columns(in configuration: ModelConfiguration) -> Int {
@@ -33,17 +58,10 @@ package enum MatrixInput: Hashable, Sendable {
 
     /// The input of a matrix; nil for vectors, and for an embedding that is only used for look-up.
     package init?(of role: TensorRole, layer: Int?, in configuration: ModelConfiguration) {
-        switch (role, layer) {
-        case (.query, let layer?), (.key, let layer?), (.value, let layer?): self = .attention(layer)
-        case (.attentionOutput, let layer?): self = .outputProjection(layer)
-        case (.gate, let layer?), (.up, let layer?): self = .feedForward(layer)
-        case (.down, let layer?): self = .downProjection(layer)
-        case (.output, _): self = .head
-        case (.tokenEmbedding, _):
-            guard configuration.hasTiedEmbeddings else { return nil }
-            self = .head
-        default: return nil
-        }
+        if role == .tokenEmbedding, !configuration.hasTiedEmbeddings { return nil }
+        let inputs = layer.map(Self.all(ofLayer:)) ?? [.head]
+        guard let input = inputs.first(where: { $0.readers.contains(role) }) else { return nil }
+        self = input
     }
 }
 
