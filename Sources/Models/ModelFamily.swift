@@ -42,7 +42,7 @@ package protocol ModelFamily: Sendable {
 extension ModelFamily {
     package static func place(
         of role: TensorRole, in format: SourceFormat, _ configuration: ModelConfiguration
-    ) -> TensorPlace { usualPlace(of: role, in: format) }
+    ) -> TensorPlace { usualPlace(of: role, in: format, configuration) }
     package static var interleavesHeadsInGGUF: Bool { false }
     package static var normOffsetInFolder: Float { 0 }
     package static var tokensWithoutRow: Set<String> { [] }

@@ -26,14 +26,17 @@ package struct TensorPlace: Sendable, Equatable {
 }
 
 /// The place of a role in most families.
-package func usualPlace(of role: TensorRole, in format: SourceFormat) -> TensorPlace {
+package func usualPlace(
+    of role: TensorRole, in format: SourceFormat, _ configuration: ModelConfiguration
+) -> TensorPlace {
+    let isLongRoPE = if case .longRoPE = configuration.rotaries.first?.scaling { true } else { false }
     let (gguf, folder) =
         switch role {
         case .tokenEmbedding: ("token_embd.weight", "embed_tokens.weight")
         case .outputNorm: ("output_norm.weight", "norm.weight")
         case .output: ("output.weight", "lm_head.weight")
         // A folder has them in config.json.
-        case .ropeFactors: ("rope_freqs.weight", "")
+        case .ropeFactors: (isLongRoPE ? "rope_factors_short.weight" : "rope_freqs.weight", "")
         case .ropeLongFactors: ("rope_factors_long.weight", "")
         case .attentionNorm: ("attn_norm.weight", "input_layernorm.weight")
         case .query: ("attn_q.weight", "self_attn.q_proj.weight")

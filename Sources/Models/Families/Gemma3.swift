@@ -78,7 +78,8 @@ enum Gemma3: ModelFamily {
     ) -> TensorPlace {
         // The name of the norm before the feed-forward elsewhere belongs to the norm after attention here.
         format == .folder && role == .feedForwardNorm
-            ? TensorPlace("pre_feedforward_layernorm.weight") : usualPlace(of: role, in: format)
+            ? TensorPlace("pre_feedforward_layernorm.weight")
+            : usualPlace(of: role, in: format, configuration)
     }
 
     /// Settings that neither kind of source states.

@@ -92,7 +92,7 @@ enum Granite4: ModelFamily {
         case .gate: TensorPlace("shared_mlp.input_linear.weight", rows: 0..<size)
         case .up: TensorPlace("shared_mlp.input_linear.weight", rows: size..<2 * size)
         case .down: TensorPlace("shared_mlp.output_linear.weight")
-        default: usualPlace(of: role, in: format)
+        default: usualPlace(of: role, in: format, configuration)
         }
     }
 }

@@ -44,8 +44,7 @@ enum Phi3: ModelFamily {
         case .value: TensorPlace(attention, rows: query + key..<query + 2 * key)
         case .gate: TensorPlace(feedForward, rows: 0..<size)
         case .up: TensorPlace(feedForward, rows: size..<2 * size)
-        case .ropeFactors: TensorPlace("rope_factors_short.weight")
-        default: usualPlace(of: role, in: format)
+        default: usualPlace(of: role, in: format, configuration)
         }
     }
 }
