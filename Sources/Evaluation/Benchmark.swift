@@ -42,7 +42,7 @@ public struct BenchmarkResult: Sendable {
     /// Decoding's share of the bandwidth; each repetition is compared with the measurement that follows it.
     public let bandwidthShare: Double?
     /// Bytes of weights and cache that a token halfway through decoding reads.
-    public let byteCountByToken: Int
+    public let byteCountPerToken: Int
     public let kernels: String
     public let threads: Int
 
@@ -54,7 +54,7 @@ public struct BenchmarkResult: Sendable {
             "peak_memory_bytes": .integer(peakMemoryByteCount), "weights_bytes": .integer(weightsByteCount),
             "predicted_memory_bytes": .integer(predictedMemoryByteCount),
             "read_bytes_per_second": .number(readBandwidth),
-            "decode_bytes_per_token": .integer(byteCountByToken),
+            "decode_bytes_per_token": .integer(byteCountPerToken),
             "decode_bandwidth_share": bandwidthShare.map { .number($0) } ?? .null,
             "kernels": .string(kernels), "threads": .integer(threads),
         ]
@@ -108,7 +108,7 @@ public struct Benchmark {
             bandwidth.append(engine.compute.readBandwidth(try memory(), seconds: seconds))
             onRepetition(repetition + 1, options.repetitions)
         }
-        let byteCount = byteCountByToken(
+        let byteCount = byteCountPerToken(
             at: max(options.depth, 1) + options.generatedTokens / 2, session.state)
         return BenchmarkResult(
             prefillTokensPerSecond: prefill.isEmpty ? nil : median(prefill),
@@ -123,12 +123,12 @@ public struct Benchmark {
             readBandwidth: median(bandwidth),
             bandwidthShare: decode.isEmpty
                 ? nil : median(zip(decode, bandwidth).map { $0 * Double(byteCount) / $1 }),
-            byteCountByToken: byteCount,
+            byteCountPerToken: byteCount,
             kernels: engine.kernelName, threads: engine.threadCount)
     }
 
     /// Bytes that a token at a position reads: each matrix once, and the cache positions that each layer attends to.
-    private func byteCountByToken(at position: Int, _ state: SequenceState) -> Int {
+    private func byteCountPerToken(at position: Int, _ state: SequenceState) -> Int {
         zip(engine.model.blocks, state.layers).reduce(engine.model.bytesPerToken) { sum, layer in
             sum + min(position, layer.0.attention.plan.window ?? .max) * layer.1.bytesPerPosition
         }

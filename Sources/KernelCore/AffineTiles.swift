@@ -61,9 +61,9 @@ public enum FourBits<ISA: TileLanes>: AffineGroupKernel {
         _ block: inout Block, _ codes: UnsafeRawPointer, _ x: UnsafePointer<QuantizedGroup>, stride: Int,
         scaledBy scales: ISA.ByteScales
     ) where Block.ISA == ISA {
-        let turns = ISA.turns(4)
+        let tripCount = ISA.tripCount(4)
         var j = 0
-        while j < turns {
+        while j < tripCount {
             let w = ISA.loadNibbles(codes + j &* 64)
             block.add(w.low, times: x, stride: stride, 2 &* j)
             block.add(w.high, times: x, stride: stride, 2 &* j &+ 1)

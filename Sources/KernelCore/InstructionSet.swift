@@ -48,7 +48,7 @@ public protocol TileLanes {
 
     // Integer products
     /// The trip count of a loop; opaque to the compiler if unrolling the loop would lose the order of its operations.
-    static func turns(_ count: Int) -> Int
+    static func tripCount(_ count: Int) -> Int
     /// From 64 bytes: the low nibbles of each byte, and the high ones.
     static func loadNibbles(_ p: UnsafeRawPointer) -> (low: LowBitCodes, high: LowBitCodes)
     /// From 64 bytes: the bits of each from `first` on that `mask` selects, shifted to bit `place`; results are less than 32.
@@ -116,7 +116,7 @@ public protocol InstructionSet: TileLanes {
 
 extension TileLanes {
     @inlinable @inline(__always) public static func prefetchLater(_ p: UnsafeRawPointer) {}
-    @inlinable @inline(__always) public static func turns(_ count: Int) -> Int { count }
+    @inlinable @inline(__always) public static func tripCount(_ count: Int) -> Int { count }
 }
 
 extension InstructionSet {

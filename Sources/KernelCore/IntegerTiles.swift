@@ -38,9 +38,9 @@ public enum Int8Tile<ISA: TileLanes>: TileKernel {
         scaledBy scales: ISA.ByteScales
     ) where Block.ISA == ISA {
         block.beginCodes(x, stride: stride)
-        let turns = ISA.turns(8)
+        let tripCount = ISA.tripCount(8)
         var j = 0
-        while j < turns {
+        while j < tripCount {
             block.add(ISA.loadCodes(codes + j &* 64), times: x, stride: stride, j, scaledBy: scales)
             j &+= 1
         }
@@ -81,7 +81,7 @@ public enum KeyTile<ISA: TileLanes>: TileKernel {
 
 /// Values of an 8-bit cache; a row is a channel, a column a position.
 ///
-/// Tiles are signed codes, ordered as in `TensorEncoding.int8`; the input contains their scales (`weigh`). A token's input
+/// Tiles are signed codes, ordered as in `TensorEncoding.int8`; the input contains their scales (`quantizeScores`). A token's input
 /// has all its groups of positions for the first 32 channels, then for the next 32, with codes of 0…127.
 public enum ValueTile<ISA: TileLanes>: TileKernel {
     @inlinable @inline(__always)
@@ -97,9 +97,9 @@ public enum ValueTile<ISA: TileLanes>: TileKernel {
         while x < end {
             prefetch(Block.self, behind: codes, byteCount: 512)
             block.beginCodes(x, stride: p.inputStride)
-            let turns = ISA.turns(8)
+            let tripCount = ISA.tripCount(8)
             var j = 0
-            while j < turns {
+            while j < tripCount {
                 block.add(
                     ISA.loadSignedCodes(codes + j &* 64), timesUnsigned: x, stride: p.inputStride, j)
                 j &+= 1

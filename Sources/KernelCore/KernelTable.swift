@@ -20,7 +20,7 @@ public struct KernelTable: Sendable {
     public let multiplyValues: Product
 
     public let quantize: @Sendable (Input, UnsafeMutablePointer<QuantizedGroup>, _ groupCount: Int) -> Void
-    public let weigh: @Sendable (WeighedScores) -> Void
+    public let quantizeScores: @Sendable (ScaledScores) -> Void
     public let normalize: @Sendable (Input, _ weight: Input, Output, _ count: Int, _ epsilon: Float) -> Void
     public let dot: @Sendable (Input, Input, _ count: Int) -> Float
     public let add: @Sendable (Input, Output, _ count: Int) -> Void
@@ -47,7 +47,7 @@ public struct KernelTable: Sendable {
         multiplyInt8: @escaping Product, multiplyInt5: @escaping Product, multiplyInt4: @escaping Product,
         multiplyInt3: @escaping Product, multiplyKeys: @escaping Product, multiplyValues: @escaping Product,
         quantize: @escaping @Sendable (Input, UnsafeMutablePointer<QuantizedGroup>, Int) -> Void,
-        weigh: @escaping @Sendable (WeighedScores) -> Void,
+        quantizeScores: @escaping @Sendable (ScaledScores) -> Void,
         normalize: @escaping @Sendable (Input, Input, Output, Int, Float) -> Void,
         dot: @escaping @Sendable (Input, Input, Int) -> Float,
         add: @escaping @Sendable (Input, Output, Int) -> Void,
@@ -75,7 +75,7 @@ public struct KernelTable: Sendable {
         self.multiplyKeys = multiplyKeys
         self.multiplyValues = multiplyValues
         self.quantize = quantize
-        self.weigh = weigh
+        self.quantizeScores = quantizeScores
         self.normalize = normalize
         self.dot = dot
         self.add = add
@@ -105,7 +105,8 @@ public struct KernelTable: Sendable {
             multiplyFloat32: multiplyFloat32, multiplyFloat16: multiplyFloat16, multiplyInt8: multiplyInt8,
             multiplyInt5: multiplyInt5, multiplyInt4: multiplyInt4, multiplyInt3: multiplyInt3,
             multiplyKeys: multiplyKeys, multiplyValues: multiplyValues,
-            quantize: quantize, weigh: weigh, normalize: normalize, dot: dot, add: add, addScaled: addScaled,
+            quantize: quantize, quantizeScores: quantizeScores, normalize: normalize, dot: dot, add: add,
+            addScaled: addScaled,
             scale: scale, gateSilu: gateSilu, gateGeluTanh: gateGeluTanh, rotate: rotate, largest: largest,
             sumExponentials: sumExponentials, storeHalves: storeHalves, addKeyBias: addKeyBias,
             softmax: softmax, mergeSoftmax: mergeSoftmax)

@@ -69,7 +69,7 @@ public func quantize<ISA: InstructionSet>(
 func codes(toLargest largest: Float) -> Float { largest < 0x1p-110 ? 0 : 127 / largest }
 
 /// Attention weights of some rows, and the scales of the values that they multiply.
-public struct WeighedScores {
+public struct ScaledScores {
     /// [rowCount × scoreStride], none negative.
     public var scores: UnsafePointer<Float>
     public var scoreStride: Int
@@ -109,7 +109,7 @@ public struct WeighedScores {
 ///
 /// All channels share the codes' scale, which the largest product determines; the sums of the codes stay 0.
 @inlinable @inline(__always)
-public func weigh<ISA: InstructionSet>(_: ISA.Type, _ w: WeighedScores) {
+public func quantizeScores<ISA: InstructionSet>(_: ISA.Type, _ w: ScaledScores) {
     let bias = ISA.broadcast(roundingBias)
     var ahead = PrefetchSteps<ISA>(w.ahead, steps: w.rowCount &* w.groupCount)
     var group = 0

@@ -105,7 +105,7 @@ private enum AVX2Half<H: Half>: TileLanes {
     // MARK: - Integer products
 
     // Loops stay loops: unrolled, the compiler goes through them token by token, all weights of a group in memory.
-    @inline(__always) static func turns(_ count: Int) -> Int { tiller_hidden(count) }
+    @inline(__always) static func tripCount(_ count: Int) -> Int { tiller_hidden(count) }
 
     @inline(__always) static func loadNibbles(_ p: UnsafeRawPointer) -> (low: __m256i, high: __m256i) {
         let mask = _mm256_set1_epi8(15), q = load32(p)
@@ -344,7 +344,8 @@ package var avx2Kernels: KernelTable {
         multiplyFloat32: multiplyFloat32, multiplyFloat16: multiplyFloat16, multiplyInt8: multiplyInt8,
         multiplyInt5: multiplyInt5, multiplyInt4: multiplyInt4, multiplyInt3: multiplyInt3,
         multiplyKeys: multiplyKeys, multiplyValues: multiplyValues,
-        quantize: quantize, weigh: weigh, normalize: normalize, dot: dot, add: add, addScaled: addScaled,
+        quantize: quantize, quantizeScores: quantizeScores, normalize: normalize, dot: dot, add: add,
+        addScaled: addScaled,
         scale: scale, gateSilu: gateSilu, gateGeluTanh: gateGeluTanh, rotate: rotate, largest: largest,
         sumExponentials: sumExponentials, storeHalves: storeHalves, addKeyBias: addKeyBias,
         softmax: softmax, mergeSoftmax: mergeSoftmax)
@@ -396,7 +397,7 @@ private func multiplyValues(_ p: TileProduct, _ first: Int, _ end: Int) {
 private func quantize(_ x: Input, _ groups: UnsafeMutablePointer<QuantizedGroup>, _ count: Int) {
     KernelCore.quantize(AVX2.self, x, groups, count)
 }
-private func weigh(_ w: WeighedScores) { KernelCore.weigh(AVX2.self, w) }
+private func quantizeScores(_ w: ScaledScores) { KernelCore.quantizeScores(AVX2.self, w) }
 private func normalize(_ x: Input, _ weight: Input, _ output: Output, _ count: Int, _ epsilon: Float) {
     KernelCore.normalize(AVX2.self, x, weight, output, count, epsilon)
 }

@@ -150,7 +150,8 @@ package var avx512Kernels: KernelTable {
         multiplyFloat32: multiplyFloat32, multiplyFloat16: multiplyFloat16, multiplyInt8: multiplyInt8,
         multiplyInt5: multiplyInt5, multiplyInt4: multiplyInt4, multiplyInt3: multiplyInt3,
         multiplyKeys: multiplyKeys, multiplyValues: multiplyValues,
-        quantize: quantize, weigh: weigh, normalize: normalize, dot: dot, add: add, addScaled: addScaled,
+        quantize: quantize, quantizeScores: quantizeScores, normalize: normalize, dot: dot, add: add,
+        addScaled: addScaled,
         scale: scale, gateSilu: gateSilu, gateGeluTanh: gateGeluTanh, rotate: rotate, largest: largest,
         sumExponentials: sumExponentials, storeHalves: storeHalves, addKeyBias: addKeyBias,
         softmax: softmax, mergeSoftmax: mergeSoftmax)
@@ -191,7 +192,7 @@ private func multiplyValues(_ p: TileProduct, _ first: Int, _ end: Int) {
 private func quantize(_ x: Input, _ groups: UnsafeMutablePointer<QuantizedGroup>, _ count: Int) {
     KernelCore.quantize(AVX512.self, x, groups, count)
 }
-private func weigh(_ w: WeighedScores) { KernelCore.weigh(AVX512.self, w) }
+private func quantizeScores(_ w: ScaledScores) { KernelCore.quantizeScores(AVX512.self, w) }
 private func normalize(_ x: Input, _ weight: Input, _ output: Output, _ count: Int, _ epsilon: Float) {
     KernelCore.normalize(AVX512.self, x, weight, output, count, epsilon)
 }

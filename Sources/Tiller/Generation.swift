@@ -127,9 +127,9 @@ struct GenerationRun {
         session: Session, options: GenerationOptions, readingPromptWhile shouldContinue: () -> Bool
     ) throws(TillerError) {
         self.session = session
-        let isHeldAgainstTwin = options.maximumDivergence != nil || options.reportsDivergence
+        let measuresDivergence = options.maximumDivergence != nil || options.reportsDivergence
         unsteered =
-            isHeldAgainstTwin && !session.plan.isEmpty
+            measuresDivergence && !session.plan.isEmpty
             ? try session.makeUnsteered(while: shouldContinue) : nil
         self.options = options
         sampler = Sampler(options: options.sampling)

@@ -85,11 +85,11 @@ final class Scratch {
 
     /// Returns the memory of all rows but the first to the system.
     func release() {
-        hidden.release(behind: hidden.count / batchSize)
-        query.release(behind: query.count / batchSize)
-        key.release(behind: key.count / batchSize)
-        value.release(behind: value.count / batchSize)
-        for activations in [normalized, attentionOutput, intermediate] { activations.release(behind: 1) }
+        hidden.release(after: hidden.count / batchSize)
+        query.release(after: query.count / batchSize)
+        key.release(after: key.count / batchSize)
+        value.release(after: value.count / batchSize)
+        for activations in [normalized, attentionOutput, intermediate] { activations.release(after: 1) }
     }
 
     /// Allocates room for the logits of some rows.

@@ -71,7 +71,7 @@ extension KernelVectors {
         return hash.value
     }
 
-    func weigh() -> UInt64 {
+    func quantizeScores() -> UInt64 {
         var hash = VectorHash()
         for groupCount in 1...4 {
             for rowCount in 1...5 {
@@ -85,8 +85,8 @@ extension KernelVectors {
                 for i in 0..<scores.count { scores.start[i] = i < 32 ? 0 : input.float(-40, 0).magnitude }
                 for i in 0..<scales.count { scales.start[i] = input.halfBits() & 0x7FFF }
                 for i in 0..<output.count { output.start[i] = QuantizedGroup() }
-                kernels.weigh(
-                    WeighedScores(
+                kernels.quantizeScores(
+                    ScaledScores(
                         scores: scores.start, scoreStride: stride, rowCount: rowCount, groupCount: groupCount,
                         scales: scales.start, scaleByteStride: scaleByteStride,
                         channelGroupCount: channelGroupCount, output: output.start,

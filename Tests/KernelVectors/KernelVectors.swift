@@ -22,7 +22,7 @@ package struct KernelVectors {
         report("multiplyKeys", integers(kernels.multiplyKeys, .keys))
         report("multiplyValues", integers(kernels.multiplyValues, .values))
         report("quantize", quantize())
-        report("weigh", weigh())
+        report("quantizeScores", quantizeScores())
         report("normalize", normalize())
         report("dot", dot())
         report(

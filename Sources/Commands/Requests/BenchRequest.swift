@@ -78,7 +78,7 @@ package struct BenchRequest: CommandRequest {
                 "\("decode \(options.generatedTokens)".padded(to: 14)) \(formatted(speed, digits: 1)) tokens/s"
             )
             printLine(
-                "reading        \(formatted(bytes: result.byteCountByToken)) per token, "
+                "reading        \(formatted(bytes: result.byteCountPerToken)) per token, "
                     + "\(formatted(share * 100, digits: 0)) % of the memory bandwidth, \(gigabytes(result.readBandwidth))"
             )
         }

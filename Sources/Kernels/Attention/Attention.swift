@@ -182,8 +182,8 @@ struct Attention {
         let chunk = cache.valueRows(head: head) + chunkStart * cache.valueByteCount
         let scaleByteStride = cache.headSize * 2
         let channelGroups = cache.headSize / groupColumns
-        table.weigh(
-            WeighedScores(
+        table.quantizeScores(
+            ScaledScores(
                 scores: rows.scores.baseAddress + groups.lowerBound * groupColumns,
                 scoreStride: Self.chunkSize, rowCount: rowCount, groupCount: groups.count,
                 scales: chunk + groups.lowerBound * scaleByteStride, scaleByteStride: scaleByteStride,

@@ -56,9 +56,9 @@ package final class Activations: @unchecked Sendable {
     }
 
     /// Returns the memory after the first rows to the system; its contents are lost.
-    package func release(behind rows: Int) {
-        values.release(behind: rows * columns)
-        groups?.release(behind: rows * columns / groupColumns)
+    package func release(after rows: Int) {
+        values.release(after: rows * columns)
+        groups?.release(after: rows * columns / groupColumns)
     }
 
     /// The code of one element, its group's scale, and the scale times the sum of the group's codes.

@@ -52,7 +52,7 @@ package final class AlignedBuffer<Element: BitwiseCopyable> {
 
     /// Returns memory to the system: whole pages after the first `keptCount` elements become zero, and are resident
     /// again only when touched.
-    package func release(behind keptCount: Int) {
+    package func release(after keptCount: Int) {
         let pageSize = Int(getpagesize())
         let kept = keptCount * MemoryLayout<Element>.stride
         let start = (kept + pageSize - 1) / pageSize * pageSize

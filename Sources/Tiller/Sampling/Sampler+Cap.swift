@@ -31,7 +31,7 @@ extension Sampler {
         if options.temperature == 0 { return takeMostLikely(p, q, within: target - 1e-6, compute) }
         peaks.find(p, with: compute)
         collectCandidates(p)
-        let plainWeight = weighCandidates()
+        let plainWeight = exponentiateCandidates()
         mix(p, q)
         let (share, nats) = mixture.largestShare(within: target)
         let divergence = TokenDivergence(nats: nats, share: share)

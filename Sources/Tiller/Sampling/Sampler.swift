@@ -71,7 +71,7 @@ package struct Sampler {
         peaks.find(logits, with: compute)
         if options.temperature == 0 { return Int32(peaks.indexOfMaximum(logits)) }
         collectCandidates(logits)
-        return draw(outOf: weighCandidates())
+        return draw(outOf: exponentiateCandidates())
     }
 
     /// The repetition penalty scales the model's own logit, as its authors define it; the presence and frequency penalties are
@@ -122,7 +122,7 @@ package struct Sampler {
     }
 
     /// Turns the candidates' logits into weights, drops those beyond top-p, and returns the sum of the rest.
-    mutating func weighCandidates() -> Float {
+    mutating func exponentiateCandidates() -> Float {
         let maximum = candidates[0].logit
         var total: Float = 0
         for index in candidates.indices {
