@@ -54,11 +54,7 @@ struct HuggingFaceDecoder {
             guard try step.optionalInteger("stop") ?? 0 == 0 else {
                 throw step.refusal("stop", "\(try step.integer("stop"))", expected: "0")
             }
-            let count = try step.optionalInteger("start") ?? 0
-            guard 0...255 ~= count else {
-                throw step.refusal("start", "\(count)", expected: "0 to 255")
-            }
-            rules.strippedSpaceCount = count
+            rules.strippedSpaceCount = try step.optionalInteger("start", in: 0...255) ?? 0
         default: return false
         }
         return true

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Typed access to the members of a JSON object in a file. A missing member, a wrong type and a number out of
-// range break the rule that governs the object; the error names the member by its path.
+// The members of a JSON object in a file. A missing member, a wrong type and a number out of range break the rule that governs
+// the object; the error names the member by its path.
 
 import JSON
 
-/// Reads the members of one object, and remembers which ones were read.
+/// The members of one object, which remember whether they were read.
 package struct JSONFields {
     private let object: JSON.Object
     private let path: String
     private let rule: FormatRule
     private let rangeRule: FormatRule
-    private var known: Set<String> = []
+    private let known = Names()
+
+    /// Names of the members that were read.
+    private final class Names { var names: Set<String> = [] }
 
     /// - Parameters:
     ///   - value: the object.
@@ -32,121 +35,90 @@ package struct JSONFields {
         self.object = object
     }
 
-    package func name(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
+    private func name(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
-    /// A member unchanged; nil if it is missing or null.
-    package mutating func value(_ key: String) -> JSON? {
-        known.insert(key)
+    private func error(_ rule: FormatRule, _ key: String, _ what: String, expected: String) -> FormatError {
+        FormatError(rule, found: "\(what) \"\(name(key))\"", expected: expected)
+    }
+
+    /// Refuses members that were not read: they would change the meaning in a way that this version does not know.
+    package func refuseUnknown() throws(FormatError) {
+        for key in object.keys where !known.names.contains(key) {
+            throw error(rule, key, "the unknown member", expected: "only known members")
+        }
+    }
+}
+
+extension JSONFields: TypedFields {
+    package func value(_ key: String) -> JSON? {
+        known.names.insert(key)
         guard let value = object[key], !value.isNull else { return nil }
         return value
     }
 
-    private func wrongType(_ key: String, _ value: JSON?, _ expected: String) -> FormatError {
-        FormatError(
-            rule, found: "\(value?.kindName ?? "nothing") at \"\(name(key))\"", expected: expected)
+    package func wrongType(_ key: String, _ value: JSON?, expected: String) -> FormatError {
+        error(rule, key, "\(value?.kindName ?? "nothing") at", expected: expected)
     }
 
-    package mutating func integer(_ key: String, in range: ClosedRange<Int>) throws(FormatError) -> Int {
-        let value = value(key)
-        guard let integer = value?.intValue else { throw wrongType(key, value, "an integer") }
-        guard range.contains(integer) else {
-            throw FormatError(
-                rangeRule, found: "\"\(name(key))\" = \(integer)",
-                expected: "\(range.lowerBound) to \(range.upperBound)")
-        }
-        return integer
+    package func refusal(_ key: String, _ found: String, expected: String) -> FormatError {
+        FormatError(rangeRule, found: "\"\(name(key))\" = \(found)", expected: expected)
     }
+}
 
-    package mutating func optionalInteger(_ key: String, in range: ClosedRange<Int>) throws(FormatError)
-        -> Int?
-    {
-        value(key) == nil ? nil : try integer(key, in: range)
-    }
+// MARK: - Values with a limited size or a special form
 
-    /// A number that is finite as a Float and within the range.
-    package mutating func float(_ key: String, in range: ClosedRange<Float>) throws(FormatError) -> Float {
-        let value = value(key)
-        guard let number = value?.doubleValue else { throw wrongType(key, value, "a number") }
-        return try Self.float(number, in: range, name: name(key), rule: rangeRule)
-    }
-
-    package mutating func optionalFloat(_ key: String, in range: ClosedRange<Float>) throws(FormatError)
-        -> Float?
-    {
-        value(key) == nil ? nil : try float(key, in: range)
-    }
-
-    package mutating func floats(_ key: String, count: Int, in range: ClosedRange<Float>) throws(FormatError)
-        -> [Float]
-    {
+extension JSONFields {
+    package func floats(
+        _ key: String, count: Int, in range: ClosedRange<Float>
+    ) throws(FormatError) -> [Float] {
         let value = value(key)
         guard let elements = value?.arrayValue, elements.count == count else {
-            throw wrongType(key, value, "an array of \(count) numbers")
+            throw wrongType(key, value, expected: "an array of \(count) numbers")
         }
         var result: [Float] = []
         result.reserveCapacity(count)
         for element in elements {
-            guard let number = element.doubleValue else { throw wrongType(key, element, "a number") }
-            result.append(try Self.float(number, in: range, name: name(key), rule: rangeRule))
+            guard let number = element.doubleValue else {
+                throw wrongType(key, element, expected: "a number")
+            }
+            result.append(try float(number, key, in: range))
         }
         return result
     }
 
-    private static func float(
-        _ number: Double, in range: ClosedRange<Float>, name: String, rule: FormatRule
-    ) throws(FormatError) -> Float {
-        let float = Float(number)
-        guard range.contains(float) else {
-            throw FormatError(
-                rule, found: "\"\(name)\" = \(number)", expected: "\(range.lowerBound) to \(range.upperBound)"
-            )
-        }
-        return float
-    }
-
-    package mutating func bool(_ key: String) throws(FormatError) -> Bool {
-        let value = value(key)
-        guard let bool = value?.boolValue else { throw wrongType(key, value, "true or false") }
-        return bool
-    }
-
-    package mutating func string(_ key: String, maximumByteCount: Int) throws(FormatError) -> String {
-        let value = value(key)
-        guard let text = value?.stringValue else { throw wrongType(key, value, "a string") }
+    package func string(_ key: String, maximumByteCount: Int) throws(FormatError) -> String {
+        let text = try string(key)
         guard text.utf8.count <= maximumByteCount else {
-            throw FormatError(
-                rangeRule, found: "\(text.utf8.count) bytes of \"\(name(key))\"",
-                expected: "at most \(maximumByteCount)")
+            throw error(
+                rangeRule, key, "\(text.utf8.count) bytes of", expected: "at most \(maximumByteCount)")
         }
         return text
     }
 
     /// An array whose number of elements is within the range.
-    mutating func array(_ key: String, count range: ClosedRange<Int>) throws(FormatError) -> [JSON] {
-        let value = value(key)
-        guard let elements = value?.arrayValue else { throw wrongType(key, value, "an array") }
+    func array(_ key: String, count range: ClosedRange<Int>) throws(FormatError) -> [JSON] {
+        let elements = try array(key)
         guard range.contains(elements.count) else {
-            throw FormatError(
-                rangeRule, found: "\(elements.count) elements of \"\(name(key))\"",
+            throw error(
+                rangeRule, key, "\(elements.count) elements of",
                 expected: "\(range.lowerBound) to \(range.upperBound)")
         }
         return elements
     }
 
     /// A string that names a case of an enumeration.
-    package mutating func choice<T: RawRepresentable<String> & CaseIterable>(
+    package func choice<T: RawRepresentable<String> & CaseIterable>(
         _ key: String, _ type: T.Type
     ) throws(FormatError) -> T {
         let text = try string(key, maximumByteCount: 256)
         guard let choice = T(rawValue: text) else {
-            throw FormatError(
-                rangeRule, found: "\"\(name(key))\" = \"\(text)\"",
-                expected: T.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: " or "))
+            let names = T.allCases.map { "\"\($0.rawValue)\"" }
+            throw refusal(key, "\"\(text)\"", expected: names.joined(separator: " or "))
         }
         return choice
     }
 
-    package mutating func digest(_ key: String) throws(FormatError) -> SHA256.Digest {
+    package func digest(_ key: String) throws(FormatError) -> SHA256.Digest {
         let text = try string(key, maximumByteCount: 256)
         guard let digest = SHA256.Digest(hexadecimal: text) else {
             throw FormatError(
@@ -156,18 +128,8 @@ package struct JSONFields {
     }
 
     /// An object unchanged, or null if it is missing.
-    package mutating func openObject(_ key: String) throws(FormatError) -> JSON {
-        guard let value = value(key) else { return .null }
-        guard value.objectValue != nil else { throw wrongType(key, value, "an object") }
-        return value
-    }
-
-    /// Refuses members that were not read: they would change the meaning in a way that this version does not know.
-    package func refuseUnknown() throws(FormatError) {
-        for key in object.keys where !known.contains(key) {
-            throw FormatError(
-                rule, found: "the unknown member \"\(name(key))\"", expected: "only known members")
-        }
+    package func openObject(_ key: String) throws(FormatError) -> JSON {
+        try optional(key, "an object") { $0.objectValue.map { JSON.object($0) } } ?? .null
     }
 }
 

@@ -7,7 +7,7 @@ extension LayerPlan {
     /// Reads a plan and the number of layers that have it.
     /// - Throws: `FormatError` R17, R18.
     static func run(_ json: JSON?, path: String) throws(FormatError) -> (count: Int, plan: LayerPlan) {
-        var fields = try JSONFields(configuration: json, path: path)
+        let fields = try JSONFields(configuration: json, path: path)
         let count = try fields.integer("count", in: ModelConfiguration.Limits.counts)
         let plan = LayerPlan(
             attention: try Attention(fields.value("attention"), path: path + ".attention"),
@@ -28,7 +28,7 @@ extension LayerPlan {
 
 extension LayerPlan.Attention {
     fileprivate init(_ json: JSON?, path: String) throws(FormatError) {
-        var fields = try JSONFields(configuration: json, path: path)
+        let fields = try JSONFields(configuration: json, path: path)
         self.init(
             scale: try fields.float("scale", in: ModelConfiguration.Limits.factors),
             window: try fields.optionalInteger("window", in: ModelConfiguration.Limits.lengths),
@@ -49,7 +49,7 @@ extension LayerPlan.Attention {
 
 extension LayerPlan.FeedForward {
     fileprivate init(_ json: JSON?, path: String) throws(FormatError) {
-        var fields = try JSONFields(configuration: json, path: path)
+        let fields = try JSONFields(configuration: json, path: path)
         self.init(activation: try fields.choice("activation", Activation.self))
         try fields.refuseUnknown()
     }
@@ -59,7 +59,7 @@ extension LayerPlan.FeedForward {
 
 extension RotaryPlan {
     init(_ json: JSON?, path: String) throws(FormatError) {
-        var fields = try JSONFields(configuration: json, path: path)
+        let fields = try JSONFields(configuration: json, path: path)
         self.init(
             theta: try fields.float("theta", in: ModelConfiguration.Limits.thetas),
             scaling: try Scaling(fields.value("scaling"), path: path + ".scaling"),
@@ -85,7 +85,7 @@ extension RotaryPlan.Scaling {
 
     init(_ json: JSON?, path: String) throws(FormatError) {
         typealias Limits = ModelConfiguration.Limits
-        var fields = try JSONFields(configuration: json, path: path)
+        let fields = try JSONFields(configuration: json, path: path)
         switch try fields.choice("type", Kind.self) {
         case .none: self = .none
         case .perFrequencyFactors: self = .perFrequencyFactors

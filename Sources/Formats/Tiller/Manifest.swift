@@ -72,7 +72,7 @@ extension Manifest {
     /// - Throws: `FormatError` R15–R18.
     init(_ bytes: ByteView) throws(FormatError) {
         let json = try JSON.parse(bytes, rule: .tillerManifestText)
-        var fields = try JSONFields(json, path: "", rule: .tillerManifestField)
+        let fields = try JSONFields(json, path: "", rule: .tillerManifestField)
         name = try fields.string("name", maximumByteCount: 256)
         architecture = try fields.string("architecture", maximumByteCount: 256)
         license = try fields.string("license", maximumByteCount: Self.maximumTextByteCount)
@@ -110,7 +110,7 @@ extension Manifest {
 
 extension Manifest.Source {
     fileprivate init(_ json: JSON?) throws(FormatError) {
-        var fields = try JSONFields(json, path: "source", rule: .tillerManifestField)
+        let fields = try JSONFields(json, path: "source", rule: .tillerManifestField)
         fileName = try fields.string("fileName", maximumByteCount: 4096)
         sha256 = try fields.digest("sha256")
         format = try fields.string("format", maximumByteCount: 256)

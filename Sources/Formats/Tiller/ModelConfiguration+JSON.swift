@@ -20,7 +20,7 @@ extension ModelConfiguration {
     /// - Throws: `FormatError` R17 for members that are missing, unknown or of the wrong type, R18 for values
     ///   that are out of range or contradict each other.
     package init(_ json: JSON?) throws(FormatError) {
-        var fields = try JSONFields(
+        let fields = try JSONFields(
             json, path: "configuration", rule: .tillerConfigurationField, rangeRule: .tillerConfigurationRange
         )
         family = try fields.string("family", maximumByteCount: 64)
@@ -36,7 +36,7 @@ extension ModelConfiguration {
         hasTiedEmbeddings = try fields.bool("hasTiedEmbeddings")
         finalLogitSoftcap = try fields.optionalFloat("finalLogitSoftcap", in: 1e-3...1e6)
         if fields.value("layers") == nil {
-            let uniform = try UniformLayers(&fields)
+            let uniform = try UniformLayers(fields)
             logitScale = 1
             rotaries = uniform.rotaries(headSize: headSize)
             layers = uniform.layers

@@ -66,7 +66,7 @@ extension UniformLayers {
 
     /// Reads these members, in addition to those of every version.
     /// - Throws: `FormatError` R17, R18.
-    init(_ fields: inout JSONFields) throws(FormatError) {
+    init(_ fields: JSONFields) throws(FormatError) {
         typealias Limits = ModelConfiguration.Limits
         layerCount = try fields.integer("layerCount", in: Limits.counts)
         ropeTheta = try fields.float("ropeTheta", in: Limits.thetas)

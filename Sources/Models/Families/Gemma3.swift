@@ -29,11 +29,7 @@ enum Gemma3: ModelFamily {
         // A missing key and 0 both mean no window.
         let window = try parameters.optionalInteger("attention.sliding_window") ?? 0
         guard window > 0 else { return configuration }
-        let pattern = try parameters.optionalInteger("attention.sliding_window_pattern") ?? 6
-        guard (2...1024).contains(pattern) else {
-            throw ConversionError(
-                "\(parameters.name).attention.sliding_window_pattern is \(pattern), expected 2 to 1024")
-        }
+        let pattern = try parameters.optionalInteger("attention.sliding_window_pattern", in: 2...1024) ?? 6
         let isSliding = configuration.layers.indices.map { ($0 + 1) % pattern != 0 }
         for layer in isSliding.indices where isSliding[layer] {
             configuration.layers[layer].attention.window = window
@@ -94,10 +90,7 @@ enum Gemma3: ModelFamily {
 
     /// All layers but every n-th.
     private static func usualSlidingLayers(_ text: JSONSection, layerCount: Int) throws -> [Bool] {
-        let pattern = try text.optionalInteger("sliding_window_pattern") ?? 6
-        guard pattern > 0 else {
-            throw text.refusal("sliding_window_pattern", "\(pattern)", expected: "at least 1")
-        }
+        let pattern = try text.optionalInteger("sliding_window_pattern", atLeast: 1) ?? 6
         return (1...layerCount).map { $0 % pattern != 0 }
     }
 

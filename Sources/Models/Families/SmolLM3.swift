@@ -33,10 +33,7 @@ enum SmolLM3: ModelFamily {
                 configuration.layers[layer].attention.rotary = nil
             }
         } else {
-            let step = try text.optionalInteger("no_rope_layer_interval") ?? 4
-            guard step > 0 else {
-                throw text.refusal("no_rope_layer_interval", "\(step)", expected: "at least 1")
-            }
+            let step = try text.optionalInteger("no_rope_layer_interval", atLeast: 1) ?? 4
             leaveOutRotary(every: step, in: &configuration)
         }
         try setWindows(text, parameters, in: &configuration)

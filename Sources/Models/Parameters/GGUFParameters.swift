@@ -42,16 +42,13 @@ package struct GGUFParameters {
         let hiddenSize = try integer("embedding_length")
         let headCount = try integer("attention.head_count")
         guard headCount > 0 else {
-            throw ConversionError("\(name).attention.head_count is 0, expected at least 1")
+            throw refusal("attention.head_count", "\(headCount)", expected: "at least 1")
         }
         let headSize = try optionalInteger("attention.key_length") ?? hiddenSize / headCount
         try requireUniformHeads(headSize: headSize, rotatesPartially: rotatesPartially)
         try requireCausalAttention()
         try GGUFNeutralKeys.check(file, architecture: name, except: meant)
-        let layerCount = try integer("block_count")
-        guard (1...1024).contains(layerCount) else {
-            throw ConversionError("\(name).block_count is \(layerCount), expected 1 to 1024")
-        }
+        let layerCount = try integer("block_count", in: 1...1024)
         let rotatedSize =
             rotatesPartially ? try optionalInteger("rope.dimension_count") ?? headSize : headSize
         let rotary = RotaryPlan(
@@ -89,66 +86,53 @@ package struct GGUFParameters {
         if !rotatesPartially { keys.append("rope.dimension_count") }
         for key in keys {
             if let size = try optionalInteger(key), size != headSize {
-                throw ConversionError(
-                    "\(name).\(key) is \(size), expected \(headSize), the size of the heads")
+                throw refusal(key, "\(size)", expected: "\(headSize), the size of the heads")
             }
         }
     }
 
     private func requireCausalAttention() throws {
-        guard let value = file.metadata["\(name).attention.causal"] else { return }
-        guard value.bool == true else {
-            throw ConversionError(
-                "\(name).attention.causal is \(value.bool == false ? "false" : "no Bool"), expected true: every token "
-                    + "sees those before it alone")
-        }
+        guard let value = value("attention.causal"), value.bool != true else { return }
+        throw refusal(
+            "attention.causal", value.bool == false ? "false" : "no Bool",
+            expected: "true: every token sees those before it alone")
     }
 }
 
 // MARK: - Typed fields
 
-extension GGUFParameters {
-    package func optionalInteger(_ key: String) throws -> Int? {
-        guard let value = file.metadata["\(name).\(key)"] else { return nil }
-        if let integer = value.integer { return integer }
-        // Some writers store one number per layer; equal numbers mean the same.
-        if let integers = value.integers, let first = integers.first {
-            guard integers.allSatisfy({ $0 == first }) else {
-                throw ConversionError("\(name).\(key) differs between layers, which is not supported")
-            }
-            return first
-        }
-        throw ConversionError("\(name).\(key) has the wrong type, expected an integer")
+extension GGUFParameters: TypedFields {
+    package func value(_ key: String) -> GGUFValue? { file.metadata["\(name).\(key)"] }
+
+    package func wrongType(_ key: String, _ value: GGUFValue?, expected: String) -> ConversionError {
+        guard value != nil else { return ConversionError("metadata \(name).\(key) is missing") }
+        return ConversionError("\(name).\(key) has the wrong type, expected \(expected)")
     }
 
-    package func integer(_ key: String) throws -> Int { try required(key, optionalInteger(key)) }
-
-    package func optionalFloat(_ key: String) throws -> Float? {
-        guard let value = file.metadata["\(name).\(key)"] else { return nil }
-        guard let float = value.float else {
-            throw ConversionError("\(name).\(key) has the wrong type, expected a number")
-        }
-        return Float(float)
+    package func refusal(_ key: String, _ found: String, expected: String) -> ConversionError {
+        ConversionError("\(name).\(key) is \(found), expected \(expected)")
     }
 
-    package func float(_ key: String) throws -> Float { try required(key, optionalFloat(key)) }
+    /// Some writers store one number per layer; equal numbers mean the same as one.
+    package func integer(of value: GGUFValue, _ key: String) throws(ConversionError) -> Int? {
+        guard let integers = value.integers, let first = integers.first else { return value.integer }
+        guard integers.allSatisfy({ $0 == first }) else {
+            throw ConversionError("\(name).\(key) differs between layers, which is not supported")
+        }
+        return first
+    }
 
     /// A factor for which 0 means none, as in llama.cpp.
     package func factor(_ key: String) throws -> Float {
         let value = try optionalFloat(key) ?? 1
         return value == 0 ? 1 : value
     }
+}
 
-    func optionalString(_ key: String) throws -> String? {
-        guard let value = file.metadata["\(name).\(key)"] else { return nil }
-        guard let string = value.string else {
-            throw ConversionError("\(name).\(key) has the wrong type, expected a string")
-        }
-        return string
-    }
-
-    private func required<Value>(_ key: String, _ value: Value?) throws -> Value {
-        guard let value else { throw ConversionError("metadata \(name).\(key) is missing") }
-        return value
-    }
+extension GGUFValue: FieldValue {
+    package var intValue: Int? { integer }
+    package var doubleValue: Double? { float }
+    package var floatValue: Float? { float.map { Float($0) } }
+    package var boolValue: Bool? { bool }
+    package var stringValue: String? { string }
 }

@@ -58,9 +58,8 @@ extension GGUFParameters {
         if case .longRoPE = rotary.scaling { return 1 }
         let factor = try optionalFloat("rope.scaling.attn_factor") ?? 1
         guard factor == 1 || rotary.rotatedSize == headSize else {
-            throw ConversionError(
-                "\(name).rope.scaling.attn_factor is \(factor), expected 1 where a part of the heads is rotated"
-            )
+            throw refusal(
+                "rope.scaling.attn_factor", "\(factor)", expected: "1 where a part of the heads is rotated")
         }
         return factor * factor
     }

@@ -42,10 +42,9 @@ package struct HuggingFaceParameters {
     ) throws -> ModelConfiguration {
         try refuseUnsupported(activation)
         let hiddenSize = try integer("hidden_size", defaults)
-        let layerCount = try integer("num_hidden_layers", defaults)
-        guard layerCount > 0, layerCount <= 1024 else {
-            throw text.refusal("num_hidden_layers", "\(layerCount)", expected: "1 to 1024")
-        }
+        let layerCount =
+            try text.optionalInteger("num_hidden_layers", in: 1...1024)
+            ?? integer("num_hidden_layers", defaults)
         let headCount = try integer("num_attention_heads", defaults)
         let headSize = try headSize(defaults)
         let hasBias = try text.optionalBool("attention_bias") ?? false
@@ -78,21 +77,15 @@ package struct HuggingFaceParameters {
 
     /// Elements of a head.
     package func headSize(_ defaults: [String: Int] = [:]) throws -> Int {
-        let headCount = try integer("num_attention_heads", defaults)
-        guard headCount > 0 else {
-            throw text.refusal("num_attention_heads", "\(headCount)", expected: "at least 1")
-        }
+        let headCount =
+            try text.optionalInteger("num_attention_heads", atLeast: 1)
+            ?? integer("num_attention_heads", defaults)
         return try text.optionalInteger("head_dim") ?? defaults["head_dim"]
             ?? integer("hidden_size", defaults) / headCount
     }
 
     private func keyValueHeadCount(headCount: Int, _ defaults: [String: Int]) throws -> Int {
-        if let count = try text.optionalInteger("num_key_value_heads") {
-            guard count > 0 else {
-                throw text.refusal("num_key_value_heads", "\(count)", expected: "at least 1")
-            }
-            return count
-        }
+        if let count = try text.optionalInteger("num_key_value_heads", atLeast: 1) { return count }
         // Null means one per query head (no GQA); a missing member has the family's default.
         return text.holds("num_key_value_heads") ? headCount : defaults["num_key_value_heads"] ?? headCount
     }

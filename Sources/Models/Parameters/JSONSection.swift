@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The JSON files of a model folder. Users edit them, so every error names the file and the member.
 
+import Formats
 import Glibc
 import JSON
 import Platform
@@ -12,7 +13,9 @@ package struct JSONSection {
     /// Names of the enclosing objects, each followed by a dot.
     package let path: String
     package let object: JSON.Object
+}
 
+extension JSONSection {
     /// Limits on a file's bytes and JSON values (formats/safetensors.md §5). Vocabularies of a quarter of a million tokens take
     /// some 35 MB, with two million values.
     private static func limits(of file: String) -> (byteCount: Int, valueCount: Int) {
@@ -34,66 +37,24 @@ package struct JSONSection {
         }
     }
 
-    private init(file: String, path: String, object: JSON.Object) {
-        self.file = file
-        self.path = path
-        self.object = object
-    }
-
     package init(file: String, path: String, _ json: JSON) throws {
-        self.file = file
-        self.path = path
         guard let object = json.objectValue else {
             let place = path.isEmpty ? "" : ": \(path.dropLast())"
             throw ConversionError("\(file)\(place) is \(json.kindName), expected an object")
         }
-        self.object = object
+        self.init(file: file, path: path, object: object)
     }
 
     /// A member; nil if it is missing or null.
-    package subscript(key: String) -> JSON? {
-        guard let value = object[key], !value.isNull else { return nil }
-        return value
-    }
+    package subscript(key: String) -> JSON? { value(key) }
 
     /// Whether a member exists, even as null: some defaults apply to missing members only.
     package func holds(_ key: String) -> Bool { object[key] != nil }
 
-    package func refusal(_ key: String, _ found: String, expected: String) -> ConversionError {
-        ConversionError("\(file): \(path)\(key) is \(found), expected \(expected)")
-    }
-
-    private func typed<Value>(_ key: String, _ expected: String, _ value: (JSON) -> Value?) throws -> Value? {
-        guard let json = self[key] else { return nil }
-        guard let value = value(json) else { throw refusal(key, json.kindName, expected: expected) }
-        return value
-    }
-
-    private func required<Value>(_ key: String, _ expected: String, _ value: Value?) throws -> Value {
-        guard let value else { throw refusal(key, "missing", expected: expected) }
-        return value
-    }
-
-    package func optionalInteger(_ key: String) throws -> Int? { try typed(key, "an integer", \.intValue) }
-    package func integer(_ key: String) throws -> Int {
-        try required(key, "an integer", optionalInteger(key))
-    }
-
-    /// A number that is finite as a Float.
-    package func optionalFloat(_ key: String) throws -> Float? {
-        try typed(key, "a number") { $0.doubleValue.map { Float($0) }.flatMap { $0.isFinite ? $0 : nil } }
-    }
-    package func float(_ key: String) throws -> Float { try required(key, "a number", optionalFloat(key)) }
-
-    package func optionalBool(_ key: String) throws -> Bool? { try typed(key, "true or false", \.boolValue) }
-    package func optionalString(_ key: String) throws -> String? { try typed(key, "a string", \.stringValue) }
-    package func string(_ key: String) throws -> String { try required(key, "a string", optionalString(key)) }
-    package func optionalArray(_ key: String) throws -> [JSON]? { try typed(key, "an array", \.arrayValue) }
-    package func array(_ key: String) throws -> [JSON] { try required(key, "an array", optionalArray(key)) }
-
     package func optionalObject(_ key: String) throws -> JSONSection? {
         try self[key].map { try JSONSection(file: file, path: "\(path)\(key).", $0) }
     }
+
     package func object(_ key: String) throws -> JSONSection {
         try required(key, "an object", optionalObject(key))
     }
@@ -115,7 +76,7 @@ package struct JSONSection {
     /// One number or a list of them, as Hugging Face writes end-of-sequence ids.
     package func integers(_ key: String) throws -> [Int] {
         let expected = "an integer or an array of integers"
-        return try typed(key, expected) { json in
+        return try optional(key, expected) { json in
             if let integer = json.intValue { return [integer] }
             guard let elements = json.arrayValue else { return nil }
             let integers = elements.compactMap(\.intValue)
@@ -125,8 +86,23 @@ package struct JSONSection {
 
     /// The text of a token: a string, or an object with the string `content`.
     package func tokenText(_ key: String) throws -> String? {
-        try typed(key, "a token: a string, or an object with a content") {
+        try optional(key, "a token: a string, or an object with a content") {
             $0.stringValue ?? $0["content"]?.stringValue
         }
+    }
+}
+
+extension JSONSection: TypedFields {
+    package func value(_ key: String) -> JSON? {
+        guard let value = object[key], !value.isNull else { return nil }
+        return value
+    }
+
+    package func wrongType(_ key: String, _ value: JSON?, expected: String) -> ConversionError {
+        refusal(key, value?.kindName ?? "missing", expected: expected)
+    }
+
+    package func refusal(_ key: String, _ found: String, expected: String) -> ConversionError {
+        ConversionError("\(file): \(path)\(key) is \(found), expected \(expected)")
     }
 }

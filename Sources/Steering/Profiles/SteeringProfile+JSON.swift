@@ -12,7 +12,7 @@ extension SteeringProfile {
     ///
     /// - Throws: `FormatError` R33–R35.
     init(_ json: JSON, name: String, hiddenSize: Int, vectors: [[Float]]) throws(FormatError) {
-        var fields = try JSONFields(json, path: "", rule: .tillerProfileField)
+        let fields = try JSONFields(json, path: "", rule: .tillerProfileField)
         self.name = name
         self.hiddenSize = hiddenSize
         self.vectors = vectors

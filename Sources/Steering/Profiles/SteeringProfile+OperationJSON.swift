@@ -10,7 +10,7 @@ extension SteeringProfile.Operation {
     /// - Throws: `FormatError` R35.
     init(_ json: JSON, index: Int, in profile: SteeringProfile) throws(FormatError) {
         let path = "operations[\(index)]"
-        var fields = try JSONFields(json, path: path, rule: .tillerProfileOperation)
+        let fields = try JSONFields(json, path: path, rule: .tillerProfileOperation)
         site = try fields.choice("site", SteeringProfile.Site.self)
         if site == .headOutputs {
             width = try fields.integer("width", in: 1...Self.maximumWidth)
@@ -101,7 +101,7 @@ extension SteeringProfile.Operation {
 extension SteeringProfile.Gate {
     /// - Throws: `FormatError` R35.
     fileprivate init(_ json: JSON, path: String, in profile: SteeringProfile) throws(FormatError) {
-        var fields = try JSONFields(json, path: path, rule: .tillerProfileOperation)
+        let fields = try JSONFields(json, path: path, rule: .tillerProfileOperation)
         layer = try fields.integer("layer", in: 0...(profile.layerCount - 1))
         vector = try fields.integer("vector", in: 0...(profile.vectors.count - 1))
         comparison = try fields.choice("comparison", Comparison.self)
