@@ -20,9 +20,8 @@ struct ManualCommand: ParsableCommand {
             throw TillerError.invalidFile("the parser does not describe its commands")
         }
         for page in ManualPage.all(of: root, parents: []) + [ManualPage.runner] {
-            let writer = try AtomicFileWriter(path: "\(folder)/\(page.name).1", replaceExisting: true)
-            try writer.write(Array(page.text.utf8))
-            try writer.commit()
+            try AtomicFileWriter.write(
+                Array(page.text.utf8), to: "\(folder)/\(page.name).1", replaceExisting: true)
         }
     }
 }
@@ -32,7 +31,9 @@ struct ManualPage {
     /// As in "tiller-profile-train".
     let name: String
     let text: String
+}
 
+extension ManualPage {
     /// The pages of a command and all its subcommands.
     ///
     /// - Parameter parents: the words before the command's own name.
@@ -62,13 +63,8 @@ struct ManualPage {
         return ManualPage(name: "tiller-run", text: lines.joined(separator: "\n") + "\n")
     }
 
-    private init(name: String, text: String) {
-        self.name = name
-        self.text = text
-    }
-
     private init(_ command: JSON, words: [String], subcommands: [JSON]) {
-        name = words.joined(separator: "-")
+        let name = words.joined(separator: "-")
         let abstract = command["abstract"]?.stringValue ?? ""
         let arguments = (command["arguments"]?.arrayValue ?? []).filter {
             $0["shouldDisplay"]?.boolValue != false
@@ -107,7 +103,7 @@ struct ManualPage {
         if words.count > 1 {
             lines += [".SH SEE ALSO", "\\fB\(words.dropLast().joined(separator: "-").escaped)\\fR(1)"]
         }
-        text = lines.joined(separator: "\n") + "\n"
+        self.init(name: name, text: lines.joined(separator: "\n") + "\n")
     }
 
     private static func section(_ argument: JSON) -> String {

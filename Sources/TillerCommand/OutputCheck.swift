@@ -22,7 +22,7 @@ struct InputFile {
 func requireOutput(_ path: String, force: Bool, apartFrom inputs: InputFile...) throws {
     guard !path.isEmpty else { throw TillerError.invalidOption("the output has no name") }
     var status = stat()
-    let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+    let folder = path.folderPart.isEmpty ? "." : path.folderPart
     guard stat(folder, &status) == 0 else {
         throw TillerError.invalidFile("\(path): there is no folder \(folder) to write it to")
     }

@@ -29,8 +29,6 @@ struct ReportFolder {
 
     /// Writes a file atomically, replacing one of the same name.
     func write(_ text: String, as name: String) throws {
-        let writer = try AtomicFileWriter(path: place(for: name), replaceExisting: true)
-        try writer.write(Array(text.utf8))
-        try writer.commit()
+        try AtomicFileWriter.write(Array(text.utf8), to: place(for: name), replaceExisting: true)
     }
 }

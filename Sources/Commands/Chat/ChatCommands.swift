@@ -141,11 +141,9 @@ struct ChatCommands {
         }
         let messages = conversation.messages
         let text = Message.json(messages).serialized(pretty: true) + "\n"
-        do {
-            let writer = try AtomicFileWriter(path: path, replaceExisting: true)
-            try Array(text.utf8).withUnsafeBytes { try writer.write($0) }
-            try writer.commit()
-        } catch { throw .invalidFile("\(error)") }
+        do { try AtomicFileWriter.write(Array(text.utf8), to: path, replaceExisting: true) } catch {
+            throw .invalidFile("\(error)")
+        }
         printLine("saved \(messages.count) message\(messages.count == 1 ? "" : "s") to \(path.printableLine)")
     }
 

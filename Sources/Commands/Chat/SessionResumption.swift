@@ -4,6 +4,7 @@
 import Formats
 import Glibc
 import JSON
+import Platform
 import Tiller
 
 extension Session {
@@ -13,7 +14,7 @@ extension Session {
     /// - Throws: `TillerError.invalidFile` for a damaged file, or a path that cannot be written.
     func resume(from path: String) throws(TillerError) -> [Message] {
         guard access(path, F_OK) == 0 else {
-            let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+            let folder = path.folderPart.isEmpty ? "." : path.folderPart
             guard access(folder, W_OK) == 0 else {
                 throw .invalidFile("\(path): no file can be written to \(folder)")
             }

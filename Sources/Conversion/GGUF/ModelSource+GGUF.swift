@@ -3,6 +3,7 @@
 
 import Formats
 import Models
+import Platform
 import Tokenization
 
 extension ModelSource {
@@ -20,11 +21,10 @@ extension ModelSource {
         try configuration.validate()
         let vocabulary = try importTokenizer(from: file)
         try Self.requireRows(forTokenCount: vocabulary.texts.count, configuration)
-        let fileName = path.split(separator: "/").last.map(String.init) ?? path
         self.init(
-            name: file.metadata["general.name"]?.string ?? fileName,
+            name: file.metadata["general.name"]?.string ?? path.fileName,
             architecture: parameters.name,
-            license: file.metadata["general.license"]?.string ?? "", fileName: fileName, format: "GGUF",
+            license: file.metadata["general.license"]?.string ?? "", fileName: path.fileName, format: "GGUF",
             byteCount: bytes.count, types: Set(file.tensors.map(\.type.name)).sorted(),
             hash: .bytes([bytes]), configuration: configuration,
             tokenizer: try TokenizerBuilder(vocabulary: vocabulary).build(),

@@ -86,10 +86,7 @@ package struct GGUFWriter {
     /// Writes the file; it appears under its name when it is complete.
     /// - Throws: `FileError`.
     package func write(to path: String, replaceExisting: Bool) throws {
-        let file = try AtomicFileWriter(path: path, replaceExisting: replaceExisting)
-        let bytes = bytes()
-        try bytes.withUnsafeBytes { try file.write($0) }
-        try file.commit()
+        try AtomicFileWriter.write(bytes(), to: path, replaceExisting: replaceExisting)
     }
 }
 

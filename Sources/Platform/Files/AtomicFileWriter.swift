@@ -138,6 +138,15 @@ package final class AtomicFileWriter {
 }
 
 extension AtomicFileWriter {
+    /// Writes a whole file at once.
+    package static func write(
+        _ bytes: [UInt8], to path: String, replaceExisting: Bool
+    ) throws(FileError) {
+        let file = try AtomicFileWriter(path: path, replaceExisting: replaceExisting)
+        try file.write(bytes)
+        try file.commit()
+    }
+
     /// Writes all of `bytes` at `byteOffset`, which advances by their number.
     package func write(_ bytes: [UInt8]) throws(FileError) {
         try bytes.withUnsafeBufferPointer { bytes throws(FileError) in

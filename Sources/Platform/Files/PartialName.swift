@@ -18,14 +18,14 @@ enum PartialName {
     static func new(for path: String) -> String {
         let number = UInt64.random(in: .min ... .max)
         let text = (0..<digitCount).map { digits[Int(number >> (4 * $0) & 15)] }
-        return parent(of: path) + stem(of: path) + String(decoding: text + suffix, as: UTF8.self)
+        return path.folderPart + stem(of: path) + String(decoding: text + suffix, as: UTF8.self)
     }
 
     /// All existing names of this pattern, locked or not.
     static func all(of path: String) -> [String] {
         guard let folder = opendir(OutputTarget.folder(of: path)) else { return [] }
         defer { closedir(folder) }
-        let (parent, stem) = (Self.parent(of: path), Array(Self.stem(of: path).utf8))
+        let (parent, stem) = (path.folderPart, Array(Self.stem(of: path).utf8))
         var names: [String] = []
         while let entry = readdir(folder) {
             // Not copied: the system's entry ends with its name.
@@ -54,11 +54,6 @@ enum PartialName {
             else { continue }
             unlink(name)
         }
-    }
-
-    /// The folder's part of the path, as it was given, with its slash.
-    private static func parent(of path: String) -> String {
-        path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
     }
 
     /// The file's own name, truncated to leave room for the rest.

@@ -53,9 +53,7 @@ extension ControlVector {
         for (layer, vector) in directions.sorted(by: { $0.key < $1.key }) {
             writer.add("direction.\(layer)", dimensions: [vector.count], values: vector)
         }
-        let file = try AtomicFileWriter(path: path, replaceExisting: replacing)
-        try writer.bytes().withUnsafeBytes { try file.write($0) }
-        try file.commit()
+        try writer.write(to: path, replaceExisting: replacing)
     }
 
     /// Reads a control vector.

@@ -96,8 +96,6 @@ extension TillerProfileFile {
         _ profile: SteeringProfile, signatures: [Signature] = [], to path: String, replaceExisting: Bool
     ) throws {
         let bytes = try bytes(of: profile, signatures: signatures)
-        let file = try AtomicFileWriter(path: path, replaceExisting: replaceExisting)
-        try bytes.withUnsafeBytes { try file.write($0) }
-        try file.commit()
+        try AtomicFileWriter.write(bytes, to: path, replaceExisting: replaceExisting)
     }
 }

@@ -5,6 +5,7 @@ import ArgumentParser
 import Commands
 import Evaluation
 import JSON
+import Platform
 import Terminal
 import Tiller
 

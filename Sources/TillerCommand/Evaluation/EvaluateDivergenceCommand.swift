@@ -5,6 +5,7 @@ import ArgumentParser
 import Commands
 import Evaluation
 import JSON
+import Platform
 import Terminal
 import Tiller
 
@@ -78,9 +79,4 @@ struct DivergenceCommand: ParsableCommand {
                 + "\(formatted(result.referencePerplexity, digits: 4)); Δ ln "
                 + "\(formatted(result.lossRise, digits: 5)) ± \(formatted(result.lossRiseError, digits: 5))")
     }
-}
-
-extension String {
-    /// The last component of a path.
-    var fileName: String { split(separator: "/").last.map(String.init) ?? self }
 }

@@ -70,7 +70,7 @@ struct BundleCommand: ParsableCommand {
     /// The `tiller-run` next to this program.
     private static func usualRuntime() throws(TillerError) -> String {
         let own = OwnExecutable.paths.first ?? ""
-        let path = (own.lastIndex(of: "/").map { String(own[...$0]) } ?? "") + "tiller-run"
+        let path = own.folderPart + "tiller-run"
         guard access(path, R_OK) == 0 else {
             throw .invalidFile(
                 "there is no \(path); build it with tools/build-static, and name it with --runtime")

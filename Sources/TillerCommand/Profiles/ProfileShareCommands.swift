@@ -152,10 +152,9 @@ struct ProfileImportCommand: ParsableCommand {
         let isGGUF = withExtendedLifetime(mapped) { mapped.bytes.starts(with: "GGUF".utf8) }
         guard isGGUF else { return try readProfileFile(mapped) }
         let vector = try ControlVector(readingFrom: input)
-        let fileName = input.split(separator: "/").last.map(String.init) ?? input
         let profile = try vector.profile(
-            named: name ?? String(fileName.prefix { $0 != "." }), configuration: model.manifest.configuration,
-            sourceHash: model.manifest.source.sha256)
+            named: name ?? String(input.fileName.prefix { $0 != "." }),
+            configuration: model.manifest.configuration, sourceHash: model.manifest.source.sha256)
         return (profile, [])
     }
 }
