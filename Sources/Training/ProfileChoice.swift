@@ -40,6 +40,15 @@ package struct ProfileChoice {
         return ranges[min(2, ranges.count - 1)]
     }
 
+    /// Refuses layers that a model does not have.
+    ///
+    /// - Throws: `TillerError.invalidOption`, also for an empty list.
+    package static func check(layers: [Int], of layerCount: Int) throws(TillerError) {
+        guard let last = layers.max(), let first = layers.min(), first >= 0, last < layerCount else {
+            throw .invalidOption("layers \(layers) are not all in 0...\(layerCount - 1)")
+        }
+    }
+
     func states(_ captured: CapturedStates, layer: Int, part: Int? = nil) -> PairedStates {
         let pairs = captured.pairs(source, layer: layer, part: part)
         return isReversed ? pairs.reversed : pairs

@@ -59,9 +59,7 @@ package struct ProfileTrainer {
     package init(engine: Engine, options: TrainingOptions) throws(TillerError) {
         let layerCount = engine.model.configuration.layerCount
         if let layers = options.layers {
-            guard let last = layers.max(), let first = layers.min(), first >= 0, last < layerCount else {
-                throw .invalidOption("layers \(layers) are not all in 0...\(layerCount - 1)")
-            }
+            try ProfileChoice.check(layers: layers, of: layerCount)
             layerRanges = [Array(Set(layers)).sorted()]
         } else {
             layerRanges = ProfileChoice.layerRanges(of: layerCount)

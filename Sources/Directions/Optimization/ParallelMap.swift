@@ -27,3 +27,20 @@ package func parallelMap<Value: Sendable, Failure: Error>(
     for case let result? in results.withLock({ $0 }) { values.append(try result.get()) }
     return values
 }
+
+/// The same for the elements of an array, one chunk of them after another.
+///
+/// - Parameter onChunk: called after each chunk with the number of elements done.
+/// - Throws: also what `onChunk` throws, which ends the work.
+package func parallelMap<Element, Value: Sendable>(
+    _ elements: [Element], threadCount: Int, onChunk: (Int) throws -> Void,
+    _ body: (Element) throws -> Value
+) throws -> [Value] {
+    var values: [Value] = []
+    for start in stride(from: 0, to: elements.count, by: threadCount) {
+        let chunk = elements[start..<min(start + threadCount, elements.count)]
+        values += try parallelMap(chunk.count, threadCount: threadCount) { try body(chunk[start + $0]) }
+        try onChunk(values.count)
+    }
+    return values
+}

@@ -5,6 +5,7 @@
 import Formats
 import Platform
 import Tiller
+import Training
 import Transformer
 
 /// Captures the residual stream of one model.
@@ -30,9 +31,7 @@ package struct ActivationCapture {
     package init(engine: Engine, position: PositionRule, layers: [Int]? = nil) throws(TillerError) {
         let layerCount = engine.model.configuration.layerCount
         let chosen = Set(layers ?? Array(0..<layerCount)).sorted()
-        guard let first = chosen.first, let last = chosen.last, first >= 0, last < layerCount else {
-            throw .invalidOption("layers \(chosen) are not all in 0...\(layerCount - 1)")
-        }
+        try ProfileChoice.check(layers: chosen, of: layerCount)
         self.engine = engine
         self.position = position
         self.layers = chosen

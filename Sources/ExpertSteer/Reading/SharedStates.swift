@@ -104,6 +104,28 @@ package struct SharedStates: Sendable {
         self.expert = ModelStates(expert, rows: rows.map { expertRows[$0] }, pairCount: pairNumbers.count)
     }
 
+    /// A value of every captured layer of both models, several layers at a time.
+    ///
+    /// - Parameter progress: called with (layers done, layers of both).
+    /// - Throws: `ExpertTrainingError` that names the layer whose states have a defect.
+    func mapLayers<Value: Sendable>(
+        threadCount: Int, progress: (Int, Int) throws -> Void,
+        _ body: (_ model: ModelStates, _ layer: Int) throws -> Value
+    ) throws -> (expert: [Value], target: [Value]) {
+        let all =
+            expert.layers.map { (model: expert, name: "expert", layer: $0) }
+            + target.layers.map { (model: target, name: "target", layer: $0) }
+        let values = try parallelMap(
+            all, threadCount: threadCount, onChunk: { try progress($0, all.count) }
+        ) { place in
+            do { return try body(place.model, place.layer) } catch let error as StatesError {
+                throw ExpertTrainingError.states("\(place.name) layer \(place.layer)", error)
+            }
+        }
+        let expertCount = expert.layers.count
+        return (Array(values[..<expertCount]), Array(values[expertCount...]))
+    }
+
     /// Rows of one half of the pairs, alternating two by two, and of all texts; nil takes all pairs.
     func rows(part: Int?) -> (pairs: [Int], all: [Int]) {
         let pairs = (0..<pairCount).filter { part == nil || $0 / 2 % 2 == part }

@@ -43,32 +43,16 @@ package struct ExpertDirectionFit {
         var scores: [Int: ExpertScores] = [:]
         let experts = Set(pairs.map(\.expert)).sorted()
         let total = pairs.count + (options.align == .expertScore ? experts.count : 0)
-        var done = 0
         if options.align == .expertScore {
-            for chunk in chunks(experts) {
-                let found = try parallelMap(chunk.count, threadCount: threadCount) { index in
-                    try expertScores(layer: chunk[index], part: part)
-                }
-                for (layer, score) in zip(chunk, found) { scores[layer] = score }
-                done += chunk.count
-                try progress(done, total)
-            }
+            let found = try parallelMap(
+                experts, threadCount: threadCount, onChunk: { try progress($0, total) }
+            ) { try expertScores(layer: $0, part: part) }
+            scores = Dictionary(uniqueKeysWithValues: zip(experts, found))
         }
-        var directions: [ExpertDirection] = []
-        for chunk in chunks(pairs) {
-            directions += try parallelMap(chunk.count, threadCount: threadCount) { index in
-                let pair = chunk[index]
-                return try naming(pair) { try direction(of: pair, scores: scores[pair.expert], part: part) }
-            }
-            done += chunk.count
-            try progress(done, total)
-        }
-        return directions
-    }
-
-    private func chunks<Element>(_ all: [Element]) -> [[Element]] {
-        stride(from: 0, to: all.count, by: threadCount).map {
-            Array(all[$0..<min($0 + threadCount, all.count)])
+        return try parallelMap(
+            pairs, threadCount: threadCount, onChunk: { try progress(scores.count + $0, total) }
+        ) { pair in
+            try naming(pair) { try direction(of: pair, scores: scores[pair.expert], part: part) }
         }
     }
 

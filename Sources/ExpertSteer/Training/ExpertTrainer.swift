@@ -39,11 +39,7 @@ package struct ExpertTrainer {
 
     /// Checks options that do not need states.
     package static func check(_ options: ExpertOptions, layerCount: Int) throws(TillerError) {
-        if let layers = options.layers {
-            guard let last = layers.max(), let first = layers.min(), first >= 0, last < layerCount else {
-                throw .invalidOption("layers \(layers) are not all in 0...\(layerCount - 1)")
-            }
-        }
+        if let layers = options.layers { try ProfileChoice.check(layers: layers, of: layerCount) }
         guard options.maximumPairCount >= SharedStates.leastPairCount, options.maximumTextCount >= 0 else {
             throw .invalidOption(
                 "the maximum number of pairs is \(options.maximumPairCount), expected \(SharedStates.leastPairCount) "
@@ -100,29 +96,17 @@ package struct ExpertTrainer {
 
     /// Mutual information between all layers of both models.
     private func sharedInformation() throws -> MutualInformationMatrix {
-        let models = [states.expert, states.target]
-        let layers = models.enumerated().flatMap { model, states in states.layers.map { (model, $0) } }
         let threadCount = engine.threadCount
-        var scores: [[LayerScores]] = [[], []]
-        for first in stride(from: 0, to: layers.count, by: threadCount) {
-            let chunk = layers[first..<min(first + threadCount, layers.count)]
-            let found = try parallelMap(chunk.count, threadCount: threadCount) { index in
-                let (model, layer) = layers[first + index]
-                do { return try LayerScores(of: models[model].matrix(layer: layer)) } catch let error
-                    as StatesError
-                {
-                    throw ExpertTrainingError.states(
-                        "\(model == 0 ? "expert" : "target") layer \(layer)", error)
-                }
-            }
-            for (place, score) in zip(chunk, found) { scores[place.0].append(score) }
-            try progress(.comparing, chunk.endIndex, 2 * layers.count)
-        }
+        // The reduction of the layers is one half of the work, their comparison the other.
+        let (expert, target) = try states.mapLayers(
+            threadCount: threadCount, progress: { try progress(.comparing, $0, 2 * $1) }
+        ) { model, layer in try LayerScores(of: model.matrix(layer: layer)) }
         var information = MutualInformationOptions()
         information.seed = options.seed
         let matrix = try MutualInformationMatrix(
-            expert: scores[0], target: scores[1], options: information, threadCount: threadCount)
-        try progress(.comparing, 2 * layers.count, 2 * layers.count)
+            expert: expert, target: target, options: information, threadCount: threadCount)
+        let layerCount = expert.count + target.count
+        try progress(.comparing, 2 * layerCount, 2 * layerCount)
         return matrix
     }
 

@@ -12,25 +12,12 @@ extension ExpertiseGap {
     ) throws -> ExpertiseGap {
         var options = LayerProbe.Options()
         options.seed = seed
-        let models = [states.expert, states.target]
-        let layers = models.enumerated().flatMap { model, states in states.layers.map { (model, $0) } }
-        var readings: [[LayerProbe]] = [[], []]
-        for first in stride(from: 0, to: layers.count, by: threadCount) {
-            let chunk = layers[first..<min(first + threadCount, layers.count)]
-            let found = try parallelMap(chunk.count, threadCount: threadCount) { index in
-                let (model, layer) = layers[first + index]
-                do {
-                    return try LayerProbe(
-                        layer: layer, states: models[model].pairs(layer: layer), options: options)
-                } catch let error as StatesError {
-                    throw ExpertTrainingError.states(
-                        "\(model == 0 ? "expert" : "target") layer \(layer)", error)
-                }
-            }
-            for (place, reading) in zip(chunk, found) { readings[place.0].append(reading) }
-            try progress(.reading, chunk.endIndex, layers.count)
+        let (expert, target) = try states.mapLayers(
+            threadCount: threadCount, progress: { try progress(.reading, $0, $1) }
+        ) { model, layer in
+            try LayerProbe(layer: layer, states: model.pairs(layer: layer), options: options)
         }
-        return ExpertiseGap(expert: readings[0], target: readings[1])
+        return ExpertiseGap(expert: expert, target: target)
     }
 
     /// The figures for the record.
