@@ -45,9 +45,4 @@ package struct PrincipalComponents: Sendable {
         let degrees = Double(centred ? rows.rows - 1 : rows.rows)
         variances = eigen.values.prefix(rank).map { $0 / degrees }
     }
-
-    /// [m × count].
-    package func scores(of rows: Matrix) -> Matrix {
-        product(rows.subtractingFromRows(means), components, transposing: .second)
-    }
 }

@@ -100,13 +100,8 @@ package struct PairScorer {
         try pair.tokenized(engine: engine, limit: sessions[0].contextLength)
     }
 
-    /// mean ln P(positive | prompt) − mean ln P(negative | prompt), in nats per token.
-    package func logOdds(of pair: TokenizedPair, under plan: SteeringPlan) throws(TillerError) -> Double {
-        try logOdds(of: [pair], under: plan)[0]
-    }
-
-    /// The same for many pairs. The prefix that a session's prompt shares with the previous one, at least the start of
-    /// the chat template, is evaluated once.
+    /// mean ln P(positive | prompt) − mean ln P(negative | prompt) of each pair, in nats per token. The prefix that a
+    /// session's prompt shares with the previous one, at least the start of the chat template, is evaluated once.
     ///
     /// - Parameter onPairs: called with the number of pairs done.
     package func logOdds(

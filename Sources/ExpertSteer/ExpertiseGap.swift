@@ -61,16 +61,7 @@ package struct ExpertiseGap: Sendable {
             }
     }
 
-    /// The layers with the largest areas, over all folds.
-    package var bestExpert: LayerProbe { Self.best(of: expert) }
-    package var bestTarget: LayerProbe { Self.best(of: target) }
-
     package var expertHasSomethingToTeach: Bool { verdict == .expertReadsBetter }
-
-    private static func best(of readings: [LayerProbe]) -> LayerProbe {
-        // The first one among equals.
-        readings.dropFirst().reduce(readings[0]) { $1.auc > $0.auc ? $1 : $0 }
-    }
 
     /// The mean over folds of the area at the layer that is best on all other folds.
     private static func crossFitted(

@@ -114,7 +114,7 @@ extension JSON: Equatable {
 
 extension String {
     /// Equality of the UTF-8 bytes, without Unicode normalisation.
-    func hasSameBytes(as other: String) -> Bool {
+    package func hasSameBytes(as other: String) -> Bool {
         utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)
     }
 }

@@ -18,12 +18,8 @@ package struct JSONLines: Sendable {
     private let bytes: [UInt8]
     private var position = 0
     private var line = 0
-    private let maximumDepth: Int
 
-    package init(_ bytes: [UInt8], maximumDepth: Int = 128) {
-        self.bytes = bytes
-        self.maximumDepth = maximumDepth
-    }
+    package init(_ bytes: [UInt8]) { self.bytes = bytes }
 
     /// Reads the next row, or returns nil at the end.
     ///
@@ -38,10 +34,9 @@ package struct JSONLines: Sendable {
             position = min(end + 1, bytes.count)
             line += 1
             guard !isBlank(start..<end) else { continue }
-            let depth = maximumDepth
             let value = try bytes.withUnsafeBufferPointer { (text) throws(JSONError) -> JSON in
                 var parser = JSONParser(
-                    text: UnsafeRawBufferPointer(text), range: start..<end, maximumDepth: depth,
+                    text: UnsafeRawBufferPointer(text), range: start..<end, maximumDepth: 128,
                     duplicateKeys: .lastWins)
                 if start == 0 { parser.skipByteOrderMark() }
                 return try parser.parseText()
@@ -49,14 +44,6 @@ package struct JSONLines: Sendable {
             return Row(line: line, value: value)
         }
         return nil
-    }
-
-    /// All rows of a text.
-    package static func parse(_ bytes: [UInt8], maximumDepth: Int = 128) throws(JSONError) -> [JSON] {
-        var rows = JSONLines(bytes, maximumDepth: maximumDepth)
-        var values: [JSON] = []
-        while let row = try rows.next() { values.append(row.value) }
-        return values
     }
 
     private func endOfLine(from start: Int) -> Int {

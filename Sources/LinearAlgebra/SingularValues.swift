@@ -16,21 +16,13 @@ package struct SingularValues: Sendable {
         let (rows, columns) = (matrix.rows, matrix.columns), count = min(rows, columns)
         // LAPACK sees Aᵀ = V Σ Uᵀ; its V, column-major, is our Vᵀ, and its Uᵀ is our U.
         var left = Matrix(rows: rows, columns: count), right = Matrix(rows: count, columns: columns)
-        values = try decompose(matrix, job: "S", by: methods, first: &right.values, second: &left.values)
+        values = try decompose(matrix, by: methods, first: &right.values, second: &left.values)
         for index in 0..<count where right.row(index).largestIsNegative {
             right.negateRow(index)
             for row in 0..<rows { left[row, index] = -left[row, index] }
         }
         self.left = left
         rightTransposed = right
-    }
-
-    /// The values alone, descending; this takes a fraction of the work.
-    ///
-    /// - Throws: as the decomposition.
-    package static func values(of matrix: Matrix) throws(LinearAlgebraError) -> [Double] {
-        var none = [0.0], alsoNone = [0.0]
-        return try decompose(matrix, job: "N", by: Method.allCases, first: &none, second: &alsoNone)
     }
 
     /// LAPACK's algorithm for the decomposition.
@@ -41,11 +33,11 @@ package struct SingularValues: Sendable {
     }
 }
 
-/// The singular values of a row-major matrix; with job "S" also V and Uᵀ in LAPACK's order.
+/// The singular values of a row-major matrix, and V and Uᵀ in LAPACK's order.
 private func decompose(
-    _ matrix: Matrix, job: String, by methods: [SingularValues.Method], first: inout [Double],
-    second: inout [Double]
+    _ matrix: Matrix, by methods: [SingularValues.Method], first: inout [Double], second: inout [Double]
 ) throws(LinearAlgebraError) -> [Double] {
+    let job = "S"
     let library = try OpenBLAS.shared.get()
     try matrix.requireFinite()
     let count = min(matrix.rows, matrix.columns)

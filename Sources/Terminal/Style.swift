@@ -17,10 +17,7 @@ package enum Style {
 
     package static func bold(_ text: String) -> String { styled(text, "1") }
     package static func dim(_ text: String) -> String { styled(text, "2") }
-    package static func red(_ text: String) -> String { styled(text, "31") }
-    package static func green(_ text: String) -> String { styled(text, "32") }
     package static func yellow(_ text: String) -> String { styled(text, "33") }
-    package static func cyan(_ text: String) -> String { styled(text, "36") }
 
     private static func styled(_ text: String, _ code: String) -> String {
         isEnabled && !text.isEmpty ? "\u{1B}[\(code)m\(text)\u{1B}[0m" : text

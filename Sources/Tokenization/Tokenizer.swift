@@ -24,7 +24,6 @@ package struct Tokenizer: Sendable {
         rules = tables.layout.ruleByteCount == nil ? nil : try EncodingRules(tables)
     }
 
-    package var kind: TokenizerKind { tables.layout.kind }
     /// The rules as a section of version 2 states them.
     package var statedRules: TokenizerRules? { rules?.stated }
     /// The number of tokens. A model's output may be wider: further ids have no text.
@@ -32,8 +31,6 @@ package struct Tokenizer: Sendable {
 
     package var beginOfSequence: Int32? { specialToken(0) }
     package var endOfSequence: Int32? { specialToken(1) }
-    package var unknown: Int32? { specialToken(2) }
-    package var padding: Int32? { specialToken(3) }
     package var addsBeginOfSequence: Bool { tables.layout.flags.contains(.addsBeginOfSequence) }
     package var addsEndOfSequence: Bool { tables.layout.flags.contains(.addsEndOfSequence) }
 

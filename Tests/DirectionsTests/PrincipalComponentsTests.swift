@@ -19,7 +19,7 @@ import Testing
             greatestDifference(
                 product(found.components, found.components, transposing: .second).values,
                 Matrix.identity(3).values) < 1e-12)
-        let scores = found.scores(of: rows)
+        let scores = product(rows.subtractingFromRows(found.means), found.components, transposing: .second)
         let products = product(scores, scores, transposing: .first)
         let degrees = Double(shape.rows - (centred ? 1 : 0))
         for row in 0..<3 {

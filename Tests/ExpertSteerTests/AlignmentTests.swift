@@ -25,7 +25,8 @@ struct AlignmentTests {
         let there = encoder.encode(states.expert.selectingRows([0])).values
         let here = encoder.encode(states.expert.selectingRows([1])).values
         let moved = zip(states.expert.row(0), states.expert.row(1)).map { $0 - $1 }
-        for (carried, expected) in zip(encoder.carry(moved), zip(there, here).map { $0 - $1 }) {
+        let carried = product(encoder.weights, moved, transposing: true)
+        for (carried, expected) in zip(carried, zip(there, here).map { $0 - $1 }) {
             #expect(abs(carried - expected) < 1e-9)
         }
     }

@@ -46,3 +46,29 @@ func squares(_ a: Matrix) -> Double { dotProduct(a.values, a.values) }
 func difference(_ a: Matrix, _ b: Matrix) -> Matrix {
     Matrix(rows: a.rows, columns: a.columns, values: zip(a.values, b.values).map { $0 - $1 })
 }
+
+extension LayerGrid {
+    /// All layers of both.
+    init(expertLayerCount: Int, targetLayerCount: Int) {
+        self.init(
+            expertLayers: Array(0..<expertLayerCount), expertLayerCount: expertLayerCount,
+            targetLayers: Array(0..<targetLayerCount), targetLayerCount: targetLayerCount)
+    }
+}
+
+extension MutualInformationMatrix {
+    /// Reduces all layers first; all are [texts × width], with the same texts in the same order.
+    init(
+        expertLayers: [Matrix], targetLayers: [Matrix], options: MutualInformationOptions = .init(),
+        threadCount: Int = 1
+    ) throws(StatesError) {
+        func scores(_ layers: [Matrix]) throws(StatesError) -> [LayerScores] {
+            var scores: [LayerScores] = []
+            for layer in layers { scores.append(try LayerScores(of: layer, components: options.components)) }
+            return scores
+        }
+        try self.init(
+            expert: scores(expertLayers), target: scores(targetLayers), options: options,
+            threadCount: threadCount)
+    }
+}

@@ -143,3 +143,8 @@ func brokenRule(_ bytes: [UInt8]) -> FormatRule? {
         return nil
     } catch { return error.rule }
 }
+
+extension TillerFile {
+    /// Bytes that `compact` would drop.
+    var deadByteCount: Int { sections.filter { $0.kind == .free }.reduce(0) { $0 + $1.byteCount } }
+}

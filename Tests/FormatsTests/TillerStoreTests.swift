@@ -79,18 +79,6 @@ struct TillerStoreTests {
         #expect(try before.verify())
     }
 
-    @Test func theManifestIsReplacedWithMeasuredQuality() throws {
-        let path = folder.file("m.tiller", try TinyModel.bytes())
-        try TillerStore.updateManifest(in: path) { $0.quality = ["klDivergence": 0.125] }
-        let file = try TillerFile(path: path)
-        #expect(file.manifest.quality["klDivergence"]?.doubleValue == 0.125)
-        #expect(file.sections.filter { $0.kind == .manifest }.count == 1)
-        let error = #expect(throws: FormatError.self) {
-            try TillerStore.updateManifest(in: path) { $0.configuration.layers.removeLast() }
-        }
-        #expect(error?.rule == .tillerUnexpectedTensor)
-    }
-
     @Test func aDamagedSectionIsNotCompacted() throws {
         var bytes = try TinyModel.bytes()
         bytes[5000] ^= 1

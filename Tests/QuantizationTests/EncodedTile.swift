@@ -64,14 +64,7 @@ struct EncodedTile {
         self.encoding = encoding
     }
 
-    func decoded() -> [Float] {
-        var values = [Float](repeating: .nan, count: 16 * columns)
-        bytes.withUnsafeBytes { tile in
-            guard let base = tile.baseAddress else { return }
-            TileCodec.decode(tile: base, columns: columns, encoding: encoding, into: &values)
-        }
-        return values
-    }
+    func decoded() -> [Float] { (0..<16).flatMap(decodedRow) }
 
     func decodedRow(_ row: Int) -> [Float] {
         var values = [Float](repeating: .nan, count: columns)
@@ -117,6 +110,18 @@ struct EncodedTile {
             bytes[start + quad * width / 8 * 64 + byte] >> UInt8(quad * width % 8) & UInt8(1 << width - 1)
         let high = bits > width ? (bytes[start + width * 64 + byte] >> UInt8(quad)) & 1 : 0
         return Int(low | high << UInt8(width))
+    }
+
+    /// The weight that the layout states; `source` is what was encoded.
+    func value(row: Int, column: Int, source: Float) -> Float {
+        switch encoding {
+        case .int8: step(row: row, group: column / 32) * Float(code(row: row, column: column) - 128)
+        case .int5, .int4, .int3:
+            step(row: row, group: column / 32) * Float(code(row: row, column: column))
+                - minimum(row: row, group: column / 32)
+        case .float16: Float(Float16(source))
+        case .float32, .vector: source
+        }
     }
 
     func isExtremeCode(row: Int, column: Int) -> Bool {

@@ -70,7 +70,7 @@ import Training
             var done: [Int] = []
             let together = try scorer.logOdds(of: all, under: plan) { done.append($0) }
             for (pair, logOdds) in zip(all, together) {
-                #expect(try scorer.logOdds(of: pair, under: plan) == logOdds)
+                #expect(try scorer.logOdds(of: [pair], under: plan) == [logOdds])
                 #expect(try abs(reference(pair, engine, plan) - logOdds) < 1e-4)
             }
             #expect(together.count == 39 && done == done.sorted() && done.last == 39)
@@ -108,7 +108,7 @@ import Training
             func logOdds(_ strength: Float) throws -> Double {
                 let active = ActiveProfile(profile: profile, strength: strength)
                 return try scorer.logOdds(
-                    of: pair, under: SteeringPlan(active: [active], layerCount: layerCount))
+                    of: [pair], under: SteeringPlan(active: [active], layerCount: layerCount))[0]
             }
             let plain = try logOdds(0)
             shifts.append(try logOdds(profile.recommendedStrength) - plain)

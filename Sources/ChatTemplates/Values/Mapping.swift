@@ -2,6 +2,8 @@
 // Mappings with keys in insertion order. Keys are strings, numbers, Booleans or None; equal numbers
 // of different types are one key, as in Python.
 
+import JSON
+
 /// A key of a mapping.
 enum MappingKey: Hashable {
     case none

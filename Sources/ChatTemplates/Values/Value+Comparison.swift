@@ -2,6 +2,8 @@
 // Equality, order and membership as in Python. Lists that share parts can be exponentially larger than their memory, so every
 // step consumes budget.
 
+import JSON
+
 extension Value {
     func equals(_ other: Value, _ budget: Budget) throws(TemplateError) -> Bool {
         try budget.spend()

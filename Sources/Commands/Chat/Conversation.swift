@@ -27,8 +27,6 @@ final class Conversation {
         if let system { setSystem(system) }
     }
 
-    var system: String? { messages.first.flatMap { $0.role == "system" ? $0.content : nil } }
-
     /// Sets the system message, or removes it if the text is empty.
     func setSystem(_ text: String) {
         if messages.first?.role == "system" { messages.removeFirst() }

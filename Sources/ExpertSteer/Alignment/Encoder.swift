@@ -27,12 +27,6 @@ package struct Encoder: Sendable, Equatable {
             .subtractingFromRows(targetMean.map { -$0 })
     }
 
-    /// Maps a displacement v of the expert's states to one of the target's: v W, not normalized.
-    ///
-    /// Valid for differences of states (mean difference, principal component, pattern). A discriminative direction is not
-    /// a displacement: train it on encoded states instead, or convert it to its pattern first.
-    package func carry(_ direction: [Double]) -> [Double] { product(weights, direction, transposing: true) }
-
     /// The control: the same code, randomly rotated about its mean in units that make columns comparable. It reconstructs
     /// as well and has the same mutual information with anything, but its axes are meaningless to the target. So an
     /// effect that survives the rotation does not come from the expert's knowledge.

@@ -20,13 +20,6 @@ package func gaussianInformation(cross: Matrix, shrinkage: Double) throws(States
         })
 }
 
-/// Canonical correlations of two layers, descending, without shrinkage.
-package func canonicalCorrelations(_ a: LayerScores, _ b: LayerScores) throws(StatesError) -> [Double] {
-    try solving { () throws(LinearAlgebraError) in
-        try SingularValues.values(of: crossCorrelation(a.values, b.values))
-    }.map { min($0, 1) }
-}
-
 /// AᵀB / n.
 func crossCorrelation(_ a: Matrix, _ b: Matrix) -> Matrix {
     let share = 1 / Double(a.rows)

@@ -44,13 +44,6 @@ package struct LayerGrid: Sendable, Equatable {
         self.expertLayerCount = expertLayerCount
         self.targetLayerCount = targetLayerCount
     }
-
-    /// All layers of both.
-    package init(expertLayerCount: Int, targetLayerCount: Int) {
-        self.init(
-            expertLayers: Array(0..<expertLayerCount), expertLayerCount: expertLayerCount,
-            targetLayers: Array(0..<targetLayerCount), targetLayerCount: targetLayerCount)
-    }
 }
 
 package enum LayerPairing {

@@ -36,23 +36,6 @@ package struct MutualInformationMatrix: Sendable {
     /// As `gaussian`, but including the chance level, on each bootstrap sample.
     package let resampled: [Matrix]
 
-    /// Reduces all layers first. To save memory, reduce each one as it is read and use the other initializer.
-    ///
-    /// - Parameters: all matrices [texts × width], with the same texts in the same order.
-    /// - Throws: `StatesError` of the first layer that fails.
-    package init(
-        expertLayers: [Matrix], targetLayers: [Matrix], options: MutualInformationOptions = .init(),
-        threadCount: Int = 1
-    ) throws(StatesError) {
-        let layers = expertLayers + targetLayers
-        let scores = try parallelMap(layers.count, threadCount: threadCount) { index throws(StatesError) in
-            try LayerScores(of: layers[index], components: options.components)
-        }
-        try self.init(
-            expert: Array(scores[..<expertLayers.count]), target: Array(scores[expertLayers.count...]),
-            options: options, threadCount: threadCount)
-    }
-
     /// - Throws: `StatesError.unsolvable`.
     /// - Precondition: both sides have layers, all with the same number of rows.
     package init(

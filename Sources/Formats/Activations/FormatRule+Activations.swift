@@ -26,13 +26,4 @@ extension FormatRule {
     package static let activationsSameLayers = Self(activations: 18, "the same layers")
     package static let activationsShards = Self(activations: 19, "shards that make a whole")
     package static let activationsComplete = Self(activations: 20, "rows that make the data")
-
-    /// All rules of formats/activations.md.
-    package static let activations: [FormatRule] = [
-        activationsFormat, activationsVersion, activationsModel, activationsShape, activationsPosition,
-        activationsData, activationsShard, activationsRows, activationsLayers, activationsOtherTensor,
-        activationsLabels, activationsSides, activationsTokens, activationsFinite, activationsSameModel,
-        activationsSameData, activationsSamePosition, activationsSameLayers, activationsShards,
-        activationsComplete,
-    ]
 }

@@ -13,9 +13,4 @@ extension FormatRule {
     package static let bundleText = Self(bundle: 5, "settings text")
     package static let bundleField = Self(bundle: 6, "settings field")
     package static let bundleProgram = Self(bundle: 7, "program digest")
-
-    /// All rules of formats/bundle.md.
-    package static let bundle: [FormatRule] = [
-        bundleSeal, bundleVersion, bundlePlaces, bundlePadding, bundleText, bundleField, bundleProgram,
-    ]
 }

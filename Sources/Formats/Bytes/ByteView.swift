@@ -51,11 +51,6 @@ package struct ByteView: RandomAccessCollection, @unchecked Sendable {
         return unsafe ByteView(UnsafeRawBufferPointer(copy.memory), owner: copy, byteOffset: byteOffset)
     }
 
-    /// The same bytes, with positions relative to another origin: the start of a model inside a larger file.
-    package func rebased(byteOffset: Int) -> ByteView {
-        unsafe ByteView(memory, owner: owner, byteOffset: byteOffset)
-    }
-
     /// A little-endian value at any alignment.
     /// - Precondition: all of its bytes are inside; use `ByteReader` for positions that depend on the file.
     package func load<T: BitwiseCopyable & FixedWidthInteger>(_ type: T.Type, at position: Int) -> T {

@@ -28,12 +28,4 @@ extension FormatRule {
     package static let ggufTensorAlignment = Self(gguf: 20, "tensor alignment")
     package static let ggufTensorBounds = Self(gguf: 21, "tensor inside the file")
     package static let ggufTensorOverlap = Self(gguf: 22, "tensor overlap")
-
-    /// All rules of formats/gguf.md.
-    package static let gguf: [FormatRule] = [
-        ggufMagic, ggufVersion, ggufTruncated, ggufMetadataCount, ggufTensorCount, ggufKey, ggufDuplicateKey,
-        ggufValueType, ggufNestedArray, ggufStringLength, ggufArrayLength, ggufBool, ggufAlignment,
-        ggufTensorName, ggufDuplicateTensor, ggufDimensionCount, ggufDimension, ggufTensorType, ggufRowBlocks,
-        ggufTensorAlignment, ggufTensorBounds, ggufTensorOverlap,
-    ]
 }

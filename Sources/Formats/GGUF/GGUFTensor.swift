@@ -18,7 +18,6 @@ package struct GGUFTensor: Sendable {
     package var rows: Int { dimensions.dropLast().reduce(1, *) }
     /// Consecutive elements of a row.
     package var columns: Int { dimensions[dimensions.count - 1] }
-    package var elementCount: Int { rows * columns }
 }
 
 /// A record whose byte range has not been checked against the file yet.

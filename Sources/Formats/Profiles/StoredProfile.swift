@@ -6,8 +6,6 @@ package struct StoredProfile: Sendable {
     package let name: String
     /// The digest of its section.
     package var digest: SHA256.Digest { entry.digest }
-    /// Bytes of its section.
-    package var byteCount: Int { entry.byteCount }
     let container: TillerContainer
     let entry: SectionEntry
 

@@ -26,13 +26,4 @@ extension FormatRule {
     package static let safetensorsWeightMap = Self(safetensors: 18, "weight map")
     package static let safetensorsShardName = Self(safetensors: 19, "shard name")
     package static let safetensorsIndexAndShards = Self(safetensors: 20, "index and shards")
-
-    /// All rules of formats/safetensors.md.
-    package static let safetensors: [FormatRule] = [
-        safetensorsHeaderLength, safetensorsHeaderLimit, safetensorsHeaderBounds, safetensorsHeaderStart,
-        safetensorsHeaderText, safetensorsDuplicateKey, safetensorsMetadata, safetensorsTensorCount,
-        safetensorsTensorFields, safetensorsTensorType, safetensorsShape, safetensorsDataOffsets,
-        safetensorsTensorSize, safetensorsTensorOverlap, safetensorsHole, safetensorsDataEnd,
-        safetensorsIndexText, safetensorsWeightMap, safetensorsShardName, safetensorsIndexAndShards,
-    ]
 }

@@ -14,10 +14,4 @@ extension FormatRule {
     package static let sessionText = Self(session: 6, "conversation")
     package static let sessionToken = Self(session: 7, "tokens")
     package static let sessionNumbers = Self(session: 8, "numbers")
-
-    /// All rules of formats/session.md.
-    package static let session: [FormatRule] = [
-        sessionMagic, sessionVersion, sessionSize, sessionDigest, sessionPadding, sessionText, sessionToken,
-        sessionNumbers,
-    ]
 }

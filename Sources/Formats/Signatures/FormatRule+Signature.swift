@@ -14,10 +14,4 @@ extension FormatRule {
     package static let signatureKeyFile = Self(signature: 6, "key file")
     package static let signatureValid = Self(signature: 7, "signature")
     package static let signatureSmallOrder = Self(signature: 8, "small order")
-
-    /// All rules of formats/signature.md.
-    package static let signature: [FormatRule] = [
-        signatureSize, signatureAlgorithm, signatureReserved, signatureName, signatureSections,
-        signatureKeyFile, signatureValid, signatureSmallOrder,
-    ]
 }

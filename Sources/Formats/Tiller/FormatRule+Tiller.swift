@@ -51,17 +51,4 @@ extension FormatRule {
     package static let tillerCalibration = Self(tiller: 39, "calibration statistics")
     package static let tillerHeadScaling = Self(tiller: 40, "head scaling")
     package static let tillerProfileBasis = Self(tiller: 41, "profile fits the heads' basis")
-
-    /// All rules of formats/tiller.md.
-    package static let tiller: [FormatRule] = [
-        tillerMagic, tillerVersion, tillerFileKind, tillerFooter, tillerTablePlace, tillerTableDigest,
-        tillerCoverage, tillerSectionKind, tillerSectionFlags, tillerSectionCount, tillerSectionSize,
-        tillerSectionDigest, tillerPadding, tillerWeightsAlignment, tillerManifestText, tillerManifestField,
-        tillerConfigurationField, tillerConfigurationRange, tillerIndexSize, tillerTensorRole,
-        tillerTensorLayer, tillerTensorEncoding, tillerTensorSize, tillerTensorPlace, tillerDuplicateTensor,
-        tillerMissingTensor, tillerUnexpectedTensor, tillerTensorShape, tillerChatTemplate,
-        tillerProfileLayout, tillerProfileName, tillerDuplicateProfile, tillerProfileText,
-        tillerProfileField, tillerProfileOperation, tillerProfileVectors, tillerProfileShape,
-        tillerProfileSource, tillerCalibration, tillerHeadScaling, tillerProfileBasis,
-    ]
 }

@@ -106,10 +106,6 @@ extension TillerFile {
         return SHA256.digest(
             of: sections.flatMap(\.digest.bytes) + manifest.configuration.json.serializedBytes())
     }
-    /// Bytes that `compact` would drop.
-    package var deadByteCount: Int {
-        container.entries.lazy.filter { $0.kind == .free }.reduce(0) { $0 + $1.byteCount }
-    }
 
     /// Tells the system how a part of the weights will be used; does nothing if the file is not mapped.
     /// - Precondition: `range` is within the weights.

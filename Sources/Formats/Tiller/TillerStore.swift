@@ -78,20 +78,9 @@ package enum TillerStore {
     }
 }
 
-// MARK: - Manifest and compaction
+// MARK: - Compaction
 
 extension TillerStore {
-    /// Changes the manifest, for example after the quality of a new model has been measured.
-    package static func updateManifest(in path: String, _ update: (inout Manifest) throws -> Void) throws {
-        try append(to: path) { file in
-            var manifest = file.manifest
-            try update(&manifest)
-            try file.tensorIndex.validate(against: manifest.configuration)
-            let old = file.sections.filter { $0.kind == .manifest }
-            return Change(removed: old, added: [(.manifest, try manifest.encoded())])
-        }
-    }
-
     /// Rewrites a model file without its dead bytes.
     ///
     /// All sections, including those that this version does not know, keep their kinds, flags and order.

@@ -45,27 +45,6 @@ package final class AppendFile {
         return String(cString: resolved)
     }
 
-    /// Fills `buffer` from `byteOffset`.
-    /// - Throws: `FileError`, also if the file ends earlier.
-    package func read(into buffer: UnsafeMutableRawBufferPointer, at byteOffset: Int) throws(FileError) {
-        precondition(byteOffset >= 0, "AppendFile: a position cannot be negative")
-        var done = 0
-        while done < buffer.count {
-            let count = retryingInterruptions {
-                pread(
-                    file.descriptor.number, buffer.baseAddress.map { $0 + done }, buffer.count - done,
-                    off_t(byteOffset + done))
-            }
-            guard count >= 0 else { throw FileError(path: path, operation: .read, code: errno) }
-            guard count > 0 else {
-                throw FileError(
-                    path: path, operation: .read, code: EIO,
-                    advice: "expected \(buffer.count) bytes at \(byteOffset), found \(done)")
-            }
-            done += count
-        }
-    }
-
     /// Writes all of `bytes` at `byteOffset`, extending the file where needed.
     /// - Throws: `FileError`; a part of the bytes may have been written.
     package func write(_ bytes: UnsafeRawBufferPointer, at byteOffset: Int) throws(FileError) {
@@ -76,13 +55,6 @@ package final class AppendFile {
             // Only the system knows how many bytes reached the file.
             byteCount = (try? file.descriptor.status()).map { Int($0.st_size) } ?? byteCount
             throw error
-        }
-    }
-
-    /// Writes all of `bytes` at `byteOffset`, extending the file where needed.
-    package func write(_ bytes: [UInt8], at byteOffset: Int) throws(FileError) {
-        try bytes.withUnsafeBufferPointer { bytes throws(FileError) in
-            try write(UnsafeRawBufferPointer(bytes), at: byteOffset)
         }
     }
 

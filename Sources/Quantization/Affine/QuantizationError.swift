@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Statistics of quantization error that add up over rows, tiles, tensors and threads, and the reasons to refuse weights.
 
-import Glibc
-
 /// Sums of w and of its error w − ŵ over any number of weights.
 package struct QuantizationError: Sendable, Equatable {
     /// The number of weights.
@@ -20,11 +18,6 @@ package struct QuantizationError: Sendable, Equatable {
 
     /// √(Σ (w − ŵ)² / Σ w²); 0 when both sums are 0.
     package var relativeRMS: Double { squaredError == 0 ? 0 : (squaredError / squaredSum).squareRoot() }
-
-    /// 10 · log10(Σ w² / Σ (w − ŵ)²) in dB; infinite without error.
-    package var signalToNoise: Double {
-        squaredError == 0 ? .infinity : 10 * log10(squaredSum / squaredError)
-    }
 
     /// Adds the weights [count] and their reconstruction [count].
     package mutating func add(_ weights: UnsafePointer<Float>, _ decoded: UnsafePointer<Float>, count: Int) {

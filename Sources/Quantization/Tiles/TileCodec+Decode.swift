@@ -2,27 +2,11 @@
 // Tiles to Float32: the values that every kernel computes with.
 
 extension TileCodec {
-    /// Decodes all 16 rows of a tile.
-    ///
-    /// - Parameters:
-    ///   - tile: `tileByteCount(columns:)` bytes on any alignment.
-    ///   - columns: Columns of the matrix.
-    ///   - encoding: Not `vector`.
-    ///   - rows: [16 × columns], row-major, written.
-    /// - Precondition: the encoding is stored in tiles and accepts `columns`.
-    package static func decode(
-        tile: UnsafeRawPointer, columns: Int, encoding: TensorEncoding, into rows: UnsafeMutablePointer<Float>
-    ) {
-        for row in 0..<TensorEncoding.tileRows {
-            decodeRow(row, tile: tile, columns: columns, encoding: encoding, into: rows + row * columns)
-        }
-    }
-
     /// Decodes one row of a tile: output[c] = factor · w[row, c].
     ///
     /// - Parameters:
     ///   - row: 0…15.
-    ///   - tile: `tileByteCount(columns:)` bytes.
+    ///   - tile: `tileByteCount(columns:)` bytes on any alignment.
     ///   - columns: Columns of the matrix.
     ///   - encoding: Not `vector`.
     ///   - factor: For integer encodings it scales the row's own factors, which costs one multiplication per row.

@@ -4,8 +4,6 @@
 struct MinimumHeap<Element: Comparable> {
     private var elements: [Element] = []
 
-    var isEmpty: Bool { elements.isEmpty }
-
     mutating func removeAll() { elements.removeAll(keepingCapacity: true) }
 
     /// Adds an element. Complexity: O(log n).
