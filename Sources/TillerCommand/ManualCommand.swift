@@ -11,8 +11,7 @@ struct ManualCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "generate-manual", abstract: "Write man pages for all commands.", shouldDisplay: false)
 
-    @Argument(help: "The folder to write them to, which must exist.")
-    var folder: String
+    @Argument(help: "The folder to write them to, which must exist.") var folder: String
 
     func run() throws {
         let description = try JSON.parse(Array(TillerCommand._dumpHelp().utf8))

@@ -25,11 +25,9 @@ struct PerplexityCommand: ParsableCommand {
             "As in llama-perplexity, the second half of each chunk of the context length is scored. "
             + SteeringOptions.scoring)
 
-    @Argument(help: "The model, a .tiller file.")
-    var file: String
+    @Argument(help: "The model, a .tiller file.") var file: String
 
-    @Option(help: ArgumentHelp("The text, a UTF-8 file.", valueName: "path"))
-    var text: String
+    @Option(help: ArgumentHelp("The text, a UTF-8 file.", valueName: "path")) var text: String
 
     @OptionGroup var division: ChunkOptions
 
@@ -69,8 +67,7 @@ struct PairsCommand: ParsableCommand {
             \(SteeringOptions.scoring)
             """)
 
-    @Argument(help: "The model, a .tiller file.")
-    var file: String
+    @Argument(help: "The model, a .tiller file.") var file: String
 
     @Option(
         help: ArgumentHelp("JSON lines with prompt (optional), positive and negative.", valueName: "path"))
@@ -116,17 +113,13 @@ struct LogitsCommand: ParsableCommand {
             implementations. \(SteeringOptions.scoring)
             """)
 
-    @Argument(help: "The model, a .tiller file.")
-    var file: String
+    @Argument(help: "The model, a .tiller file.") var file: String
 
-    @Option(help: ArgumentHelp("JSON file with lists of token ids.", valueName: "path"))
-    var tokens: String
+    @Option(help: ArgumentHelp("JSON file with lists of token ids.", valueName: "path")) var tokens: String
 
-    @Option(help: ArgumentHelp("The file to write.", valueName: "path"))
-    var output: String
+    @Option(help: ArgumentHelp("The file to write.", valueName: "path")) var output: String
 
-    @Flag(help: "Overwrite the output.")
-    var force = false
+    @Flag(help: "Overwrite the output.") var force = false
 
     @OptionGroup(title: "Steering") var steering: SteeringOptions
     @OptionGroup(title: "Machine") var engineOptions: EngineOptions

@@ -21,8 +21,7 @@ struct DivergenceCommand: ParsableCommand {
             with itself shows what steering changes. \(SteeringOptions.scoring)
             """)
 
-    @Argument(help: "The model, a .tiller file.")
-    var file: String
+    @Argument(help: "The model, a .tiller file.") var file: String
 
     @Option(help: ArgumentHelp("The reference, a .tiller file of the same model.", valueName: "path"))
     var reference: String

@@ -22,8 +22,7 @@ struct SteeringRetentionCommand: ParsableCommand {
             the share of this shift that is left.
             """)
 
-    @Argument(help: "The model, a .tiller file.")
-    var file: String
+    @Argument(help: "The model, a .tiller file.") var file: String
 
     @Option(help: ArgumentHelp("The reference, a .tiller file of the same model.", valueName: "path"))
     var reference: String
@@ -43,8 +42,7 @@ struct SteeringRetentionCommand: ParsableCommand {
             valueName: "path"))
     var text: String?
 
-    @Flag(help: "Print one JSON object.")
-    var json = false
+    @Flag(help: "Print one JSON object.") var json = false
 
     @OptionGroup(title: "Machine") var engineOptions: EngineOptions
 

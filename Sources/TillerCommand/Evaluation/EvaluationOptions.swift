@@ -7,8 +7,7 @@ import JSON
 
 /// How to steer and run the model, and in which form to print results.
 struct EvaluationOptions: ParsableArguments {
-    @Flag(help: "Print one JSON object.")
-    var json = false
+    @Flag(help: "Print one JSON object.") var json = false
 
     @OptionGroup(title: "Steering") var steering: SteeringOptions
     @OptionGroup(title: "Machine") var engineOptions: EngineOptions

@@ -58,13 +58,11 @@ struct ExpertCaptureCommand: ParsableCommand {
             writes one of n parts, on any machine; 'expert train' takes all parts together, in any order.
             """)
 
-    @Argument(help: "The model, a .tiller file.")
-    var file: String
+    @Argument(help: "The model, a .tiller file.") var file: String
 
     @OptionGroup(title: "Data") var reading: ReadingOptions
 
-    @Option(help: ArgumentHelp("The file to write.", valueName: "path"))
-    var output: String
+    @Option(help: ArgumentHelp("The file to write.", valueName: "path")) var output: String
 
     @Option(
         parsing: .unconditional,
@@ -80,8 +78,7 @@ struct ExpertCaptureCommand: ParsableCommand {
     @Option(parsing: .unconditional, help: ArgumentHelp("Write only part i of n.", valueName: "i/n"))
     var shard = ActivationShard.whole
 
-    @Flag(help: "Overwrite the output.")
-    var force = false
+    @Flag(help: "Overwrite the output.") var force = false
 
     @OptionGroup(title: "Machine") var engineOptions: EngineOptions
 

@@ -19,8 +19,7 @@ struct ExpertCompareCommand: ParsableCommand {
             in nats per token. No file is changed.
             """)
 
-    @Argument(help: "The target, a .tiller file.")
-    var file: String
+    @Argument(help: "The target, a .tiller file.") var file: String
 
     @OptionGroup(title: "Expert and data") var shared: SharedReadingOptions
 
@@ -35,8 +34,7 @@ struct ExpertCompareCommand: ParsableCommand {
     @Option(parsing: .unconditional, help: "Measure on at most this many pairs, spread evenly over the file.")
     var maxValidation = 64
 
-    @Option(parsing: .unconditional, help: "Random directions to compare with.")
-    var random = 5
+    @Option(parsing: .unconditional, help: "Random directions to compare with.") var random = 5
 
     @OptionGroup var method: ExpertMethodOptions
 
@@ -46,8 +44,7 @@ struct ExpertCompareCommand: ParsableCommand {
             "Steered layers, as in 10-18; 40 to 80 % of the depth by default.", valueName: "layers"))
     var layers: String?
 
-    @Flag(help: "Print one JSON object.")
-    var json = false
+    @Flag(help: "Print one JSON object.") var json = false
 
     @OptionGroup(title: "Machine") var engineOptions: EngineOptions
 

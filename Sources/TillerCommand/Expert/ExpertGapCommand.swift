@@ -20,13 +20,11 @@ struct ExpertGapCommand: ParsableCommand {
             layer is chosen on other pairs than those that it is tested on.
             """)
 
-    @Argument(help: "The target, a .tiller file.")
-    var file: String
+    @Argument(help: "The target, a .tiller file.") var file: String
 
     @OptionGroup(title: "Expert and data") var shared: SharedReadingOptions
 
-    @Flag(help: "Print one JSON object.")
-    var json = false
+    @Flag(help: "Print one JSON object.") var json = false
 
     @OptionGroup(title: "Machine") var engineOptions: EngineOptions
 

@@ -27,13 +27,11 @@ struct ExpertTrainCommand: ParsableCommand {
             of the target; expert-score, the default, needs no fitted map.
             """)
 
-    @Argument(help: "The target, a .tiller file, to which the profile is added.")
-    var file: String
+    @Argument(help: "The target, a .tiller file, to which the profile is added.") var file: String
 
     @OptionGroup(title: "Expert and data") var shared: SharedReadingOptions
 
-    @Option(help: ArgumentHelp("The profile's name.", valueName: "name"))
-    var name: String
+    @Option(help: ArgumentHelp("The profile's name.", valueName: "name")) var name: String
 
     @Option(help: ArgumentHelp("How the expert's knowledge reaches the target.", valueName: "method"))
     var align = ExpertOptions(name: "").align
@@ -55,11 +53,9 @@ struct ExpertTrainCommand: ParsableCommand {
         help: ArgumentHelp("What the profile does, in a sentence.", valueName: "text"))
     var description = ""
 
-    @Flag(help: "Replace a profile of the same name.")
-    var force = false
+    @Flag(help: "Replace a profile of the same name.") var force = false
 
-    @Flag(help: "Print the report as one JSON object.")
-    var json = false
+    @Flag(help: "Print the report as one JSON object.") var json = false
 
     @OptionGroup(title: "Machine") var engineOptions: EngineOptions
 

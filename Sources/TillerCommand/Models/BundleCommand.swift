@@ -16,10 +16,8 @@ struct BundleCommand: ParsableCommand {
             of tiller-run, and need no model file. 'tiller profile' adds and removes profiles as in a model file.
             """)
 
-    @Argument(help: "The model, a .tiller file.")
-    var file: String
-    @Argument(help: "The executable to write.")
-    var output: String
+    @Argument(help: "The model, a .tiller file.") var file: String
+    @Argument(help: "The executable to write.") var output: String
 
     @Option(
         help: ArgumentHelp(
@@ -38,8 +36,7 @@ struct BundleCommand: ParsableCommand {
             valueName: "path"))
     var runtime: String?
 
-    @Flag(help: "Overwrite the output.")
-    var force = false
+    @Flag(help: "Overwrite the output.") var force = false
 
     func run() throws {
         let model = try openModelFile(file)
@@ -84,13 +81,10 @@ struct UnbundleCommand: ParsableCommand {
         commandName: "unbundle", abstract: "Write the model of a bundle to a file of its own.",
         discussion: "The file equals the bundled model byte for byte, with the bundle's current profiles.")
 
-    @Argument(help: "The bundle.")
-    var bundle: String
-    @Argument(help: "The model file to write.")
-    var output: String
+    @Argument(help: "The bundle.") var bundle: String
+    @Argument(help: "The model file to write.") var output: String
 
-    @Flag(help: "Overwrite the output.")
-    var force = false
+    @Flag(help: "Overwrite the output.") var force = false
 
     func run() throws {
         let model = try openModelFile(bundle)

@@ -11,8 +11,7 @@ struct CompactCommand: ParsableCommand {
         commandName: "compact", abstract: "Rewrite a file without the bytes of removed profiles.",
         discussion: "The new file replaces the old one once it is complete.")
 
-    @Argument(help: "The model, a .tiller file.")
-    var file: String
+    @Argument(help: "The model, a .tiller file.") var file: String
 
     func run() throws {
         let before = try openModelFile(file).byteCount

@@ -31,11 +31,9 @@ struct ConvertCommand: ParsableCommand {
             replaces stays until then.
             """)
 
-    @Argument(help: "The model: a GGUF file, a model folder or a .tiller file.")
-    var source: String
+    @Argument(help: "The model: a GGUF file, a model folder or a .tiller file.") var source: String
 
-    @Argument(help: "The .tiller file to write.")
-    var output: String
+    @Argument(help: "The .tiller file to write.") var output: String
 
     @Option(
         help: ArgumentHelp(
@@ -80,8 +78,7 @@ struct ConvertCommand: ParsableCommand {
             valueName: "effort"))
     var effort = "normal"
 
-    @Flag(help: "Overwrite the output.")
-    var force = false
+    @Flag(help: "Overwrite the output.") var force = false
 
     @Option(
         parsing: .unconditional,

@@ -23,8 +23,7 @@ struct KeysCommand: ParsableCommand {
 struct KeysNewCommand: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "new", abstract: "Make a key.")
 
-    @Argument(help: "The signer's name in its signatures.")
-    var name: String
+    @Argument(help: "The signer's name in its signatures.") var name: String
 
     func run() throws {
         try requireValid(profileName: name)
@@ -40,8 +39,7 @@ struct KeysNewCommand: ParsableCommand {
 struct KeysListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "list", abstract: "List the known keys.")
 
-    @Flag(help: "Print one JSON object.")
-    var json = false
+    @Flag(help: "Print one JSON object.") var json = false
 
     func run() throws {
         let contents = KeyFolder.usual().contents()
@@ -75,11 +73,9 @@ struct SignCommand: ParsableCommand {
             Signing first reads the whole file. It replaces an earlier signature by the same key.
             """)
 
-    @Argument(help: "The model, a .tiller file.")
-    var file: String
+    @Argument(help: "The model, a .tiller file.") var file: String
 
-    @Option(help: ArgumentHelp("The key, made by 'tiller keys new'.", valueName: "name"))
-    var key: String
+    @Option(help: ArgumentHelp("The key, made by 'tiller keys new'.", valueName: "name")) var key: String
 
     func run() throws {
         let key = try KeyFolder.usual().key(named: key, warn: warn)

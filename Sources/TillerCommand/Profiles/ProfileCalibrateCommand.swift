@@ -21,10 +21,8 @@ struct ProfileCalibrateCommand: ParsableCommand {
             range ends where text falls apart. Both are stored in the profile, with the curve.
             """)
 
-    @Argument(help: "The model, a .tiller file.")
-    var file: String
-    @Argument(help: "The profile's name.")
-    var name: String
+    @Argument(help: "The model, a .tiller file.") var file: String
+    @Argument(help: "The profile's name.") var name: String
 
     @Option(
         help: ArgumentHelp(
@@ -46,8 +44,7 @@ struct ProfileCalibrateCommand: ParsableCommand {
     )
     var report: String?
 
-    @Flag(help: "Print one JSON object.")
-    var json = false
+    @Flag(help: "Print one JSON object.") var json = false
 
     @OptionGroup(title: "Machine") var engineOptions: EngineOptions
 

@@ -24,11 +24,9 @@ struct ProfileListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "List the profiles of a file.")
 
-    @Argument(help: "The model, a .tiller file.")
-    var file: String
+    @Argument(help: "The model, a .tiller file.") var file: String
 
-    @Flag(help: "Print one JSON object.")
-    var json = false
+    @Flag(help: "Print one JSON object.") var json = false
 
     func run() throws {
         let model = try openModelFile(file)
@@ -67,13 +65,10 @@ struct ProfileListCommand: ParsableCommand {
 struct ProfileShowCommand: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "show", abstract: "Show one profile.")
 
-    @Argument(help: "The model, a .tiller file.")
-    var file: String
-    @Argument(help: "The profile's name.")
-    var name: String
+    @Argument(help: "The model, a .tiller file.") var file: String
+    @Argument(help: "The profile's name.") var name: String
 
-    @Flag(help: "Print one JSON object.")
-    var json = false
+    @Flag(help: "Print one JSON object.") var json = false
 
     func run() throws {
         let model = try openModelFile(file)
@@ -118,10 +113,8 @@ struct ProfileShowCommand: ParsableCommand {
 struct ProfileRemoveCommand: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "remove", abstract: "Remove a profile.")
 
-    @Argument(help: "The model, a .tiller file.")
-    var file: String
-    @Argument(help: "The profile's name.")
-    var name: String
+    @Argument(help: "The model, a .tiller file.") var file: String
+    @Argument(help: "The profile's name.") var name: String
 
     func run() throws {
         _ = try openModelFile(file).requireProfile(named: name)
@@ -133,12 +126,9 @@ struct ProfileRemoveCommand: ParsableCommand {
 struct ProfileRenameCommand: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "rename", abstract: "Rename a profile.")
 
-    @Argument(help: "The model, a .tiller file.")
-    var file: String
-    @Argument(help: "The profile's name.")
-    var name: String
-    @Argument(help: "Its new name.")
-    var newName: String
+    @Argument(help: "The model, a .tiller file.") var file: String
+    @Argument(help: "The profile's name.") var name: String
+    @Argument(help: "Its new name.") var newName: String
 
     func run() throws {
         try requireValid(profileName: newName)

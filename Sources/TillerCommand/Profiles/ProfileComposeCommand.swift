@@ -16,8 +16,7 @@ struct ProfileComposeCommand: ParsableCommand {
             and the cosines between their effects on the states: profiles that act alike add up to more than intended.
             """)
 
-    @Argument(help: "The model, a .tiller file.")
-    var file: String
+    @Argument(help: "The model, a .tiller file.") var file: String
     @Argument(
         help: ArgumentHelp(
             "Two or more profiles; a weight is in units of the recommended strength.",
@@ -29,8 +28,7 @@ struct ProfileComposeCommand: ParsableCommand {
         help: ArgumentHelp("The budget: mean KL on neutral text, in nats per token.", valueName: "nats"))
     var damage = 0.05
 
-    @Flag(help: "Print one JSON object.")
-    var json = false
+    @Flag(help: "Print one JSON object.") var json = false
 
     @OptionGroup(title: "Machine") var engineOptions: EngineOptions
 

@@ -23,10 +23,8 @@ struct ProfileEvaluateCommand: ParsableCommand {
             "not demonstrated". The receipt is stored in the profile; 'tiller profile verify' runs it again.
             """)
 
-    @Argument(help: "The model, a .tiller file.")
-    var file: String
-    @Argument(help: "The profile's name.")
-    var name: String
+    @Argument(help: "The model, a .tiller file.") var file: String
+    @Argument(help: "The profile's name.") var name: String
 
     @Option(
         parsing: .unconditional,
@@ -48,8 +46,7 @@ struct ProfileEvaluateCommand: ParsableCommand {
         help: ArgumentHelp("Score at most this many items, spread evenly over the file.", valueName: "n"))
     var maxItems = ReceiptOptions().maximumItemCount
 
-    @Flag(help: "Print one JSON object.")
-    var json = false
+    @Flag(help: "Print one JSON object.") var json = false
 
     @OptionGroup(title: "Machine") var engineOptions: EngineOptions
 
@@ -85,10 +82,8 @@ struct ProfileVerifyCommand: ParsableCommand {
             other weights, and another type of cache are refused.
             """)
 
-    @Argument(help: "The model, a .tiller file.")
-    var file: String
-    @Argument(help: "The profile's name; by default all that have receipts.")
-    var name: String?
+    @Argument(help: "The model, a .tiller file.") var file: String
+    @Argument(help: "The profile's name; by default all that have receipts.") var name: String?
 
     @Option(
         parsing: .unconditional,

@@ -20,10 +20,8 @@ struct ProfileGateCommand: ParsableCommand {
             between the positive sides, for which the gate opens, and the negative ones.
             """)
 
-    @Argument(help: "The model, a .tiller file.")
-    var file: String
-    @Argument(help: "The profile that gets the gate.")
-    var name: String
+    @Argument(help: "The model, a .tiller file.") var file: String
+    @Argument(help: "The profile that gets the gate.") var name: String
 
     @Option(help: ArgumentHelp("The profile whose direction is the condition.", valueName: "condition"))
     var when: String?
@@ -46,11 +44,9 @@ struct ProfileGateCommand: ParsableCommand {
             valueName: "layer"))
     var layer: Int?
 
-    @Flag(help: "Decide once, from the prompt, for all that is generated after it.")
-    var once = false
+    @Flag(help: "Decide once, from the prompt, for all that is generated after it.") var once = false
 
-    @Flag(help: "Remove the gate.")
-    var off = false
+    @Flag(help: "Remove the gate.") var off = false
 
     @OptionGroup(title: "Machine") var engineOptions: EngineOptions
 

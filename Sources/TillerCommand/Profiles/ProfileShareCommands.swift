@@ -17,12 +17,9 @@ struct ProfileExportCommand: ParsableCommand {
             other becomes a .tillerprofile file.
             """)
 
-    @Argument(help: "The model, a .tiller file.")
-    var file: String
-    @Argument(help: "The profile's name.")
-    var name: String
-    @Argument(help: "The file to write.")
-    var output: String
+    @Argument(help: "The model, a .tiller file.") var file: String
+    @Argument(help: "The profile's name.") var name: String
+    @Argument(help: "The file to write.") var output: String
 
     @Option(
         parsing: .unconditional,
@@ -33,8 +30,7 @@ struct ProfileExportCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Sign it with this key, made by 'tiller keys new'.", valueName: "name"))
     var sign: String?
 
-    @Flag(help: "Overwrite the output.")
-    var force = false
+    @Flag(help: "Overwrite the output.") var force = false
 
     func run() throws {
         let model = try openModelFile(file)
@@ -88,10 +84,8 @@ struct ProfileImportCommand: ParsableCommand {
         commandName: "import",
         abstract: "Add a profile from a file: .tillerprofile, or a GGUF control vector.")
 
-    @Argument(help: "The model, a .tiller file.")
-    var file: String
-    @Argument(help: "The profile's file.")
-    var input: String
+    @Argument(help: "The model, a .tiller file.") var file: String
+    @Argument(help: "The profile's file.") var input: String
 
     @Option(
         help: ArgumentHelp(

@@ -22,15 +22,13 @@ struct ProfileTrainCommand: ParsableCommand {
             hardly changes.
             """)
 
-    @Argument(help: "The model, a .tiller file.")
-    var file: String
+    @Argument(help: "The model, a .tiller file.") var file: String
 
     @Option(
         help: ArgumentHelp("JSON lines with prompt (optional), positive and negative.", valueName: "path"))
     var pairs: String
 
-    @Option(help: ArgumentHelp("The profile's name.", valueName: "name"))
-    var name: String
+    @Option(help: ArgumentHelp("The profile's name.", valueName: "name")) var name: String
 
     @Option(help: ArgumentHelp("How the direction is found.", valueName: "method"))
     var method = DirectionMethod.meanDifference
@@ -62,8 +60,7 @@ struct ProfileTrainCommand: ParsableCommand {
         ))
     var site = SteeringProfile.Site.residual
 
-    @Option(help: ArgumentHelp("When it steers.", valueName: "phase"))
-    var phase = SteeringProfile.Phase.both
+    @Option(help: ArgumentHelp("When it steers.", valueName: "phase")) var phase = SteeringProfile.Phase.both
 
     @Option(
         parsing: .unconditional,
@@ -72,16 +69,14 @@ struct ProfileTrainCommand: ParsableCommand {
             valueName: "n"))
     var spare: Int?
 
-    @Flag(help: "Keep the norm of steered states.")
-    var keepNorm = false
+    @Flag(help: "Keep the norm of steered states.") var keepNorm = false
 
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp("What the profile does, in a sentence.", valueName: "text"))
     var description = ""
 
-    @Flag(help: "Replace a profile of the same name.")
-    var force = false
+    @Flag(help: "Replace a profile of the same name.") var force = false
 
     @OptionGroup(title: "Machine") var engineOptions: EngineOptions
 
