@@ -10,7 +10,7 @@ extension ModelSource {
     /// Opens a source.
     ///
     /// - Parameters:
-    ///   - path: a GGUF file, a model folder or a `.tiller` file.
+    ///   - path: a GGUF file (any part of a model in several), a model folder or a `.tiller` file.
     ///   - output: the file to write, which must not be part of the source.
     /// - Throws: `ConversionError`, `FileError`, or the errors of the kind of source.
     package init(path: String, output: String? = nil) throws {
@@ -25,8 +25,9 @@ extension ModelSource {
         let mapped = try MappedFile(path: path)
         try Self.requireOther(output, than: path)
         if mapped.bytes.starts(with: "GGUF".utf8) {
-            try self.init(
-                gguf: GGUFFile(mapped: mapped), bytes: ByteView(mapped.bytes, owner: mapped), path: path)
+            let parts = try GGUFParts(path: path, mapped: mapped)
+            for part in parts.paths { try Self.requireOther(output, than: part) }
+            try self.init(gguf: parts, path: path)
         } else if mapped.bytes.starts(with: [0x89, 0x54, 0x49, 0x4C, 0x4C, 0x45, 0x52, 0x0A]) {
             try self.init(tiller: TillerFile(mapped: mapped))
         } else {

@@ -113,7 +113,7 @@ struct GGUFRuleTests {
                 changed { $0.tensors[0].dimensions = [1 << 24, 1 << 24, 2] },
             ]
         ),
-        (.ggufTensorType, [4, 9, 16, 31, .max].map { type in changed { $0.tensors[0].type = type } }),
+        (.ggufTensorType, [4, 9, 24, 31, .max].map { type in changed { $0.tensors[0].type = type } }),
         (
             .ggufRowBlocks,
             [
@@ -165,13 +165,13 @@ struct GGUFRuleTests {
     }
 
     @Test func anErrorNamesRulePlaceFoundAndExpected() throws {
-        let file = Self.changed { $0.tensors[0].type = 16 }
+        let file = Self.changed { $0.tensors[0].type = 24 }
         let error = try #require(throws: FormatError.self) {
             try GGUFFile(bytes: ByteView(copying: file.bytes))
         }
         #expect(
             error.description.hasPrefix(
-                "gguf.md R18 (tensor type), byte 77: found IQ2_XXS (16) in \"a\", expected"))
+                "gguf.md R18 (tensor type), byte 77: found I8 (24) in \"a\", expected"))
     }
 
     @Test func textFromTheFileCannotControlTheTerminal() {

@@ -38,7 +38,11 @@ import Testing
         let expected: [(GGMLType, UInt32, Int, Int)] = [
             (.f32, 0, 1, 4), (.f16, 1, 1, 2), (.q4_0, 2, 32, 18), (.q4_1, 3, 32, 20), (.q5_0, 6, 32, 22),
             (.q5_1, 7, 32, 24), (.q8_0, 8, 32, 34), (.q2_K, 10, 256, 84), (.q3_K, 11, 256, 110),
-            (.q4_K, 12, 256, 144), (.q5_K, 13, 256, 176), (.q6_K, 14, 256, 210), (.bf16, 30, 1, 2),
+            (.q4_K, 12, 256, 144), (.q5_K, 13, 256, 176), (.q6_K, 14, 256, 210), (.iq2_XXS, 16, 256, 66),
+            (.iq2_XS, 17, 256, 74), (.iq3_XXS, 18, 256, 98), (.iq1_S, 19, 256, 50), (.iq4_NL, 20, 32, 18),
+            (.iq3_S, 21, 256, 110), (.iq2_S, 22, 256, 82), (.iq4_XS, 23, 256, 136), (.iq1_M, 29, 256, 56),
+            (.bf16, 30, 1, 2), (.tq1_0, 34, 256, 54), (.tq2_0, 35, 256, 66), (.mxfp4, 39, 32, 17),
+            (.nvfp4, 40, 64, 36), (.q1_0, 41, 128, 18), (.q2_0, 42, 64, 18),
         ]
         #expect(expected.count == GGMLType.allCases.count)
         for (type, rawValue, blockSize, blockByteCount) in expected {
@@ -57,8 +61,8 @@ import Testing
     }
 
     @Test func namesUnreadableTypesToo() {
-        #expect(GGMLType.name(ofRawValue: 23) == "IQ4_XS")
-        #expect(GGMLType(rawValue: 23) == nil)
+        #expect(GGMLType.name(ofRawValue: 28) == "F64")
+        #expect(GGMLType(rawValue: 28) == nil)
         #expect(GGMLType.name(ofRawValue: 1000) == nil)
         #expect(GGMLType.q4_K.name == "Q4_K")
     }

@@ -71,7 +71,7 @@ private func readGGUF(_ bytes: [UInt8]) throws {
             use(row.count { $0.isFinite })
         }
     }
-    try useSource(ModelSource(gguf: file, bytes: view, path: "m.gguf"))
+    try useSource(ModelSource(gguf: GGUFParts(bytes: view), path: "m.gguf"))
 }
 
 // MARK: - safetensors

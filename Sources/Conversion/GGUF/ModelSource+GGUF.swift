@@ -10,12 +10,13 @@ extension ModelSource {
     /// Reads a GGUF except for the numbers in its tensors.
     ///
     /// - Parameters:
-    ///   - file: the open file.
-    ///   - bytes: all of its bytes.
-    ///   - path: the file's path.
+    ///   - parts: the open file, or files.
+    ///   - path: the path of one of them.
     /// - Throws: `ConversionError`, `FormatError`, `TokenizerImportError` or `TokenizerError`.
-    package init(gguf file: GGUFFile, bytes: ByteView, path: String) throws {
-        let parameters = try GGUFParameters(file)
+    package init(gguf parts: GGUFParts, path: String) throws {
+        let file = parts.first
+        let byteCount = parts.bytes.reduce(0) { $0 + $1.count }
+        let parameters = try GGUFParameters(file.metadata, tensors: parts.tensorsByName)
         let family = try ModelFamilies.reading(architecture: parameters.name)
         let configuration = try parameters.configuration(family)
         try configuration.validate()
@@ -25,12 +26,12 @@ extension ModelSource {
             name: file.metadata["general.name"]?.string ?? path.fileName,
             architecture: parameters.name,
             license: file.metadata["general.license"]?.string ?? "", fileName: path.fileName, format: "GGUF",
-            byteCount: bytes.count, types: Set(file.tensors.map(\.type.name)).sorted(),
-            hash: .bytes([bytes]), configuration: configuration,
+            byteCount: byteCount, types: Set(parts.tensors.map(\.type.name)).sorted(),
+            hash: .bytes(parts.bytes), configuration: configuration,
             tokenizer: try TokenizerBuilder(vocabulary: vocabulary).build(),
             chatTemplate: file.metadata["tokenizer.chat_template"]?.string,
-            tensors: try Self.tensors(of: file, family, configuration),
-            headScaling: HeadScaling(layerCount: configuration.layerCount), readByteCount: bytes.count)
+            tensors: try Self.tensors(of: parts, family, configuration),
+            headScaling: HeadScaling(layerCount: configuration.layerCount), readByteCount: byteCount)
     }
 
     /// - Throws: `ConversionError` if the embedding lacks a row for some token.
@@ -43,20 +44,20 @@ extension ModelSource {
     }
 
     private static func tensors(
-        of file: GGUFFile, _ family: any ModelFamily.Type, _ configuration: ModelConfiguration
+        of parts: GGUFParts, _ family: any ModelFamily.Type, _ configuration: ModelConfiguration
     ) throws -> [SourceTensor] {
         var tensors: [SourceTensor] = []
-        var unused = Set(file.tensors.map(\.name))
+        var unused = Set(parts.tensors.map(\.name))
         for (role, layer) in TensorRole.written(for: configuration) {
             let place = family.place(of: role, in: .gguf, configuration)
             let name = place.fullName(layer: layer, in: .gguf)
-            guard let tensor = file.tensor(named: name) else {
+            guard let (tensor, bytes) = parts.tensor(named: name) else {
                 throw ConversionError("tensor \(name) is missing")
             }
             unused.remove(name)
             var source = SourceTensor(
                 name: name, role: role, layer: layer, rows: tensor.rows, columns: tensor.columns,
-                storage: .blocks(tensor.type), bytes: file.view(of: tensor))
+                storage: .blocks(tensor.type), bytes: bytes)
             if family.interleavesHeadsInGGUF, [.query, .key, .queryBias, .keyBias].contains(role) {
                 source.interleavedHeadSize = configuration.headSize
             }

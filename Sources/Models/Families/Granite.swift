@@ -16,7 +16,7 @@ enum Granite: ModelFamily {
             Self.self,
             meant: ["attention.scale", "embedding_scale", "residual_scale", "logit_scale", "ssm.state_size"])
         // The converter for hybrids writes this for their dense models (NoPE), too.
-        if parameters.file.metadata["\(parameters.name).rope.scaling.finetuned"]?.bool == false {
+        if parameters.metadata["\(parameters.name).rope.scaling.finetuned"]?.bool == false {
             configuration.forEachLayer { $0.attention.rotary = nil }
         }
         try setScalars(

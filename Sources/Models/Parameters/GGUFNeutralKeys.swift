@@ -31,9 +31,9 @@ package enum GGUFNeutralKeys {
 
     /// - Parameter meant: keys that have a meaning in the file's family.
     /// - Throws: `ConversionError` that names the first key with another value.
-    static func check(_ file: GGUFFile, architecture: String, except meant: Set<String>) throws {
+    static func check(_ metadata: GGUFMetadata, architecture: String, except meant: Set<String>) throws {
         for name in values.keys.sorted() where !meant.contains(name) {
-            guard let value = file.metadata["\(architecture).\(name)"], let allowed = values[name] else {
+            guard let value = metadata["\(architecture).\(name)"], let allowed = values[name] else {
                 continue
             }
             let numbers = value.numbers

@@ -6,16 +6,19 @@ import Formats
 
 /// Metadata under the keys of one architecture.
 package struct GGUFParameters {
-    package let file: GGUFFile
+    let metadata: GGUFMetadata
+    /// The tensors of all parts of the model by name.
+    let tensors: [String: GGUFTensor]
     /// `general.architecture`.
     package let name: String
 
-    /// - Throws: `ConversionError` where the file names no architecture.
-    package init(_ file: GGUFFile) throws {
-        guard let name = file.metadata["general.architecture"]?.string else {
+    /// - Throws: `ConversionError` where the metadata name no architecture.
+    package init(_ metadata: GGUFMetadata, tensors: [String: GGUFTensor]) throws {
+        guard let name = metadata["general.architecture"]?.string else {
             throw ConversionError("the GGUF names no general.architecture")
         }
-        self.file = file
+        self.metadata = metadata
+        self.tensors = tensors
         self.name = name
     }
 
@@ -47,7 +50,7 @@ package struct GGUFParameters {
         let headSize = try optionalInteger("attention.key_length") ?? hiddenSize / headCount
         try requireUniformHeads(headSize: headSize, rotatesPartially: rotatesPartially)
         try requireCausalAttention()
-        try GGUFNeutralKeys.check(file, architecture: name, except: meant)
+        try GGUFNeutralKeys.check(metadata, architecture: name, except: meant)
         let layerCount = try integer("block_count", in: 1...1024)
         let rotatedSize =
             rotatesPartially ? try optionalInteger("rope.dimension_count") ?? headSize : headSize
@@ -58,20 +61,20 @@ package struct GGUFParameters {
         let layer = LayerPlan(
             attention: .init(
                 scale: try attentionFactor(rotary, headSize: headSize) / Float(max(headSize, 1)).squareRoot(),
-                hasBias: file.tensor(named: "blk.0.attn_q.bias") != nil,
-                hasOutputBias: file.tensor(named: "blk.0.attn_output.bias") != nil))
+                hasBias: tensors["blk.0.attn_q.bias"] != nil,
+                hasOutputBias: tensors["blk.0.attn_output.bias"] != nil))
         return ModelConfiguration(
             family: family.name, vocabularySize: try vocabularySize(), hiddenSize: hiddenSize,
             intermediateSize: try integer("feed_forward_length"), headCount: headCount,
             keyValueHeadCount: try optionalInteger("attention.head_count_kv") ?? headCount,
             headSize: headSize, contextLength: try integer("context_length"),
             rmsNormEpsilon: try float("attention.layer_norm_rms_epsilon"),
-            hasTiedEmbeddings: file.tensor(named: "output.weight") == nil, rotaries: [rotary],
+            hasTiedEmbeddings: tensors["output.weight"] == nil, rotaries: [rotary],
             layers: Array(repeating: layer, count: layerCount))
     }
 
     private func vocabularySize() throws -> Int {
-        guard let embedding = file.tensor(named: "token_embd.weight") else {
+        guard let embedding = tensors["token_embd.weight"] else {
             throw ConversionError("tensor token_embd.weight is missing")
         }
         return embedding.rows
@@ -102,7 +105,7 @@ package struct GGUFParameters {
 // MARK: - Typed fields
 
 extension GGUFParameters: TypedFields {
-    package func value(_ key: String) -> GGUFValue? { file.metadata["\(name).\(key)"] }
+    package func value(_ key: String) -> GGUFValue? { metadata["\(name).\(key)"] }
 
     package func wrongType(_ key: String, _ value: GGUFValue?, expected: String) -> ConversionError {
         guard value != nil else { return ConversionError("metadata \(name).\(key) is missing") }

@@ -7,7 +7,7 @@ extension GGUFParameters {
     func ropeScaling(hasFactors: Bool) throws -> RotaryPlan.Scaling {
         if let long = try longRoPE() { return long }
         let scaling = try scalingOfAllFrequencies()
-        guard file.tensor(named: "rope_freqs.weight") != nil else { return scaling }
+        guard tensors["rope_freqs.weight"] != nil else { return scaling }
         guard hasFactors else {
             throw ConversionError("tensor rope_freqs.weight is there, but llama.cpp has none for '\(name)'")
         }
@@ -21,7 +21,7 @@ extension GGUFParameters {
 
     /// LongRoPE's two tensors of factors, for short and for long contexts.
     private func longRoPE() throws -> RotaryPlan.Scaling? {
-        guard file.tensor(named: "rope_factors_long.weight") != nil else { return nil }
+        guard tensors["rope_factors_long.weight"] != nil else { return nil }
         guard try scalingOfAllFrequencies() == .none else {
             throw ConversionError(
                 "rope_factors_long.weight and \(name).rope.scaling scale the frequencies twice, which is not supported"

@@ -29,6 +29,21 @@ extension GGMLType {
         case .q4_K: forEachBlock(source, count, destination, Blocks256.dequantizeQ4_K)
         case .q5_K: forEachBlock(source, count, destination, Blocks256.dequantizeQ5_K)
         case .q6_K: forEachBlock(source, count, destination, Blocks256.dequantizeQ6_K)
+        case .iq1_S: forEachBlock(source, count, destination, GridBlocks.dequantizeIQ1_S)
+        case .iq1_M: forEachBlock(source, count, destination, GridBlocks.dequantizeIQ1_M)
+        case .iq2_XXS: forEachBlock(source, count, destination, GridBlocks.dequantizeIQ2_XXS)
+        case .iq2_XS: forEachBlock(source, count, destination, GridBlocks.dequantizeIQ2_XS)
+        case .iq2_S: forEachBlock(source, count, destination, GridBlocks.dequantizeIQ2_S)
+        case .iq3_XXS: forEachBlock(source, count, destination, GridBlocks.dequantizeIQ3_XXS)
+        case .iq3_S: forEachBlock(source, count, destination, GridBlocks.dequantizeIQ3_S)
+        case .iq4_NL: forEachBlock(source, count, destination, CodebookBlocks.dequantizeIQ4_NL)
+        case .iq4_XS: forEachBlock(source, count, destination, CodebookBlocks.dequantizeIQ4_XS)
+        case .mxfp4: forEachBlock(source, count, destination, CodebookBlocks.dequantizeMXFP4)
+        case .nvfp4: forEachBlock(source, count, destination, CodebookBlocks.dequantizeNVFP4)
+        case .tq1_0: forEachBlock(source, count, destination, TernaryBlocks.dequantizeTQ1_0)
+        case .tq2_0: forEachBlock(source, count, destination, TernaryBlocks.dequantizeTQ2_0)
+        case .q1_0: forEachBlock(source, count, destination, TernaryBlocks.dequantizeQ1_0)
+        case .q2_0: forEachBlock(source, count, destination, TernaryBlocks.dequantizeQ2_0)
         }
     }
 

@@ -15,14 +15,31 @@ package enum GGMLType: UInt32, Sendable, CaseIterable {
     case q4_K = 12
     case q5_K = 13
     case q6_K = 14
+    case iq2_XXS = 16
+    case iq2_XS = 17
+    case iq3_XXS = 18
+    case iq1_S = 19
+    case iq4_NL = 20
+    case iq3_S = 21
+    case iq2_S = 22
+    case iq4_XS = 23
+    case iq1_M = 29
     case bf16 = 30
+    case tq1_0 = 34
+    case tq2_0 = 35
+    case mxfp4 = 39
+    case nvfp4 = 40
+    case q1_0 = 41
+    case q2_0 = 42
 
     /// Consecutive elements of one row that are stored together.
     package var blockSize: Int {
         switch self {
         case .f32, .f16, .bf16: 1
-        case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0: 32
-        case .q2_K, .q3_K, .q4_K, .q5_K, .q6_K: 256
+        case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .iq4_NL, .mxfp4: 32
+        case .nvfp4, .q2_0: 64
+        case .q1_0: 128
+        default: 256
         }
     }
 
@@ -41,6 +58,20 @@ package enum GGMLType: UInt32, Sendable, CaseIterable {
         case .q4_K: 4 + 12 + 128
         case .q5_K: 4 + 12 + 32 + 128
         case .q6_K: 128 + 64 + 16 + 2
+        case .iq1_S: 2 + 32 + 16
+        case .iq1_M: 32 + 16 + 8
+        case .iq2_XXS: 2 + 64
+        case .iq2_XS: 2 + 64 + 8
+        case .iq2_S: 2 + 32 + 32 + 8 + 8
+        case .iq3_XXS: 2 + 64 + 32
+        case .iq3_S: 2 + 64 + 8 + 32 + 4
+        case .iq4_NL: 2 + 16
+        case .iq4_XS: 2 + 2 + 4 + 128
+        case .tq1_0: 48 + 4 + 2
+        case .tq2_0: 64 + 2
+        case .mxfp4: 1 + 16
+        case .nvfp4: 4 + 32
+        case .q1_0, .q2_0: 2 + 16
         }
     }
 
@@ -62,6 +93,6 @@ package enum GGMLType: UInt32, Sendable, CaseIterable {
         7: "Q5_1", 8: "Q8_0", 9: "Q8_1", 10: "Q2_K", 11: "Q3_K", 12: "Q4_K", 13: "Q5_K", 14: "Q6_K",
         15: "Q8_K", 16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 20: "IQ4_NL", 21: "IQ3_S",
         22: "IQ2_S", 23: "IQ4_XS", 24: "I8", 25: "I16", 26: "I32", 27: "I64", 28: "F64", 29: "IQ1_M",
-        30: "BF16", 34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4", 40: "NVFP4", 41: "Q1_0",
+        30: "BF16", 34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4", 40: "NVFP4", 41: "Q1_0", 42: "Q2_0",
     ]
 }
