@@ -29,7 +29,7 @@ private enum MatrixProduct: NEON {
 
 /// The sums of two tokens.
 private struct Pair: TokenBlock {
-    typealias Set = MatrixProduct
+    typealias ISA = MatrixProduct
     /// Sums of two rows × two tokens, row by row.
     struct Products {
         var a: int32x4_t
