@@ -51,7 +51,8 @@ import Testing
             place.tiller(["expert", "capture", model, "--output", output] + arguments)
         }
         expectRefusal(capture(), code: 2, saying: "--pairs")
-        expectRefusal(capture("--pairs", place.path("same.jsonl")), code: 1, saying: "same.jsonl", "equal")
+        expectRefusal(
+            capture("--pairs", place.path("same.jsonl")), code: 1, saying: "same.jsonl", "identical")
         expectRefusal(capture("--pairs", data, "--layers", "5-99"), code: 2, saying: "layers")
         expectRefusal(capture("--pairs", data, "--shard", "9/9"), code: 2, saying: "shard 9/9", "at most 4")
         for shard in ["0/2", "3/2", "1", "x/y", "-1/2"] {

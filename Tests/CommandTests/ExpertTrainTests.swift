@@ -181,7 +181,9 @@ import Testing
         refusal(
             String(repeating: "{\"positive\": \"one class\", \"negative\": null}\n", count: 20), "no pairs")
         refusal(String(repeating: "{\"positive\": \"one class\"}\n", count: 20), "line 1")
-        refusal(String(repeating: "{\"positive\": \"a b c\", \"negative\": \"a b c\"}\n", count: 20), "equal")
+        refusal(
+            String(repeating: "{\"positive\": \"a b c\", \"negative\": \"a b c\"}\n", count: 20),
+            "sides are identical")
         refusal(
             String(repeating: "{\"positive\": \"a b c\", \"negative\": \"d e f\"}\n", count: 20), "identical")
         refusal("", "no pairs")

@@ -173,7 +173,7 @@ import Training
                 $0.layers = [1]
             }
         }
-        #expect(error.contains("layer 1") && error.contains("2 rows") && error.contains("at least 4"))
+        #expect(error.contains("layer 1") && error.contains("2 usable rows") && error.contains("at least 4"))
     }
 
     @Test func sidesWithoutTokensTeachNothing() throws {
