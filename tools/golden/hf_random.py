@@ -11,6 +11,7 @@ import json
 import pathlib
 import shutil
 import sys
+import tempfile
 import zlib
 
 import numpy as np
@@ -71,8 +72,18 @@ def convert(folder: pathlib.Path, sources: pathlib.Path) -> None:
 
 
 def confirm(name: str, folder: pathlib.Path, tokens: list[int], positions: list[int], rows: np.ndarray) -> None:
+    """Lets llama.cpp compute the same logits. Its contexts have at least 256 tokens and decide between LongRoPE's factors, and for
+    models named Phi3 it looks for tokens of the published vocabulary: it gets a copy with another name and another limit."""
     from reference import Reference
-    theirs = Reference(str(folder / "model.gguf"), 64 if len(tokens) <= 64 else 256).all_logits(tokens)[positions]
+    data = (folder / "model.gguf").read_bytes().replace(b"\x04\0\0\0\0\0\0\0Phi3", b"\x04\0\0\0\0\0\0\0Ph-3")
+    key = b"rope.scaling.original_context_length" + (4).to_bytes(4, "little")
+    if name == "phi3" and len(tokens) <= 64:
+        place = data.index(key) + len(key)
+        data = data[:place] + (4096).to_bytes(4, "little") + data[place + 4:]
+    with tempfile.NamedTemporaryFile(suffix=".gguf") as file:
+        file.write(data)
+        file.flush()
+        theirs = Reference(file.name, 64 if len(tokens) <= 64 else 256).all_logits(tokens)[positions]
     print(f"{name:10} {len(tokens)} tokens, llama.cpp differs by {np.abs(theirs - rows).max():.1e}")
 
 
