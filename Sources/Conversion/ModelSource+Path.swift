@@ -14,6 +14,8 @@ extension ModelSource {
     ///   - output: the file to write, which must not be part of the source.
     /// - Throws: `ConversionError`, `FileError`, or the errors of the kind of source.
     package init(path: String, output: String? = nil) throws {
+        // Tables of names and tokens are arrays, which cannot refuse.
+        try SystemMemory.requireRoom(byteCount: Self.smallByteCount)
         var status = stat()
         if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
             let folder = try HuggingFaceModel(path: path)
@@ -40,6 +42,9 @@ extension ModelSource {
         }
         self.path = path
     }
+
+    /// Room for the arrays of a small vocabulary, and for texts.
+    static let smallByteCount = 4 << 20
 
     /// The source must not be overwritten, even under another name.
     private static func requireOther(_ output: String?, than source: String) throws {

@@ -2,6 +2,7 @@
 // Splits a text as llama-perplexity does, so that figures are comparable: into chunks of the context's length. Only the
 // second half of a chunk is scored, so that every scored token has a long context.
 
+import Platform
 import Tiller
 
 /// The chunks of one text.
@@ -17,11 +18,15 @@ package struct TextChunks: Sendable {
     /// - Parameters:
     ///   - contextLength: tokens of a chunk.
     ///   - limit: chunks to score; nil scores all.
-    /// - Throws: `TillerError.invalidOption` where the text is shorter than one chunk.
+    /// - Throws: `TillerError.invalidOption` where the text is shorter than one chunk, `.outOfMemory`.
     package init(_ text: String, engine: Engine, contextLength: Int, limit: Int? = nil) throws(TillerError) {
         guard contextLength >= 4 else {
             throw .invalidOption("context is \(contextLength), expected at least 4")
         }
+        // A text's tokens and the steps to them are arrays, which cannot refuse.
+        do {
+            try SystemMemory.requireRoom(byteCount: (1 << 20) + 16 * text.utf8.count)
+        } catch { throw TillerError(error) }
         tokens = engine.encode(text)
         beginOfText = engine.beginOfText
         self.contextLength = contextLength

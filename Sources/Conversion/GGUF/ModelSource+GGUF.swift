@@ -4,6 +4,7 @@
 import Formats
 import Models
 import Platform
+import Platform
 import Tokenization
 
 extension ModelSource {
@@ -16,6 +17,9 @@ extension ModelSource {
     package init(gguf parts: GGUFParts, path: String) throws {
         let file = parts.first
         let byteCount = parts.bytes.reduce(0) { $0 + $1.count }
+        // What is not tensors describes the model and its vocabulary; hash tables and strings take several times as much.
+        let tables = byteCount - parts.tensors.reduce(0) { $0 + $1.byteCount }
+        try SystemMemory.requireRoom(byteCount: Self.smallByteCount + 16 * tables)
         let parameters = try GGUFParameters(file.metadata, tensors: parts.tensorsByName)
         let family = try ModelFamilies.reading(architecture: parameters.name)
         let configuration = try parameters.configuration(family)
