@@ -16,7 +16,7 @@ package struct GGUFParts: Sendable {
     /// The bytes of all parts.
     let bytes: [ByteView]
     let tensors: [GGUFTensor]
-    /// The paths of parts besides the one that was named.
+    /// The paths of all parts; empty for a model in one file.
     private(set) var paths: [String] = []
     private let views: [String: (tensor: GGUFTensor, bytes: ByteView)]
 
