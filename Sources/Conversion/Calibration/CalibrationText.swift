@@ -161,7 +161,7 @@ package enum CalibrationText {
         which friction between cells and surface competes with the pressure of growth, reproduces both findings with one \
         free parameter. Let r(t) denote the radius of the colony. Then dr/dt = v(1 - r/R), where v is the initial speed and \
         R the radius at which nutrients are exhausted; it follows that r(t) = R(1 - exp(-vt/R)). Patients with diabetes or \
-        a weakened immune system are at higher risk of infections by such biofilms, which often resist scaling with \
+        a weakened immune system are at higher risk of infections by such biofilms, which often resist treatment with \
         antibiotics: a dose of 500 mg twice a day, sufficient for free bacteria, had no effect within a biofilm.
         """
 
