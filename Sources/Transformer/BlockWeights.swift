@@ -11,7 +11,8 @@ import Quantization
 package final class BlockWeights: Sendable {
     /// Attention with at most as many key and value heads as query heads (grouped-query attention, GQA).
     package struct Attention: Sendable {
-        package let norm: WeightVector
+        /// nil in a layer with norms after only.
+        package let norm: WeightVector?
         package let query, key, value, output: WeightMatrix
         package let queryBias, keyBias, valueBias, outputBias: WeightVector?
         package let queryNorm, keyNorm: WeightVector?
@@ -31,7 +32,8 @@ package final class BlockWeights: Sendable {
     }
 
     package struct FeedForward: Sendable {
-        package let norm: WeightVector
+        /// nil in a layer with norms after only.
+        package let norm: WeightVector?
         package let gate, up, down: WeightMatrix
         package let postNorm: WeightVector?
         let activation: GateActivation
@@ -58,7 +60,7 @@ package final class BlockWeights: Sendable {
         let plan = configuration.layers[layer]
         attention = try Attention(layer, of: tensors, configuration, rotaries)
         feedForward = FeedForward(
-            norm: try tensors.vector(.feedForwardNorm, layer), gate: try tensors.matrix(.gate, layer),
+            norm: tensors.optionalVector(.feedForwardNorm, layer), gate: try tensors.matrix(.gate, layer),
             up: try tensors.matrix(.up, layer), down: try tensors.matrix(.down, layer),
             postNorm: tensors.optionalVector(.postFeedForwardNorm, layer),
             activation: plan.feedForward.activation.kernel)
@@ -83,7 +85,7 @@ extension BlockWeights.Attention {
     ) throws(FormatError) {
         plan = configuration.layers[layer].attention
         rotary = plan.rotary.map { rotaries[$0] }
-        norm = try tensors.vector(.attentionNorm, layer)
+        norm = tensors.optionalVector(.attentionNorm, layer)
         query = try tensors.matrix(.query, layer)
         key = try tensors.matrix(.key, layer)
         value = try tensors.matrix(.value, layer)
@@ -96,9 +98,10 @@ extension BlockWeights.Attention {
         keyNorm = tensors.optionalVector(.keyNorm, layer)
         postNorm = tensors.optionalVector(.postAttentionNorm, layer)
         headFactors = tensors.file.headScaling?.outputFactors(layer: layer, configuration)
-        // A norm after the bias would act on the sum of key and bias, so the bias cannot be separated.
+        // A norm after the bias would act on the sum of key and bias, so the bias cannot be separated; without a norm before, the
+        // size of the keys is unknown.
         separateKeyBias =
-            if let keyBias, keyNorm == nil, let table = rotary?.onlyTable {
+            if let keyBias, keyNorm == nil, let norm, let table = rotary?.onlyTable {
                 KeyBias(
                     keyBias, keys: key, gains: norm, rotary: table, headSize: configuration.headSize)
             } else { nil }

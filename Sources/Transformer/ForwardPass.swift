@@ -58,7 +58,7 @@ package final class ForwardPass: @unchecked Sendable {
         return true
     }
 
-    /// hidden += scale · post(W_O · attend(W_Q · x, W_K · x, W_V · x)), x = RMSNorm(hidden)
+    /// hidden += scale · after(W_O · attend(W_Q · x, W_K · x, W_V · x)), x = before(hidden)
     private func attention(_ block: BlockWeights, layer: Int, _ segments: BatchSegments) {
         let (weights, tokenCount) = (block.attention, segments.tokenCount)
         normalize(weights.norm, tokenCount, quantizing: weights.takesCodes)
@@ -103,7 +103,7 @@ package final class ForwardPass: @unchecked Sendable {
         if isTapped { tapHeads(layer: layer, weights, segment) }
     }
 
-    /// Bias, norm of each head and RoPE of queries and keys; bias of values.
+    /// Bias, norm and RoPE of queries and keys; bias of values.
     private func positionHeads(
         _ rows: TokenRows, _ block: BlockWeights.Attention, keyBias: WeightVector?, _ angles: RotaryAngles?
     ) {
@@ -115,17 +115,19 @@ package final class ForwardPass: @unchecked Sendable {
         if let keyBias { rows.addBias(keyBias, to: key) }
         if let bias = block.valueBias { rows.addBias(bias, to: scratch.value) }
         if let norm = block.queryNorm {
-            rows.normalizeInPlace(query, weight: norm, epsilon: epsilon, rowsPerToken: heads)
+            let count = heads * headSize / norm.count
+            rows.normalizeInPlace(query, weight: norm, epsilon: epsilon, rowsPerToken: count)
         }
         if let norm = block.keyNorm {
-            rows.normalizeInPlace(key, weight: norm, epsilon: epsilon, rowsPerToken: keyHeads)
+            let count = keyHeads * headSize / norm.count
+            rows.normalizeInPlace(key, weight: norm, epsilon: epsilon, rowsPerToken: count)
         }
         guard let angles else { return }
         rows.rotate(query, by: angles, headCount: heads, headSize: headSize)
         rows.rotate(key, by: angles, headCount: keyHeads, headSize: headSize)
     }
 
-    /// hidden += scale · post(W_down · (act(W_gate · x) ⊙ W_up · x)), x = RMSNorm(hidden)
+    /// hidden += scale · after(W_down · (act(W_gate · x) ⊙ W_up · x)), x = before(hidden)
     private func feedForward(_ block: BlockWeights, layer: Int, _ segments: BatchSegments) {
         let (weights, tokenCount) = (block.feedForward, segments.tokenCount)
         normalize(weights.norm, tokenCount, quantizing: weights.takesCodes)
@@ -143,12 +145,16 @@ package final class ForwardPass: @unchecked Sendable {
             segments)
     }
 
-    /// normalized = RMSNorm(hidden), in both forms where the following matrices read codes.
-    private func normalize(_ norm: WeightVector, _ tokenCount: Int, quantizing: Bool) {
+    /// normalized = RMSNorm(hidden), or hidden itself without a norm, in both forms where the following matrices read codes.
+    private func normalize(_ norm: WeightVector?, _ tokenCount: Int, quantizing: Bool) {
         let (hidden, normalized) = (scratch.hidden, scratch.normalized)
         compute.forTokens(tokenCount, elementCount: 4 * normalized.columns) { rows in
-            rows.normalize(
-                hidden, weight: norm, epsilon: model.configuration.rmsNormEpsilon, into: normalized)
+            if let norm {
+                rows.normalize(
+                    hidden, weight: norm, epsilon: model.configuration.rmsNormEpsilon, into: normalized)
+            } else {
+                rows.copy(hidden, into: normalized)
+            }
             if quantizing { rows.quantize(normalized) }
         }
     }

@@ -16,6 +16,7 @@ final class Scratch {
     private let batchSize: Int
     /// The residual stream [batch × hiddenSize].
     let hidden: AlignedBuffer<Float>
+    /// What attention and feed-forward read: the residual stream, normalized where the layer has a norm before.
     let normalized: Activations
     /// The update that a block adds to the residual stream [batch × hiddenSize]. It shares memory with the normalized stream,
     /// whose last use comes before.

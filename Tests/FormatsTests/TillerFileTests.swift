@@ -119,8 +119,8 @@ struct TillerFileTests {
                 LayerPlan(
                     attention: .init(
                         scale: 0.0625, window: number % 6 == 0 ? nil : 512, rotary: number % 6 == 0 ? 0 : 1,
-                        hasQueryKeyNorm: true),
-                    feedForward: .init(activation: .geluTanh), hasPostNorms: true)
+                        queryKeyNorm: .perHead),
+                    feedForward: .init(activation: .geluTanh), norms: .both)
             })
         #expect(try ModelConfiguration(JSON.parse(gemma.json.serialized())) == gemma)
         // What version 1.0 can say is written as it was.
@@ -150,8 +150,9 @@ struct TillerFileTests {
         let plain = LayerPlan(attention: .init(scale: 0.25))
         var other = LayerPlan(
             attention: .init(
-                scale: 0.5, window: 7, rotary: nil, hasQueryKeyNorm: true, hasBias: true, hasOutputBias: true),
-            feedForward: .init(activation: .geluTanh), hasPostNorms: true, residualScale: 0.22)
+                scale: 0.5, window: 7, rotary: nil, queryKeyNorm: .perHead, hasBias: true, hasOutputBias: true
+            ),
+            feedForward: .init(activation: .geluTanh), norms: .both, residualScale: 0.22)
         model.layers = [plain, plain, other]
         other.attention.rotary = 1
         model.layers += [other, plain]
@@ -170,9 +171,58 @@ struct TillerFileTests {
         var unused = TinyModel.configuration
         unused.rotaries.append(RotaryPlan(theta: 5e5, rotatedSize: 16))
         #expect(try ModelConfiguration(JSON.parse(unused.json.serialized())) == unused)
+        for norms: LayerPlan.Norms in [.before, .after, .both] {
+            for norm: LayerPlan.QueryKeyNorm? in [nil, .perHead, .whole] {
+                var changed = model
+                changed.layers[2].norms = norms
+                changed.layers[2].attention.queryKeyNorm = norm
+                #expect(try ModelConfiguration(JSON.parse(changed.json.serialized())) == changed)
+            }
+        }
         #expect(TensorRole.queryBias.shape(in: model, layer: 1) == nil)
         #expect(TensorRole.queryBias.shape(in: model, layer: 2)?.columns == 32)
         #expect(TensorRole.ropeFactors.shape(in: model, layer: nil) == nil)
+    }
+
+    /// Members that other models do not need are not in their files.
+    @Test func placesOfNormsAreWrittenWhereTheyAreUnusual() throws {
+        var model = TinyModel.configuration
+        model.logitScale = 0.5
+        let usual = model.json.serialized()
+        #expect(!usual.contains("hasPreNorms") && !usual.contains("normSpansHeads"))
+        model.forEachLayer {
+            $0.norms = .after
+            $0.attention.queryKeyNorm = .whole
+        }
+        let layer = model.json["layers"]?.arrayValue?.first
+        #expect(layer?["hasPreNorms"] == false && layer?["hasPostNorms"] == true)
+        #expect(layer?["attention"]?["normSpansHeads"] == true)
+        #expect(TensorRole.attentionNorm.shape(in: model, layer: 0) == nil)
+        #expect(TensorRole.feedForwardNorm.shape(in: model, layer: 0) == nil)
+        #expect(TensorRole.queryNorm.shape(in: model, layer: 0)?.columns == model.querySize)
+        #expect(TensorRole.keyNorm.shape(in: model, layer: 0)?.columns == model.keyValueSize)
+        // The members of version 1.0 cannot say it, whatever else is uniform.
+        model.logitScale = 1
+        #expect(model.json["layers"] != nil)
+    }
+
+    @Test func contradictoryNormsAreRefused() throws {
+        var model = TinyModel.configuration
+        model.logitScale = 0.5
+        model.forEachLayer { $0.norms = .after }
+        let none = model.json.serialized().replacing("\"hasPostNorms\":true", with: "\"hasPostNorms\":false")
+        model.forEachLayer { $0.attention.queryKeyNorm = .whole }
+        let spans = model.json.serialized()
+            .replacing("\"hasQueryKeyNorm\":true", with: "\"hasQueryKeyNorm\":false")
+        for (text, found) in [
+            (none, "neither hasPreNorms nor hasPostNorms"), (spans, "without hasQueryKeyNorm"),
+        ] {
+            let error = try #require(throws: FormatError.self) { try ModelConfiguration(JSON.parse(text)) }
+            #expect(error.rule == .tillerConfigurationRange && error.found.contains(found))
+        }
+        let words = model.json.serialized().replacing("\"hasPreNorms\":false", with: "\"hasPreNorms\":\"no\"")
+        let error = try #require(throws: FormatError.self) { try ModelConfiguration(JSON.parse(words)) }
+        #expect(error.rule == .tillerConfigurationField)
     }
 
     @Test func openingALargeIndexIsFast() throws {

@@ -48,7 +48,9 @@ struct ActivationAwareScaling {
     ) throws {
         // Profiles may have been trained on heads with an unrecorded scaling: another scaling would break them.
         if case .outputProjection = input, headScaling == nil { return }
-        guard var squares = statistics.meanSquares[input] else { return }
+        // The residual stream itself has no producer that could absorb the factors (a layer without norms before).
+        let producers = input.producers.filter { tensors[$0] != nil }
+        guard !producers.isEmpty, var squares = statistics.meanSquares[input] else { return }
         let columns = squares.count
         var weightSquares = [Double](repeating: 0, count: columns)
         for role in input.readers {
@@ -67,7 +69,7 @@ struct ActivationAwareScaling {
         for role in input.readers {
             scalings[TensorKey(role, layer), default: TensorScaling()].columnFactors = factors
         }
-        for role in input.producers where tensors[role] != nil {
+        for role in producers {
             let key = TensorKey(role, layer)
             if role.isVector {
                 scalings[key, default: TensorScaling()].columnFactors = narrowed(input, inverse)

@@ -6,7 +6,7 @@ import Glibc
 
 /// The inputs of a model's matrices.
 package enum MatrixInput: Hashable, Sendable {
-    /// The input of queries, keys and values: the normalized residual stream.
+    /// The input of queries, keys and values: the residual stream, normalized where the layer has a norm before.
     case attention(Int)
     /// The input of attention's output projection.
     case outputProjection(Int)
@@ -37,7 +37,8 @@ package enum MatrixInput: Hashable, Sendable {
         }
     }
 
-    /// The tensors of the layer to which this input is proportional, column by column: a norm's gain, the rows of a matrix, a bias.
+    /// The tensors to which this input may be proportional, column by column: a norm's gain, the rows of a matrix, a bias. Without
+    /// the norm nothing in the layer produces its input.
     package var producers: [TensorRole] {
         switch self {
         case .attention: [.attentionNorm]

@@ -12,17 +12,34 @@ extension LayerPlan {
         let plan = LayerPlan(
             attention: try Attention(fields.value("attention"), path: path + ".attention"),
             feedForward: try FeedForward(fields.value("feedForward"), path: path + ".feedForward"),
-            hasPostNorms: try fields.bool("hasPostNorms"),
+            norms: try norms(fields),
             residualScale: try fields.float("residualScale", in: ModelConfiguration.Limits.factors))
         try fields.refuseUnknown()
         return (count, plan)
     }
 
+    /// `hasPreNorms` is written where it is false only, so that files of other models stay as they were.
+    private static func norms(_ fields: JSONFields) throws(FormatError) -> Norms {
+        let hasPreNorms = try fields.optionalBool("hasPreNorms") ?? true
+        switch (hasPreNorms, try fields.bool("hasPostNorms")) {
+        case (true, false): return .before
+        case (false, true): return .after
+        case (true, true): return .both
+        case (false, false):
+            throw FormatError(
+                .tillerConfigurationRange, found: "a layer with neither hasPreNorms nor hasPostNorms",
+                expected: "norms before or after attention and feed-forward")
+        }
+    }
+
     func json(count: Int) -> JSON {
-        [
+        var json: JSON.Object = [
             "count": .integer(count), "attention": attention.json, "feedForward": feedForward.json,
-            "hasPostNorms": .bool(hasPostNorms), "residualScale": .float(residualScale),
         ]
+        if norms == .after { json["hasPreNorms"] = false }
+        json["hasPostNorms"] = .bool(norms != .before)
+        json["residualScale"] = .float(residualScale)
+        return .object(json)
     }
 }
 
@@ -33,17 +50,34 @@ extension LayerPlan.Attention {
             scale: try fields.float("scale", in: ModelConfiguration.Limits.factors),
             window: try fields.optionalInteger("window", in: ModelConfiguration.Limits.lengths),
             rotary: try fields.optionalInteger("rotary", in: 0...7),
-            hasQueryKeyNorm: try fields.bool("hasQueryKeyNorm"), hasBias: try fields.bool("hasBias"),
+            queryKeyNorm: try Self.queryKeyNorm(fields), hasBias: try fields.bool("hasBias"),
             hasOutputBias: try fields.bool("hasOutputBias"))
         try fields.refuseUnknown()
     }
 
+    /// `normSpansHeads` is written where it is true only, as `hasPreNorms`.
+    private static func queryKeyNorm(
+        _ fields: JSONFields
+    ) throws(FormatError) -> LayerPlan.QueryKeyNorm? {
+        let spansHeads = try fields.optionalBool("normSpansHeads") ?? false
+        if try fields.bool("hasQueryKeyNorm") { return spansHeads ? .whole : .perHead }
+        guard !spansHeads else {
+            throw FormatError(
+                .tillerConfigurationRange, found: "normSpansHeads without hasQueryKeyNorm",
+                expected: "a norm of queries and keys")
+        }
+        return nil
+    }
+
     fileprivate var json: JSON {
-        [
+        var json: JSON.Object = [
             "scale": .float(scale), "window": .integer(window), "rotary": .integer(rotary),
-            "hasQueryKeyNorm": .bool(hasQueryKeyNorm), "hasBias": .bool(hasBias),
-            "hasOutputBias": .bool(hasOutputBias),
+            "hasQueryKeyNorm": .bool(queryKeyNorm != nil),
         ]
+        if queryKeyNorm == .whole { json["normSpansHeads"] = true }
+        json["hasBias"] = .bool(hasBias)
+        json["hasOutputBias"] = .bool(hasOutputBias)
+        return .object(json)
     }
 }
 

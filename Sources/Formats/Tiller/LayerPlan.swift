@@ -3,9 +3,28 @@
 
 /// One block of a decoder: attention and feed-forward around the residual stream.
 ///
-///     hidden += residualScale · post(attention(norm(hidden)))
-///     hidden += residualScale · post(feedForward(norm(hidden)))
+///     hidden += residualScale · after(attention(before(hidden)))
+///     hidden += residualScale · after(feedForward(before(hidden)))
+///
+/// `before` and `after` are RMSNorms, or the identity where `norms` has none.
 package struct LayerPlan: Sendable, Equatable {
+    /// Where the RMSNorms around attention and feed-forward stand.
+    package enum Norms: Sendable, Equatable {
+        /// On what they read (pre-norm).
+        case before
+        /// On what they add to the residual stream (post-norm).
+        case after
+        /// On both (sandwich norm).
+        case both
+    }
+
+    /// The elements that an RMSNorm of queries and keys takes together.
+    package enum QueryKeyNorm: Sendable, Equatable {
+        case perHead
+        /// All heads.
+        case whole
+    }
+
     package struct Attention: Sendable, Equatable {
         /// Factor on query · key: usually 1/√headSize.
         package var scale: Float
@@ -13,21 +32,21 @@ package struct LayerPlan: Sendable, Equatable {
         package var window: Int?
         /// The configuration's rotary that rotates queries and keys; nil for none (NoPE, arXiv 2305.19466).
         package var rotary: Int?
-        /// RMSNorm on each head's query and key before rotation.
-        package var hasQueryKeyNorm: Bool
+        /// RMSNorm of queries and keys before rotation; nil for none.
+        package var queryKeyNorm: QueryKeyNorm?
         /// Biases of query, key and value.
         package var hasBias: Bool
         /// A bias after the output matrix.
         package var hasOutputBias: Bool
 
         package init(
-            scale: Float, window: Int? = nil, rotary: Int? = 0, hasQueryKeyNorm: Bool = false,
+            scale: Float, window: Int? = nil, rotary: Int? = 0, queryKeyNorm: QueryKeyNorm? = nil,
             hasBias: Bool = false, hasOutputBias: Bool = false
         ) {
             self.scale = scale
             self.window = window
             self.rotary = rotary
-            self.hasQueryKeyNorm = hasQueryKeyNorm
+            self.queryKeyNorm = queryKeyNorm
             self.hasBias = hasBias
             self.hasOutputBias = hasOutputBias
         }
@@ -49,18 +68,17 @@ package struct LayerPlan: Sendable, Equatable {
 
     package var attention: Attention
     package var feedForward: FeedForward
-    /// A second norm after attention and feed-forward, before the residual sum.
-    package var hasPostNorms: Bool
+    package var norms: Norms
     /// The factor of the terms that attention and feed-forward add to the residual stream.
     package var residualScale: Float
 
     package init(
-        attention: Attention, feedForward: FeedForward = FeedForward(), hasPostNorms: Bool = false,
+        attention: Attention, feedForward: FeedForward = FeedForward(), norms: Norms = .before,
         residualScale: Float = 1
     ) {
         self.attention = attention
         self.feedForward = feedForward
-        self.hasPostNorms = hasPostNorms
+        self.norms = norms
         self.residualScale = residualScale
     }
 }

@@ -34,9 +34,10 @@ struct UniformLayers: Equatable {
             return LayerPlan(
                 attention: .init(
                     scale: attentionScale, window: isSliding ? slidingWindow : nil,
-                    rotary: isSliding && localRopeTheta != nil ? 1 : 0, hasQueryKeyNorm: hasQueryKeyNorm,
+                    rotary: isSliding && localRopeTheta != nil ? 1 : 0,
+                    queryKeyNorm: hasQueryKeyNorm ? .perHead : nil,
                     hasBias: hasAttentionBias, hasOutputBias: hasAttentionOutputBias),
-                feedForward: .init(activation: gateActivation), hasPostNorms: hasPostNorms)
+                feedForward: .init(activation: gateActivation), norms: hasPostNorms ? .both : .before)
         }
     }
 }
@@ -55,8 +56,9 @@ extension UniformLayers {
             localRopeTheta: configuration.rotaries.count == 2 ? configuration.rotaries[1].theta : nil,
             slidingWindow: window, slidingWindowPattern: window == nil ? nil : firstWithout.map { $0 + 1 },
             attentionScale: first.attention.scale, gateActivation: first.feedForward.activation,
-            hasQueryKeyNorm: first.attention.hasQueryKeyNorm, hasAttentionBias: first.attention.hasBias,
-            hasAttentionOutputBias: first.attention.hasOutputBias, hasPostNorms: first.hasPostNorms)
+            hasQueryKeyNorm: first.attention.queryKeyNorm == .perHead,
+            hasAttentionBias: first.attention.hasBias,
+            hasAttentionOutputBias: first.attention.hasOutputBias, hasPostNorms: first.norms == .both)
         if case .longRoPE = rotary.scaling { return nil }
         guard slidingWindowPattern != 1, slidingWindow != nil || localRopeTheta == nil,
             layers == configuration.layers,

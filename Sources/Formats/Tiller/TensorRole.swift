@@ -15,7 +15,7 @@ package enum TensorRole: UInt16, Sendable, CaseIterable {
     /// [1 × rotatedSize / 2], for long contexts.
     case ropeLongFactors = 4
 
-    /// [1 × hiddenSize]
+    /// [1 × hiddenSize]; absent where the layer has norms after attention and feed-forward only.
     case attentionNorm = 16
     /// [headCount · headSize × hiddenSize]
     case query = 17
@@ -30,7 +30,7 @@ package enum TensorRole: UInt16, Sendable, CaseIterable {
     case attentionOutput = 23
     /// [1 × hiddenSize]
     case attentionOutputBias = 24
-    /// [1 × headSize]
+    /// [1 × headSize], or one gain for each row of the matrix
     case queryNorm = 25
     case keyNorm = 26
     /// [1 × hiddenSize]
@@ -100,8 +100,14 @@ package enum TensorRole: UInt16, Sendable, CaseIterable {
         case .keyBias, .valueBias: vector(model.keyValueSize, if: plan.attention.hasBias)
         case .attentionOutput: (hidden, model.querySize)
         case .attentionOutputBias: vector(hidden, if: plan.attention.hasOutputBias)
-        case .queryNorm, .keyNorm: vector(model.headSize, if: plan.attention.hasQueryKeyNorm)
-        case .postAttentionNorm, .postFeedForwardNorm: vector(hidden, if: plan.hasPostNorms)
+        case .queryNorm, .keyNorm:
+            switch plan.attention.queryKeyNorm {
+            case nil: nil
+            case .perHead: vector(model.headSize)
+            case .whole: vector(self == .queryNorm ? model.querySize : model.keyValueSize)
+            }
+        case .attentionNorm, .feedForwardNorm: vector(hidden, if: plan.norms != .after)
+        case .postAttentionNorm, .postFeedForwardNorm: vector(hidden, if: plan.norms != .before)
         case .gate, .up: (model.intermediateSize, hidden)
         case .down: (hidden, model.intermediateSize)
         default: vector(hidden)

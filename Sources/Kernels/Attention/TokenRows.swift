@@ -55,7 +55,20 @@ extension TokenRows {
         }
     }
 
-    /// RMSNorm in place for rows as long as the weight: queries and keys per head, or outputs of a block.
+    /// output[t, c] = x[t, c].
+    ///
+    /// - x: [tokens × columns], with as many columns as the output.
+    /// - output: Its `values` are written.
+    package func copy(_ x: AlignedBuffer<Float>, into output: Activations) {
+        let columns = output.columns
+        check(x, columns, "copy")
+        check(output.values, columns, "copy")
+        let start = tokens.lowerBound * columns
+        (output.values.baseAddress + start).update(
+            from: x.baseAddress + start, count: tokens.count * columns)
+    }
+
+    /// RMSNorm in place for rows as long as the weight: queries and keys, per head or whole, or outputs of a block.
     ///
     /// - x: [tokens × rowsPerToken × weight.count]
     package func normalizeInPlace(

@@ -82,9 +82,9 @@ enum Gemma3: ModelFamily {
     private static func complete(_ configuration: inout ModelConfiguration) {
         configuration.embeddingScale = Float(configuration.hiddenSize).squareRoot()
         configuration.forEachLayer {
-            $0.attention.hasQueryKeyNorm = true
+            $0.attention.queryKeyNorm = .perHead
             $0.feedForward.activation = .geluTanh
-            $0.hasPostNorms = true
+            $0.norms = .both
         }
     }
 
