@@ -26,14 +26,7 @@ enum Gemma3: ModelFamily {
                 configuration.rotaries[0], headSize: configuration.headSize)
             configuration.forEachLayer { $0.attention.scale = factor / divisor }
         }
-        // A missing key and 0 both mean no window.
-        let window = try parameters.optionalInteger("attention.sliding_window") ?? 0
-        guard window > 0 else { return configuration }
-        let pattern = try parameters.optionalInteger("attention.sliding_window_pattern", in: 2...1024) ?? 6
-        let isSliding = configuration.layers.indices.map { ($0 + 1) % pattern != 0 }
-        for layer in isSliding.indices where isSliding[layer] {
-            configuration.layers[layer].attention.window = window
-        }
+        guard try parameters.setWindows(in: &configuration, usualStep: 6) else { return configuration }
         addLocalRotary(try parameters.optionalFloat("rope.freq_base_swa") ?? 10_000, to: &configuration)
         return configuration
     }
@@ -49,7 +42,9 @@ enum Gemma3: ModelFamily {
         if let cap = try text.optionalFloat("attn_logit_softcapping") {
             throw text.refusal("attn_logit_softcapping", "\(cap)", expected: "null")
         }
-        let rotary = try GemmaRotary(parameters, defaults)
+        let rotary = try RotaryByLayerType(
+            parameters, defaults: defaults, theta: text.optionalFloat("rope_theta") ?? 1_000_000,
+            slidingTheta: text.optionalFloat("rope_local_base_freq") ?? 10_000)
         var configuration = try parameters.uniform(
             Self.self, defaults: defaults, activation: .geluTanh, isTied: true, rotary: rotary.full)
         if text["num_key_value_heads"] == nil { configuration.keyValueHeadCount = 4 }
@@ -65,7 +60,7 @@ enum Gemma3: ModelFamily {
             try parameters.slidingLayers(layerCount: configuration.layerCount)
             ?? usualSlidingLayers(text, layerCount: configuration.layerCount)
         try parameters.setWindows(isSliding, in: &configuration)
-        if isSliding.contains(true) { addLocalRotary(rotary.localTheta, to: &configuration) }
+        if isSliding.contains(true) { addLocalRotary(rotary.sliding.theta, to: &configuration) }
         return configuration
     }
 
@@ -98,43 +93,6 @@ enum Gemma3: ModelFamily {
     private static func addLocalRotary(_ theta: Float, to configuration: inout ModelConfiguration) {
         configuration.rotaries.append(RotaryPlan(theta: theta, rotatedSize: configuration.headSize))
         configuration.forEachLayer { if $0.attention.window != nil { $0.attention.rotary = 1 } }
-    }
-}
-
-/// RoPE for each kind of layer; `rope_scaling` changes only the layers with full attention.
-private struct GemmaRotary {
-    let full: RotaryPlan
-    let localTheta: Float
-
-    init(_ parameters: HuggingFaceParameters, _ defaults: [String: Int]) throws {
-        let text = parameters.text
-        let both = try text.optionalObject("rope_parameters")
-        if let both, both["full_attention"] == nil, both["sliding_attention"] == nil, !both.object.isEmpty {
-            throw text.refusal(
-                "rope_parameters", "one for all layers",
-                expected: "full_attention and sliding_attention, as this family has it")
-        }
-        var settings = try both?.optionalObject("full_attention")
-        if let changes = try text.optionalObject("rope_scaling") {
-            try parameters.refuseLayerTypes(of: changes)
-            settings = changes.replacing(in: settings?.object ?? ["rope_type": "default"])
-        }
-        try parameters.refusePartialRotation(text)
-        if let settings { try parameters.refusePartialRotation(settings) }
-        full = RotaryPlan(
-            theta: try settings?.optionalFloat("rope_theta") ?? text.optionalFloat("rope_theta") ?? 1_000_000,
-            scaling: try settings.map {
-                try parameters.scaling($0, contextLength: parameters.contextLength(defaults))
-            } ?? .none,
-            rotatedSize: try parameters.headSize(defaults))
-        let local = try both?.optionalObject("sliding_attention")
-        localTheta =
-            try local?.optionalFloat("rope_theta") ?? text.optionalFloat("rope_local_base_freq") ?? 10_000
-        guard let local else { return }
-        try parameters.refusePartialRotation(local)
-        if let kind = try parameters.rotaryKind(local), kind != "default" {
-            throw local.refusal("rope_type", "'\(kind)'", expected: "'default'")
-        }
     }
 }
 
