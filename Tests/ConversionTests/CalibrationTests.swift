@@ -42,19 +42,21 @@ import Tiller
     }
 
     /// Rescaled columns and what takes their inverse cancel but for rounding.
-    @Test(arguments: TinyModel.names) func rescalingLeavesTheFunction(name: String) throws {
+    @Test(arguments: TinyModel.names + TinyModel.families) func rescalingLeavesTheFunction(name: String)
+        throws
+    {
         let calibrated = "\(folder.path)/calibrated.tiller"
-        _ = try converter(.int8).convert(source(name), to: calibrated)
+        let model = try TinyModel(name)
+        _ = try converter(.int8).convert(model.source, to: calibrated)
         let statistics = try #require(try TillerFile(path: calibrated).calibration())
         var exact = Converter(
             encodings: EncodingChoice(weights: .float32, head: .float32), replacesExisting: true,
             threadCount: 2, program: "test")
         var logits: [[Float]] = []
-        let model = try TinyModel(name)
         for statistics in [nil, statistics] {
             exact.statistics = statistics
             let path = "\(folder.path)/exact.tiller"
-            _ = try exact.convert(source(name), to: path)
+            _ = try exact.convert(model.source, to: path)
             let session = try Engine(path: path).makeSession(contextLength: 512)
             logits.append(session.logits(of: model.tokens, at: model.positions))
         }

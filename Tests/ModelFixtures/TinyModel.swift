@@ -14,9 +14,13 @@ package struct TinyModel {
     package static let names = [
         "llama", "llama-linear", "llama3", "llama-yarn", "mistral", "qwen2", "qwen3", "gemma3",
     ]
+    /// Those that begin as folders, with the GGUF that llama.cpp's converter makes of them.
+    package static let families = ["granite", "granite4", "olmo2", "olmo3", "phi3", "smollm3"]
     package static let folder = packageRoot + "/Tests/Fixtures/models"
 
     package let name: String
+    /// The GGUF.
+    package let source: String
     package let tokens: [Int32]
     package let positions: [Int]
     package let greedyPrompt: [Int32]
@@ -25,7 +29,11 @@ package struct TinyModel {
     package let textTokens: [Int32]
 
     package init(_ name: String) throws {
-        let json = try JSON.parse(readFile(path: "\(Self.folder)/\(name).json", limit: 1 << 20))
+        let own = "\(packageRoot)/Tests/Fixtures/folders/\(name)"
+        let isFamily = Self.families.contains(name)
+        source = isFamily ? "\(own)/model.gguf" : "\(Self.folder)/\(name).gguf"
+        let facts = isFamily ? "\(own)/golden.json" : "\(Self.folder)/\(name).json"
+        let json = try JSON.parse(readFile(path: facts, limit: 1 << 20))
         func integers(_ key: String) -> [Int] { json[key]?.arrayValue?.compactMap(\.intValue) ?? [] }
         self.name = name
         tokens = integers("tokens").map { Int32($0) }
@@ -52,7 +60,7 @@ package struct TinyModel {
         let converter = Converter(
             encodings: EncodingChoice(weights: weights, head: head ?? weights), replacesExisting: true,
             threadCount: 2, program: "test")
-        _ = try converter.convert("\(Self.folder)/\(name).gguf", to: output)
+        _ = try converter.convert(source, to: output)
         return output
     }
 

@@ -16,17 +16,17 @@ import Testing
 import Tiller
 
 @Suite struct FamilyTests {
-    static let names = ["granite", "granite4", "phi3", "smollm3"]
+    static let names = TinyModel.families
     /// Of distributions: what Float32 leaves of logits by Float64.
     private static let largestDivergence = 1e-9
 
     private let folder = TemporaryFolder()
 
-    /// The model as a file of Float32 weights.
-    private func convert(_ source: String) throws -> String {
+    /// The model as a file, of Float32 weights unless others are asked for.
+    private func convert(_ source: String, _ weights: TensorEncoding = .float32) throws -> String {
         let output = folder.path + "/model.tiller"
         let converter = Converter(
-            encodings: EncodingChoice(weights: .float32, head: .float32), replacesExisting: true,
+            encodings: EncodingChoice(weights: weights, head: weights), replacesExisting: true,
             threadCount: 2,
             program: "test")
         _ = try converter.convert(source, to: output)
@@ -52,13 +52,19 @@ import Tiller
             let logits = try engine.makeSession(contextLength: contextLength).logits(
                 of: tokens, at: positions)
             #expect(largestDifference(logits, expected) < ForwardPassTests.tolerance, "\(source)")
-            let size = expected.count / positions.count
-            for row in positions.indices {
-                let part = row * size..<(row + 1) * size
-                let divergence = divergence(
-                    expected[part].map { Double($0) }, logits[part].map { Double($0) })
-                #expect(divergence < Self.largestDivergence, "\(source), position \(positions[row])")
+            let divergences = divergences(of: logits, from: expected, count: positions.count)
+            for (position, divergence) in zip(positions, divergences) {
+                #expect(divergence < Self.largestDivergence, "\(source), position \(position)")
             }
+        }
+    }
+
+    /// Of each position.
+    private func divergences(of logits: [Float], from expected: [Float], count: Int) -> [Double] {
+        let size = expected.count / count
+        return (0..<count).map { row in
+            let part = row * size..<(row + 1) * size
+            return divergence(expected[part].map { Double($0) }, logits[part].map { Double($0) })
         }
     }
 
@@ -96,6 +102,25 @@ import Tiller
         #expect(reason.contains("long context"))
     }
 
+    /// llama.cpp computes YaRN's factor itself, so a file that states another one is ambiguous; windows are for each layer.
+    @Test(arguments: [
+        ("rope.scaling.yarn_attn_factor", Float(1.5).bitPattern, "rope.scaling.yarn_attn_factor is 1.5"),
+        ("block_count", 2, "attention.sliding_window_pattern has 3 elements"),
+    ])
+    func whatLayersDoNotShareIsChecked(key: String, bits: UInt32, words: String) throws {
+        var bytes = try readFile(path: Self.sources("olmo3")[1], limit: 1 << 24)
+        let start = try #require(bytes.indices.first { bytes[$0...].starts(with: key.utf8) })
+        // The value's type is between the key and the value.
+        let value = start + key.utf8.count + 4
+        withUnsafeBytes(of: bits.littleEndian) { bytes.replaceSubrange(value..<value + 4, with: $0) }
+        let copy = FolderCopy("olmo3")
+        copy.write(bytes, to: "model.gguf")
+        let error = try #require(throws: ConversionError.self) {
+            try ModelSource(path: "\(copy.path)/model.gguf")
+        }
+        #expect("\(error)".contains(words), "\(error)")
+    }
+
     /// One configuration, whichever way it came, which the manifest keeps.
     @Test(arguments: names) func bothWaysGiveOneConfiguration(name: String) throws {
         var configurations = try Self.sources(name).map { try ModelSource(path: $0).configuration }
@@ -113,5 +138,33 @@ import Tiller
         let session = try engine.makeSession(contextLength: 64)
         for token in tokens { try session.evaluate([token]) }
         #expect(session.currentLogits == together)
+        let pieces = try engine.makeSession(contextLength: 64)
+        for piece in [0..<7, 7..<8, 8..<17, 17..<tokens.count] { try pieces.evaluate(Array(tokens[piece])) }
+        #expect(pieces.currentLogits == together)
+        // What is taken back leaves nothing behind.
+        pieces.rewind(to: 5)
+        try pieces.evaluate(Array(tokens[5...]))
+        #expect(pieces.currentLogits == together)
+    }
+
+    /// Both ways give the same integers, and these stay close to the numbers that they stand for. The others' random numbers
+    /// amplify rounding from layer to layer.
+    @Test(arguments: ["granite", "olmo2", "olmo3"], [TensorEncoding.int8, .int4])
+    func integersStayClose(name: String, weights: TensorEncoding) throws {
+        let model = try TinyModel(name)
+        var logits: [[Float]] = []
+        for source in Self.sources(name) {
+            let engine = try Engine(path: convert(source, weights), options: Engine.Options())
+            logits.append(
+                try engine.makeSession(contextLength: 64).logits(of: model.tokens, at: model.positions))
+        }
+        let path = "\(FolderCopy.fixtures)/\(name)/golden.logits.bin"
+        let expected = try readFile(path: path, limit: 1 << 24).withUnsafeBytes { raw in
+            (0..<raw.count / 4).map { raw.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
+        }
+        let all = logits.map { divergences(of: $0, from: expected, count: model.positions.count) }
+        let means = all.map { $0.reduce(0, +) / Double($0.count) }
+        #expect(means[0] < (weights == .int8 ? 0.01 : 1), "\(means)")
+        #expect(abs(means[0] - means[1]) <= 1e-6 + means[0] / 100, "\(means)")
     }
 }

@@ -4,6 +4,7 @@
 
 import Conversion
 import Formats
+import Models
 import Quantization
 import TestSupport
 import Testing
@@ -84,6 +85,26 @@ import Testing
         #expect(gemma.layers.indices.filter { gemma.layers[$0].attention.window == nil } == [0, 5])
         #expect(gemma.layers.map(\.attention.rotary) == [0, 1, 1, 1, 1, 0, 1])
         #expect(try ModelConfiguration(gemma.json) == gemma)
+    }
+
+    @Test func windowsAndRotariesGoTogether() throws {
+        let olmo = try configuration("olmo3")
+        #expect(olmo.layers.map(\.attention.window) == [8, nil, 8])
+        #expect(olmo.layers.map(\.attention.rotary) == [1, 0, 1] && olmo.rotaries[1].scaling == .none)
+        #expect(olmo.layers.allSatisfy { $0.norms == .after && $0.attention.queryKeyNorm == .whole })
+        // As published models write it, and without what has a default.
+        let old = try configuration(
+            "olmo3",
+            [
+                (
+                    Self.newRope,
+                    "\"rope_theta\": 20000.0, \"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 8.0, "
+                        + "\"original_max_position_embeddings\": 16, \"attention_factor\": 1.2079441541679836}, \"unused\":"
+                ),
+                ("\"layer_types\":", "\"types\":"),
+            ])
+        #expect(old.rotaries == olmo.rotaries)
+        #expect(old.layers.map(\.attention.window) == [8, 8, 8])
     }
 
     /// A change of a file, and words of the error that it must give.
@@ -183,6 +204,15 @@ import Testing
         (
             "gemma3", "config.json", "\"attn_logit_softcapping\": null", "\"attn_logit_softcapping\": 50.0",
             ["attn_logit_softcapping"]
+        ),
+        (
+            "olmo3", "config.json", "\"sliding_window\": 8", "\"sliding_window\": null",
+            ["sliding_window is null"]
+        ),
+        (
+            "olmo2", "config.json", "\"hidden_size\": 64,",
+            "\"hidden_size\": 64, \"layer_types\": [\"sliding_attention\"],",
+            ["layer_types is 'sliding_attention'"]
         ),
         (
             "gemma3", "config.json", "\"query_pre_attn_scalar\": 16", "\"query_pre_attn_scalar\": -1",

@@ -13,11 +13,11 @@ import Tiller
 
     /// Heads of 16 (no 8-bit cache), of 64 with large biases, and of 96.
     private func models() throws -> [String] {
-        let tiny = try TinyModel("qwen2").convert(in: folder)
+        let tiny = try ["qwen2", "olmo3"].map { try TinyModel($0).convert(in: folder) }
         var biased = KeyBiasModel(), wide = KeyBiasModel()
         (biased.seed, biased.heads, biased.keyValueHeads) = (50, 4, 2)
         (wide.seed, wide.headSize, wide.bias, wide.heads) = (51, 96, 0, 2)
-        return try [tiny, biased.write(in: folder), wide.write(in: folder)]
+        return try tiny + [biased.write(in: folder), wide.write(in: folder)]
     }
 
     /// Prompts of all numbers of tokens up to a batch end at the end of the context, then a token is drawn.

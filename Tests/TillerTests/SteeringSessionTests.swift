@@ -13,8 +13,8 @@ import Tiller
         "add", "projectOut", "clamp", "rotate", "rotateTo", "headAdd", "headRotate", "scale", "keepsNorm",
         "tokenGate", "promptGate", "positions",
     ]
-    /// Grouped heads; heads together wider than the stream; seven layers with windows and post norms.
-    static let models = ["llama", "mistral", "gemma3"]
+    /// Grouped heads; heads together wider than the stream; seven layers with windows and post norms; post norms alone.
+    static let models = ["llama", "mistral", "gemma3", "olmo3"]
 
     private let folder = TemporaryFolder()
 

@@ -26,6 +26,7 @@ COMMON = {
 # None of them 1, none that another one could stand for.
 GRANITE = {"embedding_multiplier": 6.0, "residual_multiplier": 0.4, "logits_scaling": 2.5, "attention_multiplier": 0.35}
 PAIRS = 6
+HYBRID = ["sliding_attention", "full_attention", "sliding_attention"]
 FAMILIES = {
     # The fourth layer of five turns nothing.
     "smollm3": ("SmolLM3", {"num_hidden_layers": 5, "rope_parameters": {"rope_type": "default", "rope_theta": 50_000.0}}),
@@ -41,6 +42,14 @@ FAMILIES = {
             "rope_type": "longrope", "rope_theta": 10_000.0, "partial_rotary_factor": 0.75,
             "original_max_position_embeddings": 64, "short_factor": [1.0 + 0.1 * pair for pair in range(PAIRS)],
             "long_factor": [1.5 + 0.7 * pair for pair in range(PAIRS)]}}),
+    "olmo2": ("Olmo2", {"num_hidden_layers": 2, "rope_parameters": {"rope_type": "default", "rope_theta": 20_000.0}}),
+    # Windows in two of three layers; RoPE is scaled in the other one only.
+    "olmo3": ("Olmo3", {
+        "num_hidden_layers": 3, "layer_types": HYBRID, "sliding_window": 8, "rope_parameters": {
+            "full_attention": {
+                "rope_type": "yarn", "rope_theta": 20_000.0, "factor": 8.0, "original_max_position_embeddings": 16,
+                "beta_fast": 32.0, "beta_slow": 1.0, "attention_factor": 1.2079441541679836},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 20_000.0}}}),
 }
 
 
