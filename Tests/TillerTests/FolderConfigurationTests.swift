@@ -107,6 +107,37 @@ import Testing
         #expect(old.layers.map(\.attention.window) == [8, 8, 8])
     }
 
+    @Test func layersWithoutAWindowHaveNoRotaryAmongOthers() throws {
+        let hybrid = try configuration("exaone4")
+        #expect(hybrid.layers.map(\.attention.window) == [8, nil, 8])
+        #expect(hybrid.layers.map(\.attention.rotary) == [0, nil, 0])
+        #expect(hybrid.layers.allSatisfy { $0.norms == .after && $0.attention.queryKeyNorm == .perHead })
+        let plain = try configuration(
+            "exaone4",
+            [
+                ("\"sliding_window\": 8", "\"sliding_window\": null"),
+                ("\"layer_types\":", "\"types\":"),
+            ])
+        #expect(plain.layers.allSatisfy { $0.attention.window == nil && $0.attention.rotary == 0 })
+        let step = try configuration(
+            "exaone4",
+            [
+                ("\"sliding_window_pattern\": 4", "\"sliding_window_pattern\": 3"),
+                ("\"layer_types\":", "\"types\":"),
+            ])
+        #expect(step.layers.map(\.attention.window) == [8, 8, nil])
+        #expect(step.layers.map(\.attention.rotary) == [0, 0, nil])
+        let error = try #require(throws: ConversionError.self) {
+            try configuration(
+                "exaone4",
+                [
+                    ("\"sliding_window_pattern\": 4", "\"sliding_window_pattern\": \"LLG\""),
+                    ("\"layer_types\":", "\"types\":"),
+                ])
+        }
+        #expect("\(error)".contains("sliding_window_pattern is 'LLG'"))
+    }
+
     /// A change of a file, and words of the error that it must give.
     static let refused: [(name: String, file: String, old: String, new: String, words: [String])] = [
         (

@@ -50,6 +50,11 @@ FAMILIES = {
                 "rope_type": "yarn", "rope_theta": 20_000.0, "factor": 8.0, "original_max_position_embeddings": 16,
                 "beta_fast": 32.0, "beta_slow": 1.0, "attention_factor": 1.2079441541679836},
             "sliding_attention": {"rope_type": "default", "rope_theta": 20_000.0}}}),
+    # The layer without a window turns nothing.
+    "exaone4": ("Exaone4", {
+        "num_hidden_layers": 3, "layer_types": HYBRID, "sliding_window": 8, "rope_parameters": {
+            "rope_type": "llama3", "rope_theta": 20_000.0, "factor": 16.0, "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0, "original_max_position_embeddings": 64}}),
 }
 
 
