@@ -72,6 +72,8 @@ package struct SourceTensor: Sendable {
         case blocks(GGMLType)
         /// Tiles of a .tiller file, segment by segment.
         case tiles([RowSegment])
+        /// Codes, scales and more of a quantized folder; the bytes are those of the codes.
+        case quantized(QuantizedMatrix)
     }
 
     /// The source's own name.
@@ -94,6 +96,10 @@ package struct SourceTensor: Sendable {
     /// - Throws: `ConversionError` if it has no such rows.
     func taking(_ part: Range<Int>?) throws -> SourceTensor {
         guard let part else { return self }
+        if case .quantized(var matrix) = storage, part.upperBound <= rows {
+            matrix.firstRow += part.lowerBound
+            return copy(rows: part.count, storage: .quantized(matrix), bytes: bytes)
+        }
         guard case .blocks(let type) = storage, let stride = type.byteCount(elements: columns), isWhole,
             part.upperBound <= rows,
             let slice = bytes.slice(part.lowerBound * stride, count: part.count * stride)
@@ -101,9 +107,13 @@ package struct SourceTensor: Sendable {
             throw ConversionError(
                 "tensor \(name) is [\(rows) × \(columns)], expected at least \(part.upperBound) whole rows")
         }
+        return copy(rows: part.count, storage: storage, bytes: slice)
+    }
+
+    private func copy(rows: Int, storage: Storage, bytes: ByteView) -> SourceTensor {
         var tensor = SourceTensor(
-            name: name, role: role, layer: layer, rows: part.count, columns: columns, storage: storage,
-            bytes: slice)
+            name: name, role: role, layer: layer, rows: rows, columns: columns, storage: storage, bytes: bytes
+        )
         tensor.interleavedHeadSize = interleavedHeadSize
         tensor.addend = addend
         return tensor
@@ -130,6 +140,8 @@ package struct SourceTensor: Sendable {
             guard segments.last?.rows.upperBound == rows else { return false }
             let sizes = segments.compactMap { $0.byteCount(columns: columns) }
             return sizes.count == segments.count && sizes.reduce(0, +) == bytes.count
+        // Its parts were checked when it was opened.
+        case .quantized(let matrix): return matrix.columns == columns && matrix.firstRow + rows <= matrix.rows
         }
     }
 
@@ -152,7 +164,7 @@ package struct SourceTensor: Sendable {
     ///
     /// - Parameter output: [columns], written.
     /// - Precondition: the tensor is whole and has the row.
-    func decode(row: Int, into output: UnsafeMutablePointer<Float>) {
+    package func decode(row: Int, into output: UnsafeMutablePointer<Float>) {
         let row = sourceRow(row)
         switch storage {
         case .blocks(let type):
@@ -169,6 +181,7 @@ package struct SourceTensor: Sendable {
                 dividingBy: TensorEncoding.tileRows)
             TileCodec.decodeRow(
                 lane, tile: base + tile * stride, columns: columns, encoding: segment.encoding, into: output)
+        case .quantized(let matrix): matrix.decode(row: row, into: output)
         }
         guard addend != 0 else { return }
         for column in 0..<columns { output[column] += addend }

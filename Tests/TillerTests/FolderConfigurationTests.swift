@@ -200,8 +200,8 @@ import Testing
         ("llama", "config.json", "\"mlp_bias\": false", "\"mlp_bias\": true", ["mlp_bias"]),
         (
             "llama", "config.json", "\"mlp_bias\": false",
-            "\"quantization_config\": {\"quant_method\": \"gptq\"}",
-            ["gptq"]
+            "\"quantization_config\": {\"quant_method\": \"bitsandbytes\"}",
+            ["bitsandbytes"]
         ),
         (
             "llama", "config.json", "\"attention_bias\": false", "\"attention_bias\": true",

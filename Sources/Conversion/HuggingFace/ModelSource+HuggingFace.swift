@@ -11,14 +11,15 @@ import Tokenization
 extension ModelSource {
     /// Reads a folder except for the numbers in its tensors.
     init(folder: HuggingFaceModel) throws {
-        let names = try HuggingFaceTensorNames(folder)
+        let weights = try FolderTensors(folder)
+        let names = try HuggingFaceTensorNames(weights.names, seesImages: folder.config["text_config"] != nil)
         let family = try ModelFamilies.reading(folder.text)
         let parameters = try HuggingFaceParameters(
             config: folder.config, text: folder.text, hasHead: names.hasHead)
         let configuration = try parameters.configuration(family)
         try configuration.validate()
         let (tensors, remarks) = try Self.tensors(
-            of: folder, names, family, configuration, factors: parameters.frequencyFactors(configuration))
+            of: weights, names, family, configuration, factors: parameters.frequencyFactors(configuration))
         try TensorPlan.requireShapes(of: tensors, configuration)
         try Self.requireRows(forAddedTokensOf: folder, configuration, except: family.tokensWithoutRow)
         let vocabulary = try importTokenizer(from: folder, vocabularySize: configuration.vocabularySize)
@@ -48,11 +49,11 @@ extension ModelSource {
     }
 
     private static func tensors(
-        of folder: HuggingFaceModel, _ names: HuggingFaceTensorNames, _ family: any ModelFamily.Type,
+        of weights: FolderTensors, _ names: HuggingFaceTensorNames, _ family: any ModelFamily.Type,
         _ configuration: ModelConfiguration, factors: [TensorRole: [Float]]
     ) throws -> (tensors: [SourceTensor], remarks: [String]) {
         var tensors: [SourceTensor] = []
-        var unused = Set(folder.weights.tensorNames)
+        var unused = Set(weights.names)
         // A tied matrix is stored once, under either name.
         let isTied = configuration.hasTiedEmbeddings
         let isUnderHead = isTied && names.stored(names.embedding) == nil && names.hasHead
@@ -64,27 +65,27 @@ extension ModelSource {
             var place = family.place(of: role, in: .folder, configuration)
             if role == .tokenEmbedding, isUnderHead { place.name = names.head }
             let name = place.fullName(layer: layer, in: .folder)
-            guard let stored = names.stored(name), let (tensor, bytes) = folder.weights.tensor(named: stored)
-            else { throw ConversionError("tensor \(names.expected(name)) is missing") }
+            guard let stored = names.stored(name), let tensor = try weights.tensor(named: stored) else {
+                throw ConversionError("tensor \(names.expected(name)) is missing")
+            }
             unused.remove(stored)
-            var source = try SourceTensor(tensor, bytes, role, layer: layer)
+            var source = try SourceTensor(stored, tensor, role, layer: layer)
             if role.isNorm { source.addend = family.normOffsetInFolder }
             tensors.append(try source.taking(place.rows))
         }
         if isTied, !isUnderHead, let stored = names.stored(names.head) {
-            guard let (_, head) = folder.weights.tensor(named: stored), head.elementsEqual(tensors[0].bytes)
-            else {
+            guard try weights.tensor(named: stored)?.bytes.elementsEqual(tensors[0].bytes) == true else {
                 throw ConversionError(
                     "\(stored) differs from \(tensors[0].name), but config.json says that both are tied")
             }
             unused.remove(stored)
         }
-        let ignored = unused.filter(names.isIgnored)
+        let ignored = unused.filter { names.isIgnored($0) || weights.isZeroBias($0) }
         unused.subtract(ignored)
         try requireNone(of: unused)
-        let vision = ignored.count { !$0.hasSuffix("inv_freq") }
+        let vision = ignored.count(where: names.isForImages)
         let remark = "\(vision) tensors for images are left out: only the language model is converted"
-        return (tensors, vision > 0 ? [remark] : [])
+        return (tensors, [weights.remark, vision > 0 ? remark : nil].compactMap(\.self))
     }
 
     /// Every token has a row of the embedding, except for tokens that no text encodes to.
@@ -120,9 +121,9 @@ struct HuggingFaceTensorNames {
     ]
 
     /// - Throws: `ConversionError` if two tensor names differ only by a prefix.
-    init(_ folder: HuggingFaceModel) throws {
+    init(_ names: [String], seesImages: Bool) throws {
         var storedNames: [String: String] = [:]
-        for name in folder.weights.tensorNames.sorted() {
+        for name in names.sorted() {
             let inner = String(name.dropFirst(Self.prefix(of: name).count))
             if let other = storedNames.updateValue(name, forKey: inner) {
                 throw ConversionError("\(other) and \(name) are the same tensor under two names")
@@ -130,7 +131,7 @@ struct HuggingFaceTensorNames {
         }
         self.storedNames = storedNames
         prefix = storedNames["norm.weight"].map { Self.prefix(of: $0) } ?? "model."
-        seesImages = folder.config["text_config"] != nil
+        self.seesImages = seesImages
     }
 
     private static func prefix(of name: String) -> String { prefixes.first { name.hasPrefix($0) } ?? "" }
@@ -145,7 +146,10 @@ struct HuggingFaceTensorNames {
 
     /// Whether the language model ignores a tensor: the vision parts, and RoPE's frequencies, which old versions saved.
     func isIgnored(_ name: String) -> Bool {
-        if name.hasSuffix(".rotary_emb.inv_freq") { return true }
+        name.hasSuffix(".rotary_emb.inv_freq") || isForImages(name)
+    }
+
+    func isForImages(_ name: String) -> Bool {
         let seeing = ["vision_tower.", "multi_modal_projector."]
         return seesImages && seeing.contains { name.hasPrefix($0) || name.hasPrefix("model.\($0)") }
     }
@@ -161,6 +165,21 @@ extension SourceTensor {
 
     /// - Throws: `ConversionError` for an unsupported type, and for more than two dimensions.
     fileprivate init(
+        _ name: String, _ tensor: FolderTensors.Tensor, _ role: TensorRole, layer: Int?
+    ) throws {
+        switch tensor {
+        case .plain(let tensor, let bytes): try self.init(tensor, bytes, role, layer: layer)
+        case .quantized(let matrix, let bytes):
+            guard !role.isVector else {
+                throw ConversionError("tensor \(name) is a quantized matrix, expected a vector")
+            }
+            self.init(
+                name: name, role: role, layer: layer, rows: matrix.rows, columns: matrix.columns,
+                storage: .quantized(matrix), bytes: bytes)
+        }
+    }
+
+    private init(
         _ tensor: SafetensorsTensor, _ bytes: ByteView, _ role: TensorRole, layer: Int?
     ) throws {
         let types: [SafetensorsType: GGMLType] = [.f32: .f32, .f16: .f16, .bf16: .bf16]

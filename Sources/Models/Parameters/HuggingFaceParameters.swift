@@ -98,10 +98,6 @@ package struct HuggingFaceParameters {
         if try text.optionalBool("mlp_bias") == true {
             throw text.refusal("mlp_bias", "true", expected: "false: nothing else is supported")
         }
-        if let quantization = text["quantization_config"] ?? text["compression_config"] {
-            let method = quantization["quant_method"]?.stringValue ?? "unknown"
-            throw text.refusal("quantization_config", "of the method '\(method)'", expected: "none")
-        }
     }
 }
 
