@@ -27,6 +27,8 @@ package struct Converter: Sendable {
     package var calibration: Calibration?
     /// Statistics of the model's activations; nil treats all columns alike. A calibration gathers its own.
     package var statistics: CalibrationStatistics?
+    /// The path of a LoRA adapter that is merged into the source: a folder as saved by PEFT, or llama.cpp's GGUF.
+    package var adapter: String?
     /// Whether the file stores the statistics, for later conversions.
     package var keepsStatistics = false
     private let replacesExisting: Bool
@@ -61,6 +63,9 @@ package struct Converter: Sendable {
         if calibration?.effort == .high { try LinearAlgebra.load() }
         try OutputTarget.check(output, replaceExisting: replacesExisting)
         var source = try ConversionError.naming(path) { try ModelSource(path: path, output: output) }
+        if let adapter {
+            try ConversionError.naming(adapter) { try source.merge(Adapter(path: adapter, output: output)) }
+        }
         var file =
             if let calibration {
                 try calibrated(&source, by: calibration, near: output, progress)

@@ -47,7 +47,7 @@ extension ModelSource {
     static let smallByteCount = 4 << 20
 
     /// The source must not be overwritten, even under another name.
-    private static func requireOther(_ output: String?, than source: String) throws {
+    static func requireOther(_ output: String?, than source: String) throws {
         if let output, OutputTarget.isWritten(source, by: output) {
             throw ConversionError("\(output) is the source itself; name another file for the output")
         }

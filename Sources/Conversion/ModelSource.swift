@@ -42,6 +42,8 @@ package struct ModelSource: Sendable {
     package internal(set) var tensors: [SourceTensor]
     /// The scaling of the heads' outputs relative to the original model's; nil if it is unknown.
     var headScaling: HeadScaling?
+    /// The family of a model that is no .tiller file.
+    var family: (any ModelFamily.Type)?
     /// Profiles stored with the weights.
     var profiles: [SteeringProfile] = []
     /// Remarks for the user, one sentence each.
@@ -88,6 +90,8 @@ package struct SourceTensor: Sendable {
     var interleavedHeadSize: Int?
     /// Added to every number: Hugging Face stores Gemma's norm gains minus 1.
     var addend: Float = 0
+    /// Added to the rows: what a LoRA adapter changes.
+    var update: LowRankUpdate?
 
     var elementCount: Int { rows * columns }
 
@@ -123,10 +127,7 @@ package struct SourceTensor: Sendable {
     ///
     /// llama.cpp interleaves the rows of Llama's query and key heads: (i, i + headSize/2) are adjacent.
     func sourceRow(_ row: Int) -> Int {
-        guard let headSize = interleavedHeadSize else { return row }
-        let (head, index) = row.quotientAndRemainder(dividingBy: headSize)
-        let (half, pair) = index.quotientAndRemainder(dividingBy: headSize / 2)
-        return head * headSize + 2 * pair + half
+        interleavedHeadSize.map { interleavedRow(row, headSize: $0) } ?? row
     }
 
     /// Whether the byte count matches rows and columns.
@@ -165,6 +166,7 @@ package struct SourceTensor: Sendable {
     /// - Parameter output: [columns], written.
     /// - Precondition: the tensor is whole and has the row.
     package func decode(row: Int, into output: UnsafeMutablePointer<Float>) {
+        let fileRow = row
         let row = sourceRow(row)
         switch storage {
         case .blocks(let type):
@@ -183,6 +185,7 @@ package struct SourceTensor: Sendable {
                 lane, tile: base + tile * stride, columns: columns, encoding: segment.encoding, into: output)
         case .quantized(let matrix): matrix.decode(row: row, into: output)
         }
+        update?.add(row: fileRow, to: output)
         guard addend != 0 else { return }
         for column in 0..<columns { output[column] += addend }
     }

@@ -331,6 +331,33 @@ def write(name: str, schemes: Schemes, model: transformers.LlamaForCausalLM, out
     print(f"{file:22} {len(decoded)} matrices, standard deviation of logits {rows.std():.2f}")
 
 
+def write_fused(folders: pathlib.Path, output: pathlib.Path) -> None:
+    """Phi-3, where one quantized matrix stands for several, whole."""
+    model = transformers.AutoModelForCausalLM.from_pretrained(folders / "phi3", dtype=torch.float32, attn_implementation="eager")
+    tensors, digests, state = {}, {}, model.state_dict()
+    for name, weight in state.items():
+        if weight.dim() == 1:
+            tensors[name] = weight.to(BRAIN)
+            continue
+        codes, scales, biases = mx.quantize(mx.array(weight.numpy()).astype(mx.float16), group_size=32, bits=4)
+        values = mx.dequantize(codes, scales.astype(mx.float32), biases.astype(mx.float32), group_size=32, bits=4)
+        tensors |= parts(name.removesuffix(".weight"), weight=torch.from_numpy(np.array(codes)),
+                         scales=torch.from_numpy(np.array(scales)), biases=torch.from_numpy(np.array(biases)))
+        state[name] = torch.from_numpy(np.array(values))
+        if "qkv" not in name and "gate_up" not in name:
+            digests[name] = hashlib.sha256(np.array(values).astype("<f4").tobytes()).hexdigest()
+    save_file(tensors, output / "mlx-phi3.safetensors", metadata={"format": "mlx"})
+    model.load_state_dict(state)
+    tokens = json.loads((folders / "phi3/golden.json").read_text(encoding="utf-8"))["tokens"]
+    with torch.no_grad():
+        rows = model.double()(torch.tensor([tokens])).logits[0, POSITIONS].numpy().astype("<f4")
+    rows.tofile(output / "mlx-phi3.logits.bin")
+    (output / "mlx-phi3.json").write_text(json.dumps(
+        {"folder": "phi3", "config": {"quantization": {"group_size": 32, "bits": 4}}, "sha256": digests, "tokens": tokens,
+         "positions": POSITIONS}, indent=1) + "\n", encoding="utf-8")
+    print(f"mlx-phi3               standard deviation of logits {rows.std():.2f}")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=pathlib.Path, help="where the folder goes, with that of llama (Tests/Fixtures/folders)")
@@ -350,3 +377,4 @@ if __name__ == "__main__":
         "fp8_tensor", "fp8_channel"
     ]:
         write(name, schemes, model, options.output, tokens)
+    write_fused(options.folders, options.output)

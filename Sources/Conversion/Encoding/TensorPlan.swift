@@ -77,6 +77,7 @@ package struct PlannedTensor: Sendable {
     var isCopied: Bool {
         guard case .tiles(let stored) = source.storage else { return false }
         return stored == segments && source.addend == 0 && source.interleavedHeadSize == nil
+            && source.update == nil
             && scaling?.changesNumbers != true
     }
 }

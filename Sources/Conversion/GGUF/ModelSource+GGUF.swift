@@ -35,7 +35,8 @@ extension ModelSource {
             tokenizer: try TokenizerBuilder(vocabulary: vocabulary).build(),
             chatTemplate: file.metadata["tokenizer.chat_template"]?.string,
             tensors: try Self.tensors(of: parts, family, configuration),
-            headScaling: HeadScaling(layerCount: configuration.layerCount), readByteCount: byteCount)
+            headScaling: HeadScaling(layerCount: configuration.layerCount), family: family,
+            readByteCount: byteCount)
     }
 
     /// - Throws: `ConversionError` if the embedding lacks a row for some token.

@@ -34,7 +34,7 @@ extension ModelSource {
             types: Set(types).sorted(), hash: .bytes(folder.weights.files.map(\.file.bytes)),
             configuration: configuration, tokenizer: try TokenizerBuilder(vocabulary: vocabulary).build(),
             chatTemplate: folder.chatTemplate, generation: try Self.sampling(folder.generation),
-            tensors: tensors, headScaling: HeadScaling(layerCount: configuration.layerCount),
+            tensors: tensors, headScaling: HeadScaling(layerCount: configuration.layerCount), family: family,
             remarks: remarks, readByteCount: byteCount)
     }
 
@@ -124,7 +124,7 @@ struct HuggingFaceTensorNames {
     init(_ names: [String], seesImages: Bool) throws {
         var storedNames: [String: String] = [:]
         for name in names.sorted() {
-            let inner = String(name.dropFirst(Self.prefix(of: name).count))
+            let inner = Self.inner(name)
             if let other = storedNames.updateValue(name, forKey: inner) {
                 throw ConversionError("\(other) and \(name) are the same tensor under two names")
             }
@@ -135,6 +135,9 @@ struct HuggingFaceTensorNames {
     }
 
     private static func prefix(of name: String) -> String { prefixes.first { name.hasPrefix($0) } ?? "" }
+
+    /// The name within the language model.
+    static func inner(_ name: String) -> String { String(name.dropFirst(prefix(of: name).count)) }
 
     /// The stored name of a tensor of the language model; nil if there is none.
     func stored(_ name: String) -> String? { storedNames[name] }
@@ -182,8 +185,7 @@ extension SourceTensor {
     private init(
         _ tensor: SafetensorsTensor, _ bytes: ByteView, _ role: TensorRole, layer: Int?
     ) throws {
-        let types: [SafetensorsType: GGMLType] = [.f32: .f32, .f16: .f16, .bf16: .bf16]
-        guard let type = types[tensor.type] else {
+        guard let type = GGMLType(tensor.type) else {
             throw ConversionError(
                 "tensor \(tensor.name) is of type \(tensor.type.rawValue), expected F32, F16 or BF16")
         }
@@ -195,5 +197,17 @@ extension SourceTensor {
         self.init(
             name: tensor.name, role: role, layer: layer, rows: role.isVector ? 1 : tensor.shape[0],
             columns: tensor.shape.last ?? 0, storage: .blocks(type), bytes: bytes)
+    }
+}
+
+extension GGMLType {
+    /// The types of weights in safetensors files; nil for others.
+    init?(_ type: SafetensorsType) {
+        switch type {
+        case .f32: self = .f32
+        case .f16: self = .f16
+        case .bf16: self = .bf16
+        default: return nil
+        }
     }
 }

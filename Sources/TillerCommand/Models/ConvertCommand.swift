@@ -37,6 +37,12 @@ struct ConvertCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
+            "A LoRA adapter to merge into the source: a folder as saved by PEFT, or a GGUF file of llama.cpp.",
+            valueName: "path"))
+    var adapter: String?
+
+    @Option(
+        help: ArgumentHelp(
             "Weights: int3, int4, int5, int8, f16 or f32; int4 by default.", valueName: "encoding"))
     var weights: String?
 
@@ -94,6 +100,7 @@ struct ConvertCommand: ParsableCommand {
         try require(threads ?? 1, in: 1...256, option: "--threads")
         try requireOutput(
             output, force: force, apartFrom: InputFile("the source", source),
+            InputFile("the adapter", adapter),
             InputFile("the text of --calibration", calibration == "none" ? nil : calibration))
         let encodings = EncodingChoice(weights: body, head: headEncoding)
         let isRounded = [body, headEncoding].contains(where: \.isInteger)
@@ -117,6 +124,7 @@ struct ConvertCommand: ParsableCommand {
             encodings: encodings, replacesExisting: force, threadCount: threads ?? Processor.ownCoreCount,
             program: "tiller \(tillerVersion)")
         converter.keepsStatistics = keepStatistics
+        converter.adapter = adapter
         if calibration != "none", isRounded {
             converter.calibration = Calibration(
                 try calibration.map { .text(try readText(path: $0)) }, budget: budget, effort: effort)
