@@ -20,6 +20,7 @@ struct ConvertCommand: ParsableCommand {
               a GGUF file,
               a model folder as saved by Hugging Face's transformers: config.json,
                 tokenizer.json and safetensors files, one or several with an index,
+                also quantized by MLX, GPTQ, AWQ, compressed-tensors or as FP8,
               a .tiller file, whose weights get another encoding; its profiles for
                 the same source model are kept.
 

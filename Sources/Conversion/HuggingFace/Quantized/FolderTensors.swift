@@ -52,7 +52,7 @@ struct FolderTensors {
                 "config.json says that weights are quantized by \(method.name), but no tensor ends in .\(method.marker)"
             )
         }
-        for name in modules.keys where stored.contains(name) && method.codes != "weight" {
+        for name in modules.keys.sorted() where stored.contains(name) && method.codes != "weight" {
             throw ConversionError("\(name) is stored both quantized and as it was, expected one of them")
         }
         self.modules = modules

@@ -26,7 +26,8 @@ struct PackedIntegers: Sendable {
     @inline(__always)
     subscript(stream: Int, index: Int) -> Int {
         let place = isInterleaved ? index & ~7 | Self.interleavedPlaces[index & 7] : index
-        let (word, shift) = (place * bitCount).quotientAndRemainder(dividingBy: 32)
+        let bit = place * bitCount
+        let (word, shift) = (bit >> 5, bit & 31)
         let start = stream * streamStride + word * wordStride
         var value = load(start) >> UInt32(shift)
         if shift + bitCount > 32 { value |= load(start + wordStride) << UInt32(32 - shift) }
