@@ -11,14 +11,14 @@ struct EngineOptions: ParsableArguments {
     @Option(help: ArgumentHelp(EngineSettings.cache)) var cache: Engine.CacheType?
     @Option(parsing: .unconditional, help: ArgumentHelp(EngineSettings.resident)) var resident: Double?
 
-    /// Loads a model; returns it with the load time in seconds.
+    /// Loads a model, a source by its conversion in the cache; returns it with the load time in seconds.
     func load(_ path: String) throws -> (engine: Engine, seconds: Double) {
         var settings = EngineSettings()
         settings.threads = threads
         settings.kernels = kernels
         settings.cache = cache
         settings.resident = resident
-        return try settings.load(path)
+        return try settings.load(ModelCache.modelFile(for: path))
     }
 }
 

@@ -25,6 +25,7 @@ struct TillerCommand: ParsableCommand {
                 subcommands: [
                     ConvertCommand.self, ProfileCommand.self, ExpertCommand.self, CompactCommand.self,
                     BundleCommand.self, UnbundleCommand.self, KeysCommand.self, SignCommand.self,
+                    CacheCommand.self,
                 ]),
             CommandGroup(
                 name: "Text",
@@ -46,7 +47,9 @@ struct TillerCommand: ParsableCommand {
         var words = words
         if let shared = sharedCommands.first(where: { $0.summary.name == words.first }) {
             switch try shared.read(
-                Array(words.dropFirst()), name: "tiller \(shared.summary.name)", bundle: nil)
+                Array(words.dropFirst()), name: "tiller \(shared.summary.name)", bundle: nil,
+                // Only a .tiller file has checksums to verify.
+                modelFile: shared == VerifyRequest.self ? { $0 } : ModelCache.modelFile)
             {
             case .request(let request): return try request.run(SignatureNames.check)
             case .version: return printLine(tillerVersion)

@@ -120,7 +120,7 @@ import Testing
 
     // MARK: - Files
 
-    @Test(arguments: ["missing", "folder", "empty", "text", "photo", "gguf"])
+    @Test(arguments: ["missing", "folder", "empty", "text", "photo"])
     func whatIsNoModelIsNotRun(kind: String) {
         let path = file(kind)
         for arguments in [
@@ -128,6 +128,13 @@ import Testing
             ["profile", "list", path], ["compact", path], ["bench", path],
         ] {
             expectRefusal(place.tiller(arguments), code: 1, saying: path)
+        }
+    }
+
+    @Test func aSourceHasNeitherChecksumsNorProfiles() {
+        for command in [["verify"], ["profile", "list"], ["compact"]] {
+            let path = file("gguf")
+            expectRefusal(place.tiller(command + [path]), code: 1, saying: path, "tiller convert")
         }
     }
 

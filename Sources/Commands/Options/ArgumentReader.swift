@@ -23,15 +23,20 @@ extension CommandRequest {
     /// - Parameters:
     ///   - name: the program and the command as the user typed them, for errors.
     ///   - bundle: the model that is appended to this program.
-    /// - Throws: `TillerError.invalidOption` that names the unexpected or missing word.
-    package static func read(_ words: [String], name: String, bundle: OwnBundle?) throws -> Reading {
-        do { return try reading(words, bundle) } catch let error as UsageError {
+    ///   - modelFile: gives the file to open for the one that is named, after everything else has been checked.
+    /// - Throws: `TillerError.invalidOption` that names the unexpected or missing word, or errors of `modelFile`.
+    package static func read(
+        _ words: [String], name: String, bundle: OwnBundle?, modelFile: (String) throws -> String = { $0 }
+    ) throws -> Reading {
+        do { return try reading(words, bundle, modelFile) } catch let error as UsageError {
             let text = error.text + (error.text.hasSuffix("?") ? "" : ";")
             throw TillerError.invalidOption("\(text) see '\(name) --help'")
         }
     }
 
-    private static func reading(_ words: [String], _ bundle: OwnBundle?) throws -> Reading {
+    private static func reading(
+        _ words: [String], _ bundle: OwnBundle?, _ modelFile: (String) throws -> String
+    ) throws -> Reading {
         let options = sections.flatMap(\.options)
         var reader = ArgumentReader(
             options: options.map(\.declaration) + (bundle == nil ? [] : [.model]), hasOwnModel: bundle != nil)
@@ -47,6 +52,10 @@ extension CommandRequest {
         }
         if let settings { request.adopt(settings) }
         try request.check()
+        for option in options where option.declaration.kind == .file {
+            guard let file = reader.values[option.declaration.name]?.last else { continue }
+            try option.store([modelFile(file)], &request)
+        }
         return .request(request)
     }
 }

@@ -36,8 +36,8 @@ extension CommandOption {
         Self(OptionDeclaration(name: name, kind: .flag, help: help)) { $1[keyPath: place] = true }
     }
 
-    static func file(_ place: Place<String>) -> Self {
-        single(OptionDeclaration(name: "file", kind: .file, help: fileHelp, isRequired: true)) {
+    static func file(_ place: Place<String>, help: String = fileHelp) -> Self {
+        single(OptionDeclaration(name: "file", kind: .file, help: help, isRequired: true)) {
             $1[keyPath: place] = $0
         }
     }
@@ -46,7 +46,9 @@ extension CommandOption {
         single(OptionDeclaration(name: "file", kind: .file, help: fileHelp)) { $1[keyPath: place] = $0 }
     }
 
-    private static var fileHelp: String { "The model, a .tiller file." }
+    static var fileHelp: String {
+        "The model: a .tiller file, or, for 'tiller', a GGUF file or model folder, which is converted once."
+    }
 
     /// An option that is required, or whose default is the target's initial value.
     static func value<Value: LosslessStringConvertible & Sendable>(

@@ -21,7 +21,8 @@ package struct VerifyRequest: CommandRequest {
         name: "verify", abstract: "Check every byte of a file against its checksums.")
 
     package static let options: [CommandOption<Self>] = [
-        .file(\.file), .flag("json", "Print one JSON object.", \.printsJSON),
+        .file(\.file, help: "The model, a .tiller file."),
+        .flag("json", "Print one JSON object.", \.printsJSON),
         .value(
             "signed-by", "name",
             "Refuse the file unless this key signed it, NAME.pub in the folder of keys; only 'tiller' can check.",

@@ -8,7 +8,7 @@ import Glibc
 package struct FileError: Error, Equatable, Sendable {
     /// The attempted operation; the raw value completes the sentence "cannot …".
     package enum Operation: String, Sendable {
-        case open, read, map, write, lock, truncate, replace, inspect
+        case open, read, map, write, lock, truncate, replace, inspect, remove
         case create = "create"
         case synchronize = "flush to disk"
     }

@@ -22,7 +22,7 @@ struct ChoiceCommand: ParsableCommand {
             \(SteeringOptions.scoring)
             """)
 
-    @Argument(help: "The model, a .tiller file.") var file: String
+    @Argument(help: "The model: a .tiller file, a GGUF file or a model folder.") var file: String
 
     @Option(
         parsing: .upToNextOption,

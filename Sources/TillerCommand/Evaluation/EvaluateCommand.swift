@@ -25,7 +25,7 @@ struct PerplexityCommand: ParsableCommand {
             "As in llama-perplexity, the second half of each chunk of the context length is scored. "
             + SteeringOptions.scoring)
 
-    @Argument(help: "The model, a .tiller file.") var file: String
+    @Argument(help: "The model: a .tiller file, a GGUF file or a model folder.") var file: String
 
     @Option(help: ArgumentHelp("The text, a UTF-8 file.", valueName: "path")) var text: String
 
@@ -67,7 +67,7 @@ struct PairsCommand: ParsableCommand {
             \(SteeringOptions.scoring)
             """)
 
-    @Argument(help: "The model, a .tiller file.") var file: String
+    @Argument(help: "The model: a .tiller file, a GGUF file or a model folder.") var file: String
 
     @Option(
         help: ArgumentHelp("JSON lines with prompt (optional), positive and negative.", valueName: "path"))
@@ -113,7 +113,7 @@ struct LogitsCommand: ParsableCommand {
             implementations. \(SteeringOptions.scoring)
             """)
 
-    @Argument(help: "The model, a .tiller file.") var file: String
+    @Argument(help: "The model: a .tiller file, a GGUF file or a model folder.") var file: String
 
     @Option(help: ArgumentHelp("JSON file with lists of token ids.", valueName: "path")) var tokens: String
 

@@ -21,9 +21,9 @@ struct DivergenceCommand: ParsableCommand {
             with itself shows what steering changes. \(SteeringOptions.scoring)
             """)
 
-    @Argument(help: "The model, a .tiller file.") var file: String
+    @Argument(help: "The model: a .tiller file, a GGUF file or a model folder.") var file: String
 
-    @Option(help: ArgumentHelp("The reference, a .tiller file of the same model.", valueName: "path"))
+    @Option(help: ArgumentHelp("The reference, likewise, of the same model.", valueName: "path"))
     var reference: String
 
     @Option(parsing: .upToNextOption, help: ArgumentHelp("Texts, UTF-8 files.", valueName: "path"))

@@ -22,9 +22,9 @@ struct SteeringRetentionCommand: ParsableCommand {
             the share of this shift that is left.
             """)
 
-    @Argument(help: "The model, a .tiller file.") var file: String
+    @Argument(help: "The model: a .tiller file, a GGUF file or a model folder.") var file: String
 
-    @Option(help: ArgumentHelp("The reference, a .tiller file of the same model.", valueName: "path"))
+    @Option(help: ArgumentHelp("The reference, likewise, of the same model.", valueName: "path"))
     var reference: String
 
     @Option(

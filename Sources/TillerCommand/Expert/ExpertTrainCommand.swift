@@ -65,6 +65,7 @@ struct ExpertTrainCommand: ParsableCommand {
         options.align = align
         try requireValid(profileName: name)
         try LinearAlgebra.load()
+        try requireOwnModel(file)
         let (target, _) = try engineOptions.load(file)
         try target.requireFree(profileName: name, force: force)
         try ExpertTrainer.check(options, layerCount: target.model.configuration.layerCount)

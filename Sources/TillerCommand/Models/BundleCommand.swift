@@ -16,7 +16,8 @@ struct BundleCommand: ParsableCommand {
             of tiller-run, and need no model file. 'tiller profile' adds and removes profiles as in a model file.
             """)
 
-    @Argument(help: "The model, a .tiller file.") var file: String
+    @Argument(help: "The model: a .tiller file, or a GGUF file or model folder, which is converted once.")
+    var file: String
     @Argument(help: "The executable to write.") var output: String
 
     @Option(
@@ -39,7 +40,7 @@ struct BundleCommand: ParsableCommand {
     @Flag(help: "Overwrite the output.") var force = false
 
     func run() throws {
-        let model = try openModelFile(file)
+        let model = try openModelFile(ModelCache.modelFile(for: file))
         let steering = try defaultSteer.map { try AppliedProfile(parsing: $0) }
         for steer in steering { _ = try model.requireProfile(named: steer.name) }
         let program = try MappedFile(path: runtime ?? Self.usualRuntime())

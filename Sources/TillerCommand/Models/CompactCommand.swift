@@ -14,6 +14,7 @@ struct CompactCommand: ParsableCommand {
     @Argument(help: "The model, a .tiller file.") var file: String
 
     func run() throws {
+        try requireOwnModel(file)
         let before = try openModelFile(file).byteCount
         try TillerStore.compact(file)
         let freed = before - (try openModelFile(file).byteCount)

@@ -13,7 +13,7 @@ import Tiller
 struct ConvertCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "convert", abstract: "Convert a model to a .tiller file.",
-        usage: "tiller convert [<options>] <source> <output>",
+        usage: "tiller convert [<options>] <source> [<output>]",
         discussion:
             """
             The source is one of three:
@@ -34,7 +34,8 @@ struct ConvertCommand: ParsableCommand {
 
     @Argument(help: "The model: a GGUF file, a model folder or a .tiller file.") var source: String
 
-    @Argument(help: "The .tiller file to write.") var output: String
+    @Argument(help: "The .tiller file to write; by default in the current folder, named like the source.")
+    var output: String?
 
     @Option(
         help: ArgumentHelp(
@@ -93,6 +94,9 @@ struct ConvertCommand: ParsableCommand {
     )
     var threads: Int?
 
+    /// The file to write: of `a/b.gguf` and of the folder `a/b`, `b.tiller`.
+    private var outputPath: String { output ?? modelName(ofSource: source) + ".tiller" }
+
     func run() throws {
         let budget = try budget()
         let body = try encoding(weights ?? "int4", option: "--weights")
@@ -100,7 +104,7 @@ struct ConvertCommand: ParsableCommand {
             try head.map { try encoding($0, option: "--head") } ?? (body.affineBitCount == nil ? body : .int8)
         try require(threads ?? 1, in: 1...256, option: "--threads")
         try requireOutput(
-            output, force: force, apartFrom: InputFile("the source", source),
+            outputPath, force: force, apartFrom: InputFile("the source", source),
             InputFile("the adapter", adapter),
             InputFile("the text of --calibration", calibration == "none" ? nil : calibration))
         let encodings = EncodingChoice(weights: body, head: headEncoding)
@@ -138,7 +142,7 @@ struct ConvertCommand: ParsableCommand {
         var whole = PhasedProgress(converter.expectedPhases)
         let hasPhases = converter.calibration != nil
         var byteCount = 0
-        let summary = try converter.convert(source, to: output) { phase, done, total in
+        let summary = try converter.convert(source, to: outputPath) { phase, done, total in
             if phase == .convert { byteCount = total }
             whole.update(phase, done: done, total: total)
             if hasPhases {
@@ -216,6 +220,6 @@ struct ConvertCommand: ParsableCommand {
         }
         for remark in summary.remarks { printLine("note      \(remark.printableLine)") }
         printLine("time      \(formatted(summary.seconds, digits: 1)) s")
-        printLine("written   \(output.printableLine)")
+        printLine("written   \(outputPath.printableLine)")
     }
 }

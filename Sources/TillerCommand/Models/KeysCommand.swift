@@ -78,6 +78,7 @@ struct SignCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The key, made by 'tiller keys new'.", valueName: "name")) var key: String
 
     func run() throws {
+        try requireOwnModel(file)
         let key = try KeyFolder.usual().key(named: key, warn: warn)
         let names = SignatureNames()
         let model = try openModelFile(file)

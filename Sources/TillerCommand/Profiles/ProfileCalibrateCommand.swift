@@ -56,6 +56,7 @@ struct ProfileCalibrateCommand: ParsableCommand {
             try ReportFolder(
                 $0, apartFrom: [InputFile("the model", file), InputFile("--validation", validation)])
         }
+        try requireOwnModel(file)
         let (engine, _) = try engineOptions.load(file)
         let profile = try engine.profile(named: name)
         let calibrator = try blaming(validation) {

@@ -117,6 +117,7 @@ struct ProfileRemoveCommand: ParsableCommand {
     @Argument(help: "The profile's name.") var name: String
 
     func run() throws {
+        try requireOwnModel(file)
         _ = try openModelFile(file).requireProfile(named: name)
         try TillerProfileStore.remove(name, in: file)
         printLine("removed '\(name)'; 'tiller compact' frees its space")
@@ -132,6 +133,7 @@ struct ProfileRenameCommand: ParsableCommand {
 
     func run() throws {
         try requireValid(profileName: newName)
+        try requireOwnModel(file)
         let model = try openModelFile(file)
         _ = try model.requireProfile(named: name)
         guard newName == name || !model.profiles.contains(where: { $0.name == newName }) else {

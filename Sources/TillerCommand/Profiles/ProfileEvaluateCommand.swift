@@ -54,6 +54,7 @@ struct ProfileEvaluateCommand: ParsableCommand {
         try require(controls, in: ReceiptOptions.leastControlCount...1000, option: "--controls")
         try require(maxItems, in: 2...1 << 20, option: "--max-items")
         let (list, hash) = try readEvaluationItems(path: items)
+        try requireOwnModel(file)
         let (engine, _) = try engineOptions.load(file)
         let profile = try engine.profile(named: name)
         var options = ReceiptOptions()

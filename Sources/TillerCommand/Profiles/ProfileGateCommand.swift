@@ -61,6 +61,7 @@ struct ProfileGateCommand: ParsableCommand {
 
     func run() throws {
         let rows = try pairs.map { try readPairs(path: $0).pairs }
+        try requireOwnModel(file)
         let model = try openModelFile(file)
         var profile = try model.requireProfile(named: name)
         if let when {

@@ -97,6 +97,7 @@ struct ProfileImportCommand: ParsableCommand {
     var force = false
 
     func run() throws {
+        try requireOwnModel(file)
         let names = SignatureNames()
         let model = try openModelFile(file)
         var (profile, signatures) = try read(for: model)

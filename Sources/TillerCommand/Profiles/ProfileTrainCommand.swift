@@ -95,6 +95,7 @@ struct ProfileTrainCommand: ParsableCommand {
         options.keepsNorm = keepNorm
         try requireValid(profileName: name)
         let (rows, data) = try readPairs(path: pairs)
+        try requireOwnModel(file)
         let (engine, _) = try engineOptions.load(file)
         try engine.requireFree(profileName: name, force: force)
         let trainer = try ProfileTrainer(engine: engine, options: options)
