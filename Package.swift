@@ -31,6 +31,7 @@ let package = Package(
         // Layer 0: headers of the compiler and of the system
         .systemLibrary(name: "CIntrinsics"),
         .systemLibrary(name: "CPlatform"),
+        .systemLibrary(name: "CCurl"),
 
         // Layer 1: the machine, text and number formats
         .target(name: "Platform", dependencies: ["CPlatform"]),
@@ -44,6 +45,9 @@ let package = Package(
         // Layer 2: bytes to values and back; the kernels' source
         .target(name: "Formats", dependencies: ["Platform", "JSON", "Quantization"]),
         .target(name: "KernelCore"),
+
+        // Downloads, with the system's libcurl
+        .target(name: "Hub", dependencies: ["CCurl", "Formats", "JSON", "Platform"]),
 
         // Signatures, which the small runtime does without: swift-crypto needs FoundationEssentials
         .target(
@@ -137,8 +141,9 @@ let package = Package(
         .executableTarget(
             name: "TillerCommand",
             dependencies: [
-                "Commands", "Conversion", "Directions", "Evaluation", "ExpertSteer", "Formats", "JSON",
-                "LinearAlgebra", "Platform", "Quantization", "Signing", "Steering", "Terminal", "Tiller",
+                "Commands", "Conversion", "Directions", "Evaluation", "ExpertSteer", "Formats", "Hub",
+                "JSON", "LinearAlgebra", "Platform", "Quantization", "Signing", "Steering", "Terminal",
+                "Tiller",
                 "Training",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
@@ -165,6 +170,7 @@ let package = Package(
         .testTarget(
             name: "FormatsTests",
             dependencies: ["Formats", "JSON", "Platform", "Quantization", "Steering", "TestSupport"]),
+        .testTarget(name: "HubTests", dependencies: ["Formats", "Hub", "JSON", "Platform", "TestSupport"]),
         .testTarget(
             name: "SigningTests",
             dependencies: [

@@ -23,7 +23,8 @@ struct TillerCommand: ParsableCommand {
             CommandGroup(
                 name: "Model",
                 subcommands: [
-                    ConvertCommand.self, ProfileCommand.self, ExpertCommand.self, CompactCommand.self,
+                    GetCommand.self, ConvertCommand.self, ProfileCommand.self, ExpertCommand.self,
+                    CompactCommand.self,
                     BundleCommand.self, UnbundleCommand.self, KeysCommand.self, SignCommand.self,
                     CacheCommand.self,
                 ]),

@@ -14,7 +14,7 @@ import Testing
     private var cached: [String] {
         get throws {
             let list = try place.tiller("cache", "list", "--json").json
-            return (list["models"]?.arrayValue ?? []).compactMap { $0["path"]?.stringValue }
+            return (list["items"]?.arrayValue ?? []).compactMap { $0["path"]?.stringValue }
         }
     }
 
@@ -144,7 +144,7 @@ import Testing
         #expect(place.tiller("cache", "list").output.contains("nothing"))
         let (one, two) = (copy("llama"), copy("qwen2", to: "other.gguf"))
         #expect(generate(one).status == 0 && generate(two).status == 0)
-        let list = try place.tiller("cache", "list", "--json").json["models"]?.arrayValue ?? []
+        let list = try place.tiller("cache", "list", "--json").json["items"]?.arrayValue ?? []
         #expect(list.map { $0["source"]?.stringValue } == [two, one])
         #expect(list.allSatisfy { ($0["bytes"]?.intValue ?? 0) > 1000 })
         #expect(list.allSatisfy { $0["last_use"]?.stringValue?.hasPrefix("20") == true })

@@ -120,7 +120,7 @@ package final class AtomicFileWriter {
         try Self.synchronizeFolder(of: path)
     }
 
-    private static func synchronizeFolder(of path: String) throws(FileError) {
+    static func synchronizeFolder(of path: String) throws(FileError) {
         let folder = OutputTarget.folder(of: path)
         let descriptor = try FileDescriptor(path: folder, flags: O_RDONLY | O_DIRECTORY)
         // Some file systems cannot flush a folder, and say so.

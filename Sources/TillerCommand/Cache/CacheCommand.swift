@@ -9,10 +9,11 @@ import Tiller
 
 struct CacheCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "cache", abstract: "List or clear the models that were converted in passing.",
+        commandName: "cache", abstract: "List or clear what was converted in passing, or downloaded.",
         discussion: """
             A command that is given a GGUF file or a model folder converts it once, to a file in tiller/models below \
-            $XDG_CACHE_HOME or ~/.cache, and uses that from then on. A source that has changed is converted anew.
+            $XDG_CACHE_HOME or ~/.cache, and uses that from then on. A source that has changed is converted anew. \
+            'tiller get' downloads to tiller/hub.
             """,
         subcommands: [CacheListCommand.self, CacheClearCommand.self])
 }
@@ -25,25 +26,25 @@ struct CacheListCommand: ParsableCommand {
 
     func run() throws {
         let cache = try CacheFolder()
-        let models = CachedModel.all(in: cache)
+        let items = CachedItem.all(in: cache)
         if json {
-            let list = models.map { model -> JSON in
+            let list = items.map { item -> JSON in
                 [
-                    "name": .string(model.name), "path": .string(model.path),
-                    "source": model.source.map { .string($0) } ?? .null, "bytes": .integer(model.byteCount),
-                    "last_use": .string(WallClock.isoDate(secondsSince1970: model.lastUse)),
+                    "name": .string(item.name), "path": .string(item.path),
+                    "source": item.source.map { .string($0) } ?? .null, "bytes": .integer(item.byteCount),
+                    "last_use": .string(WallClock.isoDate(secondsSince1970: item.lastUse)),
                 ]
             }
             return printLine(
-                JSON.object(["folder": .string(cache.path), "models": .array(list)]).serialized())
+                JSON.object(["folder": .string(cache.path), "items": .array(list)]).serialized())
         }
-        guard !models.isEmpty else { return printLine("nothing is cached in \(cache.path)".printableLine) }
-        let width = models.map(\.name.count).max() ?? 0
-        for model in models {
-            let size = formatted(bytes: model.byteCount).padded(to: 9)
-            let date = WallClock.isoDate(secondsSince1970: model.lastUse)
+        guard !items.isEmpty else { return printLine("nothing is cached in \(cache.path)".printableLine) }
+        let width = items.map(\.name.count).max() ?? 0
+        for item in items {
+            let size = formatted(bytes: item.byteCount).padded(to: 9)
+            let date = WallClock.isoDate(secondsSince1970: item.lastUse)
             printLine(
-                "\(model.name.padded(to: width))  \(size)  \(date)  \(model.source ?? "unknown source")"
+                "\(item.name.padded(to: width))  \(size)  \(date)  \(item.source ?? "unknown source")"
                     .printableLine)
         }
     }
@@ -52,21 +53,22 @@ struct CacheListCommand: ParsableCommand {
 struct CacheClearCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "clear", abstract: "Remove cached files: those named, or all.",
-        discussion: "Programs that run a removed model go on; its source is converted anew when it is needed."
+        discussion:
+            "Programs that run a removed model go on; its source is converted, or downloaded, anew when it is needed."
     )
 
     @Argument(help: "Names as 'tiller cache list' prints them; all if none is given.") var names: [String] =
         []
 
     func run() throws {
-        let models = CachedModel.all(in: try CacheFolder())
-        for name in names where !models.contains(where: { $0.name == name }) {
+        let items = CachedItem.all(in: try CacheFolder())
+        for name in names where !items.contains(where: { $0.name == name }) {
             throw TillerError.invalidFile("the cache has no '\(name)'; 'tiller cache list' lists its names")
         }
-        let removed = names.isEmpty ? models : models.filter { names.contains($0.name) }
-        for model in removed {
-            try model.remove()
-            printLine("\(model.name): \(formatted(bytes: model.byteCount)) freed".printableLine)
+        let removed = names.isEmpty ? items : items.filter { names.contains($0.name) }
+        for item in removed {
+            try item.remove()
+            printLine("\(item.name): \(formatted(bytes: item.byteCount)) freed".printableLine)
         }
         if removed.count != 1 {
             printLine("\(formatted(bytes: removed.reduce(0) { $0 + $1.byteCount })) freed in all")

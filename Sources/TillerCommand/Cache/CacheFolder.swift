@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The user's folder of files that can be made again at any time: converted models.
+// The user's folder of files that can be made again at any time: converted models, and downloads.
 
 import Glibc
 import Platform
@@ -29,6 +29,8 @@ struct CacheFolder {
 
     /// The folder of converted models.
     var models: String { path + "/models" }
+    /// The folder of what 'tiller get' downloads.
+    var downloads: String { path + "/hub" }
 
     /// Runs work that writes below the folder; says what to do if that fails.
     ///

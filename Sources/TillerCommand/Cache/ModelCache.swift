@@ -36,7 +36,7 @@ struct ModelCache {
                 try removeOthers(of: source, than: file)
             }
         }
-        CachedModel.noteUse(of: file, source: source.path)
+        CachedItem.noteUse(of: file, source: source.path)
         return file
     }
 
@@ -62,7 +62,7 @@ struct ModelCache {
 
     /// Removes what the same source was converted to in its former states.
     private func removeOthers(of source: SourceIdentity, than file: String) throws(FileError) {
-        for model in CachedModel.all(in: cache)
+        for model in CachedItem.models(in: cache)
         where model.path != file && model.path.fileName.hasPrefix(Self.prefix(source)) { try model.remove() }
     }
 

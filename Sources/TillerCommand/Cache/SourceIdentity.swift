@@ -48,7 +48,7 @@ struct SourceIdentity {
         guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
             let file = try? MappedFile(path: path)
         else { return false }
-        return file.bytes.starts(with: "GGUF".utf8)
+        return withExtendedLifetime(file) { file.bytes.starts(with: "GGUF".utf8) }
     }
 
     private static func line(_ name: String, in folder: String) -> String? {
