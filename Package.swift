@@ -32,10 +32,12 @@ let package = Package(
         .systemLibrary(name: "CIntrinsics"),
         .systemLibrary(name: "CPlatform"),
         .systemLibrary(name: "CCurl"),
+        .systemLibrary(name: "CZlib"),
 
         // Layer 1: the machine, text and number formats
         .target(name: "Platform", dependencies: ["CPlatform"]),
         .target(name: "Terminal", dependencies: ["Platform"]),
+        .target(name: "Compression", dependencies: ["CZlib", "Platform"]),
         .target(name: "JSON"),
         .target(name: "Pictures"),
         .target(name: "Quantization"),
@@ -141,9 +143,9 @@ let package = Package(
         .executableTarget(
             name: "TillerCommand",
             dependencies: [
-                "Commands", "Conversion", "Directions", "Evaluation", "ExpertSteer", "Formats", "Hub",
-                "JSON", "LinearAlgebra", "Platform", "Quantization", "Signing", "Steering", "Terminal",
-                "Tiller",
+                "Commands", "Compression", "Conversion", "Directions", "Evaluation", "ExpertSteer",
+                "Formats", "Hub", "JSON", "LinearAlgebra", "Platform", "Quantization", "Signing", "Steering",
+                "Terminal", "Tiller",
                 "Training",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
@@ -160,6 +162,7 @@ let package = Package(
         .target(name: "KernelVectors", dependencies: ["KernelCore"], path: "Tests/KernelVectors"),
         .testTarget(name: "PlatformTests", dependencies: ["Platform", "TestSupport"]),
         .testTarget(name: "TerminalTests", dependencies: ["JSON", "Platform", "Terminal", "TestSupport"]),
+        .testTarget(name: "CompressionTests", dependencies: ["Compression", "TestSupport"]),
         .testTarget(name: "JSONTests", dependencies: ["JSON", "TestSupport"]),
         .testTarget(name: "PicturesTests", dependencies: ["Pictures"]),
         .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "TestSupport"]),

@@ -161,7 +161,7 @@ struct LogitsCommand: ParsableCommand {
     }
 
     private func readTokenLists() throws -> [[Int32]] {
-        let bytes = try readFile(path: tokens, limit: TextLimit.rows)
+        let bytes = try readInput(path: tokens, limit: TextLimit.rows)
         let parsed: JSON
         do { parsed = try JSON.parse(bytes) } catch { throw TillerError.invalidFile("\(tokens): \(error)") }
         let lists = parsed.arrayValue?.map {

@@ -40,7 +40,7 @@ struct ReadingOptions: ParsableArguments {
         }
         let rows = try pairs.map { try readPairs(path: $0).pairs } ?? []
         let plain = try texts.map { path in
-            let bytes = try readFile(path: path, limit: TextLimit.text)
+            let bytes = try readInput(path: path, limit: TextLimit.text)
             do { return try PlainTexts.read(bytes, fileName: path) } catch {
                 throw TillerError.invalidFile("\(error)")
             }
