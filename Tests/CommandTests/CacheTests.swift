@@ -30,7 +30,8 @@ import Testing
 
     @Test func aGGUFIsConvertedOnce() throws {
         let source = copy("llama")
-        let expected = generate(place.convert("llama", to: "own.tiller", "--calibration", "none"))
+        let expected = generate(
+            place.convert("llama", to: "own.tiller", "--weights", "int8", "--calibration", "none"))
         let first = generate(source), file = try #require(try cached.first)
         #expect(first.status == 0 && first.output == expected.output, "\(first.error)")
         #expect(first.error.contains(file) && first.error.contains("kB"))
