@@ -30,6 +30,27 @@ public func silu<ISA: InstructionSet>(_: ISA.Type, _ x: ISA.Floats) -> ISA.Float
     return ISA.divide(x, ISA.add(ISA.broadcast(1), exponential))
 }
 
+/// tanh x, within a few units in the last place.
+///
+/// Below 5/8 it is x + x³ · P(x²), with P of degree 4 (Cephes); above, 1 − 2 / (e²ˣ + 1) cancels no digits.
+@inlinable @inline(__always)
+public func hyperbolicTangent<ISA: InstructionSet>(_: ISA.Type, _ x: ISA.Floats) -> ISA.Floats {
+    let magnitude = ISA.magnitude(x), limit = ISA.broadcast(0.625), one = ISA.broadcast(1)
+    let sum = ISA.add(exponential(ISA.self, ISA.add(x, x)), one)
+    let outer = ISA.zero(
+        ISA.subtract(one, ISA.divide(ISA.broadcast(2), sum)), where: magnitude, isBelow: limit)
+    let square = ISA.multiply(x, x)
+    var p = ISA.multiplyAdd(ISA.broadcast(-0.005_704_988_7), square, ISA.broadcast(0.020_639_089))
+    p = ISA.multiplyAdd(p, square, ISA.broadcast(-0.053_739_716))
+    p = ISA.multiplyAdd(p, square, ISA.broadcast(0.133_314_42))
+    p = ISA.multiplyAdd(p, square, ISA.broadcast(-0.333_332_82))
+    let inner = ISA.multiplyAdd(ISA.multiply(p, square), x, x)
+    // The difference is positive exactly where the magnitude is below the limit.
+    let isInner = ISA.subtract(limit, magnitude)
+    return ISA.add(
+        outer, ISA.zero(inner, where: isInner, isBelow: ISA.broadcast(.leastNormalMagnitude)))
+}
+
 /// GELU's tanh form: ½x · (1 + tanh u) = x · σ(2u) with u = √(2/π) · (x + 0.044715 x³); this form avoids cancellation.
 @inlinable @inline(__always)
 public func geluTanh<ISA: InstructionSet>(_: ISA.Type, _ x: ISA.Floats) -> ISA.Floats {

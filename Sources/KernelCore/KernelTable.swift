@@ -34,6 +34,7 @@ public struct KernelTable: Sendable {
     public let sumExponentials: @Sendable (Input, _ offset: Float, _ count: Int) -> Float
     public let storeHalves: @Sendable (Input, UnsafeMutableRawPointer, _ count: Int) -> Void
     public let addKeyBias: @Sendable (KeyBiasScores) -> Void
+    public let softcap: @Sendable (Output, _ cap: Float, _ count: Int) -> Void
     public let softmax: @Sendable (ScoreRows) -> Void
     public let mergeSoftmax:
         @Sendable (
@@ -60,6 +61,7 @@ public struct KernelTable: Sendable {
         sumExponentials: @escaping @Sendable (Input, Float, Int) -> Float,
         storeHalves: @escaping @Sendable (Input, UnsafeMutableRawPointer, Int) -> Void,
         addKeyBias: @escaping @Sendable (KeyBiasScores) -> Void,
+        softcap: @escaping @Sendable (Output, Float, Int) -> Void,
         softmax: @escaping @Sendable (ScoreRows) -> Void,
         mergeSoftmax:
             @escaping @Sendable (
@@ -88,6 +90,7 @@ public struct KernelTable: Sendable {
         self.sumExponentials = sumExponentials
         self.storeHalves = storeHalves
         self.addKeyBias = addKeyBias
+        self.softcap = softcap
         self.softmax = softmax
         self.mergeSoftmax = mergeSoftmax
     }
@@ -109,6 +112,6 @@ public struct KernelTable: Sendable {
             addScaled: addScaled,
             scale: scale, gateSilu: gateSilu, gateGeluTanh: gateGeluTanh, rotate: rotate, largest: largest,
             sumExponentials: sumExponentials, storeHalves: storeHalves, addKeyBias: addKeyBias,
-            softmax: softmax, mergeSoftmax: mergeSoftmax)
+            softcap: softcap, softmax: softmax, mergeSoftmax: mergeSoftmax)
     }
 }

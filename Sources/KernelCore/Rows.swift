@@ -153,6 +153,21 @@ public func rotate<ISA: InstructionSet>(
     }
 }
 
+/// x[i] = cap · tanh(x[i] / cap), x [count]: a soft cap.
+@inlinable @inline(__always)
+public func softcap<ISA: InstructionSet>(
+    _: ISA.Type, _ x: UnsafeMutablePointer<Float>, _ cap: Float, _ count: Int
+) {
+    let zero = ISA.broadcast(0), factor = ISA.broadcast(cap), inverse = ISA.broadcast(1 / cap)
+    var i = 0
+    while i < count {
+        let n = min(laneCount, count &- i)
+        let share = ISA.multiply(ISA.load(x + i, count: n, fill: zero), inverse)
+        ISA.store(ISA.multiply(hyperbolicTangent(ISA.self, share), factor), to: x + i, count: n)
+        i &+= laneCount
+    }
+}
+
 /// max x[i], x [count]; NaN is skipped, and the result is −∞ if every element is NaN.
 @inlinable @inline(__always)
 public func largest<ISA: InstructionSet>(_: ISA.Type, _ x: UnsafePointer<Float>, _ count: Int) -> Float {

@@ -348,7 +348,7 @@ package var avx2Kernels: KernelTable {
         addScaled: addScaled,
         scale: scale, gateSilu: gateSilu, gateGeluTanh: gateGeluTanh, rotate: rotate, largest: largest,
         sumExponentials: sumExponentials, storeHalves: storeHalves, addKeyBias: addKeyBias,
-        softmax: softmax, mergeSoftmax: mergeSoftmax)
+        softcap: softcap, softmax: softmax, mergeSoftmax: mergeSoftmax)
 }
 
 // Functions with names, not closures: those would be emitted as weak symbols.
@@ -433,6 +433,9 @@ private func storeHalves(_ x: Input, _ output: UnsafeMutableRawPointer, _ count:
     KernelCore.storeHalves(AVX2.self, x, output, count)
 }
 private func addKeyBias(_ scores: KeyBiasScores) { KernelCore.addKeyBias(AVX2.self, scores) }
+private func softcap(_ x: Output, _ cap: Float, _ count: Int) {
+    KernelCore.softcap(AVX2.self, x, cap, count)
+}
 private func softmax(_ rows: ScoreRows) { KernelCore.softmax(AVX2.self, rows) }
 private func mergeSoftmax(
     _ part: Input, _ new: UnsafePointer<SoftmaxState>, _ total: Output, _ state: State, _ count: Int

@@ -89,7 +89,7 @@ package var neonKernels: KernelTable {
         addScaled: addScaled,
         scale: scale, gateSilu: gateSilu, gateGeluTanh: gateGeluTanh, rotate: rotate, largest: largest,
         sumExponentials: sumExponentials, storeHalves: storeHalves, addKeyBias: addKeyBias,
-        softmax: softmax, mergeSoftmax: mergeSoftmax)
+        softcap: softcap, softmax: softmax, mergeSoftmax: mergeSoftmax)
 }
 
 // Functions with names, not closures: those would be emitted as weak symbols.
@@ -165,6 +165,9 @@ private func storeHalves(_ x: Input, _ output: UnsafeMutableRawPointer, _ count:
     KernelCore.storeHalves(Plain.self, x, output, count)
 }
 private func addKeyBias(_ scores: KeyBiasScores) { KernelCore.addKeyBias(Plain.self, scores) }
+private func softcap(_ x: Output, _ cap: Float, _ count: Int) {
+    KernelCore.softcap(Plain.self, x, cap, count)
+}
 private func softmax(_ rows: ScoreRows) { KernelCore.softmax(Plain.self, rows) }
 private func mergeSoftmax(
     _ part: Input, _ new: UnsafePointer<SoftmaxState>, _ total: Output, _ state: State, _ count: Int

@@ -51,5 +51,13 @@ package struct KernelVectors {
         report("addKeyBias", addKeyBias())
         report("softmax", softmax())
         report("mergeSoftmax", mergeSoftmax())
+        report(
+            "softcap",
+            rows { x, y, output, n in
+                copy(x, to: output, n)
+                kernels.softcap(output, 50, n)
+                copy(y, to: output, n / 2)
+                kernels.softcap(output, 0.75, n)
+            })
     }
 }

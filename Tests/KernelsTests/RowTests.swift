@@ -110,6 +110,43 @@ func gatesAreWithinFourUnits(kernels: KernelSet, activation: GateActivation) {
     }
 }
 
+@Test(arguments: KernelSet.available, [Float(50), 0.75])
+func softCapsAreWithinAFewUnits(kernels: KernelSet, cap: Float) {
+    let count = 4003
+    let before = granted(try AlignedBuffer<Float>(count: count)),
+        x = granted(try AlignedBuffer<Float>(count: count))
+    for i in 0..<count { before[i] = cap * (Float(i) - 2000) / 400 }
+    // Both sides of the border between the two formulas, numbers without effect, and those that reach the cap.
+    for (i, edge) in [0.625, 0.625.nextUp, 0.625.nextDown, -0.625, 1e-30, -1e-8, 1e30, -1e30].enumerated() {
+        before[i] = cap * Float(edge)
+    }
+    for i in 0..<count { x[i] = before[i] }
+    kernels.table.softcap(x.baseAddress, cap, count)
+    for i in 0..<count {
+        let expected = Double(cap) * tanh(Double(before[i]) / Double(cap))
+        #expect(abs(Double(x[i]) - expected) <= 8 * roundoff * abs(expected), "\(before[i])")
+        #expect(abs(x[i]) <= cap)
+    }
+}
+
+@Test(arguments: KernelSet.available)
+func tokensAreScaledByTheirPositions(kernels: KernelSet) {
+    let tokens = 11, columns = 21, first = 2
+    let before = randomBuffer((tokens + first) * columns, seed: 12)
+    let x = granted(try AlignedBuffer<Float>(count: before.count))
+    for i in 0..<before.count { x[i] = before[i] }
+    let compute = granted(try Compute(kernels: kernels, threadCount: 2, smallWork: 0))
+    compute.forTokens(tokens, elementCount: 1 << 16, firstRow: first) {
+        $0.scale(x, columns: columns) { Float(1 + $0) / 8 }
+    }
+    for t in 0..<tokens + first {
+        for c in 0..<columns {
+            let factor = t < first ? 1 : Float(1 + t - first) / 8
+            #expect(x[t * columns + c] == before[t * columns + c] * factor)
+        }
+    }
+}
+
 @Test(arguments: KernelSet.available)
 func rotationsFollowTheAnglesInDouble(kernels: KernelSet) {
     for (headSize, rotated, first) in [(8, 8, 0), (64, 64, 1000), (256, 256, 999_990), (80, 32, 5)] {

@@ -22,6 +22,8 @@ struct Attention {
     let tokenCount: Int
     let headCount: Int
     let scale: Float
+    /// The soft cap of the scaled scores; nil for none.
+    let softcap: Float?
     /// Positions that a token sees, including its own.
     let window: Int
     /// The biases that cached keys omit, and the angles of all positions.
@@ -92,6 +94,7 @@ struct Attention {
         scaleScores(
             rows, rowCount, chunkStart: start, tiles, by: exponents.ofKeys(head: head))
         addKeyBias(rows, rowCount, head: head, chunkStart: start, tiles)
+        capScores(rows, rowCount, tiles)
         let ahead = values(ofChunkAt: start, head: head)
         for (i, token) in tokens.enumerated() {
             let lanes = start + tiles.lowerBound * laneCount..<start + tiles.upperBound * laneCount
@@ -155,6 +158,15 @@ struct Attention {
                     angles: bias.tiles.tile(chunkStart / laneCount + tiles.lowerBound),
                     angleStride: bias.keys.rotary.storage.tileElementCount, pairs: pairs + own.lowerBound,
                     pairCount: own.count, factors: rows.biasFactors.baseAddress))
+        }
+    }
+
+    /// rows.scores[r, p] = cap · tanh(rows.scores[r, p] / cap) for some tiles of a chunk.
+    private func capScores(_ rows: AttentionRows, _ rowCount: Int, _ tiles: Range<Int>) {
+        guard let softcap else { return }
+        for row in 0..<rowCount {
+            let first = row * Self.chunkSize + tiles.lowerBound * laneCount
+            table.softcap(rows.scores.baseAddress + first, softcap, tiles.count * laneCount)
         }
     }
 

@@ -119,6 +119,16 @@ extension TokenRows {
         }
     }
 
+    /// x[t, c] *= factor(t), with t counted from the sequence's first token.
+    /// - x: [tokens × columns]
+    package func scale(_ x: AlignedBuffer<Float>, columns: Int, by factor: (Int) -> Float) {
+        check(x, columns, "scale")
+        for t in tokens {
+            let values = x.baseAddress + t * columns
+            compute.table.scale(values, factor(t - firstRow), values, columns)
+        }
+    }
+
     /// Rotates pairs (i, i + half) of every head in place by the angles of its token's position (RoPE, NeoX order).
     ///
     /// - x: [tokens × headCount × headSize]; elements beyond twice the table's frequencies stay as they are.

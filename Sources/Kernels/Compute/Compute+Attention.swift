@@ -8,7 +8,7 @@ import Platform
 import Synchronization
 
 extension Compute {
-    /// output[t, h] = Σ_p softmax_p(scale · q[t, h] · k[p]) v[p], causal, with grouped-query attention (GQA).
+    /// output[t, h] = Σ_p softmax_p(capped(scale · q[t, h] · k[p])) v[p], causal, with grouped-query attention (GQA).
     ///
     /// - query: [tokenCount × headCount × headSize], already rotated; head h reads head
     ///   h · keyValueHeadCount / headCount of the cache.
@@ -16,6 +16,7 @@ extension Compute {
     /// - firstPosition: The position of the first token; the others follow.
     /// - firstRow: The row of the query and of the output for the first token.
     /// - window: the token at position p sees max(0, p − window + 1)...p; nil for 0...p.
+    /// - softcap: capped(x) = softcap · tanh(x / softcap); nil for x itself.
     /// - output: [tokenCount × headCount · headSize].
     /// - keyBias: The biases that cached keys omit.
     /// - form: The form of the output to write.
@@ -23,14 +24,16 @@ extension Compute {
     /// - Precondition: the system grants the scratch memory, or it is reserved.
     package func attend(
         query: AlignedBuffer<Float>, cache: KeyValueCache, firstPosition: Int, tokenCount: Int,
-        headCount: Int, scale: Float, window: Int?, keyBias: KeyBias? = nil, firstRow: Int = 0,
-        into output: Activations, form: ActivationForm, prefetching upcoming: PrefetchHint? = nil
+        headCount: Int, scale: Float, window: Int?, softcap: Float? = nil, keyBias: KeyBias? = nil,
+        firstRow: Int = 0, into output: Activations, form: ActivationForm,
+        prefetching upcoming: PrefetchHint? = nil
     ) {
         precondition(
             headCount > 0 && headCount % cache.keyValueHeadCount == 0,
             "attend: \(headCount) heads do not share \(cache.keyValueHeadCount) evenly")
         precondition(output.columns == headCount * cache.headSize, "attend: output has the wrong width")
         precondition(window.map { $0 > 0 } ?? true, "attend: a window holds at least one position")
+        precondition(softcap.map { $0 > 0 } ?? true, "attend: a soft cap is positive")
         precondition(
             firstPosition >= 0 && tokenCount >= 0 && firstPosition <= cache.capacity - tokenCount,
             "attend: positions beyond the cache")
@@ -53,7 +56,7 @@ extension Compute {
             table: table, cache: cache, query: query.baseAddress + start,
             output: output.values.baseAddress + start, codes: codes.map { $0 + start / groupColumns },
             firstPosition: firstPosition, tokenCount: tokenCount, headCount: headCount, scale: scale,
-            window: window ?? .max, bias: bias)
+            softcap: softcap, window: window ?? .max, bias: bias)
         let shape = attention.shape
         granted(
             try attentionScratch.reserve(
