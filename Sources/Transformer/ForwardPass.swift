@@ -89,7 +89,9 @@ package final class ForwardPass: @unchecked Sendable {
         let (position, firstRow) = (segment.positions.lowerBound, segment.rows.lowerBound)
         let work = weights.query.rows + 4 * weights.key.rows
         compute.forTokens(count, elementCount: work, firstRow: firstRow) { rows in
-            positionHeads(rows, weights, keyBias: separateBias?.rest ?? weights.keyBias, angles)
+            positionHeads(
+                rows, weights, keyBias: separateBias?.rest ?? weights.keyBias, angles, firstPosition: position
+            )
             // Keys are cached after RoPE, so cached keys are never rotated again.
             rows.append(
                 key: scratch.key, value: scratch.value, to: cache, firstPosition: position)
@@ -98,33 +100,47 @@ package final class ForwardPass: @unchecked Sendable {
         compute.attend(
             query: scratch.query, cache: cache, firstPosition: position, tokenCount: count,
             headCount: model.configuration.headCount, scale: weights.plan.scale, window: weights.plan.window,
-            keyBias: separateBias, firstRow: firstRow, into: scratch.attentionOutput,
-            form: isTapped ? .values : weights.output.inputForm, prefetching: block.prefetch.attentionOutput)
+            softcap: weights.plan.softcap, keyBias: separateBias, firstRow: firstRow,
+            into: scratch.attentionOutput, form: isTapped ? .values : weights.output.inputForm,
+            prefetching: block.prefetch.attentionOutput)
         if isTapped { tapHeads(layer: layer, weights, segment) }
     }
 
-    /// Bias, norm and RoPE of queries and keys; bias of values.
+    /// Bias, norm and RoPE of queries and keys; temperature of queries; bias of values.
     private func positionHeads(
-        _ rows: TokenRows, _ block: BlockWeights.Attention, keyBias: WeightVector?, _ angles: RotaryAngles?
+        _ rows: TokenRows, _ block: BlockWeights.Attention, keyBias: WeightVector?, _ angles: RotaryAngles?,
+        firstPosition: Int
     ) {
-        let configuration = model.configuration
-        let (epsilon, headSize) = (configuration.rmsNormEpsilon, configuration.headSize)
-        let (heads, keyHeads) = (configuration.headCount, configuration.keyValueHeadCount)
-        let (query, key) = (scratch.query, scratch.key)
+        let (query, key, plan) = (scratch.query, scratch.key, block.plan)
+        let headSize = model.configuration.headSize
+        let (heads, keyHeads) = (model.configuration.headCount, model.configuration.keyValueHeadCount)
         if let bias = block.queryBias { rows.addBias(bias, to: query) }
         if let keyBias { rows.addBias(keyBias, to: key) }
         if let bias = block.valueBias { rows.addBias(bias, to: scratch.value) }
+        if !plan.normFollowsRotary { normalizeHeads(rows, block) }
+        if let angles {
+            rows.rotate(query, by: angles, headCount: heads, headSize: headSize)
+            rows.rotate(key, by: angles, headCount: keyHeads, headSize: headSize)
+        }
+        if plan.normFollowsRotary { normalizeHeads(rows, block) }
+        if let temperature = plan.temperature {
+            rows.scale(query, columns: heads * headSize) {
+                temperature.queryFactor(position: firstPosition + $0)
+            }
+        }
+    }
+
+    /// The norms of queries and keys, of each head or of all of them.
+    private func normalizeHeads(_ rows: TokenRows, _ block: BlockWeights.Attention) {
+        let epsilon = model.configuration.rmsNormEpsilon
         if let norm = block.queryNorm {
-            let count = heads * headSize / norm.count
-            rows.normalizeInPlace(query, weight: norm, epsilon: epsilon, rowsPerToken: count)
+            let count = model.configuration.querySize / norm.count
+            rows.normalizeInPlace(scratch.query, weight: norm, epsilon: epsilon, rowsPerToken: count)
         }
         if let norm = block.keyNorm {
-            let count = keyHeads * headSize / norm.count
-            rows.normalizeInPlace(key, weight: norm, epsilon: epsilon, rowsPerToken: count)
+            let count = model.configuration.keyValueSize / norm.count
+            rows.normalizeInPlace(scratch.key, weight: norm, epsilon: epsilon, rowsPerToken: count)
         }
-        guard let angles else { return }
-        rows.rotate(query, by: angles, headCount: heads, headSize: headSize)
-        rows.rotate(key, by: angles, headCount: keyHeads, headSize: headSize)
     }
 
     /// hidden += scale · after(W_down · (act(W_gate · x) ⊙ W_up · x)), x = before(hidden)

@@ -206,6 +206,48 @@ struct TillerFileTests {
         #expect(model.json["layers"] != nil)
     }
 
+    @Test func whatIsUnusualInAttentionIsWrittenOnlyThere() throws {
+        var model = TinyModel.configuration
+        model.logitScale = 0.5
+        let names = ["normFollowsRotary", "temperature", "softcap"]
+        let usual = model.json.serialized()
+        #expect(names.allSatisfy { !usual.contains($0) })
+        let change: [(inout LayerPlan.Attention) -> Void] = [
+            { ($0.queryKeyNorm, $0.normFollowsRotary) = (.perHead, true) },
+            { $0.temperature = .init(factor: 0.1, length: 16_384) }, { $0.softcap = 50 },
+        ]
+        for (name, change) in zip(names, change) {
+            var other = model
+            change(&other.layers[0].attention)
+            #expect(try ModelConfiguration(other.json) == other)
+            #expect(other.json.serialized().contains(name))
+            // The members of version 1.0 cannot say it.
+            other.logitScale = 1
+            #expect(other.json["layers"] != nil)
+        }
+        for (text, rule, found) in [
+            ("\"normFollowsRotary\":true,", FormatRule.tillerConfigurationRange, "without hasQueryKeyNorm"),
+            ("\"softcap\":0,", .tillerConfigurationRange, "attention.softcap"),
+            ("\"softcap\":\"50\",", .tillerConfigurationField, "attention.softcap"),
+            (
+                "\"temperature\":{\"factor\":-1,\"length\":8},", .tillerConfigurationRange,
+                "temperature.factor"
+            ),
+            ("\"temperature\":{\"factor\":1,\"length\":0},", .tillerConfigurationRange, "temperature.length"),
+            ("\"temperature\":{\"factor\":1},", .tillerConfigurationField, "temperature.length"),
+            (
+                "\"temperature\":{\"factor\":1,\"length\":8,\"offset\":1},", .tillerConfigurationField,
+                "temperature.offset"
+            ),
+        ] {
+            var plain = model
+            plain.forEachLayer { $0.attention.queryKeyNorm = nil }
+            let changed = plain.json.serialized().replacing("\"hasBias\"", with: text + "\"hasBias\"")
+            let error = try #require(throws: FormatError.self) { try ModelConfiguration(JSON.parse(changed)) }
+            #expect(error.rule == rule && error.found.contains(found), "\(error)")
+        }
+    }
+
     @Test func contradictoryNormsAreRefused() throws {
         var model = TinyModel.configuration
         model.logitScale = 0.5

@@ -50,9 +50,29 @@ extension LayerPlan.Attention {
             scale: try fields.float("scale", in: ModelConfiguration.Limits.factors),
             window: try fields.optionalInteger("window", in: ModelConfiguration.Limits.lengths),
             rotary: try fields.optionalInteger("rotary", in: 0...7),
-            queryKeyNorm: try Self.queryKeyNorm(fields), hasBias: try fields.bool("hasBias"),
-            hasOutputBias: try fields.bool("hasOutputBias"))
+            queryKeyNorm: try Self.queryKeyNorm(fields),
+            normFollowsRotary: try fields.optionalBool("normFollowsRotary") ?? false,
+            temperature: try Self.temperature(fields, path: path + ".temperature"),
+            softcap: try fields.optionalFloat("softcap", in: ModelConfiguration.Limits.caps),
+            hasBias: try fields.bool("hasBias"), hasOutputBias: try fields.bool("hasOutputBias"))
         try fields.refuseUnknown()
+        guard queryKeyNorm != nil || !normFollowsRotary else {
+            throw FormatError(
+                .tillerConfigurationRange, found: "normFollowsRotary without hasQueryKeyNorm",
+                expected: "a norm of queries and keys")
+        }
+    }
+
+    private static func temperature(
+        _ fields: JSONFields, path: String
+    ) throws(FormatError) -> LayerPlan.QueryTemperature? {
+        guard let json = fields.value("temperature") else { return nil }
+        let own = try JSONFields(configuration: json, path: path)
+        let temperature = LayerPlan.QueryTemperature(
+            factor: try own.float("factor", in: ModelConfiguration.Limits.factors),
+            length: try own.integer("length", in: ModelConfiguration.Limits.lengths))
+        try own.refuseUnknown()
+        return temperature
     }
 
     /// `normSpansHeads` is written where it is true only, as `hasPreNorms`.
@@ -75,6 +95,13 @@ extension LayerPlan.Attention {
             "hasQueryKeyNorm": .bool(queryKeyNorm != nil),
         ]
         if queryKeyNorm == .whole { json["normSpansHeads"] = true }
+        if normFollowsRotary { json["normFollowsRotary"] = true }
+        if let temperature {
+            json["temperature"] = [
+                "factor": .float(temperature.factor), "length": .integer(temperature.length),
+            ]
+        }
+        if let softcap { json["softcap"] = .float(softcap) }
         json["hasBias"] = .bool(hasBias)
         json["hasOutputBias"] = .bool(hasOutputBias)
         return .object(json)

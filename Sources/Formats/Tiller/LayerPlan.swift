@@ -25,6 +25,18 @@ package struct LayerPlan: Sendable, Equatable {
         case whole
     }
 
+    /// Queries grow with the position: times 1 + factor · ln(1 + ⌊position / length⌋).
+    package struct QueryTemperature: Sendable, Equatable {
+        package var factor: Float
+        /// In tokens.
+        package var length: Int
+
+        package init(factor: Float, length: Int) {
+            self.factor = factor
+            self.length = length
+        }
+    }
+
     package struct Attention: Sendable, Equatable {
         /// Factor on query · key: usually 1/√headSize.
         package var scale: Float
@@ -32,8 +44,14 @@ package struct LayerPlan: Sendable, Equatable {
         package var window: Int?
         /// The configuration's rotary that rotates queries and keys; nil for none (NoPE, arXiv 2305.19466).
         package var rotary: Int?
-        /// RMSNorm of queries and keys before rotation; nil for none.
+        /// RMSNorm of queries and keys; nil for none.
         package var queryKeyNorm: QueryKeyNorm?
+        /// Whether that norm acts after rotation, not before.
+        package var normFollowsRotary: Bool
+        /// Factor on rotated queries; nil for none.
+        package var temperature: QueryTemperature?
+        /// The soft cap of the scaled scores: scores ← cap · tanh(scores / cap); nil for none.
+        package var softcap: Float?
         /// Biases of query, key and value.
         package var hasBias: Bool
         /// A bias after the output matrix.
@@ -41,12 +59,16 @@ package struct LayerPlan: Sendable, Equatable {
 
         package init(
             scale: Float, window: Int? = nil, rotary: Int? = 0, queryKeyNorm: QueryKeyNorm? = nil,
+            normFollowsRotary: Bool = false, temperature: QueryTemperature? = nil, softcap: Float? = nil,
             hasBias: Bool = false, hasOutputBias: Bool = false
         ) {
             self.scale = scale
             self.window = window
             self.rotary = rotary
             self.queryKeyNorm = queryKeyNorm
+            self.normFollowsRotary = normFollowsRotary
+            self.temperature = temperature
+            self.softcap = softcap
             self.hasBias = hasBias
             self.hasOutputBias = hasOutputBias
         }

@@ -12,6 +12,7 @@ extension ModelConfiguration {
         static let counts = 1...1024
         static let lengths = 1...(1 << 24)
         static let factors: ClosedRange<Float> = 1e-6...1e6
+        static let caps: ClosedRange<Float> = 1e-3...1e6
         static let thetas: ClosedRange<Float> = 1...1e12
     }
 
@@ -34,7 +35,7 @@ extension ModelConfiguration {
         rmsNormEpsilon = try fields.float("rmsNormEpsilon", in: 1e-12...0.1)
         embeddingScale = try fields.float("embeddingScale", in: Limits.factors)
         hasTiedEmbeddings = try fields.bool("hasTiedEmbeddings")
-        finalLogitSoftcap = try fields.optionalFloat("finalLogitSoftcap", in: 1e-3...1e6)
+        finalLogitSoftcap = try fields.optionalFloat("finalLogitSoftcap", in: Limits.caps)
         if fields.value("layers") == nil {
             let uniform = try UniformLayers(fields)
             logitScale = 1
