@@ -33,6 +33,8 @@ package protocol ModelFamily: Sendable {
     ) -> TensorPlace
     /// Whether GGUF interleaves RoPE's pairs of query and key rows, as llama.cpp permutes them for some families.
     static var interleavesHeadsInGGUF: Bool { get }
+    /// Whether folders do: most have both halves of a head one after the other.
+    static var interleavesHeadsInFolder: Bool { get }
     /// Added to norm gains that come from a folder.
     static var normOffsetInFolder: Float { get }
     /// Tokens that a tokenizer may have beyond the embedding's rows, because no text encodes to them.
@@ -44,8 +46,18 @@ extension ModelFamily {
         of role: TensorRole, in format: SourceFormat, _ configuration: ModelConfiguration
     ) -> TensorPlace { usualPlace(of: role, in: format, configuration) }
     package static var interleavesHeadsInGGUF: Bool { false }
+    package static var interleavesHeadsInFolder: Bool { false }
     package static var normOffsetInFolder: Float { 0 }
     package static var tokensWithoutRow: Set<String> { [] }
+
+    /// The size of the heads whose rows are interleaved; nil where RoPE's pairs are in the two halves of a head.
+    package static func interleavedHeadSize(
+        of role: TensorRole, in format: SourceFormat, _ configuration: ModelConfiguration
+    ) -> Int? {
+        let isInterleaved = format == .gguf ? interleavesHeadsInGGUF : interleavesHeadsInFolder
+        let isRotated = [.query, .key, .queryBias, .keyBias].contains(role)
+        return isInterleaved && isRotated ? configuration.headSize : nil
+    }
 }
 
 /// All families in this program.

@@ -63,9 +63,7 @@ extension ModelSource {
             var source = SourceTensor(
                 name: name, role: role, layer: layer, rows: tensor.rows, columns: tensor.columns,
                 storage: .blocks(tensor.type), bytes: bytes)
-            if family.interleavesHeadsInGGUF, [.query, .key, .queryBias, .keyBias].contains(role) {
-                source.interleavedHeadSize = configuration.headSize
-            }
+            source.interleavedHeadSize = family.interleavedHeadSize(of: role, in: .gguf, configuration)
             tensors.append(try source.taking(place.rows))
         }
         try requireNone(of: unused)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Maps the tensors of a model folder to those of the model. Hugging Face rotates halves of a head, as the kernels do, so rows
-// keep their order.
+// Maps the tensors of a model folder to those of the model. Most families of Hugging Face rotate halves of a head, as the kernels
+// do, so rows keep their order.
 
 import Formats
 import JSON
@@ -71,6 +71,7 @@ extension ModelSource {
             unused.remove(stored)
             var source = try SourceTensor(stored, tensor, role, layer: layer)
             if role.isNorm { source.addend = family.normOffsetInFolder }
+            source.interleavedHeadSize = family.interleavedHeadSize(of: role, in: .folder, configuration)
             tensors.append(try source.taking(place.rows))
         }
         if isTied, !isUnderHead, let stored = names.stored(names.head) {

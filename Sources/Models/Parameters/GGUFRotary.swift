@@ -28,7 +28,8 @@ extension GGUFParameters {
             )
         }
         return .longRoPE(
-            originalContextLength: try integer("rope.scaling.original_context_length"),
+            originalContextLength: try optionalInteger("rope.scaling.original_context_length")
+                ?? integer("context_length"),
             attentionFactor: try optionalFloat("rope.scaling.attn_factor") ?? 1)
     }
 
@@ -38,7 +39,9 @@ extension GGUFParameters {
         let factor = stored == 0 ? 1 : stored
         switch try optionalString("rope.scaling.type") ?? "linear" {
         case "none": return .none
-        case "linear": return factor == 1 ? .none : .linear(factor: factor)
+        // The factors are in tensors.
+        case "longrope" where tensors["rope_factors_long.weight"] != nil, "linear":
+            return factor == 1 ? .none : .linear(factor: factor)
         case "yarn":
             return .yarn(
                 factor: factor,

@@ -6,11 +6,14 @@ import Formats
 extension GGUFParameters {
     /// Gives some layers a window.
     ///
-    /// - Parameter usualStep: without a pattern, every n-th layer sees all tokens.
+    /// - Parameters:
+    ///   - usualStep: without a pattern, every n-th layer sees all tokens.
+    ///   - usualSize: the window's size in tokens where the key is missing; 0 means none, there too.
     /// - Returns: whether there is a window.
-    package func setWindows(in configuration: inout ModelConfiguration, usualStep: Int) throws -> Bool {
-        // A missing key and 0 both mean no window.
-        let window = try optionalInteger("attention.sliding_window") ?? 0
+    package func setWindows(
+        in configuration: inout ModelConfiguration, usualStep: Int, usualSize: Int = 0
+    ) throws -> Bool {
+        let window = try optionalInteger("attention.sliding_window") ?? usualSize
         guard window > 0 else { return false }
         let isSliding = try slidingLayers(layerCount: configuration.layerCount, usualStep: usualStep)
         for layer in isSliding.indices where isSliding[layer] {

@@ -45,7 +45,8 @@ extension HuggingFaceParameters {
             rotatedSize: rotatedSize)
     }
 
-    private func rotaryParameters() throws -> JSONSection? {
+    /// The object with the parameters of RoPE, in either notation; nil if there is none.
+    package func rotaryParameters() throws -> JSONSection? {
         // An empty object counts as none.
         let old = try text.optionalObject("rope_scaling").flatMap { $0.object.isEmpty ? nil : $0 }
         let parameters = try old ?? text.optionalObject("rope_parameters")
@@ -103,7 +104,6 @@ extension HuggingFaceParameters {
             throw parameters.refusal("truncate", "false", expected: "true")
         }
         let factor = try parameters.float("factor")
-        func magnitude(_ weight: Float) -> Float { factor <= 1 ? 1 : 0.1 * weight * logf(factor) + 1 }
         var attentionFactor = try parameters.optionalFloat("attention_factor")
         // 0 counts as missing, except for the attention factor.
         func number(_ key: String) throws -> Float? {
@@ -112,7 +112,8 @@ extension HuggingFaceParameters {
         if attentionFactor == nil, let mscale = try number("mscale"),
             let mscaleOfAll = try number("mscale_all_dim")
         {
-            attentionFactor = magnitude(mscale) / magnitude(mscaleOfAll)
+            attentionFactor =
+                yarnMagnitude(factor, weight: mscale) / yarnMagnitude(factor, weight: mscaleOfAll)
         }
         return .yarn(
             factor: factor,
@@ -148,4 +149,9 @@ extension HuggingFaceParameters {
         }
         return [.ropeFactors: try factors("short_factor"), .ropeLongFactors: try factors("long_factor")]
     }
+}
+
+/// YaRN's factor on sines and cosines, with a weight: 0.1 · weight · ln(factor) + 1.
+func yarnMagnitude(_ factor: Float, weight: Float) -> Float {
+    factor <= 1 ? 1 : 0.1 * weight * logf(factor) + 1
 }
