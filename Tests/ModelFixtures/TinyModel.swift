@@ -15,7 +15,10 @@ package struct TinyModel {
         "llama", "llama-linear", "llama3", "llama-yarn", "mistral", "qwen2", "qwen3", "gemma3",
     ]
     /// Those that begin as folders, with the GGUF that llama.cpp's converter makes of them.
-    package static let families = ["exaone4", "granite", "granite4", "olmo2", "olmo3", "phi3", "smollm3"]
+    package static let families = [
+        "ernie4_5", "exaone4", "gemma2", "granite", "granite4", "hunyuan", "minicpm", "ministral3", "olmo2",
+        "olmo3", "phi3", "smollm3",
+    ]
     package static let folder = packageRoot + "/Tests/Fixtures/models"
 
     package let name: String

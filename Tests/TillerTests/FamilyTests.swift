@@ -83,8 +83,8 @@ import Tiller
     }
 
     /// LongRoPE has other factors for contexts beyond the original one, for all of their positions.
-    @Test func longContextsHaveFactorsOfTheirOwn() throws {
-        try expectLogits("phi3", "long", contextLength: 128)
+    @Test(arguments: ["minicpm", "phi3"]) func longContextsHaveFactorsOfTheirOwn(name: String) throws {
+        try expectLogits(name, "long", contextLength: 128)
     }
 
     /// Keys that were turned for a short context are of no use in a long one.
@@ -153,7 +153,9 @@ import Tiller
 
     /// Both ways give the same integers, and these stay close to the numbers that they stand for. The others' random numbers
     /// amplify rounding from layer to layer.
-    @Test(arguments: ["exaone4", "granite", "olmo2", "olmo3"], [TensorEncoding.int8, .int4])
+    @Test(
+        arguments: ["exaone4", "gemma2", "granite", "hunyuan", "minicpm", "olmo2", "olmo3"],
+        [TensorEncoding.int8, .int4])
     func integersStayClose(name: String, weights: TensorEncoding) throws {
         let model = try TinyModel(name)
         var logits: [[Float]] = []

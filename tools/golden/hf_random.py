@@ -15,8 +15,11 @@ import tempfile
 import zlib
 
 import numpy as np
+import safetensors.torch
 import torch
 import transformers
+
+import minicpm
 
 POSITIONS = [0, 1, 7, 8, 15, 31, 40, 47]
 COMMON = {
@@ -26,6 +29,7 @@ COMMON = {
 # None of them 1, none that another one could stand for.
 GRANITE = {"embedding_multiplier": 6.0, "residual_multiplier": 0.4, "logits_scaling": 2.5, "attention_multiplier": 0.35}
 PAIRS = 6
+LONG_ROPE = ["minicpm", "phi3"]
 HYBRID = ["sliding_attention", "full_attention", "sliding_attention"]
 FAMILIES = {
     # The fourth layer of five turns nothing.
@@ -55,32 +59,66 @@ FAMILIES = {
         "num_hidden_layers": 3, "layer_types": HYBRID, "sliding_window": 8, "rope_parameters": {
             "rope_type": "llama3", "rope_theta": 20_000.0, "factor": 16.0, "low_freq_factor": 1.0,
             "high_freq_factor": 4.0, "original_max_position_embeddings": 64}}),
+    # Neighbours are pairs, in the folder too.
+    "ernie4_5": ("Ernie4_5", {"num_hidden_layers": 2, "head_dim": 20, "rope_parameters": {"rope_type": "default", "rope_theta": 30_000.0}}),
+    # The converter asserts this base and this length.
+    "hunyuan": ("HunYuanDenseV1", {
+        "num_hidden_layers": 2, "head_dim": 24, "max_position_embeddings": 32_768, "eod_token_id": 289, "rope_parameters": {
+            "rope_type": "dynamic", "rope_theta": 10_000.0, "factor": 1.0, "alpha": 50.0}}),
+    # YaRN begins to interpolate at pair 1 and ends at pair 5 of 12; queries are longer from position 16, and again from 32.
+    "ministral3": ("Ministral3", {
+        "num_hidden_layers": 2, "head_dim": 24, "rope_parameters": {
+            "rope_type": "yarn", "rope_theta": 100.0, "factor": 4.0, "original_max_position_embeddings": 16, "beta_fast": 1.5,
+            "beta_slow": 0.5, "mscale": 1.0, "mscale_all_dim": 0.7, "llama_4_scaling_beta": 0.3}}),
+    # Both caps bend what they cap. The converter writes no base.
+    "gemma2": ("Gemma2", {
+        "num_hidden_layers": 3, "head_dim": 24, "query_pre_attn_scalar": 24, "sliding_window": 8, "attn_logit_softcapping": 3.0,
+        "final_logit_softcapping": 7.0, "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0}}),
+    # No class of transformers.
+    "minicpm": (None, {}),
 }
 
 
-def fill(model: transformers.PreTrainedModel, name: str) -> None:
+def weights(shapes: dict[str, tuple[int, ...]], name: str) -> dict[str, torch.Tensor]:
     """Gains around 1, matrices that keep the size of what they read, all with 8 significant bits."""
     random = np.random.default_rng(zlib.crc32(name.encode()))
-    for key, parameter in sorted(model.named_parameters()):
-        shape = tuple(parameter.shape)
+    tensors = {}
+    for key, shape in sorted(shapes.items()):
         if len(shape) == 1:
             values = np.clip(random.normal(1, 0.35, shape), 0.3, 1.9) * (2 if key == "model.norm.weight" else 1)
+            # Gemma stores gains minus 1.
+            values -= 1 if name == "gemma2" else 0
         else:
             values = random.normal(0, 1.5 / shape[1] ** 0.5, shape)
-        parameter.data = torch.from_numpy(values).to(torch.bfloat16).to(torch.float32)
+        tensors[key] = torch.from_numpy(values).to(torch.bfloat16)
+    return tensors
 
 
-def golden(model: transformers.PreTrainedModel, tokens: list[int], positions: list[int]) -> np.ndarray:
+def fill(model: transformers.PreTrainedModel, name: str) -> None:
+    parameters = dict(model.named_parameters())
+    for key, values in weights({key: tuple(parameter.shape) for key, parameter in parameters.items()}, name).items():
+        parameters[key].data = values.to(torch.float32)
+
+
+def golden(model: transformers.PreTrainedModel | minicpm.MiniCPM, tokens: list[int], positions: list[int]) -> np.ndarray:
+    if isinstance(model, minicpm.MiniCPM):
+        return model.logits(tokens)[positions].numpy().astype("<f4")
     with torch.no_grad():
         return model.double()(torch.tensor([tokens])).logits[0, positions].numpy().astype("<f4")
 
 
-def convert(folder: pathlib.Path, sources: pathlib.Path) -> None:
+def convert(name: str, folder: pathlib.Path, sources: pathlib.Path) -> None:
     """llama.cpp's converter; it knows pre-tokenizers by hashes of published vocabularies, and this one is not published."""
     sys.path[:0] = [str(sources), str(sources / "gguf-py")]
     import convert_hf_to_gguf
     from conversion.base import TextModel
     TextModel.get_vocab_base_pre = lambda self, tokenizer: "smollm"
+    # Some published vocabularies are SentencePiece's.
+    TextModel._set_vocab_sentencepiece = TextModel._set_vocab_gpt2
+    if name == "minicpm":
+        # Without a class for its settings, transformers finds no tokenizer either.
+        transformers.AutoTokenizer.from_pretrained = lambda folder, **_: transformers.PreTrainedTokenizerFast(
+            tokenizer_file=str(folder / "tokenizer.json"))
     sys.argv = ["convert_hf_to_gguf.py", str(folder), "--outfile", str(folder / "model.gguf"), "--outtype", "f32"]
     convert_hf_to_gguf.main()
 
@@ -90,8 +128,10 @@ def confirm(name: str, folder: pathlib.Path, tokens: list[int], positions: list[
     models named Phi3 it looks for tokens of the published vocabulary: it gets a copy with another name and another limit."""
     from reference import Reference
     data = (folder / "model.gguf").read_bytes().replace(b"\x04\0\0\0\0\0\0\0Phi3", b"\x04\0\0\0\0\0\0\0Ph-3")
-    key = b"rope.scaling.original_context_length" + (4).to_bytes(4, "little")
-    if name == "phi3" and len(tokens) <= 64:
+    # Without the original length, that of the context stands for it.
+    key = b"context_length" if name == "minicpm" else b"rope.scaling.original_context_length"
+    key += (4).to_bytes(4, "little")
+    if name in LONG_ROPE and len(tokens) <= 64:
         place = data.index(key) + len(key)
         data = data[:place] + (4096).to_bytes(4, "little") + data[place + 4:]
     with tempfile.NamedTemporaryFile(suffix=".gguf") as file:
@@ -101,15 +141,31 @@ def confirm(name: str, folder: pathlib.Path, tokens: list[int], positions: list[
     print(f"{name:10} {len(tokens)} tokens, llama.cpp differs by {np.abs(theirs - rows).max():.1e}")
 
 
-def write(name: str, options: argparse.Namespace) -> None:
+def save(name: str, folder: pathlib.Path) -> None:
+    """The model's weights and settings."""
     kind, settings = FAMILIES[name]
-    folder = options.output / name
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    if kind is None:
+        safetensors.torch.save_file(weights(minicpm.MiniCPM.shapes(), name), folder / "model.safetensors", {"format": "pt"})
+        (folder / "config.json").write_text(json.dumps(minicpm.CONFIG, indent=2) + "\n", encoding="utf-8")
+        return
     model = getattr(transformers, kind + "ForCausalLM")(getattr(transformers, kind + "Config")(**(COMMON | settings))).eval()
     fill(model, name)
     model.tie_weights()
     model.to(torch.bfloat16).save_pretrained(folder)
+
+
+def load(name: str, folder: pathlib.Path) -> transformers.PreTrainedModel | minicpm.MiniCPM:
+    kind = FAMILIES[name][0]
+    if kind is None:
+        return minicpm.MiniCPM(safetensors.torch.load_file(folder / "model.safetensors"))
+    return getattr(transformers, kind + "ForCausalLM").from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+
+
+def write(name: str, options: argparse.Namespace) -> None:
+    folder = options.output / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    save(name, folder)
     for file in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
         shutil.copy(options.output / "llama" / file, folder / file)
     if name == "granite4":
@@ -121,10 +177,10 @@ def write(name: str, options: argparse.Namespace) -> None:
         file = folder / "tokenizer_config.json"
         file.write_text(file.read_text(encoding="utf-8").replace("TokenizersBackend", "GPT2Tokenizer"), encoding="utf-8")
     source = json.loads((options.output / "llama" / "golden.json").read_text(encoding="utf-8"))
-    model = getattr(transformers, kind + "ForCausalLM").from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
-    convert(folder, options.sources)
+    model = load(name, folder)
+    convert(name, folder, options.sources)
     sets = {"golden": (source["tokens"], POSITIONS)}
-    if name == "phi3":
+    if name in LONG_ROPE:
         sets["long"] = (source["tokens"] * 2, POSITIONS + [64, 95])
     for file, (tokens, positions) in sets.items():
         rows = golden(model, tokens, positions)
