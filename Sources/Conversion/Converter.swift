@@ -165,7 +165,7 @@ package struct Converter: Sendable {
                     columns: source.columns)
                 var written = 0
                 let size = segment.byteCount(columns: source.columns) ?? 0
-                let sourceSize = Double(source.bytes.count) / Double(source.rows) * Double(segment.rows.count)
+                let sourceSize = Double(source.byteCount) / Double(source.rows) * Double(segment.rows.count)
                 let error = try encoder.encode(segment, of: tensor, feedback: passing) { bytes in
                     try writer.write(bytes)
                     written += bytes.count

@@ -76,6 +76,8 @@ package struct SourceTensor: Sendable {
         case tiles([RowSegment])
         /// Codes, scales and more of a quantized folder; the bytes are those of the codes.
         case quantized(QuantizedMatrix)
+        /// Tensors one below the other, each with as many rows: the experts of a mixture.
+        case stacked([SourceTensor])
     }
 
     /// The source's own name.
@@ -84,7 +86,7 @@ package struct SourceTensor: Sendable {
     package let layer: Int?
     package let rows: Int
     package let columns: Int
-    let storage: Storage
+    var storage: Storage
     let bytes: ByteView
     /// Head size of rows that interleave RoPE's pairs; conversion restores the halves.
     var interleavedHeadSize: Int?
@@ -94,6 +96,29 @@ package struct SourceTensor: Sendable {
     var update: LowRankUpdate?
 
     var elementCount: Int { rows * columns }
+    /// Bytes in the source.
+    var byteCount: Int {
+        guard case .stacked(let parts) = storage else { return bytes.count }
+        return parts.reduce(0) { $0 + $1.byteCount }
+    }
+
+    /// The tensors one below the other, or the only one.
+    ///
+    /// - Throws: `ConversionError` if their shapes differ.
+    /// - Precondition: there is at least one.
+    static func stacking(_ parts: [SourceTensor]) throws -> SourceTensor {
+        guard parts.count > 1 else { return parts[0] }
+        for part in parts where (part.rows, part.columns) != (parts[0].rows, parts[0].columns) {
+            throw ConversionError(
+                "tensor \(part.name) is [\(part.rows) × \(part.columns)], expected "
+                    + "[\(parts[0].rows) × \(parts[0].columns)] as \(parts[0].name)")
+        }
+        let (rows, overflow) = parts[0].rows.multipliedReportingOverflow(by: parts.count)
+        guard !overflow else { throw ConversionError("tensor \(parts[0].name) is too large") }
+        return SourceTensor(
+            name: parts[0].name, role: parts[0].role, layer: parts[0].layer, rows: rows,
+            columns: parts[0].columns, storage: .stacked(parts), bytes: ByteView(copying: []))
+    }
 
     /// Some rows of a tensor that stores several as one; nil means all.
     ///
@@ -143,6 +168,7 @@ package struct SourceTensor: Sendable {
             return sizes.count == segments.count && sizes.reduce(0, +) == bytes.count
         // Its parts were checked when it was opened.
         case .quantized(let matrix): return matrix.columns == columns && matrix.firstRow + rows <= matrix.rows
+        case .stacked(let parts): return parts.allSatisfy(\.isWhole)
         }
     }
 
@@ -184,6 +210,9 @@ package struct SourceTensor: Sendable {
             TileCodec.decodeRow(
                 lane, tile: base + tile * stride, columns: columns, encoding: segment.encoding, into: output)
         case .quantized(let matrix): matrix.decode(row: row, into: output)
+        case .stacked(let parts):
+            let (part, own) = row.quotientAndRemainder(dividingBy: parts[0].rows)
+            parts[part].decode(row: own, into: output)
         }
         update?.add(row: fileRow, to: output)
         guard addend != 0 else { return }

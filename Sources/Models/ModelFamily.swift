@@ -31,6 +31,12 @@ package protocol ModelFamily: Sendable {
     static func place(
         of role: TensorRole, in format: SourceFormat, _ configuration: ModelConfiguration
     ) -> TensorPlace
+    /// Where the matrices of all experts are stored, one below the other.
+    ///
+    /// - Parameter role: gate, up or down.
+    static func expertPlaces(
+        of role: TensorRole, in format: SourceFormat, _ experts: LayerPlan.FeedForward.Experts
+    ) -> [TensorPlace]
     /// Whether GGUF interleaves RoPE's pairs of query and key rows, as llama.cpp permutes them for some families.
     static var interleavesHeadsInGGUF: Bool { get }
     /// Whether folders do: most have both halves of a head one after the other.
@@ -45,6 +51,9 @@ extension ModelFamily {
     package static func place(
         of role: TensorRole, in format: SourceFormat, _ configuration: ModelConfiguration
     ) -> TensorPlace { usualPlace(of: role, in: format, configuration) }
+    package static func expertPlaces(
+        of role: TensorRole, in format: SourceFormat, _ experts: LayerPlan.FeedForward.Experts
+    ) -> [TensorPlace] { usualExpertPlaces(of: role, in: format, expertCount: experts.count) }
     package static var interleavesHeadsInGGUF: Bool { false }
     package static var interleavesHeadsInFolder: Bool { false }
     package static var normOffsetInFolder: Float { 0 }

@@ -54,17 +54,48 @@ package func usualPlace(
         case .gate: ("ffn_gate.weight", "mlp.gate_proj.weight")
         case .up: ("ffn_up.weight", "mlp.up_proj.weight")
         case .down: ("ffn_down.weight", "mlp.down_proj.weight")
+        case .router: ("ffn_gate_inp.weight", "mlp.gate.weight")
         case .postFeedForwardNorm: ("post_ffw_norm.weight", "post_feedforward_layernorm.weight")
         }
     return TensorPlace(format == .gguf ? gguf : folder)
 }
 
+/// The places of a mixture's matrix in most families: a GGUF stacks all experts, a folder has them one by one.
+///
+/// - Parameter role: gate, up or down.
+package func usualExpertPlaces(
+    of role: TensorRole, in format: SourceFormat, expertCount: Int
+) -> [TensorPlace] {
+    let (gguf, folder) =
+        switch role {
+        case .gate: ("ffn_gate_exps.weight", "gate_proj.weight")
+        case .up: ("ffn_up_exps.weight", "up_proj.weight")
+        default: ("ffn_down_exps.weight", "down_proj.weight")
+        }
+    return format == .gguf
+        ? [TensorPlace(gguf)] : (0..<expertCount).map { TensorPlace("mlp.experts.\($0).\(folder)") }
+}
+
+extension ModelFamily {
+    /// Where the rows of a tensor are stored, in their order: in several places if it belongs to all experts of a mixture.
+    package static func places(
+        of role: TensorRole, layer: Int?, in format: SourceFormat, _ configuration: ModelConfiguration
+    ) -> [TensorPlace] {
+        if [.gate, .up, .down].contains(role), let layer,
+            let experts = configuration.layers[layer].feedForward.experts
+        {
+            return expertPlaces(of: role, in: format, experts)
+        }
+        return [place(of: role, in: format, configuration)]
+    }
+}
+
 extension TensorRole {
     /// The order in which a layer's tensors are written.
     private static let order: [TensorRole] = [
-        .attentionNorm, .query, .key, .value, .attentionOutput, .feedForwardNorm, .gate, .up, .down,
-        .queryBias,
-        .keyBias, .valueBias, .attentionOutputBias, .queryNorm, .keyNorm, .postAttentionNorm,
+        .attentionNorm, .query, .key, .value, .attentionOutput, .feedForwardNorm, .router, .gate, .up,
+        .down, .queryBias, .keyBias, .valueBias, .attentionOutputBias, .queryNorm, .keyNorm,
+        .postAttentionNorm,
         .postFeedForwardNorm,
     ]
 

@@ -34,12 +34,18 @@ package final class BlockWeights: Sendable {
     package struct FeedForward: Sendable {
         /// nil in a layer with norms after only.
         package let norm: WeightVector?
+        /// In a mixture those of all experts, one below the other.
         package let gate, up, down: WeightMatrix
+        /// [experts × hidden]; nil without a mixture of experts.
+        package let router: WeightMatrix?
         package let postNorm: WeightVector?
-        let activation: GateActivation
+        package let plan: LayerPlan.FeedForward
 
+        var activation: GateActivation { plan.activation.kernel }
         /// Whether a projection of the normalized stream reads its 8-bit form.
         var takesCodes: Bool { gate.inputForm == .codes || up.inputForm == .codes }
+        /// Whether one reads it in Float.
+        var takesValues: Bool { gate.inputForm == .values || up.inputForm == .values }
     }
 
     package let attention: Attention
@@ -62,20 +68,22 @@ package final class BlockWeights: Sendable {
         feedForward = FeedForward(
             norm: tensors.optionalVector(.feedForwardNorm, layer), gate: try tensors.matrix(.gate, layer),
             up: try tensors.matrix(.up, layer), down: try tensors.matrix(.down, layer),
-            postNorm: tensors.optionalVector(.postFeedForwardNorm, layer),
-            activation: plan.feedForward.activation.kernel)
+            router: plan.feedForward.experts == nil ? nil : try tensors.matrix(.router, layer),
+            postNorm: tensors.optionalVector(.postFeedForwardNorm, layer), plan: plan.feedForward)
         residualScale = plan.residualScale
         prefetch = PrefetchOrder(
-            attentionOutput: PrefetchHint(attention.output), gate: PrefetchHint(feedForward.gate),
+            attentionOutput: PrefetchHint(attention.output),
+            gate: PrefetchHint(feedForward.router ?? feedForward.gate),
             down: PrefetchHint(feedForward.down), next: next)
     }
 
-    var matrices: [WeightMatrix] {
-        [
-            attention.query, attention.key, attention.value, attention.output, feedForward.gate,
-            feedForward.up,
-            feedForward.down,
-        ]
+    /// Bytes of the weights that one token reads: of a mixture those of the experts used.
+    var bytesPerToken: Int {
+        let dense = [attention.query, attention.key, attention.value, attention.output]
+        let wide = [feedForward.gate, feedForward.up, feedForward.down].reduce(0) { $0 + $1.byteCount }
+        let experts = feedForward.plan.experts
+        return dense.reduce(feedForward.router?.byteCount ?? 0) { $0 + $1.byteCount }
+            + wide * (experts?.usedCount ?? 1) / (experts?.count ?? 1)
     }
 }
 
@@ -117,6 +125,7 @@ extension BlockWeights {
 struct PrefetchOrder: Sendable {
     /// After queries, keys and values, and after attention's scores.
     let attentionOutput: PrefetchHint
+    /// The router in a mixture of experts.
     let gate: PrefetchHint
     let down: PrefetchHint
     /// The first weights of the next block; nil in the last one.
@@ -125,7 +134,7 @@ struct PrefetchOrder: Sendable {
 
 extension LayerPlan.FeedForward.Activation {
     /// The kernels' case for this activation.
-    fileprivate var kernel: GateActivation {
+    var kernel: GateActivation {
         switch self {
         case .silu: .silu
         case .geluTanh: .geluTanh

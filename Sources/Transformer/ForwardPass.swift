@@ -143,19 +143,23 @@ package final class ForwardPass: @unchecked Sendable {
         }
     }
 
-    /// hidden += scale · after(W_down · (act(W_gate · x) ⊙ W_up · x)), x = before(hidden)
+    /// hidden += scale · after(W_down · (act(W_gate · x) ⊙ W_up · x)), x = before(hidden); with a router the sum over some experts
     private func feedForward(_ block: BlockWeights, layer: Int, _ segments: BatchSegments) {
         let (weights, tokenCount) = (block.feedForward, segments.tokenCount)
         normalize(weights.norm, tokenCount, quantizing: weights.takesCodes)
         tap(.feedForward(layer), scratch.normalized, .values, segments)
-        compute.multiplyGated(
-            gate: weights.gate, up: weights.up, activation: weights.activation, by: scratch.normalized,
-            tokenCount: tokenCount, into: scratch.intermediate, form: weights.down.inputForm,
-            prefetching: block.prefetch.down)
-        tap(.downProjection(layer), scratch.intermediate, weights.down.inputForm, segments)
-        compute.multiply(
-            Projection(weights.down, into: scratch.update), by: scratch.intermediate, tokenCount: tokenCount,
-            prefetching: block.prefetch.next)
+        if let router = weights.router {
+            mixture(weights, router: router, layer: layer, segments)
+        } else {
+            compute.multiplyGated(
+                gate: weights.gate, up: weights.up, activation: weights.activation, by: scratch.normalized,
+                tokenCount: tokenCount, into: scratch.intermediate, form: weights.down.inputForm,
+                prefetching: block.prefetch.down)
+            tap(.downProjection(layer), scratch.intermediate, weights.down.inputForm, segments)
+            compute.multiply(
+                Projection(weights.down, into: scratch.update), by: scratch.intermediate,
+                tokenCount: tokenCount, prefetching: block.prefetch.next)
+        }
         addUpdate(
             bias: nil, norm: weights.postNorm, scale: block.residualScale, .feedForwardOutput, layer: layer,
             segments)

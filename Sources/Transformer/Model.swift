@@ -67,7 +67,7 @@ package final class Model: Sendable {
 
     /// Bytes of weights read per generated token.
     package var bytesPerToken: Int {
-        blocks.flatMap(\.matrices).reduce(output.byteCount) { $0 + $1.byteCount }
+        blocks.reduce(output.byteCount) { $0 + $1.bytesPerToken }
     }
 
     /// The rotary tables for a context of this length.

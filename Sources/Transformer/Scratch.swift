@@ -14,6 +14,7 @@ final class Scratch {
     static let headRows = 16
 
     private let batchSize: Int
+    private let hasDense: Bool
     /// The residual stream [batch × hiddenSize].
     let hidden: AlignedBuffer<Float>
     /// What attention and feed-forward read: the residual stream, normalized where the layer has a norm before.
@@ -26,6 +27,7 @@ final class Scratch {
     let attentionOutput: Activations
     /// act(W_gate · x) ⊙ W_up · x [batch × intermediateSize].
     let intermediate: Activations
+    private let mixtures: [MixtureScratch]
     let headInput: AlignedBuffer<Float>
     let headNormalized: Activations
     /// Logits of some rows [headRows × vocabularySize], for requests of all logits, which generation never makes.
@@ -34,7 +36,7 @@ final class Scratch {
     /// - Throws: `AllocationError`.
     init(configuration: ModelConfiguration, batchSize: Int) throws(AllocationError) {
         let widths = Widths(configuration)
-        self.batchSize = batchSize
+        (self.batchSize, hasDense) = (batchSize, widths.hasDense)
         hidden = try AlignedBuffer(count: batchSize * widths.hidden)
         normalized = try Activations(capacity: batchSize, columns: widths.hidden)
         query = try AlignedBuffer(count: batchSize * widths.query)
@@ -42,6 +44,12 @@ final class Scratch {
         value = try AlignedBuffer(count: batchSize * widths.key)
         attentionOutput = try Activations(capacity: batchSize, columns: widths.query)
         intermediate = try Activations(capacity: batchSize, columns: widths.intermediate)
+        var mixtures: [MixtureScratch] = []
+        for experts in configuration.mixtures {
+            mixtures.append(
+                try MixtureScratch(experts, hiddenSize: widths.hidden, batchSize: batchSize))
+        }
+        self.mixtures = mixtures
         headInput = try AlignedBuffer(count: Self.headRows * widths.hidden)
         headNormalized = try Activations(capacity: Self.headRows, columns: widths.hidden)
     }
@@ -49,12 +57,15 @@ final class Scratch {
     /// Elements per token.
     private struct Widths {
         let hidden, query, key, intermediate: Int
+        /// Whether a layer's feed-forward computes every token: otherwise that memory is never written.
+        let hasDense: Bool
 
         init(_ configuration: ModelConfiguration) {
             hidden = configuration.hiddenSize
             query = configuration.headCount * configuration.headSize
             key = configuration.keyValueHeadCount * configuration.headSize
             intermediate = configuration.intermediateSize
+            hasDense = configuration.layers.contains { $0.feedForward.experts == nil }
         }
     }
 
@@ -70,8 +81,18 @@ final class Scratch {
             batchSize * (widths.hidden + widths.query + 2 * widths.key) + headRows * widths.hidden)
             + activations(widths.hidden, rows: batchSize, values: true)
             + activations(widths.query, rows: batchSize, values: !codes)
-            + activations(widths.intermediate, rows: batchSize, values: !codes)
+            + (widths.hasDense ? activations(widths.intermediate, rows: batchSize, values: !codes) : 0)
+            + configuration.mixtures.reduce(0) {
+                $0
+                    + MixtureScratch.byteCount(
+                        $1, hiddenSize: widths.hidden, batchSize: batchSize, form: form)
+            }
             + activations(widths.hidden, rows: headRows, values: true)
+    }
+
+    /// The memory for a mixture of experts of these sizes.
+    func mixture(_ experts: LayerPlan.FeedForward.Experts) -> MixtureScratch? {
+        mixtures.first { $0.fits(experts) }
     }
 
     /// The same for the allocated buffers.
@@ -80,7 +101,8 @@ final class Scratch {
         return hidden.byteCount + query.byteCount + key.byteCount + value.byteCount + headInput.byteCount
             + normalized.byteCount(values: true, codes: codes)
             + attentionOutput.byteCount(values: !codes, codes: codes)
-            + intermediate.byteCount(values: !codes, codes: codes)
+            + (hasDense ? intermediate.byteCount(values: !codes, codes: codes) : 0)
+            + mixtures.reduce(0) { $0 + $1.allocatedByteCount(form: form) }
             + headNormalized.byteCount(values: true, codes: codes)
     }
 
@@ -91,6 +113,7 @@ final class Scratch {
         key.release(after: key.count / batchSize)
         value.release(after: value.count / batchSize)
         for activations in [normalized, attentionOutput, intermediate] { activations.release(after: 1) }
+        for mixture in mixtures { mixture.release() }
     }
 
     /// Allocates room for the logits of some rows.

@@ -10,11 +10,15 @@ import Steering
 extension ForwardPass {
     /// Passes a matrix's input to the recorder of a calibration.
     ///
-    /// - Parameter form: the form in which the rows exist.
+    /// - Parameters:
+    ///   - form: the form in which the rows exist.
+    ///   - rowCount: the rows; nil for one per token.
     func tap(
-        _ input: MatrixInput, _ x: Activations, _ form: ActivationForm, _ segments: BatchSegments
+        _ input: MatrixInput, _ x: Activations, _ form: ActivationForm, _ segments: BatchSegments,
+        rowCount: Int? = nil
     ) {
-        segments.first.evaluation.inputs?.record(input, x, form: form, tokenCount: segments.tokenCount)
+        segments.first.evaluation.inputs?.record(
+            input, x, form: form, tokenCount: rowCount ?? segments.tokenCount)
     }
 
     /// Records the head's input for every token, also where no logits are requested.

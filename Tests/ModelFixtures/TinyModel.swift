@@ -16,8 +16,8 @@ package struct TinyModel {
     ]
     /// Those that begin as folders, with the GGUF that llama.cpp's converter makes of them.
     package static let families = [
-        "ernie4_5", "exaone4", "gemma2", "granite", "granite4", "hunyuan", "minicpm", "ministral3", "olmo2",
-        "olmo3", "phi3", "smollm3",
+        "ernie4_5", "exaone4", "gemma2", "granite", "granite4", "granitemoe", "hunyuan", "minicpm",
+        "ministral3", "olmo2", "olmo3", "olmoe", "phi3", "qwen3moe", "smollm3",
     ]
     package static let folder = packageRoot + "/Tests/Fixtures/models"
 

@@ -76,6 +76,16 @@ FAMILIES = {
         "final_logit_softcapping": 7.0, "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0}}),
     # No class of transformers.
     "minicpm": (None, {}),
+    # Mixtures of experts: with weights that add up to 1 and without, of other sizes in each family.
+    "qwen3moe": ("Qwen3Moe", {
+        "num_hidden_layers": 2, "head_dim": 16, "num_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 32,
+        "norm_topk_prob": True, "rope_parameters": {"rope_type": "default", "rope_theta": 20_000.0}}),
+    "olmoe": ("Olmoe", {
+        "num_hidden_layers": 2, "num_key_value_heads": 4, "num_experts": 5, "num_experts_per_tok": 3, "norm_topk_prob": False,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 20_000.0}}),
+    "granitemoe": ("GraniteMoe", GRANITE | {
+        "num_hidden_layers": 2, "tie_word_embeddings": True, "num_local_experts": 4, "num_experts_per_tok": 2,
+        "intermediate_size": 64, "rope_parameters": {"rope_type": "default", "rope_theta": 20_000.0}}),
 }
 
 
@@ -89,7 +99,7 @@ def weights(shapes: dict[str, tuple[int, ...]], name: str) -> dict[str, torch.Te
             # Gemma stores gains minus 1.
             values -= 1 if name == "gemma2" else 0
         else:
-            values = random.normal(0, 1.5 / shape[1] ** 0.5, shape)
+            values = random.normal(0, 1.5 / shape[-1] ** 0.5, shape)
         tensors[key] = torch.from_numpy(values).to(torch.bfloat16)
     return tensors
 
@@ -158,7 +168,10 @@ def load(name: str, folder: pathlib.Path) -> transformers.PreTrainedModel | mini
     kind = FAMILIES[name][0]
     if kind is None:
         return minicpm.MiniCPM(safetensors.torch.load_file(folder / "model.safetensors"))
-    return getattr(transformers, kind + "ForCausalLM").from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    # Grouped products of experts exist in Float32 and less.
+    experts = {"experts_implementation": "eager"} if "num_experts_per_tok" in FAMILIES[name][1] else {}
+    return getattr(transformers, kind + "ForCausalLM").from_pretrained(
+        folder, dtype=torch.float32, attn_implementation="eager", **experts).eval()
 
 
 def write(name: str, options: argparse.Namespace) -> None:

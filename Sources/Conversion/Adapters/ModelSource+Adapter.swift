@@ -13,7 +13,7 @@ extension ModelSource {
     /// - Throws: `ConversionError` for an update of a tensor that the model does not have, or of another shape, and for a `.tiller`
     ///   file as source.
     mutating func merge(_ adapter: Adapter) throws {
-        guard let own = family, case .bytes(let parts) = hash else {
+        guard let own = family, case .bytes(let hashed) = hash else {
             throw ConversionError(
                 "a .tiller file takes no adapter: merge it when the original model is converted")
         }
@@ -21,15 +21,25 @@ extension ModelSource {
         guard family.name == own.name else {
             throw ConversionError("the adapter is for the family \(family.name), the model is of \(own.name)")
         }
-        let places = tensors.map { family.place(of: $0.role, in: adapter.format, configuration) }
-        let names = zip(places, tensors).map { $0.fullName(layer: $1.layer, in: adapter.format) }
+        // Where the adapter's format divides a tensor in another way than the model's, none of its parts can be named.
+        let parts = tensors.indices.flatMap { index in
+            let tensor = tensors[index]
+            let places = family.places(
+                of: tensor.role, layer: tensor.layer, in: adapter.format, configuration)
+            return places.count == tensor.parts.count
+                ? places.enumerated().map {
+                    NamedPart(
+                        tensor: index, part: $0.offset, place: $0.element,
+                        name: $0.element.fullName(layer: tensor.layer, in: adapter.format))
+                } : []
+        }
         // Several tensors may be rows of one.
         var rowCounts: [String: Int] = [:]
-        for (name, tensor) in zip(names, tensors) { rowCounts[name, default: 0] += tensor.rows }
+        for part in parts { rowCounts[part.name, default: 0] += tensors[part.tensor].parts[part.part].rows }
         var unused = Set(adapter.pairs.keys)
-        for (index, name) in names.enumerated() {
-            guard let pair = adapter.pairs[name], !tensors[index].role.isVector else { continue }
-            let tensor = tensors[index]
+        for part in parts {
+            let (name, tensor) = (part.name, tensors[part.tensor].parts[part.part])
+            guard let pair = adapter.pairs[name], !tensor.role.isVector else { continue }
             guard tensor.role != .tokenEmbedding else {
                 throw ConversionError("the adapter changes \(name), expected no update of the embedding")
             }
@@ -41,17 +51,16 @@ extension ModelSource {
             if let copy = adapter.copies[name] { try tensor.requireEqual(to: copy) }
             unused.remove(name)
             var update = LowRankUpdate(a: pair.a, b: pair.b, scale: pair.scale)
-            update.firstRow = places[index].rows?.lowerBound ?? 0
-            if adapter.format == .gguf, family.interleavesHeadsInGGUF, [.query, .key].contains(tensor.role) {
-                update.interleavedHeadSize = configuration.headSize
-            }
-            tensors[index].update = update
+            update.firstRow = part.place.rows?.lowerBound ?? 0
+            update.interleavedHeadSize = family.interleavedHeadSize(
+                of: tensor.role, in: adapter.format, configuration)
+            tensors[part.tensor].parts[part.part].update = update
         }
         if let first = unused.min() {
             throw ConversionError(
                 "the adapter changes \(unused.count) tensors that the model does not have, first '\(first)'")
         }
-        hash = .bytes(parts + [adapter.bytes])
+        hash = .bytes(hashed + [adapter.bytes])
         byteCount += adapter.bytes.count
         readByteCount += adapter.bytes.count
         fileName += " + \(adapter.name)"
@@ -59,7 +68,26 @@ extension ModelSource {
     }
 }
 
+/// A tensor, or one of those that it stacks, by its name in an adapter.
+private struct NamedPart {
+    /// Its number among the source's tensors, and among those that this one stacks.
+    let tensor, part: Int
+    let place: TensorPlace
+    let name: String
+}
+
 extension SourceTensor {
+    /// The tensors that lie one below the other; a tensor that stacks none is its only part.
+    fileprivate var parts: [SourceTensor] {
+        get {
+            guard case .stacked(let parts) = storage else { return [self] }
+            return parts
+        }
+        set {
+            if case .stacked = storage { storage = .stacked(newValue) } else { self = newValue[0] }
+        }
+    }
+
     /// Checks that an adapter was made for this matrix.
     /// - Throws: `ConversionError` where it repeats the matrix of another model.
     fileprivate func requireEqual(to copy: LowRankUpdate.Factor) throws {

@@ -25,8 +25,9 @@ package struct TensorGroup: Sendable, Hashable {
     static func all(layerCount: Int) -> [TensorGroup] {
         func groups(_ input: MatrixInput, _ layer: Int?) -> [TensorGroup] {
             // Queries and keys act through attention's scores only, values on the output itself: their sensitivities differ.
-            let shared = input.readers.filter { $0 != .value }
-            let roles = shared.count < input.readers.count ? [shared, [.value]] : [shared]
+            // A router keeps its encoding.
+            let shared = input.readers.filter { $0 != .value && $0 != .router }
+            let roles = input.readers.contains(.value) ? [shared, [.value]] : [shared]
             return roles.map { TensorGroup(keys: Set($0.map { TensorKey($0, layer) })) }
         }
         return groups(.head, nil)

@@ -53,8 +53,11 @@ struct ActivationAwareScaling {
         guard !producers.isEmpty, var squares = statistics.meanSquares[input] else { return }
         let columns = squares.count
         var weightSquares = [Double](repeating: 0, count: columns)
-        for role in input.readers {
-            guard let tensor = tensors[role], tensor.columns == columns else { return }
+        let readers = input.readers.filter { tensors[$0] != nil }
+        let quantized = readers.compactMap { tensors[$0] }.filter { $0.role != .router }
+        guard !quantized.isEmpty else { return }
+        for tensor in quantized {
+            guard tensor.columns == columns else { return }
             let own = try columnSquares(tensor)
             let mean = own.reduce(0, +) / Double(columns)
             guard mean > 0, mean.isFinite else { return }
@@ -62,11 +65,9 @@ struct ActivationAwareScaling {
         }
         let perHead = shared(input, squares.map { Double($0) }, weightSquares)
         let best = expanded(input, bestFactors(perHead.inputs, perHead.weights))
-        guard let factors = try chosen(best, squares, input.readers.compactMap { tensors[$0] }) else {
-            return
-        }
+        guard let factors = try chosen(best, squares, quantized) else { return }
         let inverse = factors.map { 1 / $0 }
-        for role in input.readers {
+        for role in readers {
             scalings[TensorKey(role, layer), default: TensorScaling()].columnFactors = factors
         }
         for role in producers {
@@ -74,7 +75,10 @@ struct ActivationAwareScaling {
             if role.isVector {
                 scalings[key, default: TensorScaling()].columnFactors = narrowed(input, inverse)
             } else {
-                scalings[key, default: TensorScaling()].rowFactors = narrowed(input, inverse)
+                // Experts lie one below the other.
+                let own = narrowed(input, inverse)
+                let count = (tensors[role]?.rows ?? own.count) / own.count
+                scalings[key, default: TensorScaling()].rowFactors = (0..<count).flatMap { _ in own }
             }
         }
         if case .outputProjection = input {

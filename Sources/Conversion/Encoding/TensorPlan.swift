@@ -24,8 +24,11 @@ package struct EncodingChoice: Sendable {
     }
 
     func encoding(of tensor: SourceTensor) -> TensorEncoding {
+        // Which experts a token gets changes abruptly with a router's numbers, which are few.
+        if tensor.role == .router { return weights == .float32 ? .float32 : .float16 }
         // The embedding is the head if both are tied, and so is treated like it in all models.
-        exceptions[TensorKey(tensor.role, tensor.layer)] ?? (tensor.role.isVocabulary ? head : weights)
+        return exceptions[TensorKey(tensor.role, tensor.layer)]
+            ?? (tensor.role.isVocabulary ? head : weights)
     }
 
     /// The rows of a vocabulary whose default encoding is `encoding`, without gaps.
@@ -62,7 +65,9 @@ package struct PlannedTensor: Sendable {
             encoding = .vector
         } else {
             let narrow = wanted.accepts(columns: source.columns) ? wanted : .float16
-            let mayBeWider = narrow == .float16 && (narrow != wanted || encodings.widensBeyondFloat16)
+            let mayBeWider =
+                narrow == .float16
+                && (narrow != wanted || encodings.widensBeyondFloat16 || source.role == .router)
             encoding = mayBeWider && !source.fitsFloat16(scaling) ? .float32 : narrow
         }
         isWidened = !source.role.isVector && encoding != wanted
@@ -87,7 +92,7 @@ package struct TensorPlan: Sendable {
     package let tensors: [PlannedTensor]
 
     /// Bytes of all tensors in the source.
-    var sourceByteCount: Int { tensors.reduce(0) { $0 + $1.source.bytes.count } }
+    var sourceByteCount: Int { tensors.reduce(0) { $0 + $1.source.byteCount } }
 
     /// A remark about weights that are quantized a second time; nil if there are none.
     var remark: String? {
@@ -127,7 +132,7 @@ package struct TensorPlan: Sendable {
             }
             guard tensor.isWhole else {
                 throw ConversionError(
-                    "tensor \(tensor.name) has \(tensor.bytes.count) bytes, "
+                    "tensor \(tensor.name) has \(tensor.byteCount) bytes, "
                         + "which do not fit [\(tensor.rows) × \(tensor.columns)]")
             }
         }

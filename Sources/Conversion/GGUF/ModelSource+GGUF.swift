@@ -54,17 +54,20 @@ extension ModelSource {
         var tensors: [SourceTensor] = []
         var unused = Set(parts.tensors.map(\.name))
         for (role, layer) in TensorRole.written(for: configuration) {
-            let place = family.place(of: role, in: .gguf, configuration)
-            let name = place.fullName(layer: layer, in: .gguf)
-            guard let (tensor, bytes) = parts.tensor(named: name) else {
-                throw ConversionError("tensor \(name) is missing")
+            let places = family.places(of: role, layer: layer, in: .gguf, configuration)
+            let pieces = try places.map { place in
+                let name = place.fullName(layer: layer, in: .gguf)
+                guard let (tensor, bytes) = parts.tensor(named: name) else {
+                    throw ConversionError("tensor \(name) is missing")
+                }
+                unused.remove(name)
+                var source = SourceTensor(
+                    name: name, role: role, layer: layer, rows: tensor.rows, columns: tensor.columns,
+                    storage: .blocks(tensor.type), bytes: bytes)
+                source.interleavedHeadSize = family.interleavedHeadSize(of: role, in: .gguf, configuration)
+                return try source.taking(place.rows)
             }
-            unused.remove(name)
-            var source = SourceTensor(
-                name: name, role: role, layer: layer, rows: tensor.rows, columns: tensor.columns,
-                storage: .blocks(tensor.type), bytes: bytes)
-            source.interleavedHeadSize = family.interleavedHeadSize(of: role, in: .gguf, configuration)
-            tensors.append(try source.taking(place.rows))
+            tensors.append(try .stacking(pieces))
         }
         try requireNone(of: unused)
         return tensors

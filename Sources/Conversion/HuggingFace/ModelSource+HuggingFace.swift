@@ -62,17 +62,20 @@ extension ModelSource {
                 tensors.append(SourceTensor(role, factors))
                 continue
             }
-            var place = family.place(of: role, in: .folder, configuration)
-            if role == .tokenEmbedding, isUnderHead { place.name = names.head }
-            let name = place.fullName(layer: layer, in: .folder)
-            guard let stored = names.stored(name), let tensor = try weights.tensor(named: stored) else {
-                throw ConversionError("tensor \(names.expected(name)) is missing")
+            let places = family.places(of: role, layer: layer, in: .folder, configuration)
+            let pieces = try places.map { place in
+                let isHead = role == .tokenEmbedding && isUnderHead
+                let name = isHead ? names.head : place.fullName(layer: layer, in: .folder)
+                guard let stored = names.stored(name), let tensor = try weights.tensor(named: stored) else {
+                    throw ConversionError("tensor \(names.expected(name)) is missing")
+                }
+                unused.remove(stored)
+                var source = try SourceTensor(stored, tensor, role, layer: layer)
+                if role.isNorm { source.addend = family.normOffsetInFolder }
+                source.interleavedHeadSize = family.interleavedHeadSize(of: role, in: .folder, configuration)
+                return try source.taking(place.rows)
             }
-            unused.remove(stored)
-            var source = try SourceTensor(stored, tensor, role, layer: layer)
-            if role.isNorm { source.addend = family.normOffsetInFolder }
-            source.interleavedHeadSize = family.interleavedHeadSize(of: role, in: .folder, configuration)
-            tensors.append(try source.taking(place.rows))
+            tensors.append(try .stacking(pieces))
         }
         if isTied, !isUnderHead, let stored = names.stored(names.head) {
             guard try weights.tensor(named: stored)?.bytes.elementsEqual(tensors[0].bytes) == true else {
@@ -190,13 +193,15 @@ extension SourceTensor {
             throw ConversionError(
                 "tensor \(tensor.name) is of type \(tensor.type.rawValue), expected F32, F16 or BF16")
         }
-        guard tensor.shape.count == (role.isVector ? 1 : 2) else {
+        // A third dimension stacks the experts of a mixture.
+        let isStacked = [.gate, .up, .down].contains(role) && tensor.shape.count == 3
+        guard isStacked || tensor.shape.count == (role.isVector ? 1 : 2) else {
             throw ConversionError(
                 "tensor \(tensor.name) has the shape \(tensor.shape), expected \(role.isVector ? 1 : 2) dimensions"
             )
         }
         self.init(
-            name: tensor.name, role: role, layer: layer, rows: role.isVector ? 1 : tensor.shape[0],
+            name: tensor.name, role: role, layer: layer, rows: tensor.shape.dropLast().reduce(1, *),
             columns: tensor.shape.last ?? 0, storage: .blocks(type), bytes: bytes)
     }
 }

@@ -10,9 +10,9 @@ package enum MatrixInput: Hashable, Sendable {
     case attention(Int)
     /// The input of attention's output projection.
     case outputProjection(Int)
-    /// The input of gate and up.
+    /// The input of gate and up, and of a mixture's router.
     case feedForward(Int)
-    /// The input of down.
+    /// The input of down; in a mixture the inputs of all experts together.
     case downProjection(Int)
     case head
 
@@ -26,12 +26,12 @@ package enum MatrixInput: Hashable, Sendable {
         (0..<configuration.layerCount).flatMap { all(ofLayer: $0) } + [.head]
     }
 
-    /// The matrices that read this input.
+    /// The matrices that read this input, of those that the layer has.
     package var readers: [TensorRole] {
         switch self {
         case .attention: [.query, .key, .value]
         case .outputProjection: [.attentionOutput]
-        case .feedForward: [.gate, .up]
+        case .feedForward: [.router, .gate, .up]
         case .downProjection: [.down]
         case .head: [.output, .tokenEmbedding]
         }
@@ -53,7 +53,7 @@ package enum MatrixInput: Hashable, Sendable {
         switch self {
         case .attention, .feedForward, .head: configuration.hiddenSize
         case .outputProjection: configuration.querySize
-        case .downProjection: configuration.intermediateSize
+        case .downProjection(let layer): configuration.intermediateSize(ofLayer: layer)
         }
     }
 

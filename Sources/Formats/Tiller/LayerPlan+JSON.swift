@@ -111,11 +111,38 @@ extension LayerPlan.Attention {
 extension LayerPlan.FeedForward {
     fileprivate init(_ json: JSON?, path: String) throws(FormatError) {
         let fields = try JSONFields(configuration: json, path: path)
-        self.init(activation: try fields.choice("activation", Activation.self))
+        let experts = try fields.value("experts").map { (json) throws(FormatError) in
+            try Experts(json, path: path + ".experts")
+        }
+        self.init(activation: try fields.choice("activation", Activation.self), experts: experts)
         try fields.refuseUnknown()
     }
 
-    fileprivate var json: JSON { ["activation": .string(activation.rawValue)] }
+    fileprivate var json: JSON {
+        var json: JSON.Object = ["activation": .string(activation.rawValue)]
+        if let experts { json["experts"] = experts.json }
+        return .object(json)
+    }
+}
+
+extension LayerPlan.FeedForward.Experts {
+    fileprivate init(_ json: JSON, path: String) throws(FormatError) {
+        typealias Limits = ModelConfiguration.Limits
+        let fields = try JSONFields(configuration: json, path: path)
+        self.init(
+            count: try fields.integer("count", in: Limits.counts),
+            usedCount: try fields.integer("usedCount", in: Limits.counts),
+            intermediateSize: try fields.integer("intermediateSize", in: 1...1_048_576),
+            normalizesWeights: try fields.bool("normalizesWeights"))
+        try fields.refuseUnknown()
+    }
+
+    fileprivate var json: JSON {
+        [
+            "count": .integer(count), "usedCount": .integer(usedCount),
+            "intermediateSize": .integer(intermediateSize), "normalizesWeights": .bool(normalizesWeights),
+        ]
+    }
 }
 
 extension RotaryPlan {

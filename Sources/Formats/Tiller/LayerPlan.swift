@@ -83,9 +83,34 @@ package struct LayerPlan: Sendable, Equatable {
             case geluTanh
         }
 
-        package var activation: Activation
+        /// A sparse mixture of experts (arXiv 1701.06538): a router chooses some of many feed-forwards for each token, whose
+        /// outputs are added by the router's weights.
+        package struct Experts: Sendable, Equatable {
+            /// How many there are.
+            package var count: Int
+            /// How many compute a token: those with the largest weights, which are softmax(W_router · x).
+            package var usedCount: Int
+            /// The width of each.
+            package var intermediateSize: Int
+            /// Whether the weights of the experts used are divided by their sum.
+            package var normalizesWeights: Bool
 
-        package init(activation: Activation = .silu) { self.activation = activation }
+            package init(count: Int, usedCount: Int, intermediateSize: Int, normalizesWeights: Bool) {
+                self.count = count
+                self.usedCount = usedCount
+                self.intermediateSize = intermediateSize
+                self.normalizesWeights = normalizesWeights
+            }
+        }
+
+        package var activation: Activation
+        /// Nil for one feed-forward that computes every token (dense).
+        package var experts: Experts?
+
+        package init(activation: Activation = .silu, experts: Experts? = nil) {
+            self.activation = activation
+            self.experts = experts
+        }
     }
 
     package var attention: Attention

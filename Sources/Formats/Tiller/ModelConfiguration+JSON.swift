@@ -71,6 +71,15 @@ extension ModelConfiguration {
         )
         try require(headSize % 2 == 0, "headSize \(headSize)", "an even size: rotation works on pairs")
         try require(Limits.counts.contains(layerCount), "\(layerCount) layers", "1 to 1024")
+        for experts in layers.compactMap(\.feedForward.experts) {
+            try require(
+                experts.usedCount <= experts.count,
+                "\(experts.usedCount) used experts of \(experts.count)", "at most as many as there are")
+            // An expert is a range of whole tiles of 16 rows.
+            try require(
+                experts.intermediateSize % 16 == 0 && hiddenSize % 16 == 0,
+                "experts of \(experts.intermediateSize) × \(hiddenSize)", "multiples of 16")
+        }
         for layer in layers {
             guard let rotary = layer.attention.rotary else { continue }
             try require(

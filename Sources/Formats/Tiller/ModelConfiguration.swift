@@ -8,6 +8,7 @@ package struct ModelConfiguration: Sendable, Equatable {
     package var family: String
     package var vocabularySize: Int
     package var hiddenSize: Int
+    /// The width of feed-forwards that are no mixture of experts.
     package var intermediateSize: Int
     package var headCount: Int
     package var keyValueHeadCount: Int
@@ -57,6 +58,11 @@ extension ModelConfiguration {
     package var querySize: Int { headCount * headSize }
     /// Rows of the key and value matrices.
     package var keyValueSize: Int { keyValueHeadCount * headSize }
+
+    /// The width of a layer's feed-forward, or of each of its experts.
+    package func intermediateSize(ofLayer layer: Int) -> Int {
+        layers[layer].feedForward.experts?.intermediateSize ?? intermediateSize
+    }
 
     /// The largest window of any layer; nil if a layer sees all tokens.
     package var largestWindow: Int? {

@@ -38,13 +38,15 @@ package enum TensorRole: UInt16, Sendable, CaseIterable {
 
     /// [1 × hiddenSize]
     case feedForwardNorm = 32
-    /// [intermediateSize × hiddenSize]
+    /// [intermediateSize × hiddenSize]; in a mixture the matrices of all experts, one below the other.
     case gate = 33
     case up = 34
-    /// [hiddenSize × intermediateSize]
+    /// [hiddenSize × intermediateSize]; in a mixture likewise.
     case down = 35
     /// [1 × hiddenSize]
     case postFeedForwardNorm = 36
+    /// [experts × hiddenSize]; absent without a mixture of experts.
+    case router = 37
 
     /// Whether the tensor has one row per token, stored in one piece or in segments of rows.
     package var isVocabulary: Bool { self == .tokenEmbedding || self == .output }
@@ -55,7 +57,8 @@ package enum TensorRole: UInt16, Sendable, CaseIterable {
     /// Whether the tensor is stored as plain Float32 (`TensorEncoding.vector`); all others are matrices in tiles.
     package var isVector: Bool {
         switch self {
-        case .tokenEmbedding, .output, .query, .key, .value, .attentionOutput, .gate, .up, .down: false
+        case .tokenEmbedding, .output, .query, .key, .value, .attentionOutput, .gate, .up, .down, .router:
+            false
         default: true
         }
     }
@@ -93,6 +96,7 @@ package enum TensorRole: UInt16, Sendable, CaseIterable {
         }
         guard let layer, model.layers.indices.contains(layer) else { return nil }
         let plan = model.layers[layer]
+        let experts = plan.feedForward.experts?.count ?? 1
         return switch self {
         case .query: (model.querySize, hidden)
         case .key, .value: (model.keyValueSize, hidden)
@@ -108,8 +112,9 @@ package enum TensorRole: UInt16, Sendable, CaseIterable {
             }
         case .attentionNorm, .feedForwardNorm: vector(hidden, if: plan.norms != .after)
         case .postAttentionNorm, .postFeedForwardNorm: vector(hidden, if: plan.norms != .before)
-        case .gate, .up: (model.intermediateSize, hidden)
-        case .down: (hidden, model.intermediateSize)
+        case .gate, .up: (experts * model.intermediateSize(ofLayer: layer), hidden)
+        case .down: (experts * hidden, model.intermediateSize(ofLayer: layer))
+        case .router: plan.feedForward.experts.map { ($0.count, hidden) }
         default: vector(hidden)
         }
     }

@@ -25,6 +25,26 @@ package struct GateScratch {
         gate = try AlignedBuffer(count: Self.capacity)
         up = try AlignedBuffer(count: Self.capacity)
     }
+
+    /// Runs `body` over blocks of tokens and tiles whose products fit these buffers.
+    func forBlocks(
+        of tokens: Range<Int>, _ tiles: Range<Int>,
+        _ body: (_ tokens: Range<Int>, _ tiles: Range<Int>) -> Void
+    ) {
+        let blockTokens = min(tokens.count, 128)
+        let blockTiles = max(2, Self.capacity / laneCount / max(blockTokens, 1) / 2 * 2)
+        var tile = tiles.lowerBound
+        while tile < tiles.upperBound {
+            let part = tile..<min(tile + blockTiles, tiles.upperBound)
+            var token = tokens.lowerBound
+            while token < tokens.upperBound {
+                let block = token..<min(token + blockTokens, tokens.upperBound)
+                body(block, part)
+                token = block.upperBound
+            }
+            tile = part.upperBound
+        }
+    }
 }
 
 extension Compute {
@@ -55,26 +75,19 @@ extension Compute {
             prefetching: tokenCount == 1 ? upcoming : nil
         ) { part, thread in
             let scratch = gateScratch[thread]
-            let blockTokens = min(tokenCount, 128)
-            let blockTiles = max(2, GateScratch.capacity / laneCount / max(blockTokens, 1) / 2 * 2)
-            var tile = part.lowerBound
-            while tile < part.upperBound {
-                let tiles = tile..<min(tile + blockTiles, part.upperBound)
-                var token = 0
-                while token < tokenCount {
-                    let tokens = token..<min(token + blockTokens, tokenCount)
-                    multiplyGated(gate, up, activation, x, tokens, tiles, scratch, output, form)
-                    token = tokens.upperBound
-                }
-                tile = tiles.upperBound
+            scratch.forBlocks(of: 0..<tokenCount, part) { tokens, tiles in
+                multiplyGated(gate, up, activation, x, tokens, tiles, scratch, output, form)
             }
         }
     }
 
-    private func multiplyGated(
+    /// Computes some rows of both matrices for some tokens, on the calling thread.
+    ///
+    /// - firstOutputRow: the row of the matrices that belongs to the output's first column.
+    func multiplyGated(
         _ gate: WeightMatrix, _ up: WeightMatrix, _ activation: GateActivation, _ x: Activations,
         _ tokens: Range<Int>, _ tiles: Range<Int>, _ scratch: GateScratch, _ output: Activations,
-        _ form: ActivationForm
+        _ form: ActivationForm, firstOutputRow: Int = 0
     ) {
         let firstRow = tiles.lowerBound * laneCount
         let rowCount = min(tiles.upperBound * laneCount, gate.rows) - firstRow
@@ -87,7 +100,7 @@ extension Compute {
             case .geluTanh: table.gateGeluTanh
             }
         var a = scratch.gate.baseAddress, b = scratch.up.baseAddress
-        var offset = tokens.lowerBound * output.columns + firstRow
+        var offset = tokens.lowerBound * output.columns + firstRow - firstOutputRow
         let values = output.values.baseAddress
         let groups = form == .codes ? output.groups?.baseAddress : nil
         for _ in tokens {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Granite 3 and 4, dense: a Llama with four scalars, on embeddings, attention scores, residual updates and logits. Granite 4
+// Granite 3 and 4: a Llama with four scalars, on embeddings, attention scores, residual updates and logits. Granite 4
 // folders use the layout of its hybrids: they may state that all layers are attention layers, and store gate and up in one
-// matrix.
+// matrix. Granite 3's mixtures of experts have the same scalars.
 
 import Formats
 
@@ -12,9 +12,15 @@ enum Granite: ModelFamily {
     static let interleavesHeadsInGGUF = true
 
     static func configuration(gguf parameters: GGUFParameters) throws -> ModelConfiguration {
+        try configuration(gguf: parameters, Self.self)
+    }
+
+    fileprivate static func configuration(
+        gguf parameters: GGUFParameters, _ family: any ModelFamily.Type, meant: Set<String> = []
+    ) throws -> ModelConfiguration {
+        let scalars = ["attention.scale", "embedding_scale", "residual_scale", "logit_scale"]
         var configuration = try parameters.uniform(
-            Self.self,
-            meant: ["attention.scale", "embedding_scale", "residual_scale", "logit_scale", "ssm.state_size"])
+            family, meant: meant.union(scalars + ["ssm.state_size"]))
         // The converter for hybrids writes this for their dense models (NoPE), too.
         if parameters.metadata["\(parameters.name).rope.scaling.finetuned"]?.bool == false {
             configuration.forEachLayer { $0.attention.rotary = nil }
@@ -52,6 +58,54 @@ enum Granite: ModelFamily {
         configuration.forEachLayer {
             $0.attention.scale = attention ?? $0.attention.scale
             $0.residualScale = residual
+        }
+    }
+}
+
+/// Granite 3 with mixtures of experts. A folder stacks the experts, each with gate and up in one matrix.
+enum GraniteMoE: ModelFamily {
+    static let name = "granitemoe"
+    static let architectures = ["granitemoe"]
+    static let modelTypes = ["granitemoe"]
+    static let interleavesHeadsInGGUF = true
+
+    static func configuration(gguf parameters: GGUFParameters) throws -> ModelConfiguration {
+        var configuration = try Granite.configuration(
+            gguf: parameters, Self.self, meant: ["expert_count"])
+        let experts = try parameters.experts(sizeKey: "feed_forward_length", normalizesWeights: true)
+        configuration.forEachLayer { $0.feedForward.experts = experts }
+        return configuration
+    }
+
+    static func configuration(folder parameters: HuggingFaceParameters) throws -> ModelConfiguration {
+        var configuration = try parameters.uniform(Self.self)
+        try Granite.setScalars(in: &configuration, parameters.text)
+        let experts = try parameters.experts(
+            countKeys: ["num_local_experts"], sizeKey: "intermediate_size",
+            defaults: ["num_local_experts": 8, "num_experts_per_tok": 2], normalizesWeights: true)
+        configuration.forEachLayer { $0.feedForward.experts = experts }
+        return configuration
+    }
+
+    static func place(
+        of role: TensorRole, in format: SourceFormat, _ configuration: ModelConfiguration
+    ) -> TensorPlace {
+        role == .router && format == .folder
+            ? TensorPlace("block_sparse_moe.router.layer.weight")
+            : usualPlace(of: role, in: format, configuration)
+    }
+
+    static func expertPlaces(
+        of role: TensorRole, in format: SourceFormat, _ experts: LayerPlan.FeedForward.Experts
+    ) -> [TensorPlace] {
+        guard format == .folder else {
+            return usualExpertPlaces(of: role, in: format, expertCount: experts.count)
+        }
+        guard role != .down else { return [TensorPlace("block_sparse_moe.output_linear.weight")] }
+        let size = experts.intermediateSize
+        return (0..<experts.count).map { expert in
+            let first = (2 * expert + (role == .up ? 1 : 0)) * size
+            return TensorPlace("block_sparse_moe.input_linear.weight", rows: first..<first + size)
         }
     }
 }
@@ -100,5 +154,6 @@ enum Granite4: ModelFamily {
 @section("tiller_families") @used
 private let entry: ModelFamilies.Entry = {
     ModelFamilies.add(Granite.self, to: $0)
+    ModelFamilies.add(GraniteMoE.self, to: $0)
     ModelFamilies.add(Granite4.self, to: $0)
 }

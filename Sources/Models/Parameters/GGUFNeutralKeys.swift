@@ -22,6 +22,11 @@ package enum GGUFNeutralKeys {
         "rope.dimension_sections": [0],
         // The residual stream, layers and head
         "embedding_scale": [0, 1], "residual_scale": [0, 1], "logit_scale": [0, 1],
+        // Mixtures of experts: a softmax over all experts, each with the same standing
+        "expert_shared_count": [0],
+        "expert_chunk_feed_forward_length": [0], "expert_group_count": [0, 1],
+        "expert_group_used_count": [0, 1], "expert_weights_scale": [0, 1], "expert_gating_func": [0, 1],
+        "experts_per_group": [0, 1], "moe_every_n_layers": [0, 1], "moe_latent_size": [0],
         "router_logit_softcapping": [0], "swiglu_clamp_exp": [0], "swiglu_clamp_shexp": [0],
         "use_parallel_residual": [0], "swin_norm": [0], "nextn_predict_layers": [0],
         "leading_dense_block_count": [0], "interleave_moe_layer_step": [0], "num_loops": [0, 1],

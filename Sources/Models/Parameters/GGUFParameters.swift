@@ -26,10 +26,7 @@ package struct GGUFParameters {
     ///
     /// - Throws: `ConversionError` for unsupported families and missing numbers.
     package func configuration(_ family: any ModelFamily.Type) throws -> ModelConfiguration {
-        if let experts = try? optionalInteger("expert_count"), experts > 0 {
-            throw ConversionError("mixtures of experts are not supported (\(experts) experts)")
-        }
-        return try family.configuration(gguf: self)
+        try family.configuration(gguf: self)
     }
 
     /// The settings that most families share: identical layers, RoPE over whole heads, SiLU, biases where their tensors exist.
@@ -51,6 +48,9 @@ package struct GGUFParameters {
         try requireUniformHeads(headSize: headSize, rotatesPartially: rotatesPartially)
         try requireCausalAttention()
         try GGUFNeutralKeys.check(metadata, architecture: name, except: meant)
+        if !meant.contains("expert_count"), let count = try optionalInteger("expert_count"), count > 0 {
+            throw refusal("expert_count", "\(count)", expected: "0: this family has no mixture of experts")
+        }
         let layerCount = try integer("block_count", in: 1...1024)
         let rotatedSize =
             rotatesPartially ? try optionalInteger("rope.dimension_count") ?? headSize : headSize
