@@ -120,6 +120,18 @@ package struct SourceTensor: Sendable {
             columns: parts[0].columns, storage: .stacked(parts), bytes: ByteView(copying: []))
     }
 
+    /// The same numbers in one row.
+    ///
+    /// - Throws: `ConversionError` unless they lie side by side as plain numbers.
+    func flattened() throws -> SourceTensor {
+        guard case .blocks(let type) = storage, type.byteCount(elements: 1) != nil else {
+            throw ConversionError("tensor \(name) is quantized, expected plain numbers")
+        }
+        return SourceTensor(
+            name: name, role: role, layer: layer, rows: 1, columns: elementCount, storage: storage,
+            bytes: bytes)
+    }
+
     /// Some rows of a tensor that stores several as one; nil means all.
     ///
     /// - Throws: `ConversionError` if it has no such rows.

@@ -129,8 +129,9 @@ public struct Benchmark {
 
     /// Bytes that a token at a position reads: each matrix once, and the cache positions that each layer attends to.
     private func byteCountPerToken(at position: Int, _ state: SequenceState) -> Int {
-        zip(engine.model.blocks, state.layers).reduce(engine.model.bytesPerToken) { sum, layer in
-            sum + min(position, layer.0.attention.plan.window ?? .max) * layer.1.bytesPerPosition
+        zip(engine.model.blocks, state.caches).reduce(engine.model.bytesPerToken) { sum, layer in
+            guard let attention = layer.0.attention, let cache = layer.1 else { return sum }
+            return sum + min(position, attention.plan.window ?? .max) * cache.bytesPerPosition
         }
     }
 

@@ -55,6 +55,9 @@ package func usualPlace(
         case .up: ("ffn_up.weight", "mlp.up_proj.weight")
         case .down: ("ffn_down.weight", "mlp.down_proj.weight")
         case .router: ("ffn_gate_inp.weight", "mlp.gate.weight")
+        case .convolutionInput: ("shortconv.in_proj.weight", "conv.in_proj.weight")
+        case .convolution: ("shortconv.conv.weight", "conv.conv.weight")
+        case .convolutionOutput: ("shortconv.out_proj.weight", "conv.out_proj.weight")
         case .postFeedForwardNorm: ("post_ffw_norm.weight", "post_feedforward_layernorm.weight")
         }
     return TensorPlace(format == .gguf ? gguf : folder)
@@ -93,7 +96,8 @@ extension ModelFamily {
 extension TensorRole {
     /// The order in which a layer's tensors are written.
     private static let order: [TensorRole] = [
-        .attentionNorm, .query, .key, .value, .attentionOutput, .feedForwardNorm, .router, .gate, .up,
+        .attentionNorm, .query, .key, .value, .attentionOutput, .convolutionInput, .convolution,
+        .convolutionOutput, .feedForwardNorm, .router, .gate, .up,
         .down, .queryBias, .keyBias, .valueBias, .attentionOutputBias, .queryNorm, .keyNorm,
         .postAttentionNorm,
         .postFeedForwardNorm,

@@ -136,7 +136,8 @@ public final class Engine: Sendable {
         let headSize = file.manifest.configuration.headSize
         let hasGroups = headSize % TensorEncoding.groupSize == 0
         guard let wanted else {
-            if file.tensorIndex[.query, 0]?.encoding == .float32 { return .float32 }
+            let query = file.tensorIndex.entries.first { $0.role == .query }
+            if query?.encoding == .float32 { return .float32 }
             return hasGroups ? .int8 : .float16
         }
         guard wanted != .int8 || hasGroups else {

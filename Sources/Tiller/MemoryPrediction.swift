@@ -37,7 +37,8 @@ package struct MemoryPrediction: Sendable {
                 threadCount: threadCount ?? Processor.ownCoreCount,
                 separatesBiases: encoding != .float32
                     && configuration.layers.contains {
-                        $0.attention.hasBias && $0.attention.queryKeyNorm == nil && $0.norms != .after
+                        $0.attention?.hasBias == true && $0.attention?.queryKeyNorm == nil
+                            && $0.norms != .after
                     })
             + Session.byteCount(
                 contextLength: contextLength, vocabularySize: configuration.vocabularySize)

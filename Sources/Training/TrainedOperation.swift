@@ -45,6 +45,14 @@ struct OperationMaker {
         -> SteeringProfile
     {
         guard options.operation != .add else { return profile }
+        let plans = engine.model.configuration.layers
+        if options.operation == .headAdd,
+            let layer = choice.layers.first(where: { plans[$0].attention == nil })
+        {
+            let others = plans.indices.filter { plans[$0].attention != nil }
+            throw .invalidOption(
+                "layer \(layer) has no attention heads for 'head-add'; the layers \(others) have some")
+        }
         var (operations, vectors): ([SteeringProfile.Operation], [[Float]]) = ([], [])
         let wide = options.operation == .headAdd ? try read(heads()) : nil
         for (index, (layer, direction)) in zip(choice.layers, profile.vectors).enumerated() {

@@ -10,6 +10,8 @@ struct BatchSegment {
     let state: SequenceState
     let evaluation: ForwardOptions
     let rows: Range<Int>
+    /// Whether a message begins or ends with these rows: a sequence with recurrent layers can be cut back to there.
+    var beginsMessage = false, endsMessage = false
 
     var place: SteeringPlace {
         SteeringPlace(

@@ -48,10 +48,29 @@ package final class BlockWeights: Sendable {
         var takesValues: Bool { gate.inputForm == .values || up.inputForm == .values }
     }
 
-    package let attention: Attention
+    /// A short convolution of the residual stream, gated before and after.
+    package struct Convolution: Sendable {
+        package let norm: WeightVector?
+        /// [3 · hiddenSize × hiddenSize]: B, C and x.
+        package let input: WeightMatrix
+        /// [hiddenSize × hiddenSize]
+        package let output: WeightMatrix
+        /// The weights by token, the oldest first [width × hiddenSize].
+        let kernel: [Float]
+        package let postNorm: WeightVector?
+        package let plan: LayerPlan.ShortConvolution
+    }
+
+    /// Nil in a layer with another mixer.
+    package let attention: Attention?
+    /// Likewise.
+    package let convolution: Convolution?
     package let feedForward: FeedForward
     /// Factor on the updates that attention and feed-forward add to the residual stream.
     let residualScale: Float
+    /// The weights that the block reads first.
+    let first: PrefetchHint
+    private let mixerByteCount: Int
     /// The weights to prefetch during the block's products.
     let prefetch: PrefetchOrder
 
@@ -64,7 +83,19 @@ package final class BlockWeights: Sendable {
         next: PrefetchHint?
     ) throws(FormatError) {
         let plan = configuration.layers[layer]
-        attention = try Attention(layer, of: tensors, configuration, rotaries)
+        let output: WeightMatrix
+        switch plan.mixer {
+        case .attention(let plan):
+            let own = try Attention(layer, plan, of: tensors, configuration, rotaries)
+            (attention, convolution) = (own, nil)
+            (first, output) = (PrefetchHint(own.query, own.key, own.value), own.output)
+            mixerByteCount = [own.query, own.key, own.value, own.output].reduce(0) { $0 + $1.byteCount }
+        case .convolution(let plan):
+            let own = try Convolution(layer, plan, of: tensors, configuration)
+            (attention, convolution) = (nil, own)
+            (first, output) = (PrefetchHint(own.input), own.output)
+            mixerByteCount = own.input.byteCount + own.output.byteCount
+        }
         feedForward = FeedForward(
             norm: tensors.optionalVector(.feedForwardNorm, layer), gate: try tensors.matrix(.gate, layer),
             up: try tensors.matrix(.up, layer), down: try tensors.matrix(.down, layer),
@@ -72,26 +103,26 @@ package final class BlockWeights: Sendable {
             postNorm: tensors.optionalVector(.postFeedForwardNorm, layer), plan: plan.feedForward)
         residualScale = plan.residualScale
         prefetch = PrefetchOrder(
-            attentionOutput: PrefetchHint(attention.output),
+            mixerOutput: PrefetchHint(output),
             gate: PrefetchHint(feedForward.router ?? feedForward.gate),
             down: PrefetchHint(feedForward.down), next: next)
     }
 
     /// Bytes of the weights that one token reads: of a mixture those of the experts used.
     var bytesPerToken: Int {
-        let dense = [attention.query, attention.key, attention.value, attention.output]
         let wide = [feedForward.gate, feedForward.up, feedForward.down].reduce(0) { $0 + $1.byteCount }
         let experts = feedForward.plan.experts
-        return dense.reduce(feedForward.router?.byteCount ?? 0) { $0 + $1.byteCount }
+        return mixerByteCount + (feedForward.router?.byteCount ?? 0)
             + wide * (experts?.usedCount ?? 1) / (experts?.count ?? 1)
     }
 }
 
 extension BlockWeights.Attention {
     fileprivate init(
-        _ layer: Int, of tensors: TensorViews, _ configuration: ModelConfiguration, _ rotaries: [Rotary]
+        _ layer: Int, _ plan: LayerPlan.Attention, of tensors: TensorViews,
+        _ configuration: ModelConfiguration, _ rotaries: [Rotary]
     ) throws(FormatError) {
-        plan = configuration.layers[layer].attention
+        self.plan = plan
         rotary = plan.rotary.map { rotaries[$0] }
         norm = tensors.optionalVector(.attentionNorm, layer)
         query = try tensors.matrix(.query, layer)
@@ -116,15 +147,26 @@ extension BlockWeights.Attention {
     }
 }
 
-extension BlockWeights {
-    /// The weights that the block reads first.
-    var first: PrefetchHint { PrefetchHint(attention.query, attention.key, attention.value) }
+extension BlockWeights.Convolution {
+    fileprivate init(
+        _ layer: Int, _ plan: LayerPlan.ShortConvolution, of tensors: TensorViews,
+        _ configuration: ModelConfiguration
+    ) throws(FormatError) {
+        self.plan = plan
+        norm = tensors.optionalVector(.attentionNorm, layer)
+        input = try tensors.matrix(.convolutionInput, layer)
+        output = try tensors.matrix(.convolutionOutput, layer)
+        postNorm = tensors.optionalVector(.postAttentionNorm, layer)
+        let (weights, width) = (try tensors.vector(.convolution, layer), plan.width)
+        let channels = configuration.hiddenSize
+        kernel = (0..<width * channels).map { weights.baseAddress[$0 % channels * width + $0 / channels] }
+    }
 }
 
 /// The weights that follow each product of a block: idle threads prefetch them.
 struct PrefetchOrder: Sendable {
-    /// After queries, keys and values, and after attention's scores.
-    let attentionOutput: PrefetchHint
+    /// After a mixer's first matrices, and after attention's scores.
+    let mixerOutput: PrefetchHint
     /// The router in a mixture of experts.
     let gate: PrefetchHint
     let down: PrefetchHint

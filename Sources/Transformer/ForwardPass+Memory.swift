@@ -42,7 +42,7 @@ extension ForwardPass {
     ) throws(AllocationError) {
         // A quantized cache holds keys without their large biases.
         let separatesBiases =
-            cache != .float32 && model.blocks.contains { $0.attention.separateKeyBias != nil }
+            cache != .float32 && model.blocks.contains { $0.attention?.separateKeyBias != nil }
         let attention = Self.attentionMemory(
             model.configuration, contextLength: contextLength, separatesBiases: separatesBiases,
             batchSize: batchSize)

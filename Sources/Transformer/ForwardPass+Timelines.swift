@@ -26,7 +26,12 @@ extension ForwardPass {
             let batch = UnsafeBufferPointer(rebasing: tokens[start..<start + count])
             var part = evaluation
             part.firstPosition += start
-            let segments = BatchSegments(BatchSegment(state: state, evaluation: part, rows: 0..<count))
+            // Generated tokens come one by one.
+            let segments = BatchSegments(
+                BatchSegment(
+                    state: state, evaluation: part, rows: 0..<count,
+                    beginsMessage: start == 0 && tokens.count > 1,
+                    endsMessage: start + count == tokens.count && tokens.count > 1))
             let isDone = compute.exclusively {
                 guard runLayers(batch, segments, while: shouldContinue) else { return false }
                 switch request {
@@ -72,7 +77,8 @@ extension ForwardPass {
                 segments.append(
                     BatchSegment(
                         state: part.state, evaluation: evaluation,
-                        rows: tokens.count..<tokens.count + count))
+                        rows: tokens.count..<tokens.count + count, beginsMessage: start == 0,
+                        endsMessage: start + count == part.tokens.count))
                 tokens += part.tokens.dropFirst(start).prefix(count)
                 places += (start..<start + count).map { (index, $0) }
                 start += count

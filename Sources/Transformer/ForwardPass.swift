@@ -46,28 +46,36 @@ package final class ForwardPass: @unchecked Sendable {
         compute.embed(
             tokens, from: model.tokenEmbedding, scale: model.configuration.embeddingScale,
             into: scratch.hidden)
+        segments.forEach { $0.state.begin($0.positions, isMessage: $0.beginsMessage) }
         for (layer, block) in model.blocks.enumerated() {
             guard shouldContinue() else { return false }
-            attention(block, layer: layer, segments)
+            if let attention = block.attention {
+                self.attention(block, attention, layer: layer, segments)
+            } else if let convolution = block.convolution {
+                convolve(block, convolution, layer: layer, segments)
+            }
             feedForward(block, layer: layer, segments)
             tapStream(layer: layer, segments)
             streamed?.evict(after: layer)
         }
         tapHeadInput(segments)
+        segments.forEach { $0.state.end($0.positions, isMessage: $0.endsMessage) }
         if tokens.count == batchSize { hasFilledScratch = true }
         return true
     }
 
     /// hidden += scale · after(W_O · attend(W_Q · x, W_K · x, W_V · x)), x = before(hidden)
-    private func attention(_ block: BlockWeights, layer: Int, _ segments: BatchSegments) {
-        let (weights, tokenCount) = (block.attention, segments.tokenCount)
+    private func attention(
+        _ block: BlockWeights, _ weights: BlockWeights.Attention, layer: Int, _ segments: BatchSegments
+    ) {
+        let tokenCount = segments.tokenCount
         normalize(weights.norm, tokenCount, quantizing: weights.takesCodes)
         tap(.attention(layer), scratch.normalized, .values, segments)
         compute.multiply(
             Projection(weights.query, into: scratch.query), Projection(weights.key, into: scratch.key),
             Projection(weights.value, into: scratch.value), by: scratch.normalized, tokenCount: tokenCount,
-            prefetching: block.prefetch.attentionOutput)
-        segments.forEach { attend(block, layer: layer, $0) }
+            prefetching: block.prefetch.mixerOutput)
+        segments.forEach { attend(block, weights, layer: layer, $0) }
         tap(.outputProjection(layer), scratch.attentionOutput, weights.output.inputForm, segments)
         compute.multiply(
             Projection(weights.output, into: scratch.update), by: scratch.attentionOutput,
@@ -79,8 +87,13 @@ package final class ForwardPass: @unchecked Sendable {
     }
 
     /// Appends a timeline's keys and values to its KV cache, and lets its queries attend to the cached positions.
-    private func attend(_ block: BlockWeights, layer: Int, _ segment: BatchSegment) {
-        let (weights, cache, count) = (block.attention, segment.state.layers[layer], segment.rows.count)
+    private func attend(
+        _ block: BlockWeights, _ weights: BlockWeights.Attention, layer: Int, _ segment: BatchSegment
+    ) {
+        guard let cache = segment.state.caches[layer] else {
+            preconditionFailure("ForwardPass: attention without keys and values")
+        }
+        let count = segment.rows.count
         let angles = weights.rotary.map {
             compute.angles($0.table(contextLength: cache.capacity), segment.positions)
         }
@@ -102,7 +115,7 @@ package final class ForwardPass: @unchecked Sendable {
             headCount: model.configuration.headCount, scale: weights.plan.scale, window: weights.plan.window,
             softcap: weights.plan.softcap, keyBias: separateBias, firstRow: firstRow,
             into: scratch.attentionOutput, form: isTapped ? .values : weights.output.inputForm,
-            prefetching: block.prefetch.attentionOutput)
+            prefetching: block.prefetch.mixerOutput)
         if isTapped { tapHeads(layer: layer, weights, segment) }
     }
 
@@ -166,7 +179,7 @@ package final class ForwardPass: @unchecked Sendable {
     }
 
     /// normalized = RMSNorm(hidden), or hidden itself without a norm, in both forms where the following matrices read codes.
-    private func normalize(_ norm: WeightVector?, _ tokenCount: Int, quantizing: Bool) {
+    func normalize(_ norm: WeightVector?, _ tokenCount: Int, quantizing: Bool) {
         let (hidden, normalized) = (scratch.hidden, scratch.normalized)
         compute.forTokens(tokenCount, elementCount: 4 * normalized.columns) { rows in
             if let norm {
@@ -180,7 +193,7 @@ package final class ForwardPass: @unchecked Sendable {
     }
 
     /// Adds the update of attention or feed-forward to the residual stream, after its bias, its post norm and its steering.
-    private func addUpdate(
+    func addUpdate(
         bias: WeightVector?, norm: WeightVector?, scale: Float, _ site: SteeringProfile.Site, layer: Int,
         _ segments: BatchSegments
     ) {

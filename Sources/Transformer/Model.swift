@@ -72,7 +72,7 @@ package final class Model: Sendable {
 
     /// The rotary tables for a context of this length.
     func rotaryTables(contextLength: Int) -> [RotaryTable] {
-        Set(configuration.layers.compactMap(\.attention.rotary)).sorted().map {
+        Set(configuration.layers.compactMap { $0.attention?.rotary }).sorted().map {
             rotaries[$0].table(contextLength: contextLength)
         }
     }

@@ -28,6 +28,8 @@ final class Scratch {
     /// act(W_gate · x) ⊙ W_up · x [batch × intermediateSize].
     let intermediate: Activations
     private let mixtures: [MixtureScratch]
+    /// Nil where all layers have attention.
+    let convolution: ConvolutionScratch?
     let headInput: AlignedBuffer<Float>
     let headNormalized: Activations
     /// Logits of some rows [headRows × vocabularySize], for requests of all logits, which generation never makes.
@@ -50,6 +52,9 @@ final class Scratch {
                 try MixtureScratch(experts, hiddenSize: widths.hidden, batchSize: batchSize))
         }
         self.mixtures = mixtures
+        convolution =
+            configuration.recurrentLayerCount > 0
+            ? try ConvolutionScratch(hiddenSize: widths.hidden, batchSize: batchSize) : nil
         headInput = try AlignedBuffer(count: Self.headRows * widths.hidden)
         headNormalized = try Activations(capacity: Self.headRows, columns: widths.hidden)
     }
@@ -88,6 +93,9 @@ final class Scratch {
                         $1, hiddenSize: widths.hidden, batchSize: batchSize, form: form)
             }
             + activations(widths.hidden, rows: headRows, values: true)
+            + (configuration.recurrentLayerCount > 0
+                ? ConvolutionScratch.byteCount(hiddenSize: widths.hidden, batchSize: batchSize, form: form)
+                : 0)
     }
 
     /// The memory for a mixture of experts of these sizes.
@@ -103,6 +111,7 @@ final class Scratch {
             + attentionOutput.byteCount(values: !codes, codes: codes)
             + (hasDense ? intermediate.byteCount(values: !codes, codes: codes) : 0)
             + mixtures.reduce(0) { $0 + $1.allocatedByteCount(form: form) }
+            + (convolution?.allocatedByteCount(form: form) ?? 0)
             + headNormalized.byteCount(values: true, codes: codes)
     }
 
@@ -114,6 +123,7 @@ final class Scratch {
         value.release(after: value.count / batchSize)
         for activations in [normalized, attentionOutput, intermediate] { activations.release(after: 1) }
         for mixture in mixtures { mixture.release() }
+        convolution?.release()
     }
 
     /// Allocates room for the logits of some rows.

@@ -14,8 +14,10 @@ package final class SequenceState: Sendable {
     package let capacity: Int
     /// How keys and values are stored.
     package let encoding: CacheEncoding
-    /// The keys and values of each layer's attention.
-    package let layers: [KeyValueCache]
+    /// The keys and values of each layer's attention; nil in a layer with another mixer.
+    package let caches: [KeyValueCache?]
+    /// The state of all other layers; nil if there are none.
+    private let recurrent: RecurrentState?
 
     /// - Throws: `AllocationError`.
     /// - Precondition: the capacity is positive, and the encoding accepts the model's head size.
@@ -23,18 +25,30 @@ package final class SequenceState: Sendable {
         _ configuration: ModelConfiguration, capacity: Int, encoding: CacheEncoding
     ) throws(AllocationError) {
         (self.capacity, self.encoding) = (capacity, encoding)
-        var layers: [KeyValueCache] = []
-        for _ in configuration.layers {
-            layers.append(
-                try KeyValueCache(
-                    keyValueHeadCount: configuration.keyValueHeadCount, headSize: configuration.headSize,
-                    capacity: capacity, encoding: encoding))
+        var caches: [KeyValueCache?] = []
+        for layer in configuration.layers {
+            caches.append(
+                layer.attention == nil
+                    ? nil
+                    : try KeyValueCache(
+                        keyValueHeadCount: configuration.keyValueHeadCount, headSize: configuration.headSize,
+                        capacity: capacity, encoding: encoding))
         }
-        self.layers = layers
+        self.caches = caches
+        recurrent =
+            configuration.recurrentLayerCount > 0 ? try RecurrentState(sizes: Self.sizes(configuration)) : nil
     }
 
-    private init(layers: [KeyValueCache], of other: SequenceState) {
-        (capacity, encoding, self.layers) = (other.capacity, other.encoding, layers)
+    private init(caches: [KeyValueCache?], recurrent: RecurrentState?, of other: SequenceState) {
+        (capacity, encoding, self.caches) = (other.capacity, other.encoding, caches)
+        self.recurrent = recurrent
+    }
+
+    /// Floats that each layer remembers besides keys and values.
+    private static func sizes(_ configuration: ModelConfiguration) -> [Int] {
+        configuration.layers.map { layer in
+            layer.convolution.map { ($0.width - 1) * configuration.hiddenSize } ?? 0
+        }
     }
 
     /// Bytes of a full state; `Int.max` on overflow.
@@ -42,27 +56,54 @@ package final class SequenceState: Sendable {
     package static func byteCount(
         _ configuration: ModelConfiguration, capacity: Int, encoding: CacheEncoding
     ) -> Int {
-        KeyValueCache.byteCount(
+        let caches = KeyValueCache.byteCount(
             keyValueHeadCount: configuration.keyValueHeadCount, headSize: configuration.headSize,
             capacity: capacity, encoding: encoding
-        ).saturatingProduct(configuration.layerCount)
+        ).saturatingProduct(configuration.layerCount - configuration.recurrentLayerCount)
+        guard configuration.recurrentLayerCount > 0 else { return caches }
+        let recurrent = RecurrentState.byteCount(elementCount: sizes(configuration).reduce(0, +))
+        let (sum, overflow) = caches.addingReportingOverflow(recurrent)
+        return overflow ? .max : sum
     }
 
-    package var allocatedByteCount: Int { layers.reduce(0) { $0 + $1.allocatedByteCount } }
+    package var allocatedByteCount: Int {
+        caches.reduce(recurrent?.allocatedByteCount ?? 0) { $0 + ($1?.allocatedByteCount ?? 0) }
+    }
 
-    /// How far this state can go back when its first `count` positions are wanted: every layer remembers each position by itself,
-    /// so that any prefix is as good as a sequence that ended there.
+    /// How far this state can go back when its first `count` positions are wanted. Keys and values remember each position by
+    /// themselves, so that any prefix is as good as a sequence that ended there; recurrent layers go back to a copy.
     ///
     /// - Returns: the positions that stay valid; the sequence is computed anew from there.
-    package func truncate(to count: Int) -> Int { count }
+    package func truncate(to count: Int) -> Int { recurrent?.truncate(to: count) ?? count }
+
+    /// What a recurrent layer remembers.
+    /// - Precondition: the layer is recurrent.
+    func numbers(ofLayer layer: Int) -> UnsafeMutableBufferPointer<Float> {
+        guard let recurrent else { preconditionFailure("SequenceState: no layer is recurrent") }
+        return recurrent.numbers(ofLayer: layer)
+    }
+
+    /// Begins a batch of tokens at these positions.
+    ///
+    /// - Parameter isMessage: whether a message begins here, to whose beginning the sequence may be cut back.
+    func begin(_ positions: Range<Int>, isMessage: Bool) {
+        recurrent?.begin(at: positions.lowerBound, keepsCopy: isMessage)
+    }
+
+    /// Ends a batch of tokens.
+    ///
+    /// - Parameter isMessage: whether a message ends here.
+    func end(_ positions: Range<Int>, isMessage: Bool) {
+        recurrent?.end(at: positions.upperBound, keepsCopy: isMessage)
+    }
 
     /// An independent state with the same first `prefix` positions; the others are empty.
     /// - Throws: `AllocationError`.
-    /// - Precondition: 0 ≤ prefix ≤ capacity.
+    /// - Precondition: 0 ≤ prefix ≤ capacity; recurrent layers are at this position.
     package func fork(prefix: Int) throws(AllocationError) -> SequenceState {
-        var copies: [KeyValueCache] = []
-        for layer in layers { copies.append(try layer.copy(prefix: prefix)) }
-        return SequenceState(layers: copies, of: self)
+        var copies: [KeyValueCache?] = []
+        for cache in caches { copies.append(try cache?.copy(prefix: prefix)) }
+        return SequenceState(caches: copies, recurrent: try recurrent?.fork(prefix: prefix), of: self)
     }
 }
 
@@ -70,25 +111,30 @@ package final class SequenceState: Sendable {
 
 extension SequenceState {
     /// Whether a snapshot ends with the exponents of numbers beyond the encoding's range.
-    package var hasExponents: Bool { layers.contains(where: \.hasExponents) }
+    package var hasExponents: Bool { caches.contains { $0?.hasExponents == true } }
 
     /// Bytes of a snapshot of the first positions.
     /// - Precondition: 0 ≤ prefix ≤ capacity.
     package func snapshotByteCount(prefix: Int, exponents: Bool) -> Int {
-        layers.reduce(0) {
+        caches.compactMap(\.self).reduce(recurrent?.snapshotByteCount ?? 0) {
             $0 + $1.snapshotByteCount(prefix: prefix) + (exponents ? $1.exponentByteCount(prefix: prefix) : 0)
         }
     }
 
-    /// Passes the bytes of the first positions to `body`, layer after layer; then their exponents, if there are any.
-    /// - Precondition: 0 ≤ prefix ≤ capacity.
+    /// Passes the bytes of the first positions to `body`: keys and values layer after layer, then the recurrent layers' state, then
+    /// exponents, if there are any.
+    /// - Precondition: 0 ≤ prefix ≤ capacity; recurrent layers are at this position.
     package func readSnapshot(prefix: Int, _ body: (UnsafeRawBufferPointer) throws -> Void) rethrows {
-        for layer in layers {
-            for part in layer.parts(prefix: prefix) { try body(UnsafeRawBufferPointer(part)) }
+        for cache in caches.compactMap(\.self) {
+            for part in cache.parts(prefix: prefix) { try body(UnsafeRawBufferPointer(part)) }
+        }
+        if let recurrent {
+            precondition(recurrent.position == prefix, "SequenceState: recurrent layers are elsewhere")
+            try body(recurrent.bytes)
         }
         guard hasExponents else { return }
-        for layer in layers {
-            for part in layer.exponentParts(prefix: prefix) { try body(UnsafeRawBufferPointer(part)) }
+        for cache in caches.compactMap(\.self) {
+            for part in cache.exponentParts(prefix: prefix) { try body(UnsafeRawBufferPointer(part)) }
         }
     }
 
@@ -106,13 +152,14 @@ extension SequenceState {
             defer { position += count }
             return UnsafeRawBufferPointer(rebasing: bytes[position..<position + count])
         }
-        for layer in layers {
-            let numbers = take(layer.snapshotByteCount(prefix: prefix), at: &position)
+        for cache in caches.compactMap(\.self) {
+            let numbers = take(cache.snapshotByteCount(prefix: prefix), at: &position)
             let exponents =
                 bytes.count == all
-                ? take(layer.exponentByteCount(prefix: prefix), at: &exponentPosition) : nil
-            guard layer.restore(prefix: prefix, from: numbers, exponents: exponents) else { return false }
+                ? take(cache.exponentByteCount(prefix: prefix), at: &exponentPosition) : nil
+            guard cache.restore(prefix: prefix, from: numbers, exponents: exponents) else { return false }
         }
-        return true
+        guard let recurrent else { return true }
+        return recurrent.restore(prefix: prefix, from: take(recurrent.snapshotByteCount, at: &position))
     }
 }

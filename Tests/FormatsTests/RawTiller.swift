@@ -114,7 +114,7 @@ func exerciseModel(_ bytes: [UInt8]) throws(FormatError) -> Int {
         sum &+= Int(bytes[0]) &+ Int(bytes[bytes.count - 1]) &+ bytes.count
     }
     let model = file.manifest.configuration
-    sum &+= model.layers.count { $0.attention.window != nil }
+    sum &+= model.layers.count { $0.attention?.window != nil }
     sum &+=
         file.manifest.json.serialized().utf8.count &+ file.deadByteCount
         &+ (file.chatTemplate?.utf8.count ?? 0)

@@ -154,7 +154,7 @@ struct TillerFileTests {
             ),
             feedForward: .init(activation: .geluTanh), norms: .both, residualScale: 0.22)
         model.layers = [plain, plain, other]
-        other.attention.rotary = 1
+        other.attention?.rotary = 1
         model.layers += [other, plain]
         model.logitScale = 0.125
         let json = model.json
@@ -175,7 +175,7 @@ struct TillerFileTests {
             for norm: LayerPlan.QueryKeyNorm? in [nil, .perHead, .whole] {
                 var changed = model
                 changed.layers[2].norms = norms
-                changed.layers[2].attention.queryKeyNorm = norm
+                changed.layers[2].attention?.queryKeyNorm = norm
                 #expect(try ModelConfiguration(JSON.parse(changed.json.serialized())) == changed)
             }
         }
@@ -192,7 +192,7 @@ struct TillerFileTests {
         #expect(!usual.contains("hasPreNorms") && !usual.contains("normSpansHeads"))
         model.forEachLayer {
             $0.norms = .after
-            $0.attention.queryKeyNorm = .whole
+            $0.attention?.queryKeyNorm = .whole
         }
         let layer = model.json["layers"]?.arrayValue?.first
         #expect(layer?["hasPreNorms"] == false && layer?["hasPostNorms"] == true)
@@ -218,7 +218,9 @@ struct TillerFileTests {
         ]
         for (name, change) in zip(names, change) {
             var other = model
-            change(&other.layers[0].attention)
+            var attention = try #require(other.layers[0].attention)
+            change(&attention)
+            other.layers[0].attention = attention
             #expect(try ModelConfiguration(other.json) == other)
             #expect(other.json.serialized().contains(name))
             // The members of version 1.0 cannot say it.
@@ -241,7 +243,7 @@ struct TillerFileTests {
             ),
         ] {
             var plain = model
-            plain.forEachLayer { $0.attention.queryKeyNorm = nil }
+            plain.forEachLayer { $0.attention?.queryKeyNorm = nil }
             let changed = plain.json.serialized().replacing("\"hasBias\"", with: text + "\"hasBias\"")
             let error = try #require(throws: FormatError.self) { try ModelConfiguration(JSON.parse(changed)) }
             #expect(error.rule == rule && error.found.contains(found), "\(error)")
@@ -253,7 +255,7 @@ struct TillerFileTests {
         model.logitScale = 0.5
         model.forEachLayer { $0.norms = .after }
         let none = model.json.serialized().replacing("\"hasPostNorms\":true", with: "\"hasPostNorms\":false")
-        model.forEachLayer { $0.attention.queryKeyNorm = .whole }
+        model.forEachLayer { $0.attention?.queryKeyNorm = .whole }
         let spans = model.json.serialized()
             .replacing("\"hasQueryKeyNorm\":true", with: "\"hasQueryKeyNorm\":false")
         for (text, found) in [

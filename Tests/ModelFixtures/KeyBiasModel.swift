@@ -73,7 +73,7 @@ package struct KeyBiasModel: Sendable, CustomStringConvertible {
         manifest.configuration.headCount = heads
         manifest.configuration.keyValueHeadCount = keyValueHeads
         manifest.configuration.headSize = headSize
-        manifest.configuration.forEachLayer { $0.attention.scale = 1 / Float(headSize).squareRoot() }
+        manifest.configuration.forEachLayer { $0.attention?.scale = 1 / Float(headSize).squareRoot() }
         manifest.configuration.rotaries[0].rotatedSize = headSize
         let path = "\(folder.path)/biases-\(seed).tiller"
         let writer = try TillerFileWriter(path: path, replaceExisting: true)

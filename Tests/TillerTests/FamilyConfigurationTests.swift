@@ -19,27 +19,27 @@ import Testing
 
     @Test func capsAndWindowsAreThoseOfTheirLayers() throws {
         let gemma = try configuration("gemma2")
-        #expect(gemma.layers.map(\.attention.window) == [8, nil, 8])
-        #expect(gemma.layers.allSatisfy { $0.attention.softcap == 3 && $0.norms == .both })
+        #expect(gemma.layers.map { $0.attention?.window } == [8, nil, 8])
+        #expect(gemma.layers.allSatisfy { $0.attention?.softcap == 3 && $0.norms == .both })
         #expect(gemma.finalLogitSoftcap == 7 && gemma.embeddingScale == 8)
         let scaled = try configuration(
             "gemma2", [("\"query_pre_attn_scalar\": 24", "\"query_pre_attn_scalar\": 144")])
-        #expect(scaled.layers.allSatisfy { $0.attention.scale == 1 / 12 })
+        #expect(scaled.layers.allSatisfy { $0.attention?.scale == 1 / 12 })
         let plain = try configuration(
             "gemma2",
             [
                 ("\"attn_logit_softcapping\": 3.0", "\"attn_logit_softcapping\": null"),
                 ("\"final_logit_softcapping\": 7.0", "\"final_logit_softcapping\": null"),
             ])
-        #expect(plain.layers.allSatisfy { $0.attention.softcap == nil } && plain.finalLogitSoftcap == nil)
+        #expect(plain.layers.allSatisfy { $0.attention?.softcap == nil } && plain.finalLogitSoftcap == nil)
         let usual = try configuration(
             "gemma2",
             [
                 ("\"attn_logit_softcapping\"", "\"unused\""), ("\"final_logit_softcapping\"", "\"unread\""),
                 ("\"layer_types\":", "\"types\":"), ("\"sliding_window\": 8", "\"unseen\": 8"),
             ])
-        #expect(usual.layers.allSatisfy { $0.attention.softcap == 50 } && usual.finalLogitSoftcap == 30)
-        #expect(usual.layers.map(\.attention.window) == [4096, nil, 4096])
+        #expect(usual.layers.allSatisfy { $0.attention?.softcap == 50 } && usual.finalLogitSoftcap == 30)
+        #expect(usual.layers.map { $0.attention?.window } == [4096, nil, 4096])
     }
 
     @Test func alphaStretchesTheBase() throws {
@@ -47,7 +47,7 @@ import Testing
         #expect(abs(hunyuan.rotaries[0].theta - 713_545.75) < 0.1 && hunyuan.rotaries[0].scaling == .none)
         #expect(
             hunyuan.layers.allSatisfy {
-                $0.attention.normFollowsRotary && $0.attention.queryKeyNorm == .perHead
+                $0.attention?.normFollowsRotary == true && $0.attention?.queryKeyNorm == .perHead
             })
         let plain = try configuration(
             "hunyuan", [("\"rope_type\": \"dynamic\"", "\"rope_type\": \"default\"")])
@@ -64,16 +64,16 @@ import Testing
 
     @Test func queriesGrowWithThePosition() throws {
         let ministral = try configuration("ministral3")
-        #expect(ministral.layers.allSatisfy { $0.attention.temperature == .init(factor: 0.3, length: 16) })
+        #expect(ministral.layers.allSatisfy { $0.attention?.temperature == .init(factor: 0.3, length: 16) })
         let still = try configuration(
             "ministral3", [("\"llama_4_scaling_beta\": 0.3", "\"llama_4_scaling_beta\": 0")])
-        #expect(still.layers.allSatisfy { $0.attention.temperature == nil && $0.attention.window == nil })
+        #expect(still.layers.allSatisfy { $0.attention?.temperature == nil && $0.attention?.window == nil })
         let usual = try configuration(
             "ministral3",
             [("\"rope_parameters\":", "\"unused\":"), ("\"sliding_window\": null", "\"sliding_window\": 8")])
         #expect(
             usual.layers.allSatisfy {
-                $0.attention.temperature == .init(factor: 0.1, length: 16_384) && $0.attention.window == 8
+                $0.attention?.temperature == .init(factor: 0.1, length: 16_384) && $0.attention?.window == 8
             })
         #expect(usual.rotaries[0].theta == 1_000_000)
     }
@@ -116,13 +116,13 @@ import Testing
 
     @Test func keysHaveDefaults() throws {
         let cap = try configuration(ofGGUF: "gemma2", without: "gemma2.attn_logit_softcapping")
-        #expect(cap.layers.allSatisfy { $0.attention.softcap == 50 } && cap.finalLogitSoftcap == 7)
+        #expect(cap.layers.allSatisfy { $0.attention?.softcap == 50 } && cap.finalLogitSoftcap == 7)
         let last = try configuration(ofGGUF: "gemma2", without: "gemma2.final_logit_softcapping")
-        #expect(last.layers.allSatisfy { $0.attention.softcap == 3 } && last.finalLogitSoftcap == 30)
+        #expect(last.layers.allSatisfy { $0.attention?.softcap == 3 } && last.finalLogitSoftcap == 30)
         let window = try configuration(ofGGUF: "gemma2", without: "gemma2.attention.sliding_window")
-        #expect(window.layers.map(\.attention.window) == [4096, nil, 4096])
+        #expect(window.layers.map { $0.attention?.window } == [4096, nil, 4096])
         let still = try configuration(ofGGUF: "ministral3", without: "mistral3.attention.temperature_scale")
-        #expect(still.layers.allSatisfy { $0.attention.temperature == nil })
+        #expect(still.layers.allSatisfy { $0.attention?.temperature == nil })
         let yarn = try configuration(
             ofGGUF: "ministral3", without: "mistral3.rope.scaling.yarn_log_multiplier")
         #expect(

@@ -45,7 +45,7 @@ import Testing
                 ("\"layer_types\":", "\"sliding_window_pattern\": 6, \"types\":"),
             ])
         #expect(try gemma == configuration("gemma3"))
-        #expect(gemma.layers.indices.filter { gemma.layers[$0].attention.window == nil } == [5])
+        #expect(gemma.layers.indices.filter { gemma.layers[$0].attention?.window == nil } == [5])
         #expect(gemma.rotaries.map(\.theta) == [1_000_000, 10_000])
     }
 
@@ -53,10 +53,10 @@ import Testing
         let llama = try configuration(
             "qwen2",
             [("\"num_key_value_heads\": 1", "\"num_key_value_heads\": 1, \"use_sliding_window\": null")])
-        let plans = llama.layers.map(\.attention)
+        let plans = llama.layers.compactMap(\.attention)
         #expect(plans.allSatisfy { $0.window == nil && $0.hasBias && !$0.hasOutputBias })
         let mistral = try configuration("mistral-window")
-        #expect(mistral.layers.allSatisfy { $0.attention.window == 8 } && mistral.rotaries.count == 1)
+        #expect(mistral.layers.allSatisfy { $0.attention?.window == 8 } && mistral.rotaries.count == 1)
         let tied = try configuration("llama3", [("\"tie_word_embeddings\": true", "\"unused\": 1")])
         #expect(tied.hasTiedEmbeddings)
         let yarn = try configuration(
@@ -76,22 +76,22 @@ import Testing
             ("\"layer_types\": [", "\"old_types\": ["),
         ]
         let qwen = try configuration("qwen3", window)
-        #expect(qwen.layers.map(\.attention.window) == [8, nil])
+        #expect(qwen.layers.map { $0.attention?.window } == [8, nil])
     }
 
     @Test func layersWithAWindowMayStandInAnyOrder() throws {
         let gemma = try configuration(
             "gemma3", [("[\n    \"sliding_attention\"", "[\n    \"full_attention\"")])
-        #expect(gemma.layers.indices.filter { gemma.layers[$0].attention.window == nil } == [0, 5])
-        #expect(gemma.layers.map(\.attention.rotary) == [0, 1, 1, 1, 1, 0, 1])
+        #expect(gemma.layers.indices.filter { gemma.layers[$0].attention?.window == nil } == [0, 5])
+        #expect(gemma.layers.map { $0.attention?.rotary } == [0, 1, 1, 1, 1, 0, 1])
         #expect(try ModelConfiguration(gemma.json) == gemma)
     }
 
     @Test func windowsAndRotariesGoTogether() throws {
         let olmo = try configuration("olmo3")
-        #expect(olmo.layers.map(\.attention.window) == [8, nil, 8])
-        #expect(olmo.layers.map(\.attention.rotary) == [1, 0, 1] && olmo.rotaries[1].scaling == .none)
-        #expect(olmo.layers.allSatisfy { $0.norms == .after && $0.attention.queryKeyNorm == .whole })
+        #expect(olmo.layers.map { $0.attention?.window } == [8, nil, 8])
+        #expect(olmo.layers.map { $0.attention?.rotary } == [1, 0, 1] && olmo.rotaries[1].scaling == .none)
+        #expect(olmo.layers.allSatisfy { $0.norms == .after && $0.attention?.queryKeyNorm == .whole })
         // As published models write it, and without what has a default.
         let old = try configuration(
             "olmo3",
@@ -104,29 +104,29 @@ import Testing
                 ("\"layer_types\":", "\"types\":"),
             ])
         #expect(old.rotaries == olmo.rotaries)
-        #expect(old.layers.map(\.attention.window) == [8, 8, 8])
+        #expect(old.layers.map { $0.attention?.window } == [8, 8, 8])
     }
 
     @Test func layersWithoutAWindowHaveNoRotaryAmongOthers() throws {
         let hybrid = try configuration("exaone4")
-        #expect(hybrid.layers.map(\.attention.window) == [8, nil, 8])
-        #expect(hybrid.layers.map(\.attention.rotary) == [0, nil, 0])
-        #expect(hybrid.layers.allSatisfy { $0.norms == .after && $0.attention.queryKeyNorm == .perHead })
+        #expect(hybrid.layers.map { $0.attention?.window } == [8, nil, 8])
+        #expect(hybrid.layers.map { $0.attention?.rotary } == [0, nil, 0])
+        #expect(hybrid.layers.allSatisfy { $0.norms == .after && $0.attention?.queryKeyNorm == .perHead })
         let plain = try configuration(
             "exaone4",
             [
                 ("\"sliding_window\": 8", "\"sliding_window\": null"),
                 ("\"layer_types\":", "\"types\":"),
             ])
-        #expect(plain.layers.allSatisfy { $0.attention.window == nil && $0.attention.rotary == 0 })
+        #expect(plain.layers.allSatisfy { $0.attention?.window == nil && $0.attention?.rotary == 0 })
         let step = try configuration(
             "exaone4",
             [
                 ("\"sliding_window_pattern\": 4", "\"sliding_window_pattern\": 3"),
                 ("\"layer_types\":", "\"types\":"),
             ])
-        #expect(step.layers.map(\.attention.window) == [8, 8, nil])
-        #expect(step.layers.map(\.attention.rotary) == [0, 0, nil])
+        #expect(step.layers.map { $0.attention?.window } == [8, 8, nil])
+        #expect(step.layers.map { $0.attention?.rotary } == [0, 0, nil])
         let error = try #require(throws: ConversionError.self) {
             try configuration(
                 "exaone4",

@@ -76,6 +76,11 @@ FAMILIES = {
         "final_logit_softcapping": 7.0, "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0}}),
     # No class of transformers.
     "minicpm": (None, {}),
+    # Attention in the third layer of four.
+    "lfm2": ("Lfm2", {
+        "num_hidden_layers": 4, "layer_types": ["conv", "conv", "full_attention", "conv"], "conv_L_cache": 3, "norm_eps": 1e-5,
+        "block_auto_adjust_ff_dim": False, "tie_word_embeddings": True,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 20_000.0}}),
     # Mixtures of experts: with weights that add up to 1 and without, of other sizes in each family.
     "qwen3moe": ("Qwen3Moe", {
         "num_hidden_layers": 2, "head_dim": 16, "num_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 32,

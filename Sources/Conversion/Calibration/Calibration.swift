@@ -122,7 +122,7 @@ extension Converter {
         var options = engineOptions
         options.cache = reference.cacheEncoding == .float32 ? .float32 : nil
         let engine = try Engine(file: file, path: path, options: options)
-        let encoding = reference.model.blocks[0].attention.query.encoding
+        let encoding = reference.model.blocks[0].feedForward.gate.encoding
         var isWanted = true
         let quality = try ConversionQuality.measure(engine, reference: reference, encoding: encoding.name) {
             isWanted = progress($0, $1) && isWanted

@@ -65,6 +65,7 @@ extension ModelSource {
                     name: name, role: role, layer: layer, rows: tensor.rows, columns: tensor.columns,
                     storage: .blocks(tensor.type), bytes: bytes)
                 source.interleavedHeadSize = family.interleavedHeadSize(of: role, in: .gguf, configuration)
+                if role == .convolution { source = try source.flattened() }
                 return try source.taking(place.rows)
             }
             tensors.append(try .stacking(pieces))

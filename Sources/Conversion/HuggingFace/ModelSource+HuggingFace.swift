@@ -73,6 +73,7 @@ extension ModelSource {
                 var source = try SourceTensor(stored, tensor, role, layer: layer)
                 if role.isNorm { source.addend = family.normOffsetInFolder }
                 source.interleavedHeadSize = family.interleavedHeadSize(of: role, in: .folder, configuration)
+                if role == .convolution { source = try source.flattened() }
                 return try source.taking(place.rows)
             }
             tensors.append(try .stacking(pieces))
@@ -195,7 +196,9 @@ extension SourceTensor {
         }
         // A third dimension stacks the experts of a mixture.
         let isStacked = [.gate, .up, .down].contains(role) && tensor.shape.count == 3
-        guard isStacked || tensor.shape.count == (role.isVector ? 1 : 2) else {
+        // [channels × 1 × width]
+        let isConvolution = role == .convolution && tensor.shape.count == 3 && tensor.shape[1] == 1
+        guard isStacked || isConvolution || tensor.shape.count == (role.isVector ? 1 : 2) else {
             throw ConversionError(
                 "tensor \(tensor.name) has the shape \(tensor.shape), expected \(role.isVector ? 1 : 2) dimensions"
             )

@@ -6,9 +6,9 @@ import Glibc
 
 /// The inputs of a model's matrices.
 package enum MatrixInput: Hashable, Sendable {
-    /// The input of queries, keys and values: the residual stream, normalized where the layer has a norm before.
+    /// The input of queries, keys and values, or of a convolution: the residual stream, normalized where the layer has a norm before.
     case attention(Int)
-    /// The input of attention's output projection.
+    /// The input of the output projection of attention, or of a convolution.
     case outputProjection(Int)
     /// The input of gate and up, and of a mixture's router.
     case feedForward(Int)
@@ -29,8 +29,8 @@ package enum MatrixInput: Hashable, Sendable {
     /// The matrices that read this input, of those that the layer has.
     package var readers: [TensorRole] {
         switch self {
-        case .attention: [.query, .key, .value]
-        case .outputProjection: [.attentionOutput]
+        case .attention: [.query, .key, .value, .convolutionInput]
+        case .outputProjection: [.attentionOutput, .convolutionOutput]
         case .feedForward: [.router, .gate, .up]
         case .downProjection: [.down]
         case .head: [.output, .tokenEmbedding]
@@ -52,7 +52,8 @@ package enum MatrixInput: Hashable, Sendable {
     package func columns(in configuration: ModelConfiguration) -> Int {
         switch self {
         case .attention, .feedForward, .head: configuration.hiddenSize
-        case .outputProjection: configuration.querySize
+        case .outputProjection(let layer):
+            configuration.layers[layer].attention == nil ? configuration.hiddenSize : configuration.querySize
         case .downProjection(let layer): configuration.intermediateSize(ofLayer: layer)
         }
     }

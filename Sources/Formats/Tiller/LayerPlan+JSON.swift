@@ -10,7 +10,7 @@ extension LayerPlan {
         let fields = try JSONFields(configuration: json, path: path)
         let count = try fields.integer("count", in: ModelConfiguration.Limits.counts)
         let plan = LayerPlan(
-            attention: try Attention(fields.value("attention"), path: path + ".attention"),
+            mixer: try mixer(fields, path: path),
             feedForward: try FeedForward(fields.value("feedForward"), path: path + ".feedForward"),
             norms: try norms(fields),
             residualScale: try fields.float("residualScale", in: ModelConfiguration.Limits.factors))
@@ -32,10 +32,23 @@ extension LayerPlan {
         }
     }
 
+    private static func mixer(_ fields: JSONFields, path: String) throws(FormatError) -> Mixer {
+        guard let convolution = fields.value("convolution") else {
+            return .attention(try Attention(fields.value("attention"), path: path + ".attention"))
+        }
+        let own = try JSONFields(configuration: convolution, path: path + ".convolution")
+        let width = try own.integer("width", in: 2...16)
+        try own.refuseUnknown()
+        return .convolution(ShortConvolution(width: width))
+    }
+
     func json(count: Int) -> JSON {
-        var json: JSON.Object = [
-            "count": .integer(count), "attention": attention.json, "feedForward": feedForward.json,
-        ]
+        var json: JSON.Object = ["count": .integer(count)]
+        switch mixer {
+        case .attention(let attention): json["attention"] = attention.json
+        case .convolution(let convolution): json["convolution"] = ["width": .integer(convolution.width)]
+        }
+        json["feedForward"] = feedForward.json
         if norms == .after { json["hasPreNorms"] = false }
         json["hasPostNorms"] = .bool(norms != .before)
         json["residualScale"] = .float(residualScale)

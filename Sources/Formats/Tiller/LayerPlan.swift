@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // A layer is data: its computation in the forward pass follows from its plan alone, never from a model's name.
 
-/// One block of a decoder: attention and feed-forward around the residual stream.
+/// One block of a decoder: a mixer of tokens and a feed-forward around the residual stream.
 ///
-///     hidden += residualScale · after(attention(before(hidden)))
+///     hidden += residualScale · after(mixer(before(hidden)))
 ///     hidden += residualScale · after(feedForward(before(hidden)))
 ///
 /// `before` and `after` are RMSNorms, or the identity where `norms` has none.
 package struct LayerPlan: Sendable, Equatable {
-    /// Where the RMSNorms around attention and feed-forward stand.
+    /// Where the RMSNorms around mixer and feed-forward stand.
     package enum Norms: Sendable, Equatable {
         /// On what they read (pre-norm).
         case before
@@ -74,6 +74,21 @@ package struct LayerPlan: Sendable, Equatable {
         }
     }
 
+    /// A gated short convolution (LFM2): W_out · (C ⊙ conv(B ⊙ x)) with (B, C, x) = W_in · input; each channel is convolved with
+    /// its own `width` weights, the last of which belongs to the present token.
+    package struct ShortConvolution: Sendable, Equatable {
+        /// Tokens that a position sees, including itself.
+        package var width: Int
+
+        package init(width: Int) { self.width = width }
+    }
+
+    /// What brings the tokens before into a token's state.
+    package enum Mixer: Sendable, Equatable {
+        case attention(Attention)
+        case convolution(ShortConvolution)
+    }
+
     /// W_down · (activation(W_gate · x) ⊙ W_up · x)
     package struct FeedForward: Sendable, Equatable {
         package enum Activation: String, Sendable, CaseIterable {
@@ -113,20 +128,44 @@ package struct LayerPlan: Sendable, Equatable {
         }
     }
 
-    package var attention: Attention
+    package var mixer: Mixer
     package var feedForward: FeedForward
     package var norms: Norms
-    /// The factor of the terms that attention and feed-forward add to the residual stream.
+    /// The factor of the terms that mixer and feed-forward add to the residual stream.
     package var residualScale: Float
 
     package init(
         attention: Attention, feedForward: FeedForward = FeedForward(), norms: Norms = .before,
         residualScale: Float = 1
     ) {
-        self.attention = attention
+        self.init(
+            mixer: .attention(attention), feedForward: feedForward, norms: norms,
+            residualScale: residualScale)
+    }
+
+    package init(
+        mixer: Mixer, feedForward: FeedForward = FeedForward(), norms: Norms = .before,
+        residualScale: Float = 1
+    ) {
+        self.mixer = mixer
         self.feedForward = feedForward
         self.norms = norms
         self.residualScale = residualScale
+    }
+
+    /// Nil in a layer with another mixer; setting nil changes nothing.
+    package var attention: Attention? {
+        get {
+            guard case .attention(let attention) = mixer else { return nil }
+            return attention
+        }
+        set { if let newValue { mixer = .attention(newValue) } }
+    }
+
+    /// Nil in a layer with another mixer.
+    package var convolution: ShortConvolution? {
+        guard case .convolution(let convolution) = mixer else { return nil }
+        return convolution
     }
 }
 

@@ -81,7 +81,7 @@ extension ModelConfiguration {
                 "experts of \(experts.intermediateSize) × \(hiddenSize)", "multiples of 16")
         }
         for layer in layers {
-            guard let rotary = layer.attention.rotary else { continue }
+            guard let rotary = layer.attention?.rotary else { continue }
             try require(
                 rotaries.indices.contains(rotary), "the rotary \(rotary) of a layer",
                 "one of the \(rotaries.count)")

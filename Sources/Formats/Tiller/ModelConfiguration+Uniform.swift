@@ -48,17 +48,21 @@ extension UniformLayers {
         guard let first = configuration.layers.first, let rotary = configuration.rotaries.first,
             configuration.rotaries.count <= 2, configuration.logitScale == 1
         else { return nil }
-        let windows = configuration.layers.map(\.attention.window)
+        let attentions = configuration.layers.compactMap(\.attention)
+        guard attentions.count == configuration.layerCount, let attention = attentions.first else {
+            return nil
+        }
+        let windows = attentions.map(\.window)
         let firstWithout = windows.firstIndex(of: nil)
         let window = windows.first { $0 != nil } ?? nil
         self.init(
             layerCount: configuration.layerCount, ropeTheta: rotary.theta, ropeScaling: rotary.scaling,
             localRopeTheta: configuration.rotaries.count == 2 ? configuration.rotaries[1].theta : nil,
             slidingWindow: window, slidingWindowPattern: window == nil ? nil : firstWithout.map { $0 + 1 },
-            attentionScale: first.attention.scale, gateActivation: first.feedForward.activation,
-            hasQueryKeyNorm: first.attention.queryKeyNorm == .perHead,
-            hasAttentionBias: first.attention.hasBias,
-            hasAttentionOutputBias: first.attention.hasOutputBias, hasPostNorms: first.norms == .both)
+            attentionScale: attention.scale, gateActivation: first.feedForward.activation,
+            hasQueryKeyNorm: attention.queryKeyNorm == .perHead,
+            hasAttentionBias: attention.hasBias,
+            hasAttentionOutputBias: attention.hasOutputBias, hasPostNorms: first.norms == .both)
         if case .longRoPE = rotary.scaling { return nil }
         guard slidingWindowPattern != 1, slidingWindow != nil || localRopeTheta == nil,
             layers == configuration.layers,

@@ -67,12 +67,15 @@ extension ModelConfiguration {
     /// The largest window of any layer; nil if a layer sees all tokens.
     package var largestWindow: Int? {
         var largest = 0
-        for layer in layers {
-            guard let window = layer.attention.window else { return nil }
+        for attention in layers.compactMap(\.attention) {
+            guard let window = attention.window else { return nil }
             largest = max(largest, window)
         }
         return largest
     }
+
+    /// Layers whose state holds no more than the last tokens, so that it cannot go back by itself.
+    package var recurrentLayerCount: Int { layers.count { $0.attention == nil } }
 
     /// Applies the same change to every layer's plan.
     package mutating func forEachLayer(_ change: (inout LayerPlan) throws -> Void) rethrows {

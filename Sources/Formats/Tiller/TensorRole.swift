@@ -36,6 +36,13 @@ package enum TensorRole: UInt16, Sendable, CaseIterable {
     /// [1 × hiddenSize]
     case postAttentionNorm = 27
 
+    /// [3 · hiddenSize × hiddenSize]: B, C and x of a short convolution.
+    case convolutionInput = 40
+    /// [1 × hiddenSize · width]: the weights of each channel, the oldest token's first.
+    case convolution = 41
+    /// [hiddenSize × hiddenSize]
+    case convolutionOutput = 42
+
     /// [1 × hiddenSize]
     case feedForwardNorm = 32
     /// [intermediateSize × hiddenSize]; in a mixture the matrices of all experts, one below the other.
@@ -57,7 +64,8 @@ package enum TensorRole: UInt16, Sendable, CaseIterable {
     /// Whether the tensor is stored as plain Float32 (`TensorEncoding.vector`); all others are matrices in tiles.
     package var isVector: Bool {
         switch self {
-        case .tokenEmbedding, .output, .query, .key, .value, .attentionOutput, .gate, .up, .down, .router:
+        case .tokenEmbedding, .output, .query, .key, .value, .attentionOutput, .gate, .up, .down, .router,
+            .convolutionInput, .convolutionOutput:
             false
         default: true
         }
@@ -97,15 +105,19 @@ package enum TensorRole: UInt16, Sendable, CaseIterable {
         guard let layer, model.layers.indices.contains(layer) else { return nil }
         let plan = model.layers[layer]
         let experts = plan.feedForward.experts?.count ?? 1
+        let hasAttention = plan.attention != nil
         return switch self {
-        case .query: (model.querySize, hidden)
-        case .key, .value: (model.keyValueSize, hidden)
-        case .queryBias: vector(model.querySize, if: plan.attention.hasBias)
-        case .keyBias, .valueBias: vector(model.keyValueSize, if: plan.attention.hasBias)
-        case .attentionOutput: (hidden, model.querySize)
-        case .attentionOutputBias: vector(hidden, if: plan.attention.hasOutputBias)
+        case .query: hasAttention ? (model.querySize, hidden) : nil
+        case .key, .value: hasAttention ? (model.keyValueSize, hidden) : nil
+        case .convolutionInput: hasAttention ? nil : (3 * hidden, hidden)
+        case .convolution: plan.convolution.map { (1, hidden * $0.width) }
+        case .convolutionOutput: hasAttention ? nil : (hidden, hidden)
+        case .queryBias: vector(model.querySize, if: plan.attention?.hasBias == true)
+        case .keyBias, .valueBias: vector(model.keyValueSize, if: plan.attention?.hasBias == true)
+        case .attentionOutput: hasAttention ? (hidden, model.querySize) : nil
+        case .attentionOutputBias: vector(hidden, if: plan.attention?.hasOutputBias == true)
         case .queryNorm, .keyNorm:
-            switch plan.attention.queryKeyNorm {
+            switch plan.attention?.queryKeyNorm {
             case nil: nil
             case .perHead: vector(model.headSize)
             case .whole: vector(self == .queryNorm ? model.querySize : model.keyValueSize)

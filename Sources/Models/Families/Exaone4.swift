@@ -38,8 +38,8 @@ enum Exaone4: ModelFamily {
     private static func complete(_ configuration: inout ModelConfiguration, isHybrid: Bool) {
         configuration.forEachLayer {
             $0.norms = .after
-            $0.attention.queryKeyNorm = .perHead
-            if isHybrid, $0.attention.window == nil { $0.attention.rotary = nil }
+            $0.attention?.queryKeyNorm = .perHead
+            if isHybrid, $0.attention?.window == nil { $0.attention?.rotary = nil }
         }
     }
 

@@ -26,7 +26,7 @@ enum Gemma2: ModelFamily {
             let divisor = Float(configuration.hiddenSize / configuration.headCount).squareRoot()
             let factor = try parameters.attentionFactor(
                 configuration.rotaries[0], headSize: configuration.headSize)
-            configuration.forEachLayer { $0.attention.scale = factor / divisor }
+            configuration.forEachLayer { $0.attention?.scale = factor / divisor }
         }
         let theta = configuration.rotaries[0].theta
         if let other = try parameters.optionalFloat("rope.freq_base_swa"), other != theta {
@@ -50,7 +50,7 @@ enum Gemma2: ModelFamily {
         guard scalar > 0 else {
             throw text.refusal("query_pre_attn_scalar", "\(scalar)", expected: "a positive number")
         }
-        configuration.forEachLayer { $0.attention.scale = 1 / scalar.squareRoot() }
+        configuration.forEachLayer { $0.attention?.scale = 1 / scalar.squareRoot() }
         let isSliding =
             try parameters.slidingLayers(layerCount: configuration.layerCount)
             ?? configuration.layers.indices.map { $0 % 2 == 0 }
@@ -78,7 +78,7 @@ enum Gemma2: ModelFamily {
     private static func complete(_ configuration: inout ModelConfiguration, scoreCap: Float?) {
         configuration.embeddingScale = Float(configuration.hiddenSize).squareRoot()
         configuration.forEachLayer {
-            $0.attention.softcap = scoreCap
+            $0.attention?.softcap = scoreCap
             $0.feedForward.activation = .geluTanh
             $0.norms = .both
         }

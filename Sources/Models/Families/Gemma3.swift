@@ -24,7 +24,7 @@ enum Gemma3: ModelFamily {
             let divisor = Float(configuration.hiddenSize / configuration.headCount).squareRoot()
             let factor = try parameters.attentionFactor(
                 configuration.rotaries[0], headSize: configuration.headSize)
-            configuration.forEachLayer { $0.attention.scale = factor / divisor }
+            configuration.forEachLayer { $0.attention?.scale = factor / divisor }
         }
         guard try parameters.setWindows(in: &configuration, usualStep: 6) else { return configuration }
         addLocalRotary(try parameters.optionalFloat("rope.freq_base_swa") ?? 10_000, to: &configuration)
@@ -55,7 +55,7 @@ enum Gemma3: ModelFamily {
         guard scalar > 0 else {
             throw text.refusal("query_pre_attn_scalar", "\(scalar)", expected: "a positive number")
         }
-        configuration.forEachLayer { $0.attention.scale = 1 / scalar.squareRoot() }
+        configuration.forEachLayer { $0.attention?.scale = 1 / scalar.squareRoot() }
         let isSliding =
             try parameters.slidingLayers(layerCount: configuration.layerCount)
             ?? usualSlidingLayers(text, layerCount: configuration.layerCount)
@@ -77,7 +77,7 @@ enum Gemma3: ModelFamily {
     private static func complete(_ configuration: inout ModelConfiguration) {
         configuration.embeddingScale = Float(configuration.hiddenSize).squareRoot()
         configuration.forEachLayer {
-            $0.attention.queryKeyNorm = .perHead
+            $0.attention?.queryKeyNorm = .perHead
             $0.feedForward.activation = .geluTanh
             $0.norms = .both
         }
@@ -92,7 +92,7 @@ enum Gemma3: ModelFamily {
     /// Layers with a window have their own base.
     private static func addLocalRotary(_ theta: Float, to configuration: inout ModelConfiguration) {
         configuration.rotaries.append(RotaryPlan(theta: theta, rotatedSize: configuration.headSize))
-        configuration.forEachLayer { if $0.attention.window != nil { $0.attention.rotary = 1 } }
+        configuration.forEachLayer { if $0.attention?.window != nil { $0.attention?.rotary = 1 } }
     }
 }
 

@@ -23,7 +23,7 @@ enum Granite: ModelFamily {
             family, meant: meant.union(scalars + ["ssm.state_size"]))
         // The converter for hybrids writes this for their dense models (NoPE), too.
         if parameters.metadata["\(parameters.name).rope.scaling.finetuned"]?.bool == false {
-            configuration.forEachLayer { $0.attention.rotary = nil }
+            configuration.forEachLayer { $0.attention?.rotary = nil }
         }
         try setScalars(
             in: &configuration, embedding: parameters.factor("embedding_scale"),
@@ -56,7 +56,7 @@ enum Granite: ModelFamily {
         configuration.embeddingScale = embedding
         configuration.logitScale = 1 / logits
         configuration.forEachLayer {
-            $0.attention.scale = attention ?? $0.attention.scale
+            if let attention { $0.attention?.scale = attention }
             $0.residualScale = residual
         }
     }
@@ -132,7 +132,7 @@ enum Granite4: ModelFamily {
         var configuration = try parameters.uniform(Self.self)
         configuration.intermediateSize = try text.integer("shared_intermediate_size")
         if try text.optionalString("position_embedding_type") != "rope" {
-            configuration.forEachLayer { $0.attention.rotary = nil }
+            configuration.forEachLayer { $0.attention?.rotary = nil }
         }
         try Granite.setScalars(in: &configuration, text)
         return configuration

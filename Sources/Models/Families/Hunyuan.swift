@@ -26,8 +26,8 @@ enum Hunyuan: ModelFamily {
 
     private static func complete(_ configuration: inout ModelConfiguration) {
         configuration.forEachLayer {
-            $0.attention.queryKeyNorm = .perHead
-            $0.attention.normFollowsRotary = true
+            $0.attention?.queryKeyNorm = .perHead
+            $0.attention?.normFollowsRotary = true
         }
     }
 

@@ -67,7 +67,7 @@ enum Ministral3: ModelFamily {
         _ factor: Float, length: Int, in configuration: inout ModelConfiguration
     ) {
         guard factor != 0 else { return }
-        configuration.forEachLayer { $0.attention.temperature = .init(factor: factor, length: length) }
+        configuration.forEachLayer { $0.attention?.temperature = .init(factor: factor, length: length) }
     }
 }
 

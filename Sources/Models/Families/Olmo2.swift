@@ -48,19 +48,19 @@ enum Olmo2: ModelFamily {
     private static func complete(_ configuration: inout ModelConfiguration) {
         configuration.forEachLayer {
             $0.norms = .after
-            $0.attention.queryKeyNorm = .whole
+            $0.attention?.queryKeyNorm = .whole
         }
     }
 
     /// Layers with a window have RoPE without scaling, and without the factors that belong to it.
     private static func addSlidingRotary(_ rotary: RotaryPlan, to configuration: inout ModelConfiguration) {
-        guard configuration.layers.contains(where: { $0.attention.window != nil }) else { return }
+        guard configuration.layers.contains(where: { $0.attention?.window != nil }) else { return }
         if rotary != configuration.rotaries[0] { configuration.rotaries.append(rotary) }
         let (last, scale) = (configuration.rotaries.count - 1, 1 / Float(configuration.headSize).squareRoot())
         configuration.forEachLayer {
-            guard $0.attention.window != nil else { return }
-            $0.attention.rotary = last
-            $0.attention.scale = scale
+            guard $0.attention?.window != nil else { return }
+            $0.attention?.rotary = last
+            $0.attention?.scale = scale
         }
     }
 

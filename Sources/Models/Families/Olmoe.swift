@@ -35,7 +35,7 @@ enum Olmoe: ModelFamily {
         _ configuration: inout ModelConfiguration, _ experts: LayerPlan.FeedForward.Experts
     ) {
         configuration.forEachLayer {
-            $0.attention.queryKeyNorm = .whole
+            $0.attention?.queryKeyNorm = .whole
             $0.feedForward.experts = experts
         }
     }

@@ -28,7 +28,7 @@ enum Phi3: ModelFamily {
     /// A window of the whole context, as in Phi-4-mini, is no window. llama.cpp ignores shorter ones, transformers does not.
     private static func setWindow(_ size: Int?, in configuration: inout ModelConfiguration) {
         guard let size, size > 0, size < configuration.contextLength else { return }
-        configuration.forEachLayer { $0.attention.window = size }
+        configuration.forEachLayer { $0.attention?.window = size }
     }
 
     static func place(

@@ -15,8 +15,8 @@ enum Qwen2: ModelFamily {
     static func configuration(folder parameters: HuggingFaceParameters) throws -> ModelConfiguration {
         var configuration = try parameters.uniform(Self.self, defaults: ["num_key_value_heads": 32])
         configuration.forEachLayer {
-            $0.attention.hasBias = true
-            $0.attention.hasOutputBias = false
+            $0.attention?.hasBias = true
+            $0.attention?.hasOutputBias = false
         }
         try parameters.setSwitchedWindows(in: &configuration)
         return configuration

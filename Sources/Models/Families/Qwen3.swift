@@ -10,14 +10,14 @@ enum Qwen3: ModelFamily {
 
     static func configuration(gguf parameters: GGUFParameters) throws -> ModelConfiguration {
         var configuration = try parameters.uniform(Self.self)
-        configuration.forEachLayer { $0.attention.queryKeyNorm = .perHead }
+        configuration.forEachLayer { $0.attention?.queryKeyNorm = .perHead }
         return configuration
     }
 
     static func configuration(folder parameters: HuggingFaceParameters) throws -> ModelConfiguration {
         var configuration = try parameters.uniform(
             Self.self, defaults: ["num_key_value_heads": 32, "head_dim": 128])
-        configuration.forEachLayer { $0.attention.queryKeyNorm = .perHead }
+        configuration.forEachLayer { $0.attention?.queryKeyNorm = .perHead }
         try parameters.setSwitchedWindows(in: &configuration)
         return configuration
     }

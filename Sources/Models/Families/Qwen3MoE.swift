@@ -13,7 +13,7 @@ enum Qwen3MoE: ModelFamily {
         // llama.cpp's graph of this architecture always divides the weights by their sum.
         let experts = try parameters.experts(normalizesWeights: true)
         configuration.forEachLayer {
-            $0.attention.queryKeyNorm = .perHead
+            $0.attention?.queryKeyNorm = .perHead
             $0.feedForward.experts = experts
         }
         return configuration
@@ -30,7 +30,7 @@ enum Qwen3MoE: ModelFamily {
         let step = try text.optionalInteger("decoder_sparse_step", atLeast: 1) ?? 1
         let dense = Set(try text.optionalArray("mlp_only_layers")?.compactMap(\.intValue) ?? [])
         for layer in configuration.layers.indices {
-            configuration.layers[layer].attention.queryKeyNorm = .perHead
+            configuration.layers[layer].attention?.queryKeyNorm = .perHead
             if experts.count > 0, (layer + 1) % step == 0, !dense.contains(layer) {
                 configuration.layers[layer].feedForward.experts = experts
             }

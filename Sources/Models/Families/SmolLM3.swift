@@ -30,7 +30,7 @@ enum SmolLM3: ModelFamily {
                     expected: "0 or 1 for each of \(configuration.layerCount) layers")
             }
             for layer in configuration.layers.indices where flags[layer] == 0 {
-                configuration.layers[layer].attention.rotary = nil
+                configuration.layers[layer].attention?.rotary = nil
             }
         } else {
             let step = try text.optionalInteger("no_rope_layer_interval", atLeast: 1) ?? 4
@@ -42,7 +42,7 @@ enum SmolLM3: ModelFamily {
 
     private static func leaveOutRotary(every step: Int, in configuration: inout ModelConfiguration) {
         for layer in configuration.layers.indices where (layer + 1) % step == 0 {
-            configuration.layers[layer].attention.rotary = nil
+            configuration.layers[layer].attention?.rotary = nil
         }
     }
 
@@ -55,7 +55,7 @@ enum SmolLM3: ModelFamily {
         }
         let isSliding =
             try parameters.slidingLayers(layerCount: configuration.layerCount)
-            ?? configuration.layers.map { $0.attention.rotary == nil }
+            ?? configuration.layers.map { $0.attention?.rotary == nil }
         try parameters.setWindows(isSliding, in: &configuration)
     }
 }

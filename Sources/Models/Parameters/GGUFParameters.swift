@@ -35,9 +35,10 @@ package struct GGUFParameters {
     ///   - meant: keys, without the architecture, to which the family gives a meaning.
     ///   - rotatesPartially: whether `rope.dimension_count` may be less than a head.
     ///   - hasFactors: whether `rope_freqs.weight` may divide the frequencies.
+    ///   - keyValueHeadCount: the heads of keys and values, where they are not the same number for all layers.
     package func uniform(
         _ family: any ModelFamily.Type, meant: Set<String> = [], rotatesPartially: Bool = false,
-        hasFactors: Bool = false
+        hasFactors: Bool = false, keyValueHeadCount: Int? = nil
     ) throws -> ModelConfiguration {
         let hiddenSize = try integer("embedding_length")
         let headCount = try integer("attention.head_count")
@@ -66,7 +67,8 @@ package struct GGUFParameters {
         return ModelConfiguration(
             family: family.name, vocabularySize: try vocabularySize(), hiddenSize: hiddenSize,
             intermediateSize: try integer("feed_forward_length"), headCount: headCount,
-            keyValueHeadCount: try optionalInteger("attention.head_count_kv") ?? headCount,
+            keyValueHeadCount: try keyValueHeadCount
+                ?? optionalInteger("attention.head_count_kv") ?? headCount,
             headSize: headSize, contextLength: try integer("context_length"),
             rmsNormEpsilon: try float("attention.layer_norm_rms_epsilon"),
             hasTiedEmbeddings: tensors["output.weight"] == nil, rotaries: [rotary],

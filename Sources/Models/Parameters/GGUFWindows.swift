@@ -17,7 +17,7 @@ extension GGUFParameters {
         guard window > 0 else { return false }
         let isSliding = try slidingLayers(layerCount: configuration.layerCount, usualStep: usualStep)
         for layer in isSliding.indices where isSliding[layer] {
-            configuration.layers[layer].attention.window = window
+            configuration.layers[layer].attention?.window = window
         }
         return true
     }

@@ -33,7 +33,7 @@ extension HuggingFaceParameters {
         guard isSliding.contains(true) else { return }
         let size = try text.optionalInteger("sliding_window") ?? 4096
         for layer in isSliding.indices where isSliding[layer] {
-            configuration.layers[layer].attention.window = size
+            configuration.layers[layer].attention?.window = size
         }
     }
 

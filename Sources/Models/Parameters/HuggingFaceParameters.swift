@@ -35,10 +35,12 @@ package struct HuggingFaceParameters {
     ///   - defaults: integers that may be left out.
     ///   - activation: the gate's activation: its member, its names, and the function.
     ///   - isTied: whether head and embedding are tied if the file does not say.
+    ///   - epsilonKey: the member of the norms' ε, which is `epsilon` if it is missing.
     ///   - rotary: RoPE, unless it is written in the usual way.
     package func uniform(
         _ family: any ModelFamily.Type, defaults: [String: Int] = [:], activation: GateActivation = .silu,
-        isTied: Bool = false, epsilon: Float = 1e-6, rotary: RotaryPlan? = nil
+        isTied: Bool = false, epsilon: Float = 1e-6, epsilonKey: String = "rms_norm_eps",
+        rotary: RotaryPlan? = nil
     ) throws -> ModelConfiguration {
         try refuseUnsupported(activation)
         let hiddenSize = try integer("hidden_size", defaults)
@@ -57,7 +59,7 @@ package struct HuggingFaceParameters {
             intermediateSize: try integer("intermediate_size", defaults), headCount: headCount,
             keyValueHeadCount: try keyValueHeadCount(headCount: headCount, defaults), headSize: headSize,
             contextLength: try contextLength(defaults),
-            rmsNormEpsilon: try text.optionalFloat("rms_norm_eps") ?? epsilon,
+            rmsNormEpsilon: try text.optionalFloat(epsilonKey) ?? epsilon,
             // In a model that wraps the language model, the outer member counts. Without an output matrix the head can only be
             // the embedding.
             hasTiedEmbeddings: try config.optionalBool("tie_word_embeddings") ?? (isTied || !hasHead),

@@ -78,6 +78,12 @@ extension SteeringProfile {
                 .tillerProfileShape, found: "\"\(name)\" for heads of \(width) elements together",
                 expected: "\(headWidth)")
         }
+        for operation in operations
+        where operation.site == .headOutputs && model.layers[operation.layer].attention == nil {
+            throw FormatError(
+                .tillerProfileShape, found: "\"\(name)\" for the heads of layer \(operation.layer)",
+                expected: "layers with attention")
+        }
     }
 
     /// Checks that the profile was made for the model's source; its directions mean nothing elsewhere.

@@ -38,6 +38,13 @@ extension Session {
         guard !range.isEmpty else { return }
         rewind(to: 0)
         tokens.withUnsafeBufferPointer { all in
+            // Recurrent layers may know an earlier position only.
+            let known = state.truncate(to: range.lowerBound)
+            if known < range.lowerBound {
+                engine.evaluate(
+                    UnsafeBufferPointer(rebasing: all[known..<range.lowerBound]), state: state,
+                    ForwardOptions(firstPosition: known, steering: plan, gates: gates), request: .none)
+            }
             engine.evaluate(
                 UnsafeBufferPointer(rebasing: all[range]), state: state,
                 ForwardOptions(
@@ -45,7 +52,8 @@ extension Session {
                     recorder: ofHeads ? nil : recorder, headRecorder: ofHeads ? recorder : nil),
                 request: .none)
         }
-        invalidateCache()
+        // The state stays where it is, for the next call.
+        forgetEvaluated()
     }
 
     /// Evaluates tokens from an empty timeline to record the inputs of the matrices only.

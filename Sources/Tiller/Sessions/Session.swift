@@ -237,6 +237,9 @@ public final class Session {
         return isPromptToken.indices.first { $0 >= (isPromptToken[$0] ? prompt : generated) } ?? tokens.count
     }
 
+    /// Counts no position as evaluated, although the state stays where it is.
+    func forgetEvaluated() { (validCount, hasLogits) = (0, false) }
+
     /// Drops the logits, which are recomputed when next needed.
     func forgetLogits() { hasLogits = false }
 
@@ -315,7 +318,10 @@ public final class Session {
                     UnsafeBufferPointer(rebasing: all[validCount..<end]), state: state, evaluation,
                     request: isLast ? .last(into: logits) : .none, while: shouldContinue)
             }
-            guard isDone else { return }
+            guard isDone else {
+                validCount = state.truncate(to: validCount)
+                return
+            }
             validCount = end
             hasLogits = isLast
         }
