@@ -31,6 +31,10 @@ package protocol ModelFamily: Sendable {
     static func place(
         of role: TensorRole, in format: SourceFormat, _ configuration: ModelConfiguration
     ) -> TensorPlace
+    /// Where the rows of a tensor are stored, in their order.
+    static func places(
+        of role: TensorRole, layer: Int?, in format: SourceFormat, _ configuration: ModelConfiguration
+    ) -> [TensorPlace]
     /// Where the matrices of all experts are stored, one below the other.
     ///
     /// - Parameter role: gate, up or down.

@@ -58,6 +58,15 @@ package func usualPlace(
         case .convolutionInput: ("shortconv.in_proj.weight", "conv.in_proj.weight")
         case .convolution: ("shortconv.conv.weight", "conv.conv.weight")
         case .convolutionOutput: ("shortconv.out_proj.weight", "conv.out_proj.weight")
+        case .attentionGate: ("attn_q.weight", "self_attn.q_proj.weight")
+        case .deltaInput: ("attn_qkv.weight", "linear_attn.in_proj_qkv.weight")
+        case .deltaGate: ("attn_gate.weight", "linear_attn.in_proj_z.weight")
+        case .deltaBeta: ("ssm_beta.weight", "linear_attn.in_proj_b.weight")
+        case .deltaDecay: ("ssm_alpha.weight", "linear_attn.in_proj_a.weight")
+        case .deltaDecayBias: ("ssm_dt.bias", "linear_attn.dt_bias")
+        case .deltaDecayRate: ("ssm_a", "linear_attn.A_log")
+        case .deltaNorm: ("ssm_norm.weight", "linear_attn.norm.weight")
+        case .deltaOutput: ("ssm_out.weight", "linear_attn.out_proj.weight")
         case .postFeedForwardNorm: ("post_ffw_norm.weight", "post_feedforward_layernorm.weight")
         }
     return TensorPlace(format == .gguf ? gguf : folder)
@@ -80,7 +89,7 @@ package func usualExpertPlaces(
 }
 
 extension ModelFamily {
-    /// Where the rows of a tensor are stored, in their order: in several places if it belongs to all experts of a mixture.
+    /// In several places if the tensor belongs to all experts of a mixture.
     package static func places(
         of role: TensorRole, layer: Int?, in format: SourceFormat, _ configuration: ModelConfiguration
     ) -> [TensorPlace] {
@@ -97,7 +106,9 @@ extension TensorRole {
     /// The order in which a layer's tensors are written.
     private static let order: [TensorRole] = [
         .attentionNorm, .query, .key, .value, .attentionOutput, .convolutionInput, .convolution,
-        .convolutionOutput, .feedForwardNorm, .router, .gate, .up,
+        .convolutionOutput, .attentionGate, .deltaInput, .deltaGate, .deltaBeta, .deltaDecay, .deltaDecayBias,
+        .deltaDecayRate,
+        .deltaNorm, .deltaOutput, .feedForwardNorm, .router, .gate, .up,
         .down, .queryBias, .keyBias, .valueBias, .attentionOutputBias, .queryNorm, .keyNorm,
         .postAttentionNorm,
         .postFeedForwardNorm,

@@ -14,6 +14,8 @@ package final class BlockWeights: Sendable {
         /// nil in a layer with norms after only.
         package let norm: WeightVector?
         package let query, key, value, output: WeightMatrix
+        /// The gate of the heads' outputs [headCount · headSize × hiddenSize]; nil without one.
+        package let gate: WeightMatrix?
         package let queryBias, keyBias, valueBias, outputBias: WeightVector?
         package let queryNorm, keyNorm: WeightVector?
         package let postNorm: WeightVector?
@@ -61,10 +63,28 @@ package final class BlockWeights: Sendable {
         package let plan: LayerPlan.ShortConvolution
     }
 
+    /// Linear attention by the gated delta rule.
+    package struct DeltaRule: Sendable {
+        package let norm: WeightVector?
+        /// Queries, keys and values [channels × hiddenSize], and the gate of the output [valueSize × hiddenSize].
+        package let input, gate: WeightMatrix
+        /// [valueHeadCount × hiddenSize]
+        package let beta, decay: WeightMatrix
+        let decayBias, decayRate, outputNorm: WeightVector
+        /// [hiddenSize × valueSize]
+        package let output: WeightMatrix
+        /// The weights by token, the oldest first [width × channels].
+        let kernel: [Float]
+        package let postNorm: WeightVector?
+        package let plan: LayerPlan.DeltaRule
+    }
+
     /// Nil in a layer with another mixer.
     package let attention: Attention?
     /// Likewise.
     package let convolution: Convolution?
+    /// Likewise.
+    package let deltaRule: DeltaRule?
     package let feedForward: FeedForward
     /// Factor on the updates that attention and feed-forward add to the residual stream.
     let residualScale: Float
@@ -87,14 +107,23 @@ package final class BlockWeights: Sendable {
         switch plan.mixer {
         case .attention(let plan):
             let own = try Attention(layer, plan, of: tensors, configuration, rotaries)
-            (attention, convolution) = (own, nil)
+            (attention, convolution, deltaRule) = (own, nil, nil)
             (first, output) = (PrefetchHint(own.query, own.key, own.value), own.output)
-            mixerByteCount = [own.query, own.key, own.value, own.output].reduce(0) { $0 + $1.byteCount }
+            mixerByteCount = [own.query, own.key, own.value, own.output].reduce(own.gate?.byteCount ?? 0) {
+                $0 + $1.byteCount
+            }
         case .convolution(let plan):
             let own = try Convolution(layer, plan, of: tensors, configuration)
-            (attention, convolution) = (nil, own)
+            (attention, convolution, deltaRule) = (nil, own, nil)
             (first, output) = (PrefetchHint(own.input), own.output)
             mixerByteCount = own.input.byteCount + own.output.byteCount
+        case .deltaRule(let plan):
+            let own = try DeltaRule(layer, plan, of: tensors)
+            (attention, convolution, deltaRule) = (nil, nil, own)
+            (first, output) = (PrefetchHint(own.input, own.gate), own.output)
+            mixerByteCount = [own.input, own.gate, own.beta, own.decay, own.output].reduce(0) {
+                $0 + $1.byteCount
+            }
         }
         feedForward = FeedForward(
             norm: tensors.optionalVector(.feedForwardNorm, layer), gate: try tensors.matrix(.gate, layer),
@@ -129,6 +158,7 @@ extension BlockWeights.Attention {
         key = try tensors.matrix(.key, layer)
         value = try tensors.matrix(.value, layer)
         output = try tensors.matrix(.attentionOutput, layer)
+        gate = plan.hasOutputGate ? try tensors.matrix(.attentionGate, layer) : nil
         queryBias = tensors.optionalVector(.queryBias, layer)
         keyBias = tensors.optionalVector(.keyBias, layer)
         valueBias = tensors.optionalVector(.valueBias, layer)
@@ -157,9 +187,35 @@ extension BlockWeights.Convolution {
         input = try tensors.matrix(.convolutionInput, layer)
         output = try tensors.matrix(.convolutionOutput, layer)
         postNorm = tensors.optionalVector(.postAttentionNorm, layer)
-        let (weights, width) = (try tensors.vector(.convolution, layer), plan.width)
-        let channels = configuration.hiddenSize
-        kernel = (0..<width * channels).map { weights.baseAddress[$0 % channels * width + $0 / channels] }
+        kernel = try tensors.vector(.convolution, layer).byToken(
+            width: plan.width, channels: configuration.hiddenSize)
+    }
+}
+
+extension BlockWeights.DeltaRule {
+    fileprivate init(
+        _ layer: Int, _ plan: LayerPlan.DeltaRule, of tensors: TensorViews
+    ) throws(FormatError) {
+        self.plan = plan
+        norm = tensors.optionalVector(.attentionNorm, layer)
+        input = try tensors.matrix(.deltaInput, layer)
+        gate = try tensors.matrix(.deltaGate, layer)
+        beta = try tensors.matrix(.deltaBeta, layer)
+        decay = try tensors.matrix(.deltaDecay, layer)
+        decayBias = try tensors.vector(.deltaDecayBias, layer)
+        decayRate = try tensors.vector(.deltaDecayRate, layer)
+        outputNorm = try tensors.vector(.deltaNorm, layer)
+        output = try tensors.matrix(.deltaOutput, layer)
+        postNorm = tensors.optionalVector(.postAttentionNorm, layer)
+        kernel = try tensors.vector(.convolution, layer).byToken(
+            width: plan.convolutionWidth, channels: plan.channelCount)
+    }
+}
+
+extension WeightVector {
+    /// A convolution's weights [channels × width] by token [width × channels].
+    fileprivate func byToken(width: Int, channels: Int) -> [Float] {
+        (0..<width * channels).map { baseAddress[$0 % channels * width + $0 / channels] }
     }
 }
 

@@ -53,6 +53,8 @@ package final class ForwardPass: @unchecked Sendable {
                 self.attention(block, attention, layer: layer, segments)
             } else if let convolution = block.convolution {
                 convolve(block, convolution, layer: layer, segments)
+            } else if let rule = block.deltaRule {
+                applyDeltaRule(block, rule, layer: layer, segments)
             }
             feedForward(block, layer: layer, segments)
             tapStream(layer: layer, segments)
@@ -75,6 +77,10 @@ package final class ForwardPass: @unchecked Sendable {
             Projection(weights.query, into: scratch.query), Projection(weights.key, into: scratch.key),
             Projection(weights.value, into: scratch.value), by: scratch.normalized, tokenCount: tokenCount,
             prefetching: block.prefetch.mixerOutput)
+        if let gate = weights.gate, let gates = scratch.attentionGate {
+            compute.multiply(
+                Projection(gate, into: gates), by: scratch.normalized, tokenCount: tokenCount)
+        }
         segments.forEach { attend(block, weights, layer: layer, $0) }
         tap(.outputProjection(layer), scratch.attentionOutput, weights.output.inputForm, segments)
         compute.multiply(
@@ -114,9 +120,16 @@ package final class ForwardPass: @unchecked Sendable {
             query: scratch.query, cache: cache, firstPosition: position, tokenCount: count,
             headCount: model.configuration.headCount, scale: weights.plan.scale, window: weights.plan.window,
             softcap: weights.plan.softcap, keyBias: separateBias, firstRow: firstRow,
-            into: scratch.attentionOutput, form: isTapped ? .values : weights.output.inputForm,
+            into: scratch.attentionOutput,
+            form: isTapped || weights.gate != nil ? .values : weights.output.inputForm,
             prefetching: block.prefetch.mixerOutput)
         if isTapped { tapHeads(layer: layer, weights, segment) }
+        guard let gates = scratch.attentionGate, weights.gate != nil else { return }
+        let output = scratch.attentionOutput
+        compute.forTokens(count, elementCount: 8 * output.columns, firstRow: firstRow) { rows in
+            rows.gateSigmoid(gates, output)
+            if weights.output.inputForm == .codes { rows.quantize(output) }
+        }
     }
 
     /// Bias, norm and RoPE of queries and keys; temperature of queries; bias of values.

@@ -28,8 +28,11 @@ final class Scratch {
     /// act(W_gate · x) ⊙ W_up · x [batch × intermediateSize].
     let intermediate: Activations
     private let mixtures: [MixtureScratch]
-    /// Nil where all layers have attention.
+    /// Inputs of the gates of the heads' outputs [batch × headCount · headSize]; nil without gates.
+    let attentionGate: AlignedBuffer<Float>?
+    /// Nil where no layer has a convolution as its mixer.
     let convolution: ConvolutionScratch?
+    let deltaRule: DeltaRuleScratch?
     let headInput: AlignedBuffer<Float>
     let headNormalized: Activations
     /// Logits of some rows [headRows × vocabularySize], for requests of all logits, which generation never makes.
@@ -53,8 +56,13 @@ final class Scratch {
         }
         self.mixtures = mixtures
         convolution =
-            configuration.recurrentLayerCount > 0
+            configuration.hasConvolutions
             ? try ConvolutionScratch(hiddenSize: widths.hidden, batchSize: batchSize) : nil
+        deltaRule = try configuration.deltaRule.map { (rule) throws(AllocationError) in
+            try DeltaRuleScratch(rule, batchSize: batchSize)
+        }
+        attentionGate =
+            configuration.hasOutputGates ? try AlignedBuffer(count: batchSize * widths.query) : nil
         headInput = try AlignedBuffer(count: Self.headRows * widths.hidden)
         headNormalized = try Activations(capacity: Self.headRows, columns: widths.hidden)
     }
@@ -93,9 +101,15 @@ final class Scratch {
                         $1, hiddenSize: widths.hidden, batchSize: batchSize, form: form)
             }
             + activations(widths.hidden, rows: headRows, values: true)
-            + (configuration.recurrentLayerCount > 0
+            + (configuration.hasConvolutions
                 ? ConvolutionScratch.byteCount(hiddenSize: widths.hidden, batchSize: batchSize, form: form)
                 : 0)
+            + (configuration.deltaRule.map {
+                DeltaRuleScratch.byteCount($0, batchSize: batchSize, form: form)
+            } ?? 0)
+            + (configuration.hasOutputGates
+                ? AlignedBuffer<Float>.byteCount(batchSize * widths.query)
+                    + (codes ? AlignedBuffer<Float>.byteCount(batchSize * widths.query) : 0) : 0)
     }
 
     /// The memory for a mixture of experts of these sizes.
@@ -112,6 +126,9 @@ final class Scratch {
             + (hasDense ? intermediate.byteCount(values: !codes, codes: codes) : 0)
             + mixtures.reduce(0) { $0 + $1.allocatedByteCount(form: form) }
             + (convolution?.allocatedByteCount(form: form) ?? 0)
+            + (deltaRule?.allocatedByteCount(form: form) ?? 0)
+            // With gates the heads' outputs exist as values, too.
+            + (attentionGate.map { (codes ? 2 : 1) * $0.byteCount } ?? 0)
             + headNormalized.byteCount(values: true, codes: codes)
     }
 
@@ -124,6 +141,8 @@ final class Scratch {
         for activations in [normalized, attentionOutput, intermediate] { activations.release(after: 1) }
         for mixture in mixtures { mixture.release() }
         convolution?.release()
+        deltaRule?.release()
+        attentionGate?.release(after: query.count / batchSize)
     }
 
     /// Allocates room for the logits of some rows.
@@ -153,4 +172,11 @@ extension AlignedBuffer<Float> {
         guard let limit = configuration.finalLogitSoftcap else { return }
         for index in 0..<count { baseAddress[index] = limit * tanhf(baseAddress[index] / limit) }
     }
+}
+
+extension ModelConfiguration {
+    fileprivate var hasConvolutions: Bool { layers.contains { $0.convolution != nil } }
+    fileprivate var hasOutputGates: Bool { layers.contains { $0.attention?.hasOutputGate == true } }
+    /// That of the first layer with one; all are alike.
+    fileprivate var deltaRule: LayerPlan.DeltaRule? { layers.lazy.compactMap(\.deltaRule).first }
 }

@@ -47,7 +47,13 @@ package final class SequenceState: Sendable {
     /// Floats that each layer remembers besides keys and values.
     private static func sizes(_ configuration: ModelConfiguration) -> [Int] {
         configuration.layers.map { layer in
-            layer.convolution.map { ($0.width - 1) * configuration.hiddenSize } ?? 0
+            switch layer.mixer {
+            case .attention: 0
+            case .convolution(let convolution): (convolution.width - 1) * configuration.hiddenSize
+            case .deltaRule(let rule):
+                (rule.convolutionWidth - 1) * rule.channelCount
+                    + rule.valueHeadCount * rule.keyHeadSize * rule.valueHeadSize
+            }
         }
     }
 

@@ -17,7 +17,7 @@ package struct TinyModel {
     /// Those that begin as folders, with the GGUF that llama.cpp's converter makes of them.
     package static let families = [
         "ernie4_5", "exaone4", "gemma2", "granite", "granite4", "granitemoe", "hunyuan", "lfm2", "minicpm",
-        "ministral3", "olmo2", "olmo3", "olmoe", "phi3", "qwen3moe", "smollm3",
+        "ministral3", "olmo2", "olmo3", "olmoe", "phi3", "qwen35", "qwen3moe", "smollm3",
     ]
     package static let folder = packageRoot + "/Tests/Fixtures/models"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A convolution's state cannot be cut back; sessions of such models go on from a copy, and say the same as one that never went on.
+// The state of a convolution or a delta rule cannot be cut back; sessions of such models go on from a copy, and say the same as one that never went on.
 
 import Formats
 import ModelFixtures
@@ -10,7 +10,10 @@ import Tiller
 @Suite struct RecurrentSessionTests {
     private let folder = TemporaryFolder()
 
-    private func engine() throws -> Engine { try TinyModel("lfm2").engine(.int8, in: folder) }
+    /// A convolution alone, and the gated delta rule with one.
+    private static let names = ["lfm2", "qwen35"]
+
+    private func engine(_ name: String) throws -> Engine { try TinyModel(name).engine(.int8, in: folder) }
 
     private func fresh(_ engine: Engine, _ tokens: [Int32]) throws -> [Float] {
         let session = try engine.makeSession(contextLength: 2048)
@@ -24,8 +27,8 @@ import Tiller
     }
 
     /// The beginning and the end of each message are known; what was generated is not.
-    @Test func aSessionGoesBackToTheEndsOfMessages() throws {
-        let engine = try engine(), all = try tokens(60)
+    @Test(arguments: names) func aSessionGoesBackToTheEndsOfMessages(name: String) throws {
+        let engine = try engine(name), all = try tokens(60)
         let session = try engine.makeSession(contextLength: 2048)
         try session.evaluate(Array(all[..<20]))
         for token in all[20..<30] { try session.step(token) }
@@ -45,8 +48,8 @@ import Tiller
         #expect(try session.currentLogits == fresh(engine, Array(all[..<40])))
     }
 
-    @Test func longMessagesAreKnownAtIntervals() throws {
-        let engine = try engine(), all = try tokens(1500)
+    @Test(arguments: names) func longMessagesAreKnownAtIntervals(name: String) throws {
+        let engine = try engine(name), all = try tokens(1500)
         let session = try engine.makeSession(contextLength: 2048)
         try session.evaluate(all)
         session.rewind(to: 1200)
@@ -56,8 +59,8 @@ import Tiller
     }
 
     /// More messages than copies: every state is still right, whichever copies were given up.
-    @Test func manyMessagesLeaveRightStates() throws {
-        let engine = try engine(), all = try tokens(120)
+    @Test(arguments: names) func manyMessagesLeaveRightStates(name: String) throws {
+        let engine = try engine(name), all = try tokens(120)
         let session = try engine.makeSession(contextLength: 2048)
         for start in stride(from: 0, to: 120, by: 3) { try session.evaluate(Array(all[start..<start + 3])) }
         for end in stride(from: 117, to: 0, by: -9) {
@@ -69,8 +72,8 @@ import Tiller
         }
     }
 
-    @Test func copiesAndFilesGoOnAlike() throws {
-        let engine = try engine(), all = try tokens(40)
+    @Test(arguments: names) func copiesAndFilesGoOnAlike(name: String) throws {
+        let engine = try engine(name), all = try tokens(40)
         let session = try engine.makeSession(contextLength: 2048)
         try session.evaluate(Array(all[..<20]))
         for token in all[20..<25] { try session.step(token) }
@@ -87,8 +90,8 @@ import Tiller
     }
 
     /// An evaluation that was stopped has changed some layers; none of it stays.
-    @Test(arguments: 1...4) func whatWasStoppedLeavesNothing(looks: Int) throws {
-        let engine = try engine(), all = try tokens(40)
+    @Test(arguments: names, 1...3) func whatWasStoppedLeavesNothing(name: String, looks: Int) throws {
+        let engine = try engine(name), all = try tokens(40)
         let session = try engine.makeSession(contextLength: 2048)
         try session.evaluate(Array(all[..<20]))
         var left = looks
@@ -102,8 +105,8 @@ import Tiller
     }
 
     /// Two timelines side by side, and batches that span several.
-    @Test func timelinesDoNotMix() throws {
-        let engine = try engine(), all = try tokens(80)
+    @Test(arguments: names) func timelinesDoNotMix(name: String) throws {
+        let engine = try engine(name), all = try tokens(80)
         let parts = [all[..<9], all[9..<40], all[40..<80]]
         let sessions = try parts.map { _ in try engine.makeSession(contextLength: 2048) }
         try Session.evaluate(Array(zip(sessions, parts)).map { ($0, $1) })

@@ -81,6 +81,12 @@ FAMILIES = {
         "num_hidden_layers": 4, "layer_types": ["conv", "conv", "full_attention", "conv"], "conv_L_cache": 3, "norm_eps": 1e-5,
         "block_auto_adjust_ff_dim": False, "tie_word_embeddings": True,
         "rope_parameters": {"rope_type": "default", "rope_theta": 20_000.0}}),
+    # Attention in the second layer of three; two value heads for each key head.
+    "qwen35": ("Qwen3_5", {
+        "num_hidden_layers": 3, "layer_types": ["linear_attention", "full_attention", "linear_attention"], "head_dim": 16,
+        "linear_num_key_heads": 2, "linear_num_value_heads": 4, "linear_key_head_dim": 16, "linear_value_head_dim": 16,
+        "linear_conv_kernel_dim": 4, "rope_parameters": {
+            "rope_type": "default", "rope_theta": 20_000.0, "partial_rotary_factor": 0.5, "mrope_section": [2, 1, 1]}}),
     # Mixtures of experts: with weights that add up to 1 and without, of other sizes in each family.
     "qwen3moe": ("Qwen3Moe", {
         "num_hidden_layers": 2, "head_dim": 16, "num_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 32,
@@ -135,6 +141,9 @@ def convert(name: str, folder: pathlib.Path, sources: pathlib.Path) -> None:
         transformers.AutoTokenizer.from_pretrained = lambda folder, **_: transformers.PreTrainedTokenizerFast(
             tokenizer_file=str(folder / "tokenizer.json"))
     sys.argv = ["convert_hf_to_gguf.py", str(folder), "--outfile", str(folder / "model.gguf"), "--outtype", "f32"]
+    if folder.name == "qwen35":
+        # Without layers that predict several tokens at once, which the model has not.
+        sys.argv.append("--no-mtp")
     convert_hf_to_gguf.main()
 
 
@@ -163,7 +172,8 @@ def save(name: str, folder: pathlib.Path) -> None:
         safetensors.torch.save_file(weights(minicpm.MiniCPM.shapes(), name), folder / "model.safetensors", {"format": "pt"})
         (folder / "config.json").write_text(json.dumps(minicpm.CONFIG, indent=2) + "\n", encoding="utf-8")
         return
-    model = getattr(transformers, kind + "ForCausalLM")(getattr(transformers, kind + "Config")(**(COMMON | settings))).eval()
+    config = getattr(transformers, kind + ("TextConfig" if name == "qwen35" else "Config"))
+    model = getattr(transformers, kind + "ForCausalLM")(config(**(COMMON | settings))).eval()
     fill(model, name)
     model.tie_weights()
     model.to(torch.bfloat16).save_pretrained(folder)

@@ -25,8 +25,7 @@ package struct TensorGroup: Sendable, Hashable {
     static func all(layerCount: Int) -> [TensorGroup] {
         func groups(_ input: MatrixInput, _ layer: Int?) -> [TensorGroup] {
             // Queries and keys act through attention's scores only, values on the output itself: their sensitivities differ.
-            // A router keeps its encoding.
-            let shared = input.readers.filter { $0 != .value && $0 != .router }
+            let shared = input.readers.filter { $0 != .value && !$0.staysWide }
             let roles = input.readers.contains(.value) ? [shared, [.value]] : [shared]
             return roles.map { TensorGroup(keys: Set($0.map { TensorKey($0, layer) })) }
         }

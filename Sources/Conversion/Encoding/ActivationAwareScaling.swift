@@ -54,7 +54,7 @@ struct ActivationAwareScaling {
         let columns = squares.count
         var weightSquares = [Double](repeating: 0, count: columns)
         let readers = input.readers.filter { tensors[$0] != nil }
-        let quantized = readers.compactMap { tensors[$0] }.filter { $0.role != .router }
+        let quantized = readers.compactMap { tensors[$0] }.filter { !$0.role.staysWide }
         guard !quantized.isEmpty else { return }
         for tensor in quantized {
             guard tensor.columns == columns else { return }

@@ -24,8 +24,7 @@ package struct EncodingChoice: Sendable {
     }
 
     func encoding(of tensor: SourceTensor) -> TensorEncoding {
-        // Which experts a token gets changes abruptly with a router's numbers, which are few.
-        if tensor.role == .router { return weights == .float32 ? .float32 : .float16 }
+        if tensor.role.staysWide { return weights == .float32 ? .float32 : .float16 }
         // The embedding is the head if both are tied, and so is treated like it in all models.
         return exceptions[TensorKey(tensor.role, tensor.layer)]
             ?? (tensor.role.isVocabulary ? head : weights)
@@ -67,7 +66,7 @@ package struct PlannedTensor: Sendable {
             let narrow = wanted.accepts(columns: source.columns) ? wanted : .float16
             let mayBeWider =
                 narrow == .float16
-                && (narrow != wanted || encodings.widensBeyondFloat16 || source.role == .router)
+                && (narrow != wanted || encodings.widensBeyondFloat16 || source.role.staysWide)
             encoding = mayBeWider && !source.fitsFloat16(scaling) ? .float32 : narrow
         }
         isWidened = !source.role.isVector && encoding != wanted

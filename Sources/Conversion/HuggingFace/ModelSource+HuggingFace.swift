@@ -3,6 +3,7 @@
 // do, so rows keep their order.
 
 import Formats
+import Glibc
 import JSON
 import Models
 import Quantization
@@ -74,6 +75,7 @@ extension ModelSource {
                 if role.isNorm { source.addend = family.normOffsetInFolder }
                 source.interleavedHeadSize = family.interleavedHeadSize(of: role, in: .folder, configuration)
                 if role == .convolution { source = try source.flattened() }
+                if role == .deltaDecayRate { source = try source.negativeExponentials() }
                 return try source.taking(place.rows)
             }
             tensors.append(try .stacking(pieces))
@@ -154,11 +156,12 @@ struct HuggingFaceTensorNames {
 
     /// Whether the language model ignores a tensor: the vision parts, and RoPE's frequencies, which old versions saved.
     func isIgnored(_ name: String) -> Bool {
-        name.hasSuffix(".rotary_emb.inv_freq") || isForImages(name)
+        // The second kind are extra layers that predict several tokens at once; the model's own do without.
+        name.hasSuffix(".rotary_emb.inv_freq") || name.hasPrefix("mtp.") || isForImages(name)
     }
 
     func isForImages(_ name: String) -> Bool {
-        let seeing = ["vision_tower.", "multi_modal_projector."]
+        let seeing = ["vision_tower.", "multi_modal_projector.", "visual."]
         return seesImages && seeing.contains { name.hasPrefix($0) || name.hasPrefix("model.\($0)") }
     }
 }
@@ -166,9 +169,27 @@ struct HuggingFaceTensorNames {
 extension SourceTensor {
     /// Factors of RoPE's frequencies, which a folder stores in `config.json`.
     fileprivate init(_ role: TensorRole, _ factors: [Float]) {
+        self.init(role, layer: nil, name: "\(role)", factors)
+    }
+
+    private init(_ role: TensorRole, layer: Int?, name: String, _ values: [Float]) {
         self.init(
-            name: "\(role)", role: role, layer: nil, rows: 1, columns: factors.count, storage: .blocks(.f32),
-            bytes: factors.withUnsafeBytes { ByteView(copying: $0) })
+            name: name, role: role, layer: layer, rows: 1, columns: values.count, storage: .blocks(.f32),
+            bytes: values.withUnsafeBytes { ByteView(copying: $0) })
+    }
+
+    /// −e^x of a vector's numbers: the rates of which a folder stores the logarithms.
+    ///
+    /// - Throws: `ConversionError` unless the tensor is whole.
+    fileprivate func negativeExponentials() throws -> SourceTensor {
+        guard isWhole, rows == 1 else {
+            throw ConversionError("tensor \(name) is [\(rows) × \(columns)], expected one whole row")
+        }
+        var values = [Float](repeating: 0, count: columns)
+        values.withUnsafeMutableBufferPointer { buffer in
+            if let base = buffer.baseAddress { decode(row: 0, into: base) }
+        }
+        return SourceTensor(role, layer: layer, name: name, values.map { Float(-exp(Double($0))) })
     }
 
     /// - Throws: `ConversionError` for an unsupported type, and for more than two dimensions.

@@ -29,8 +29,12 @@ package enum MatrixInput: Hashable, Sendable {
     /// The matrices that read this input, of those that the layer has.
     package var readers: [TensorRole] {
         switch self {
-        case .attention: [.query, .key, .value, .convolutionInput]
-        case .outputProjection: [.attentionOutput, .convolutionOutput]
+        case .attention:
+            [
+                .query, .key, .value, .attentionGate, .convolutionInput, .deltaInput, .deltaGate, .deltaBeta,
+                .deltaDecay,
+            ]
+        case .outputProjection: [.attentionOutput, .convolutionOutput, .deltaOutput]
         case .feedForward: [.router, .gate, .up]
         case .downProjection: [.down]
         case .head: [.output, .tokenEmbedding]
@@ -53,7 +57,11 @@ package enum MatrixInput: Hashable, Sendable {
         switch self {
         case .attention, .feedForward, .head: configuration.hiddenSize
         case .outputProjection(let layer):
-            configuration.layers[layer].attention == nil ? configuration.hiddenSize : configuration.querySize
+            switch configuration.layers[layer].mixer {
+            case .attention: configuration.querySize
+            case .convolution: configuration.hiddenSize
+            case .deltaRule(let rule): rule.valueSize
+            }
         case .downProjection(let layer): configuration.intermediateSize(ofLayer: layer)
         }
     }

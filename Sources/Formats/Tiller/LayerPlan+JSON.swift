@@ -33,6 +33,9 @@ extension LayerPlan {
     }
 
     private static func mixer(_ fields: JSONFields, path: String) throws(FormatError) -> Mixer {
+        if let rule = fields.value("deltaRule") {
+            return .deltaRule(try DeltaRule(rule, path: path + ".deltaRule"))
+        }
         guard let convolution = fields.value("convolution") else {
             return .attention(try Attention(fields.value("attention"), path: path + ".attention"))
         }
@@ -47,6 +50,7 @@ extension LayerPlan {
         switch mixer {
         case .attention(let attention): json["attention"] = attention.json
         case .convolution(let convolution): json["convolution"] = ["width": .integer(convolution.width)]
+        case .deltaRule(let rule): json["deltaRule"] = rule.json
         }
         json["feedForward"] = feedForward.json
         if norms == .after { json["hasPreNorms"] = false }
@@ -68,6 +72,7 @@ extension LayerPlan.Attention {
             temperature: try Self.temperature(fields, path: path + ".temperature"),
             softcap: try fields.optionalFloat("softcap", in: ModelConfiguration.Limits.caps),
             hasBias: try fields.bool("hasBias"), hasOutputBias: try fields.bool("hasOutputBias"))
+        hasOutputGate = try fields.optionalBool("hasOutputGate") ?? false
         try fields.refuseUnknown()
         guard queryKeyNorm != nil || !normFollowsRotary else {
             throw FormatError(
@@ -117,7 +122,31 @@ extension LayerPlan.Attention {
         if let softcap { json["softcap"] = .float(softcap) }
         json["hasBias"] = .bool(hasBias)
         json["hasOutputBias"] = .bool(hasOutputBias)
+        if hasOutputGate { json["hasOutputGate"] = true }
         return .object(json)
+    }
+}
+
+extension LayerPlan.DeltaRule {
+    fileprivate init(_ json: JSON?, path: String) throws(FormatError) {
+        typealias Limits = ModelConfiguration.Limits
+        let fields = try JSONFields(configuration: json, path: path)
+        self.init(
+            keyHeadCount: try fields.integer("keyHeadCount", in: Limits.counts),
+            valueHeadCount: try fields.integer("valueHeadCount", in: Limits.counts),
+            keyHeadSize: try fields.integer("keyHeadSize", in: Limits.counts),
+            valueHeadSize: try fields.integer("valueHeadSize", in: Limits.counts),
+            convolutionWidth: try fields.integer("convolutionWidth", in: 2...16),
+            cyclesKeyHeads: try fields.bool("cyclesKeyHeads"))
+        try fields.refuseUnknown()
+    }
+
+    fileprivate var json: JSON {
+        [
+            "keyHeadCount": .integer(keyHeadCount), "valueHeadCount": .integer(valueHeadCount),
+            "keyHeadSize": .integer(keyHeadSize), "valueHeadSize": .integer(valueHeadSize),
+            "convolutionWidth": .integer(convolutionWidth), "cyclesKeyHeads": .bool(cyclesKeyHeads),
+        ]
     }
 }
 

@@ -56,6 +56,8 @@ package struct LayerPlan: Sendable, Equatable {
         package var hasBias: Bool
         /// A bias after the output matrix.
         package var hasOutputBias: Bool
+        /// Whether the heads' outputs are multiplied by sigmoid(W · x) before the output matrix.
+        package var hasOutputGate = false
 
         package init(
             scale: Float, window: Int? = nil, rotary: Int? = 0, queryKeyNorm: QueryKeyNorm? = nil,
@@ -83,10 +85,44 @@ package struct LayerPlan: Sendable, Equatable {
         package init(width: Int) { self.width = width }
     }
 
+    /// Linear attention by the gated delta rule (arXiv 2412.06464). Queries, keys and values pass through a convolution over
+    /// `convolutionWidth` tokens and SiLU; each head keeps a state S [keyHeadSize × valueHeadSize]:
+    ///
+    ///     S = decay · S;  S += k ⊗ (beta · (v − S · k));  output = S · q
+    package struct DeltaRule: Sendable, Equatable {
+        package var keyHeadCount: Int
+        /// A multiple of the key heads.
+        package var valueHeadCount: Int
+        package var keyHeadSize: Int
+        package var valueHeadSize: Int
+        package var convolutionWidth: Int
+        /// Whether value head i has the key head i modulo their number; otherwise consecutive value heads share one.
+        package var cyclesKeyHeads: Bool
+
+        package init(
+            keyHeadCount: Int, valueHeadCount: Int, keyHeadSize: Int, valueHeadSize: Int,
+            convolutionWidth: Int, cyclesKeyHeads: Bool
+        ) {
+            self.keyHeadCount = keyHeadCount
+            self.valueHeadCount = valueHeadCount
+            self.keyHeadSize = keyHeadSize
+            self.valueHeadSize = valueHeadSize
+            self.convolutionWidth = convolutionWidth
+            self.cyclesKeyHeads = cyclesKeyHeads
+        }
+
+        /// Elements of all keys, as of all queries.
+        package var keySize: Int { keyHeadCount * keyHeadSize }
+        package var valueSize: Int { valueHeadCount * valueHeadSize }
+        /// Channels of the convolution: queries, keys and values.
+        package var channelCount: Int { 2 * keySize + valueSize }
+    }
+
     /// What brings the tokens before into a token's state.
     package enum Mixer: Sendable, Equatable {
         case attention(Attention)
         case convolution(ShortConvolution)
+        case deltaRule(DeltaRule)
     }
 
     /// W_down · (activation(W_gate · x) ⊙ W_up · x)
@@ -160,6 +196,12 @@ package struct LayerPlan: Sendable, Equatable {
             return attention
         }
         set { if let newValue { mixer = .attention(newValue) } }
+    }
+
+    /// Nil in a layer with another mixer.
+    package var deltaRule: DeltaRule? {
+        guard case .deltaRule(let rule) = mixer else { return nil }
+        return rule
     }
 
     /// Nil in a layer with another mixer.

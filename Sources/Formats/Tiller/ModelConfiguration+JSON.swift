@@ -80,6 +80,15 @@ extension ModelConfiguration {
                 experts.intermediateSize % 16 == 0 && hiddenSize % 16 == 0,
                 "experts of \(experts.intermediateSize) × \(hiddenSize)", "multiples of 16")
         }
+        let rules = layers.compactMap(\.deltaRule)
+        try require(
+            rules.allSatisfy { $0 == rules.first }, "delta rules of different sizes", "one for all layers")
+        if let rule = rules.first {
+            try require(
+                rule.valueHeadCount % rule.keyHeadCount == 0,
+                "\(rule.valueHeadCount) value heads and \(rule.keyHeadCount) key heads of a delta rule",
+                "a multiple of the key heads")
+        }
         for layer in layers {
             guard let rotary = layer.attention?.rotary else { continue }
             try require(

@@ -36,12 +36,31 @@ package enum TensorRole: UInt16, Sendable, CaseIterable {
     /// [1 × hiddenSize]
     case postAttentionNorm = 27
 
+    /// [headCount · headSize × hiddenSize], the gate of the heads' outputs.
+    case attentionGate = 28
+
     /// [3 · hiddenSize × hiddenSize]: B, C and x of a short convolution.
     case convolutionInput = 40
-    /// [1 × hiddenSize · width]: the weights of each channel, the oldest token's first.
+    /// [1 × channels · width]: the weights of each channel, the oldest token's first.
     case convolution = 41
     /// [hiddenSize × hiddenSize]
     case convolutionOutput = 42
+
+    /// [channels × hiddenSize]: queries, keys and values of a delta rule.
+    case deltaInput = 48
+    /// [valueHeadCount · valueHeadSize × hiddenSize], the gate of its output.
+    case deltaGate = 49
+    /// [valueHeadCount × hiddenSize]
+    case deltaBeta = 50
+    case deltaDecay = 51
+    /// [1 × valueHeadCount], added to the decay's input.
+    case deltaDecayBias = 52
+    /// [1 × valueHeadCount], negative: decay = exp(rate · softplus(input)).
+    case deltaDecayRate = 53
+    /// [1 × valueHeadSize], the gain of the RMSNorm of each head's output.
+    case deltaNorm = 54
+    /// [hiddenSize × valueHeadCount · valueHeadSize]
+    case deltaOutput = 55
 
     /// [1 × hiddenSize]
     case feedForwardNorm = 32
@@ -65,13 +84,17 @@ package enum TensorRole: UInt16, Sendable, CaseIterable {
     package var isVector: Bool {
         switch self {
         case .tokenEmbedding, .output, .query, .key, .value, .attentionOutput, .gate, .up, .down, .router,
-            .convolutionInput, .convolutionOutput:
+            .attentionGate, .convolutionInput, .convolutionOutput, .deltaInput, .deltaGate, .deltaBeta,
+            .deltaDecay, .deltaOutput:
             false
         default: true
         }
     }
 
-    /// Whether the tensor is the gain of an RMSNorm.
+    /// Whether a few numbers of the matrix decide much, so that it is stored in at least 16 bits.
+    package var staysWide: Bool { [.router, .deltaBeta, .deltaDecay].contains(self) }
+
+    /// Whether the tensor is the gain of an RMSNorm of the residual stream, of queries or of keys.
     package var isNorm: Bool {
         switch self {
         case .outputNorm, .attentionNorm, .queryNorm, .keyNorm, .postAttentionNorm, .feedForwardNorm,
@@ -109,9 +132,18 @@ package enum TensorRole: UInt16, Sendable, CaseIterable {
         return switch self {
         case .query: hasAttention ? (model.querySize, hidden) : nil
         case .key, .value: hasAttention ? (model.keyValueSize, hidden) : nil
-        case .convolutionInput: hasAttention ? nil : (3 * hidden, hidden)
-        case .convolution: plan.convolution.map { (1, hidden * $0.width) }
-        case .convolutionOutput: hasAttention ? nil : (hidden, hidden)
+        case .attentionGate: plan.attention?.hasOutputGate == true ? (model.querySize, hidden) : nil
+        case .convolutionInput: plan.convolution.map { _ in (3 * hidden, hidden) }
+        case .convolution:
+            plan.convolution.map { (1, hidden * $0.width) }
+                ?? plan.deltaRule.map { (1, $0.channelCount * $0.convolutionWidth) }
+        case .convolutionOutput: plan.convolution.map { _ in (hidden, hidden) }
+        case .deltaInput: plan.deltaRule.map { ($0.channelCount, hidden) }
+        case .deltaGate: plan.deltaRule.map { ($0.valueSize, hidden) }
+        case .deltaBeta, .deltaDecay: plan.deltaRule.map { ($0.valueHeadCount, hidden) }
+        case .deltaDecayBias, .deltaDecayRate: plan.deltaRule.map { (1, $0.valueHeadCount) }
+        case .deltaNorm: plan.deltaRule.map { (1, $0.valueHeadSize) }
+        case .deltaOutput: plan.deltaRule.map { (hidden, $0.valueSize) }
         case .queryBias: vector(model.querySize, if: plan.attention?.hasBias == true)
         case .keyBias, .valueBias: vector(model.keyValueSize, if: plan.attention?.hasBias == true)
         case .attentionOutput: hasAttention ? (hidden, model.querySize) : nil

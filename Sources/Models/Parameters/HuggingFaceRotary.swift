@@ -13,17 +13,18 @@ extension HuggingFaceParameters {
     ///   - theta: the default base.
     ///   - originalContextLength: the default for the length of the context before scaling, in tokens; nil takes the model's.
     ///   - rotatesPartially: whether only a part of each head may be rotated (partial rotary).
+    ///   - usualPart: the default of that part.
     ///   - hasLongRoPE: whether two lists of factors may divide the frequencies (LongRoPE).
     package func rotary(
         headSize: Int, theta: Float = 10_000, originalContextLength: Int? = nil,
-        rotatesPartially: Bool = false, hasLongRoPE: Bool = false
+        rotatesPartially: Bool = false, usualPart: Float = 1, hasLongRoPE: Bool = false
     ) throws -> RotaryPlan {
         let parameters = try rotaryParameters()
         var rotatedSize = headSize
         if rotatesPartially {
             let factor =
                 try parameters?.optionalFloat("partial_rotary_factor")
-                ?? text.optionalFloat("partial_rotary_factor") ?? 1
+                ?? text.optionalFloat("partial_rotary_factor") ?? usualPart
             guard factor > 0, factor <= 1 else {
                 throw text.refusal("partial_rotary_factor", "\(factor)", expected: "more than 0, at most 1")
             }
