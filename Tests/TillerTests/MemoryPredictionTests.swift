@@ -13,7 +13,9 @@ import Tiller
 
     /// Heads of 16 (no 8-bit cache), of 64 with large biases, and of 96.
     private func models() throws -> [String] {
-        let tiny = try ["qwen2", "olmo3", "qwen3moe", "lfm2", "qwen35"].map { try TinyModel($0).convert(in: folder) }
+        let tiny = try ["qwen2", "olmo3", "qwen3moe", "lfm2", "qwen35"].map {
+            try TinyModel($0).convert(in: folder)
+        }
         var biased = KeyBiasModel(), wide = KeyBiasModel()
         (biased.seed, biased.heads, biased.keyValueHeads) = (50, 4, 2)
         (wide.seed, wide.headSize, wide.bias, wide.heads) = (51, 96, 0, 2)
