@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The environment that Hugging Face's own tools read too: HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE.
+// The environment that Hugging Face's own tools read too: HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE, REQUESTS_CA_BUNDLE.
 
 import Glibc
 import Platform
@@ -11,9 +11,14 @@ package struct HubSettings: Sendable {
     package let token: String?
     /// Whether nothing may be fetched.
     package let isOffline: Bool
+    /// A file of trusted certificates in PEM; nil for the system's.
+    package let certificates: String?
 
-    package init(endpoint: WebAddress, token: String? = nil, isOffline: Bool = false) {
+    package init(
+        endpoint: WebAddress, token: String? = nil, isOffline: Bool = false, certificates: String? = nil
+    ) {
         (self.endpoint, self.token, self.isOffline) = (endpoint, token, isOffline)
+        self.certificates = certificates
     }
 
     /// Reads the environment; a token may also be in the file where `hf auth login` stores it.
@@ -28,6 +33,7 @@ package struct HubSettings: Sendable {
         do { endpoint = try WebAddress(address) } catch {
             throw HubError(.invalidSetting, "HF_ENDPOINT: \(error.description)")
         }
+        certificates = given("REQUESTS_CA_BUNDLE") ?? given("CURL_CA_BUNDLE")
         isOffline = ["1", "ON", "YES", "TRUE"].contains(given("HF_HUB_OFFLINE")?.uppercased())
         let folder = given("HF_HOME") ?? given("HOME").map { $0 + "/.cache/huggingface" }
         let file = given("HF_TOKEN_PATH") ?? folder.map { $0 + "/token" }
@@ -44,7 +50,7 @@ package struct HubSettings: Sendable {
     ///
     /// - Parameter headers: the answer's; `X-Error-Code` and `X-Error-Message` are the Hub's own.
     func error(_ name: String, status: Int, headers: [String: String]) -> HubError {
-        let said = headers["x-error-message"].map { " (\($0))" } ?? ""
+        let said = headers["x-error-message"].map { " (\($0.prefix(200)))" } ?? ""
         let code = headers["x-error-code"] ?? ""
         switch status {
         case 401 where code != "RepoNotFound" || token == nil, 403:

@@ -74,6 +74,7 @@ struct NameTests {
         #expect(
             given.endpoint.text == "http://127.0.0.1:8000/hub" && given.token == "hf_x" && given.isOffline)
         #expect(try !settings(["HF_HUB_OFFLINE": "0"]).isOffline)
+        #expect(try settings(["REQUESTS_CA_BUNDLE": "/ca.pem"]).certificates == "/ca.pem")
 
         let folder = TemporaryFolder()
         TinyRepositories.write(Array("hf_stored\n".utf8), to: folder.path + "/token")

@@ -70,7 +70,7 @@ enum CurlOption: Int32 {
     case lowSpeedLimit = 19, lowSpeedTime = 20, connectTimeout = 78, httpVersion = 84, noSignal = 99
     case protocols = 181
     case writeData = 10001, url = 10002, range = 10007, errorBuffer = 10010
-    case httpHeader = 10023, headerData = 10029
+    case httpHeader = 10023, headerData = 10029, certificates = 10065
     case writeFunction = 20011, headerFunction = 20079
 }
 

@@ -87,7 +87,8 @@ final class HTTPClient {
             headers.append("Authorization: Bearer \(token)")
         }
         let transfer = try Transfer(
-            library, exchange.location, headers: headers, range: exchange.requestedRange
+            library, exchange.location, headers: headers, range: exchange.requestedRange,
+            certificates: settings.certificates
         ) { transfer, bytes in try exchange.receive(bytes, of: transfer) }
         guard library.multiAdd(multi, transfer.handle) == 0 else {
             throw HubError(.libraryMissing, "libcurl cannot begin a transfer, probably for lack of memory")
@@ -103,7 +104,8 @@ final class HTTPClient {
             try follow(exchange, to: location)
             return false
         }
-        if code == 0, (200..<300).contains(status), exchange.isComplete {
+        // A connection that breaks after the last byte has done its work.
+        if code == 0 || exchange.range != nil, (200..<300).contains(status), exchange.isComplete {
             exchange.link = transfer.headers["link"]
             return true
         }

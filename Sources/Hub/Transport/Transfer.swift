@@ -26,9 +26,11 @@ final class Transfer {
     ///
     /// - Parameters:
     ///   - range: the bytes to ask for; nil for all.
+    ///   - certificates: a file of trusted certificates; nil for the system's.
     ///   - receive: called with bytes of the body as they arrive; its error ends the transfer.
     init(
         _ library: CurlLibrary, _ address: WebAddress, headers: [String], range: Range<Int>?,
+        certificates: String?,
         receive: @escaping (Transfer, UnsafeRawBufferPointer) throws -> Void
     ) throws(HubError) {
         guard let handle = library.easyInit() else {
@@ -45,6 +47,7 @@ final class Transfer {
         library.set(.httpHeader, UnsafeRawPointer(list), of: handle)
         if let range { library.set(.range, "\(range.lowerBound)-\(range.upperBound - 1)", of: handle) }
         library.set(.errorBuffer, UnsafeRawPointer(errorBuffer), of: handle)
+        if let certificates { library.set(.certificates, certificates, of: handle) }
         // HTTP and HTTPS. Version 1.1, because parallel ranges would share one connection of version 2.
         library.set(.protocols, 3, of: handle)
         library.set(.httpVersion, 2, of: handle)
