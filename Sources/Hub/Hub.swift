@@ -89,7 +89,7 @@ package final class Hub {
         }
         var files: [HubFile] = []
         var next: WebAddress? = models.appending(["tree", commit], query: "recursive=true")
-        for _ in 0..<Self.maximumPageCount {
+        for _ in 0...Self.maximumPageCount {
             guard let address = next else { return HubListing(commit: commit, files: files) }
             let page = try json(at: address, name)
             guard let entries = page.body.arrayValue else {

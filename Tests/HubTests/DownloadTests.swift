@@ -67,6 +67,19 @@ import Testing
         #expect(repositories.has("tiny/model/config.json"))
     }
 
+    @Test func whatOnlyAFormerCommitHadGoes() throws {
+        let template = repositories.served + "/tiny/model/chat_template.jinja"
+        TinyRepositories.write([1], to: template)
+        let folder = try repositories.download().path
+        #expect(repositories.has("tiny/model/chat_template.jinja"))
+        unlink(template)
+        #expect(try repositories.download().fetchedByteCount == 0)
+        #expect(
+            Folder.names(in: folder) == [
+                ".download.json", "config.json", "model.safetensors", "tokenizer.json",
+            ])
+    }
+
     @Test func aBrokenDownloadGoesOnWhereItWas() throws {
         #expect(try failure("tiny/model", "damaged")?.reason == .damaged)
         let part = repositories.downloads + "/tiny/model/model.safetensors.part"

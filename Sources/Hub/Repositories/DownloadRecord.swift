@@ -26,7 +26,7 @@ struct DownloadRecord {
             let json = try? JSON.parse(bytes)
         else { return }
         for member in json["files"]?.objectValue ?? JSON.Object() {
-            contentIDs[member.key] = member.value.stringValue
+            if HubFile.isSafe(member.key) { contentIDs[member.key] = member.value.stringValue }
         }
         for member in json["choices"]?.objectValue ?? JSON.Object() {
             let files = (member.value["files"]?.arrayValue ?? []).compactMap(Self.file)
@@ -54,9 +54,15 @@ struct DownloadRecord {
         try write()
     }
 
-    /// Records that all files of a choice have arrived.
+    /// Records that all files of a choice have arrived, and removes those that only a former commit had: in a model folder
+    /// they would be read too.
     mutating func add(_ choice: FileChoice, tag: String?) throws(FileError) {
         choices[tag ?? ""] = choice
+        let wanted = Set(choices.values.flatMap { $0.files.map(\.path) })
+        for path in contentIDs.keys where !wanted.contains(path) {
+            try Folder.remove("\(folder)/\(path)")
+            contentIDs[path] = nil
+        }
         try write()
     }
 

@@ -26,8 +26,7 @@ package struct HubFile: Equatable, Sendable {
     /// - Throws: `HubError.invalidAnswer` for a file without a size or an id.
     init?(_ entry: JSON) throws(HubError) {
         guard entry["type"]?.stringValue == "file", let path = entry["path"]?.stringValue,
-            path.utf8.count <= 1024,
-            path.split(separator: "/", omittingEmptySubsequences: false).allSatisfy(Self.isSafe)
+            Self.isSafe(path)
         else { return nil }
         let large = entry["lfs"].flatMap { $0.isNull ? nil : $0 }
         guard let size = (large ?? entry)["size"]?.intValue, (0...1 << 44).contains(size),
@@ -37,7 +36,13 @@ package struct HubFile: Equatable, Sendable {
         self.init(path: path, byteCount: size, contentID: id, isLarge: large != nil)
     }
 
-    private static func isSafe(_ part: Substring) -> Bool {
+    /// Whether a path stays below the folder that it is appended to, and names nothing hidden.
+    static func isSafe(_ path: String) -> Bool {
+        path.utf8.count <= 1024
+            && path.split(separator: "/", omittingEmptySubsequences: false).allSatisfy(isName)
+    }
+
+    private static func isName(_ part: Substring) -> Bool {
         guard let first = part.unicodeScalars.first, first != ".", part.utf8.count <= 200 else {
             return false
         }
