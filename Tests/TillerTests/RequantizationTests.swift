@@ -31,7 +31,9 @@ import Tiller
         #expect(a.weights.elementsEqual(b.weights))
     }
 
-    @Test(arguments: ["llama", "mistral", "gemma3", "olmo3"], [TensorEncoding.float16, .int8, .int4])
+    @Test(
+        arguments: ["llama", "mistral", "gemma3", "olmo3", "qwen3moe", "lfm2", "qwen35"],
+        [TensorEncoding.float16, .int8, .int4])
     func fromFullPrecisionTheWeightsAreThoseOfTheSource(name: String, weights: TensorEncoding) throws {
         let model = try TinyModel(name)
         let (file, summary) = try convert(model.convert(.float32, in: folder), weights)

@@ -14,7 +14,7 @@ import Tiller
         "tokenGate", "promptGate", "positions",
     ]
     /// Grouped heads; heads together wider than the stream; seven layers with windows and post norms; post norms alone.
-    static let models = ["llama", "mistral", "gemma3", "olmo3"]
+    static let models = ["llama", "mistral", "gemma3", "olmo3", "qwen3moe"]
 
     private let folder = TemporaryFolder()
 
