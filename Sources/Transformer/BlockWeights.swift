@@ -57,7 +57,7 @@ package final class BlockWeights: Sendable {
         package let input: WeightMatrix
         /// [hiddenSize × hiddenSize]
         package let output: WeightMatrix
-        /// The weights by token, the oldest first [width × hiddenSize].
+        /// The weights of each tap, that of the oldest token first [width × hiddenSize].
         let kernel: [Float]
         package let postNorm: WeightVector?
         package let plan: LayerPlan.ShortConvolution
@@ -73,7 +73,7 @@ package final class BlockWeights: Sendable {
         let decayBias, decayRate, outputNorm: WeightVector
         /// [hiddenSize × valueSize]
         package let output: WeightMatrix
-        /// The weights by token, the oldest first [width × channels].
+        /// The weights of each tap, that of the oldest token first [width × channels].
         let kernel: [Float]
         package let postNorm: WeightVector?
         package let plan: LayerPlan.DeltaRule
@@ -187,7 +187,7 @@ extension BlockWeights.Convolution {
         input = try tensors.matrix(.convolutionInput, layer)
         output = try tensors.matrix(.convolutionOutput, layer)
         postNorm = tensors.optionalVector(.postAttentionNorm, layer)
-        kernel = try tensors.vector(.convolution, layer).byToken(
+        kernel = try tensors.vector(.convolution, layer).byTap(
             width: plan.width, channels: configuration.hiddenSize)
     }
 }
@@ -207,14 +207,14 @@ extension BlockWeights.DeltaRule {
         outputNorm = try tensors.vector(.deltaNorm, layer)
         output = try tensors.matrix(.deltaOutput, layer)
         postNorm = tensors.optionalVector(.postAttentionNorm, layer)
-        kernel = try tensors.vector(.convolution, layer).byToken(
+        kernel = try tensors.vector(.convolution, layer).byTap(
             width: plan.convolutionWidth, channels: plan.channelCount)
     }
 }
 
 extension WeightVector {
-    /// A convolution's weights [channels × width] by token [width × channels].
-    fileprivate func byToken(width: Int, channels: Int) -> [Float] {
+    /// A convolution's weights [channels × width], transposed: tap by tap [width × channels].
+    fileprivate func byTap(width: Int, channels: Int) -> [Float] {
         (0..<width * channels).map { baseAddress[$0 % channels * width + $0 / channels] }
     }
 }

@@ -20,49 +20,16 @@ extension Compute {
         let channels = output.columns
         check(input, holds: rows.upperBound, by: 3 * channels, "convolve")
         check(output.values, holds: rows.upperBound, by: channels, "convolve")
-        precondition(
-            width > 1 && weights.count == width * channels && state.count == (width - 1) * channels,
-            "convolve: \(weights.count) weights and a state of \(state.count) for \(channels) channels")
-        guard let state = state.baseAddress else { return }
-        weights.withUnsafeBufferPointer { weights in
-            guard let weights = weights.baseAddress else { return }
-            split(channels, elementCount: rows.count * channels * (width + 2), granularity: laneCount) {
-                convolve(
-                    input.baseAddress, weights, width, state, rows, channels: $0, of: channels,
-                    into: output.values.baseAddress)
+        forChannels(weights, width, channels, state, rows) { convolution in
+            for row in rows {
+                let b = input.baseAddress + row &* 3 &* channels, c = b + channels, x = c + channels
+                for channel in convolution.channels { x[channel] *= b[channel] }
+                let sum = output.values.baseAddress + row &* channels
+                convolution.sum(
+                    row, of: input.baseAddress + 2 &* channels, stride: 3 &* channels, into: sum)
+                for channel in convolution.channels { sum[channel] *= c[channel] }
             }
-        }
-    }
-
-    private func convolve(
-        _ input: UnsafeMutablePointer<Float>, _ weights: UnsafePointer<Float>, _ width: Int,
-        _ state: UnsafeMutablePointer<Float>, _ rows: Range<Int>, channels part: Range<Int>,
-        of channels: Int, into output: UnsafeMutablePointer<Float>
-    ) {
-        let stride = 3 &* channels
-        /// B ⊙ x of the token `back` tokens before the row.
-        func gated(_ row: Int, back: Int) -> UnsafeMutablePointer<Float> {
-            let index = row &- rows.lowerBound &- back
-            guard index < 0 else { return input + ((row &- back) &* stride &+ 2 &* channels) }
-            return state + (width &- 1 &+ index) &* channels
-        }
-        for row in rows {
-            let b = input + row &* stride, c = b + channels, x = c + channels
-            let sum = output + row &* channels
-            for channel in part {
-                x[channel] *= b[channel]
-                sum[channel] = 0
-            }
-            for tap in 0..<width {
-                let (values, weights) = (gated(row, back: width &- 1 &- tap), weights + tap &* channels)
-                for channel in part { sum[channel] += weights[channel] * values[channel] }
-            }
-            for channel in part { sum[channel] *= c[channel] }
-        }
-        // In ascending order: each place receives what lies behind it.
-        for place in 0..<width &- 1 {
-            let source = gated(rows.upperBound, back: width &- 1 &- place), target = state + place &* channels
-            for channel in part { target[channel] = source[channel] }
+            convolution.keepLast(of: input.baseAddress + 2 &* channels, stride: 3 &* channels)
         }
     }
 
@@ -80,44 +47,33 @@ extension Compute {
         let channels = weights.count / width
         check(input, holds: rows.upperBound, by: channels, "convolveSilu")
         check(output, holds: rows.upperBound, by: channels, "convolveSilu")
-        precondition(
-            width > 1 && weights.count == width * channels && state.count == (width - 1) * channels,
-            "convolveSilu: \(weights.count) weights and a state of \(state.count) for width \(width)")
-        guard let state = state.baseAddress else { return }
-        weights.withUnsafeBufferPointer { weights in
-            guard let weights = weights.baseAddress else { return }
-            split(channels, elementCount: rows.count * channels * (width + 8), granularity: laneCount) {
-                convolveSilu(
-                    input.baseAddress, weights, width, state, rows, channels: $0, of: channels,
-                    into: output.baseAddress)
+        forChannels(weights, width, channels, state, rows) { convolution in
+            for row in rows {
+                let sum = output.baseAddress + row &* channels
+                convolution.sum(row, of: input.baseAddress, stride: channels, into: sum)
+                siluInPlace(sum + convolution.channels.lowerBound, convolution.channels.count)
             }
+            convolution.keepLast(of: input.baseAddress, stride: channels)
         }
     }
 
-    private func convolveSilu(
-        _ input: UnsafeMutablePointer<Float>, _ weights: UnsafePointer<Float>, _ width: Int,
-        _ state: UnsafeMutablePointer<Float>, _ rows: Range<Int>, channels part: Range<Int>,
-        of channels: Int, into output: UnsafeMutablePointer<Float>
+    /// Divides the channels among the threads.
+    private func forChannels(
+        _ weights: [Float], _ width: Int, _ channels: Int, _ state: UnsafeMutableBufferPointer<Float>,
+        _ rows: Range<Int>, _ body: (ChannelConvolution) -> Void
     ) {
-        func values(_ row: Int, back: Int) -> UnsafeMutablePointer<Float> {
-            let index = row &- rows.lowerBound &- back
-            guard index < 0 else { return input + (row &- back) &* channels }
-            return state + (width &- 1 &+ index) &* channels
-        }
-        for row in rows {
-            let sum = output + row &* channels
-            for channel in part { sum[channel] = 0 }
-            for tap in 0..<width {
-                let (values, weights) = (values(row, back: width &- 1 &- tap), weights + tap &* channels)
-                for channel in part { sum[channel] += weights[channel] * values[channel] }
+        precondition(
+            width > 1 && weights.count == width * channels && state.count == (width - 1) * channels,
+            "convolve: \(weights.count) weights and a state of \(state.count) for \(channels) channels")
+        guard let state = state.baseAddress else { return }
+        weights.withUnsafeBufferPointer { weights in
+            guard let weights = weights.baseAddress else { return }
+            split(channels, elementCount: rows.count * channels * (width + 4), granularity: laneCount) {
+                body(
+                    ChannelConvolution(
+                        weights: weights, width: width, state: state, rows: rows, channels: $0,
+                        channelCount: channels))
             }
-            siluInPlace(sum + part.lowerBound, part.count)
-        }
-        // In ascending order: each place receives what lies behind it.
-        for place in 0..<width &- 1 {
-            let source = values(rows.upperBound, back: width &- 1 &- place)
-            let target = state + place &* channels
-            for channel in part { target[channel] = source[channel] }
         }
     }
 
@@ -129,6 +85,52 @@ extension Compute {
             for start in stride(from: 0, to: count, by: block) {
                 table.gateSilu(x + start, ones, x + start, min(block, count - start))
             }
+        }
+    }
+}
+
+/// Some channels of a convolution over one sequence's tokens in a batch.
+private struct ChannelConvolution {
+    /// [width × channelCount]
+    let weights: UnsafePointer<Float>
+    let width: Int
+    /// The width − 1 tokens before [(width − 1) × channelCount].
+    let state: UnsafeMutablePointer<Float>
+    let rows: Range<Int>
+    let channels: Range<Int>
+    let channelCount: Int
+
+    /// The channels of the token `back` tokens before a row, in the batch or in the state.
+    @inline(__always)
+    private func token(
+        _ row: Int, back: Int, of input: UnsafeMutablePointer<Float>, stride: Int
+    ) -> UnsafeMutablePointer<Float> {
+        let index = row &- rows.lowerBound &- back
+        guard index < 0 else { return input + (row &- back) &* stride }
+        return state + (width &- 1 &+ index) &* channelCount
+    }
+
+    /// output[c] = Σ_k weights[k, c] · input[row − width + 1 + k, c].
+    ///
+    /// - stride: elements from one token's channels to the next one's.
+    func sum(
+        _ row: Int, of input: UnsafeMutablePointer<Float>, stride: Int,
+        into output: UnsafeMutablePointer<Float>
+    ) {
+        for channel in channels { output[channel] = 0 }
+        for tap in 0..<width {
+            let values = token(row, back: width &- 1 &- tap, of: input, stride: stride)
+            let weights = weights + tap &* channelCount
+            for channel in channels { output[channel] += weights[channel] * values[channel] }
+        }
+    }
+
+    /// Makes the last width − 1 tokens the state. In ascending order, each one is read before its place is overwritten.
+    func keepLast(of input: UnsafeMutablePointer<Float>, stride: Int) {
+        for place in 0..<width &- 1 {
+            let source = token(rows.upperBound, back: width &- 1 &- place, of: input, stride: stride)
+            let target = state + place &* channelCount
+            for channel in channels { target[channel] = source[channel] }
         }
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Linear attention by the gated delta rule, token by token: a head's state stays in the first-level cache of its thread.
+// Linear attention by the gated delta rule, token by token: a thread keeps whole heads, whose states stay in its caches.
 
 import Glibc
 import KernelCore
