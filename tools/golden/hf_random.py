@@ -92,8 +92,8 @@ FAMILIES = {
         "num_hidden_layers": 2, "head_dim": 16, "num_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 32,
         "norm_topk_prob": True, "rope_parameters": {"rope_type": "default", "rope_theta": 20_000.0}}),
     "olmoe": ("Olmoe", {
-        "num_hidden_layers": 2, "num_key_value_heads": 4, "num_experts": 5, "num_experts_per_tok": 3, "norm_topk_prob": False,
-        "rope_parameters": {"rope_type": "default", "rope_theta": 20_000.0}}),
+        "num_hidden_layers": 2, "intermediate_size": 64, "num_key_value_heads": 4, "num_experts": 5, "num_experts_per_tok": 3,
+        "norm_topk_prob": False, "rope_parameters": {"rope_type": "default", "rope_theta": 20_000.0}}),
     "granitemoe": ("GraniteMoe", GRANITE | {
         "num_hidden_layers": 2, "tie_word_embeddings": True, "num_local_experts": 4, "num_experts_per_tok": 2,
         "intermediate_size": 64, "rope_parameters": {"rope_type": "default", "rope_theta": 20_000.0}}),
