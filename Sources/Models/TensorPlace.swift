@@ -50,7 +50,13 @@ package func usualPlace(
         case .queryNorm: ("attn_q_norm.weight", "self_attn.q_norm.weight")
         case .keyNorm: ("attn_k_norm.weight", "self_attn.k_norm.weight")
         case .postAttentionNorm: ("post_attention_norm.weight", "post_attention_layernorm.weight")
-        case .feedForwardNorm: ("ffn_norm.weight", "post_attention_layernorm.weight")
+        case .feedForwardNorm:
+            // A folder has the usual name for the norm after attention, if there are both.
+            (
+                "ffn_norm.weight",
+                configuration.layers.first?.norms == .both
+                    ? "pre_feedforward_layernorm.weight" : "post_attention_layernorm.weight"
+            )
         case .gate: ("ffn_gate.weight", "mlp.gate_proj.weight")
         case .up: ("ffn_up.weight", "mlp.up_proj.weight")
         case .down: ("ffn_down.weight", "mlp.down_proj.weight")

@@ -9,30 +9,22 @@ import TestSupport
 import Testing
 
 @Suite struct FamilyConfigurationTests {
-    private func configuration(
-        _ name: String, _ edits: [(old: String, new: String)] = []
-    ) throws -> ModelConfiguration {
-        let copy = FolderCopy(name)
-        for edit in edits { copy.replace(edit.old, by: edit.new, in: "config.json") }
-        return try ModelSource(path: copy.path).configuration
-    }
-
     @Test func capsAndWindowsAreThoseOfTheirLayers() throws {
-        let gemma = try configuration("gemma2")
+        let gemma = try folderConfiguration("gemma2")
         #expect(gemma.layers.map { $0.attention?.window } == [8, nil, 8])
         #expect(gemma.layers.allSatisfy { $0.attention?.softcap == 3 && $0.norms == .both })
         #expect(gemma.finalLogitSoftcap == 7 && gemma.embeddingScale == 8)
-        let scaled = try configuration(
+        let scaled = try folderConfiguration(
             "gemma2", [("\"query_pre_attn_scalar\": 24", "\"query_pre_attn_scalar\": 144")])
         #expect(scaled.layers.allSatisfy { $0.attention?.scale == 1 / 12 })
-        let plain = try configuration(
+        let plain = try folderConfiguration(
             "gemma2",
             [
                 ("\"attn_logit_softcapping\": 3.0", "\"attn_logit_softcapping\": null"),
                 ("\"final_logit_softcapping\": 7.0", "\"final_logit_softcapping\": null"),
             ])
         #expect(plain.layers.allSatisfy { $0.attention?.softcap == nil } && plain.finalLogitSoftcap == nil)
-        let usual = try configuration(
+        let usual = try folderConfiguration(
             "gemma2",
             [
                 ("\"attn_logit_softcapping\"", "\"unused\""), ("\"final_logit_softcapping\"", "\"unread\""),
@@ -43,17 +35,17 @@ import Testing
     }
 
     @Test func alphaStretchesTheBase() throws {
-        let hunyuan = try configuration("hunyuan")
+        let hunyuan = try folderConfiguration("hunyuan")
         #expect(abs(hunyuan.rotaries[0].theta - 713_545.75) < 0.1 && hunyuan.rotaries[0].scaling == .none)
         #expect(
             hunyuan.layers.allSatisfy {
                 $0.attention?.normFollowsRotary == true && $0.attention?.queryKeyNorm == .perHead
             })
-        let plain = try configuration(
+        let plain = try folderConfiguration(
             "hunyuan", [("\"rope_type\": \"dynamic\"", "\"rope_type\": \"default\"")])
         #expect(plain.rotaries[0].theta == 10_000)
         // As published models write it.
-        let old = try configuration(
+        let old = try folderConfiguration(
             "hunyuan",
             [
                 ("\"rope_parameters\":", "\"rope_theta\": 10000.0, \"rope_scaling\":"),
@@ -63,12 +55,12 @@ import Testing
     }
 
     @Test func queriesGrowWithThePosition() throws {
-        let ministral = try configuration("ministral3")
+        let ministral = try folderConfiguration("ministral3")
         #expect(ministral.layers.allSatisfy { $0.attention?.temperature == .init(factor: 0.3, length: 16) })
-        let still = try configuration(
+        let still = try folderConfiguration(
             "ministral3", [("\"llama_4_scaling_beta\": 0.3", "\"llama_4_scaling_beta\": 0")])
         #expect(still.layers.allSatisfy { $0.attention?.temperature == nil && $0.attention?.window == nil })
-        let usual = try configuration(
+        let usual = try folderConfiguration(
             "ministral3",
             [("\"rope_parameters\":", "\"unused\":"), ("\"sliding_window\": null", "\"sliding_window\": 8")])
         #expect(
@@ -88,19 +80,19 @@ import Testing
                 {"model_type": "mistral3", "tie_word_embeddings": false, "vision_config": {"model_type": "pixtral"},
                 "text_config": \(text)}
                 """.utf8), to: "config.json")
-        #expect(try ModelSource(path: copy.path).configuration == configuration("ministral3"))
+        #expect(try ModelSource(path: copy.path).configuration == folderConfiguration("ministral3"))
     }
 
     @Test func scalarsHaveDefaults() throws {
-        let minicpm = try configuration("minicpm")
+        let minicpm = try folderConfiguration("minicpm")
         #expect(minicpm.embeddingScale == 6 && abs(minicpm.logitScale - 24.0 / 64) < 1e-7)
         #expect(minicpm.layers.allSatisfy { abs($0.residualScale - 0.635_085_3) < 1e-6 })
         #expect(minicpm.rotaries[0].scaling == .longRoPE(originalContextLength: 64, attentionFactor: 1))
-        let plain = try configuration(
+        let plain = try folderConfiguration(
             "minicpm",
             [("\"scale_emb\"", "\"a\""), ("\"scale_depth\"", "\"b\""), ("\"dim_model_base\"", "\"c\"")])
         #expect(plain.embeddingScale == 1 && plain.logitScale == 1.0 / 64)
-        let ernie = try configuration("ernie4_5", [("\"rope_parameters\":", "\"unused\":")])
+        let ernie = try folderConfiguration("ernie4_5", [("\"rope_parameters\":", "\"unused\":")])
         #expect(ernie.rotaries[0].theta == 500_000 && ernie.hasTiedEmbeddings)
     }
 
@@ -190,11 +182,34 @@ import Testing
             "gemma2", "\"hidden_activation\": \"gelu_pytorch_tanh\"", "\"hidden_activation\": \"gelu\"",
             "hidden_activation is 'gelu'"
         ),
+        ("lfm2", "\"conv_bias\": false", "\"conv_bias\": true", "conv_bias is true"),
+        ("lfm2", "\"conv\"", "\"sliding_attention\"", "full_attention or conv for each of 4 layers"),
+        (
+            "lfm2", "\"block_auto_adjust_ff_dim\": false,\n  \"block_ffn_dim_multiplier\": 1.0",
+            "\"block_ffn_dim_multiplier\": 1e30", "block_ffn_dim_multiplier is 1e+30"
+        ),
+        (
+            "lfm2",
+            "\"block_auto_adjust_ff_dim\": false,\n  \"block_ffn_dim_multiplier\": 1.0,\n  \"block_multiple_of\": 256",
+            "\"block_multiple_of\": 9223372036854775807", "block_multiple_of is 9223372036854775807"
+        ),
+        ("qwen35", "\"attention_bias\": false", "\"attention_bias\": true", "attention_bias is true"),
+        (
+            "qwen35", "\"full_attention\"", "\"sliding_attention\"",
+            "full_attention or linear_attention for each of 3 layers"
+        ),
+        (
+            "qwen35", "\"linear_num_value_heads\": 4", "\"linear_num_value_heads\": 3",
+            "a multiple of the key heads"
+        ),
+        ("olmoe", "\"clip_qkv\": null", "\"clip_qkv\": 8.0", "clip_qkv is 8"),
+        ("olmoe", "\"num_experts_per_tok\": 3", "\"num_experts_per_tok\": 6", "at most as many as there are"),
+        ("qwen3moe", "\"moe_intermediate_size\": 32", "\"moe_intermediate_size\": 33", "multiples of 16"),
     ]
 
     @Test(arguments: refused.indices) func whatWouldComputeSomethingElseIsNamed(index: Int) throws {
         let (name, old, new, words) = Self.refused[index]
-        let error = try #require(throws: (any Error).self) { try configuration(name, [(old, new)]) }
+        let error = try #require(throws: (any Error).self) { try folderConfiguration(name, [(old, new)]) }
         #expect("\(error)".contains(words), "\(error)")
     }
 }

@@ -9,32 +9,33 @@ import Quantization
 import TestSupport
 import Testing
 
-@Suite struct FolderConfigurationTests {
-    private func configuration(
-        _ name: String, _ edits: [(old: String, new: String)] = []
-    ) throws -> ModelConfiguration {
-        let copy = FolderCopy(name)
-        for edit in edits { copy.replace(edit.old, by: edit.new, in: "config.json") }
-        return try ModelSource(path: copy.path).configuration
-    }
+/// The configuration of a folder whose config.json is changed.
+func folderConfiguration(
+    _ name: String, _ edits: [(old: String, new: String)] = []
+) throws -> ModelConfiguration {
+    let copy = FolderCopy(name)
+    for edit in edits { copy.replace(edit.old, by: edit.new, in: "config.json") }
+    return try ModelSource(path: copy.path).configuration
+}
 
+@Suite struct FolderConfigurationTests {
     /// The member `rope_parameters` under another name and with other content.
     private static let newRope = "\"rope_parameters\":"
 
     @Test func positionsMayBeWrittenInTheOldWay() throws {
-        let old = try configuration(
+        let old = try folderConfiguration(
             "llama3",
             [
                 (Self.newRope, "\"rope_theta\": 500000, \"rope_scaling\":"),
                 ("\"rope_theta\": 500000.0,", ""),
                 ("\"rope_type\"", "\"type\""),
             ])
-        #expect(try old == configuration("llama3"))
+        #expect(try old == folderConfiguration("llama3"))
         #expect(
             old.rotaries[0].scaling
                 == .llama3(
                     factor: 8, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalContextLength: 64))
-        let gemma = try configuration(
+        let gemma = try folderConfiguration(
             "gemma3",
             [
                 (Self.newRope, "\"rope_theta\": 1000000.0, \"rope_local_base_freq\": 10000.0, \"unused\":"),
@@ -44,22 +45,22 @@ import Testing
                 ),
                 ("\"layer_types\":", "\"sliding_window_pattern\": 6, \"types\":"),
             ])
-        #expect(try gemma == configuration("gemma3"))
+        #expect(try gemma == folderConfiguration("gemma3"))
         #expect(gemma.layers.indices.filter { gemma.layers[$0].attention?.window == nil } == [5])
         #expect(gemma.rotaries.map(\.theta) == [1_000_000, 10_000])
     }
 
     @Test func whatIsLeftOutHasItsDefault() throws {
-        let llama = try configuration(
+        let llama = try folderConfiguration(
             "qwen2",
             [("\"num_key_value_heads\": 1", "\"num_key_value_heads\": 1, \"use_sliding_window\": null")])
         let plans = llama.layers.compactMap(\.attention)
         #expect(plans.allSatisfy { $0.window == nil && $0.hasBias && !$0.hasOutputBias })
-        let mistral = try configuration("mistral-window")
+        let mistral = try folderConfiguration("mistral-window")
         #expect(mistral.layers.allSatisfy { $0.attention?.window == 8 } && mistral.rotaries.count == 1)
-        let tied = try configuration("llama3", [("\"tie_word_embeddings\": true", "\"unused\": 1")])
+        let tied = try folderConfiguration("llama3", [("\"tie_word_embeddings\": true", "\"unused\": 1")])
         #expect(tied.hasTiedEmbeddings)
-        let yarn = try configuration(
+        let yarn = try folderConfiguration(
             "llama-yarn", [("\"factor\": 4.0", "\"factor\": 4.0, \"mscale\": 2, \"mscale_all_dim\": 1")])
         guard case .yarn(_, _, _, _, let factor?) = yarn.rotaries[0].scaling else {
             Issue.record("no attention factor")
@@ -75,12 +76,12 @@ import Testing
             ("\"use_sliding_window\": false", "\"use_sliding_window\": true"),
             ("\"layer_types\": [", "\"old_types\": ["),
         ]
-        let qwen = try configuration("qwen3", window)
+        let qwen = try folderConfiguration("qwen3", window)
         #expect(qwen.layers.map { $0.attention?.window } == [8, nil])
     }
 
     @Test func layersWithAWindowMayStandInAnyOrder() throws {
-        let gemma = try configuration(
+        let gemma = try folderConfiguration(
             "gemma3", [("[\n    \"sliding_attention\"", "[\n    \"full_attention\"")])
         #expect(gemma.layers.indices.filter { gemma.layers[$0].attention?.window == nil } == [0, 5])
         #expect(gemma.layers.map { $0.attention?.rotary } == [0, 1, 1, 1, 1, 0, 1])
@@ -88,12 +89,12 @@ import Testing
     }
 
     @Test func windowsAndRotariesGoTogether() throws {
-        let olmo = try configuration("olmo3")
+        let olmo = try folderConfiguration("olmo3")
         #expect(olmo.layers.map { $0.attention?.window } == [8, nil, 8])
         #expect(olmo.layers.map { $0.attention?.rotary } == [1, 0, 1] && olmo.rotaries[1].scaling == .none)
         #expect(olmo.layers.allSatisfy { $0.norms == .after && $0.attention?.queryKeyNorm == .whole })
         // As published models write it, and without what has a default.
-        let old = try configuration(
+        let old = try folderConfiguration(
             "olmo3",
             [
                 (
@@ -108,18 +109,18 @@ import Testing
     }
 
     @Test func layersWithoutAWindowHaveNoRotaryAmongOthers() throws {
-        let hybrid = try configuration("exaone4")
+        let hybrid = try folderConfiguration("exaone4")
         #expect(hybrid.layers.map { $0.attention?.window } == [8, nil, 8])
         #expect(hybrid.layers.map { $0.attention?.rotary } == [0, nil, 0])
         #expect(hybrid.layers.allSatisfy { $0.norms == .after && $0.attention?.queryKeyNorm == .perHead })
-        let plain = try configuration(
+        let plain = try folderConfiguration(
             "exaone4",
             [
                 ("\"sliding_window\": 8", "\"sliding_window\": null"),
                 ("\"layer_types\":", "\"types\":"),
             ])
         #expect(plain.layers.allSatisfy { $0.attention?.window == nil && $0.attention?.rotary == 0 })
-        let step = try configuration(
+        let step = try folderConfiguration(
             "exaone4",
             [
                 ("\"sliding_window_pattern\": 4", "\"sliding_window_pattern\": 3"),
@@ -128,7 +129,7 @@ import Testing
         #expect(step.layers.map { $0.attention?.window } == [8, 8, nil])
         #expect(step.layers.map { $0.attention?.rotary } == [0, 0, nil])
         let error = try #require(throws: ConversionError.self) {
-            try configuration(
+            try folderConfiguration(
                 "exaone4",
                 [
                     ("\"sliding_window_pattern\": 4", "\"sliding_window_pattern\": \"LLG\""),

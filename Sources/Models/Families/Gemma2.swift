@@ -21,13 +21,8 @@ enum Gemma2: ModelFamily {
             scoreCap: try parameters.optionalFloat("attn_logit_softcapping") ?? usualScoreCap)
         configuration.finalLogitSoftcap =
             try parameters.optionalFloat("final_logit_softcapping") ?? usualLogitCap
-        // The largest model scales queries by hiddenSize / headCount instead of the head's size; GGUF does not say so.
-        if configuration.layerCount == 46 {
-            let divisor = Float(configuration.hiddenSize / configuration.headCount).squareRoot()
-            let factor = try parameters.attentionFactor(
-                configuration.rotaries[0], headSize: configuration.headSize)
-            configuration.forEachLayer { $0.attention?.scale = factor / divisor }
-        }
+        // GGUF does not say so of the largest model.
+        if configuration.layerCount == 46 { try parameters.scaleQueriesByWidth(in: &configuration) }
         let theta = configuration.rotaries[0].theta
         if let other = try parameters.optionalFloat("rope.freq_base_swa"), other != theta {
             throw parameters.refusal(
@@ -45,18 +40,11 @@ enum Gemma2: ModelFamily {
         complete(
             &configuration, scoreCap: try cap("attn_logit_softcapping", text, usual: usualScoreCap))
         configuration.finalLogitSoftcap = try cap("final_logit_softcapping", text, usual: usualLogitCap)
-        // Queries are divided by the root of this number.
-        let scalar = try text.optionalFloat("query_pre_attn_scalar") ?? 256
-        guard scalar > 0 else {
-            throw text.refusal("query_pre_attn_scalar", "\(scalar)", expected: "a positive number")
-        }
-        configuration.forEachLayer { $0.attention?.scale = 1 / scalar.squareRoot() }
+        try parameters.setQueryScalar(in: &configuration)
         let isSliding =
             try parameters.slidingLayers(layerCount: configuration.layerCount)
             ?? configuration.layers.indices.map { $0 % 2 == 0 }
-        if text.holds("sliding_window"), text["sliding_window"] == nil, isSliding.contains(true) {
-            throw text.refusal("sliding_window", "null", expected: "an integer: some layers have a window")
-        }
+        try parameters.refuseNullWindow(isSliding)
         try parameters.setWindows(isSliding, in: &configuration)
         return configuration
     }
@@ -64,15 +52,6 @@ enum Gemma2: ModelFamily {
     /// Null means no cap, and a missing member means the default.
     private static func cap(_ key: String, _ text: JSONSection, usual: Float) throws -> Float? {
         try text.optionalFloat(key) ?? (text.holds(key) ? nil : usual)
-    }
-
-    static func place(
-        of role: TensorRole, in format: SourceFormat, _ configuration: ModelConfiguration
-    ) -> TensorPlace {
-        // The name of the norm before the feed-forward elsewhere belongs to the norm after attention here.
-        format == .folder && role == .feedForwardNorm
-            ? TensorPlace("pre_feedforward_layernorm.weight")
-            : usualPlace(of: role, in: format, configuration)
     }
 
     private static func complete(_ configuration: inout ModelConfiguration, scoreCap: Float?) {

@@ -19,13 +19,8 @@ enum Gemma3: ModelFamily {
         complete(&configuration)
         configuration.finalLogitSoftcap = try parameters.optionalFloat("final_logit_softcapping")
             .flatMap { $0 == 0 ? nil : $0 }
-        // The largest model scales queries by hiddenSize / headCount instead of the head's size; GGUF does not say so.
-        if configuration.layerCount == 62 {
-            let divisor = Float(configuration.hiddenSize / configuration.headCount).squareRoot()
-            let factor = try parameters.attentionFactor(
-                configuration.rotaries[0], headSize: configuration.headSize)
-            configuration.forEachLayer { $0.attention?.scale = factor / divisor }
-        }
+        // GGUF does not say so of the largest model.
+        if configuration.layerCount == 62 { try parameters.scaleQueriesByWidth(in: &configuration) }
         guard try parameters.setWindows(in: &configuration, usualStep: 6) else { return configuration }
         addLocalRotary(try parameters.optionalFloat("rope.freq_base_swa") ?? 10_000, to: &configuration)
         return configuration
@@ -50,27 +45,13 @@ enum Gemma3: ModelFamily {
         if text["num_key_value_heads"] == nil { configuration.keyValueHeadCount = 4 }
         complete(&configuration)
         configuration.finalLogitSoftcap = try text.optionalFloat("final_logit_softcapping")
-        // Queries are divided by the root of this number.
-        let scalar = try text.optionalFloat("query_pre_attn_scalar") ?? 256
-        guard scalar > 0 else {
-            throw text.refusal("query_pre_attn_scalar", "\(scalar)", expected: "a positive number")
-        }
-        configuration.forEachLayer { $0.attention?.scale = 1 / scalar.squareRoot() }
+        try parameters.setQueryScalar(in: &configuration)
         let isSliding =
             try parameters.slidingLayers(layerCount: configuration.layerCount)
             ?? usualSlidingLayers(text, layerCount: configuration.layerCount)
         try parameters.setWindows(isSliding, in: &configuration)
         if isSliding.contains(true) { addLocalRotary(rotary.sliding.theta, to: &configuration) }
         return configuration
-    }
-
-    static func place(
-        of role: TensorRole, in format: SourceFormat, _ configuration: ModelConfiguration
-    ) -> TensorPlace {
-        // The name of the norm before the feed-forward elsewhere belongs to the norm after attention here.
-        format == .folder && role == .feedForwardNorm
-            ? TensorPlace("pre_feedforward_layernorm.weight")
-            : usualPlace(of: role, in: format, configuration)
     }
 
     /// Settings that neither kind of source states.

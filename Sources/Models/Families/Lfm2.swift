@@ -36,37 +36,31 @@ enum Lfm2: ModelFamily {
         configuration.intermediateSize = try intermediateSize(text)
         complete(
             &configuration,
-            hasConvolution: try convolutions(text, layerCount: configuration.layerCount),
+            hasConvolution: try convolutions(parameters, layerCount: configuration.layerCount),
             width: try text.optionalInteger("conv_L_cache", in: 2...16) ?? 3)
         return configuration
     }
 
     /// Whether each layer has a convolution.
-    private static func convolutions(_ text: JSONSection, layerCount: Int) throws -> [Bool] {
-        guard let types = try text.optionalArray("layer_types") else {
-            let attending = try text.optionalArray("full_attn_idxs")?.compactMap(\.intValue)
-            return (0..<layerCount).map { attending?.contains($0) == false }
-        }
-        let names = types.map { $0.stringValue ?? $0.kindName }
-        if let other = names.first(where: { $0 != "conv" && $0 != "full_attention" }) {
-            throw text.refusal("layer_types", "'\(other)' in a layer", expected: "'conv' or 'full_attention'")
-        }
-        guard names.count == layerCount else {
-            throw text.refusal("layer_types", "\(names.count) layers", expected: "\(layerCount)")
-        }
-        return names.map { $0 == "conv" }
+    private static func convolutions(_ parameters: HuggingFaceParameters, layerCount: Int) throws -> [Bool] {
+        if let layers = try parameters.layers(of: "conv", layerCount: layerCount) { return layers }
+        let attending = try parameters.text.optionalArray("full_attn_idxs")?.compactMap(\.intValue)
+        return (0..<layerCount).map { attending?.contains($0) == false }
     }
 
     /// The feed-forward's width, which config.json gives before it is adjusted.
     private static func intermediateSize(_ text: JSONSection) throws -> Int {
-        var size = try text.optionalInteger("block_ff_dim") ?? text.integer("intermediate_size")
+        let sizes = 1...1_048_576
+        var size =
+            try text.optionalInteger("block_ff_dim", in: sizes)
+            ?? text.integer("intermediate_size", in: sizes)
         guard try text.optionalBool("block_auto_adjust_ff_dim") ?? true else { return size }
         size = 2 * size / 3
         // Null means no factor, and a missing member the default, which is 1.
-        if let factor = try text.optionalFloat("block_ffn_dim_multiplier") {
+        if let factor = try text.optionalFloat("block_ffn_dim_multiplier", in: 1e-3...1e3) {
             size = Int(factor * Float(size))
         }
-        let multiple = try text.optionalInteger("block_multiple_of", atLeast: 1) ?? 256
+        let multiple = try text.optionalInteger("block_multiple_of", in: sizes) ?? 256
         return (size + multiple - 1) / multiple * multiple
     }
 

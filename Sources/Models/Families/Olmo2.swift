@@ -37,9 +37,7 @@ enum Olmo2: ModelFamily {
         let isSliding =
             try parameters.slidingLayers(layerCount: configuration.layerCount)
             ?? (1...configuration.layerCount).map { $0 % 4 != 0 }
-        if text.holds("sliding_window"), text["sliding_window"] == nil, isSliding.contains(true) {
-            throw text.refusal("sliding_window", "null", expected: "an integer: some layers have a window")
-        }
+        try parameters.refuseNullWindow(isSliding)
         try parameters.setWindows(isSliding, in: &configuration)
         addSlidingRotary(rotary.sliding, to: &configuration)
         return configuration

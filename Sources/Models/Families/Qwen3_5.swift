@@ -60,17 +60,9 @@ enum Qwen3_5: ModelFamily {
             convolutionWidth: try text.optionalInteger("linear_conv_kernel_dim") ?? 4, cyclesKeyHeads: false)
         let layerCount = configuration.layerCount
         let interval = try text.optionalInteger("full_attention_interval", atLeast: 1) ?? 4
-        let types = try text.optionalArray("layer_types")?.map { $0.stringValue ?? $0.kindName }
-        if let other = types?.first(where: { $0 != "linear_attention" && $0 != "full_attention" }) {
-            throw text.refusal(
-                "layer_types", "'\(other)' in a layer", expected: "'linear_attention' or 'full_attention'")
-        }
-        if let types, types.count != layerCount {
-            throw text.refusal("layer_types", "\(types.count) layers", expected: "\(layerCount)")
-        }
         complete(
             &configuration, rule,
-            isRecurrent: types?.map { $0 == "linear_attention" }
+            isRecurrent: try parameters.layers(of: "linear_attention", layerCount: layerCount)
                 ?? (1...layerCount).map { $0 % interval != 0 })
         return configuration
     }

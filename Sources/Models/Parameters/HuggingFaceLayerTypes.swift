@@ -7,15 +7,28 @@ import JSON
 extension HuggingFaceParameters {
     /// Whether each layer has a window, according to `layer_types`; nil if that is missing.
     package func slidingLayers(layerCount: Int) throws -> [Bool]? {
+        try layers(of: "sliding_attention", layerCount: layerCount)
+    }
+
+    /// Whether each layer is of a kind, and not of full attention, according to `layer_types`; nil if that is missing.
+    package func layers(of kind: String, layerCount: Int) throws -> [Bool]? {
         guard text["layer_types"] != nil else { return nil }
         let names = try text.array("layer_types").map { $0.stringValue ?? $0.kindName }
-        let other = names.first { $0 != "full_attention" && $0 != "sliding_attention" }
+        let other = names.first { $0 != "full_attention" && $0 != kind }
         guard names.count == layerCount, other == nil else {
             throw text.refusal(
                 "layer_types", "\(names.count) of \(Set(names).sorted())",
-                expected: "full_attention or sliding_attention for each of \(layerCount) layers")
+                expected: "full_attention or \(kind) for each of \(layerCount) layers")
         }
-        return names.map { $0 == "sliding_attention" }
+        return names.map { $0 == kind }
+    }
+
+    /// Refuses a window of null where some layers have one.
+    package func refuseNullWindow(_ isSliding: [Bool]) throws {
+        guard text.holds("sliding_window"), text["sliding_window"] == nil, isSliding.contains(true) else {
+            return
+        }
+        throw text.refusal("sliding_window", "null", expected: "an integer: some layers have a window")
     }
 
     /// Refuses a layer of another kind than the other settings imply for all layers.
